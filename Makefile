@@ -1,0 +1,54 @@
+# Every target makes the environment when it is missing. `make` alone lists what there is.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+PYTEST_WORKERS ?= 2
+
+export DBT_SEND_ANONYMOUS_USAGE_STATS := false
+export MLFLOW_DISABLE_TELEMETRY := true
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format bench docs lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(READY): requirements.lock pyproject.toml
+	@echo "Creating the environment in $(VENV) (a few minutes, once) ..."
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if (3, 11) <= v < (3, 14) else f"Python 3.11 to 3.13 is needed, this is {v[0]}.{v[1]}. Say which: make demo PYTHON=python3.11")'
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+demo: $(READY) ## build, train, score and report on the bundled demo world
+	@$(BIN)/retention run
+
+test: lint ## lint, then every test
+	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadscope
+
+lint: $(READY) ## check style: Python, SQL, YAML
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/sqlfluff lint --disable-progress-bar --processes 2 models snapshots analyses tests/singular
+
+format: $(READY) ## mend what can be mended by itself
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+	@$(BIN)/sqlfluff fix --disable-progress-bar models snapshots analyses tests/singular
+
+bench: $(READY) ## measure speed, as ratios
+	@$(BIN)/python -m tests.bench
+
+docs: $(READY) ## write dbt's docs, with the lineage, to target/index.html
+	@$(BIN)/dbt docs generate --static
+	@echo "open target/static_index.html"
+
+lock: $(READY) ## solve requirements.lock anew from pyproject.toml
+	@$(BIN)/python -m pip install --quiet uv
+	@$(BIN)/uv pip compile --quiet --universal --no-annotate --no-header --extra dev pyproject.toml -o requirements.lock
+
+clean: ## remove everything that was made here
+	rm -rf $(VENV) target logs dbt_packages reports mlartifacts mlflow.db warehouse.duckdb warehouse.duckdb.wal
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

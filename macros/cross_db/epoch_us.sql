@@ -1,0 +1,11 @@
+{%- macro epoch_us(timestamp) -%}
+    {{ return(adapter.dispatch('epoch_us', 'customer_retention')(timestamp)) }}
+{%- endmacro -%}
+
+{%- macro default__epoch_us(timestamp) -%}
+    epoch_us({{ timestamp }})
+{%- endmacro -%}
+
+{%- macro spark__epoch_us(timestamp) -%}
+    unix_micros({{ timestamp }})
+{%- endmacro -%}

@@ -1,0 +1,3 @@
+select *
+from {{ ref('brz_app__price_changes__checked') }}
+where quarantine_reason is not null

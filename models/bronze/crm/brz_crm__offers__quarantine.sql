@@ -1,0 +1,3 @@
+select *
+from {{ ref('brz_crm__offers__checked') }}
+where quarantine_reason is not null

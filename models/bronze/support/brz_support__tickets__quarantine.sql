@@ -1,0 +1,3 @@
+select *
+from {{ ref('brz_support__tickets__checked') }}
+where quarantine_reason is not null

@@ -1,0 +1,133 @@
+"""Running dbt: the same for every command, in a process of its own, with failures told in one message."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from python_ml.errors import RetentionError, UserError
+from python_ml.project import PROJECT_DIR_VARIABLE, WAREHOUSE_VARIABLE
+
+if TYPE_CHECKING:
+    from python_ml.cli.options import Console
+    from python_ml.project import Project
+
+FAILED = ("error", "fail", "runtime error")
+
+
+def run_dbt(
+    project: Project,
+    arguments: list[str],
+    console: Console,
+    *,
+    warehouse: Path | None = None,
+    target_path: Path | None = None,
+) -> dict[str, int]:
+    """Run a dbt command in the project's folder.
+
+    dbt gets a process of its own: DuckDB locks its file per process, and what a build leaves in memory ends
+    with it.
+
+    Parameters
+    ----------
+    project : Project
+    arguments : list of str
+        The command and its options, for instance ``["build", "--select", "gld_churn_scores+"]``.
+    console : Console
+        Shows progress, warnings and errors.
+    warehouse : Path, optional
+        Another DuckDB file than the project's own.
+    target_path : Path, optional
+        Another folder for dbt's artefacts, so that the project's own manifest stays.
+
+    Returns
+    -------
+    dict
+        Number of nodes by status, for instance ``{"success": 30, "pass": 120}``.
+
+    Raises
+    ------
+    UserError
+        When the project does not parse or compile.
+    RetentionError
+        When a model or test fails.
+    """
+    target_path = target_path or project.root / "target"
+    results_path = target_path / "run_results.json"
+    results_path.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "dbt.cli.main"]
+    command += ["--log-format", "json", "--no-use-colors", "--no-version-check", arguments[0]]
+    command += ["--project-dir", str(project.root), "--profiles-dir", str(_profiles_dir(project))]
+    command += ["--target-path", str(target_path), "--log-path", str(target_path.parent / "logs")]
+    command += ["--target", project.target] if project.target else []
+    environment = {
+        **os.environ,
+        PROJECT_DIR_VARIABLE: str(project.root),
+        WAREHOUSE_VARIABLE: str(warehouse or project.warehouse_path),
+    }
+    messages = _follow([*command, *arguments[1:]], project.root, environment, console)
+
+    results = json.loads(results_path.read_text())["results"] if results_path.is_file() else []
+    counts: dict[str, int] = {}
+    for node in results:
+        counts[node["status"]] = counts.get(node["status"], 0) + 1
+    failed = [
+        f"{node['unique_id'].split('.')[2]}: {' '.join((node['message'] or '').split())}"
+        for node in results
+        if node["status"] in FAILED
+    ]
+    if failed:
+        raise RetentionError(
+            f"dbt {arguments[0]} failed in {len(failed)} place(s).\n    " + "\n    ".join(failed[:5]),
+            where=str(project.root),
+            mend=f"see {target_path.parent / 'logs' / 'dbt.log'}; run `dbt {arguments[0]}` for the details",
+        )
+    if messages is not None:
+        raise UserError(
+            f"dbt could not {arguments[0]} the project.\n    " + "\n    ".join(messages[-3:]),
+            where=str(project.root),
+            mend="check the file that the message names, dbt_project.yml and profiles.yml",
+        )
+    return counts
+
+
+def _follow(
+    command: list[str], folder: Path, environment: dict[str, str], console: Console
+) -> list[str] | None:
+    """Run dbt, show what it says; return its error messages when it failed, else None."""
+    errors: list[str] = []
+    with subprocess.Popen(
+        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        for line in process.stdout or ():
+            try:
+                event = json.loads(line)
+            except json.JSONDecodeError:
+                # Python models print plain lines.
+                if line.strip():
+                    console.note(f"  {line.rstrip()}")
+                continue
+            _show(event, console, errors)
+        console.progress(None)
+    return None if process.returncode == 0 else errors or [f"dbt ended with code {process.returncode}."]
+
+
+def _show(event: dict[str, Any], console: Console, errors: list[str]) -> None:
+    info, data = event["info"], event.get("data", {})
+    if info["level"] == "error":
+        errors.append(info["msg"].strip())
+    elif info["level"] == "warn":
+        console.warn(info["msg"].strip())
+    elif info["name"].startswith("Log") and "total" in data and "index" in data:
+        console.progress(f"  {data['index']} of {data['total']}: {data.get('node_info', {}).get('node_name', '')}")
+
+
+def _profiles_dir(project: Project) -> Path:
+    """The project's own folder when it has a profiles.yml, else dbt's usual place."""
+    if (project.root / "profiles.yml").is_file():
+        return project.root
+    return Path(os.environ.get("DBT_PROFILES_DIR") or Path.home() / ".dbt")

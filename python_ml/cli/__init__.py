@@ -1,0 +1,62 @@
+"""The command line. Commands live in one module each and are imported only when they run."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from python_ml import __version__
+from python_ml.errors import RetentionError
+
+# command -> (module, one line of help). The help stands here so that `retention --help` imports nothing.
+COMMANDS = {
+    "init": ("python_ml.cli.init", "Turn raw files into a dbt project that is ready to run."),
+    "run": ("python_ml.cli.run", "Build, train, score and report: the whole way."),
+    "build": ("python_ml.cli.build", "Build and test the warehouse with dbt."),
+    "train": ("python_ml.cli.train", "Train, compare and register churn models."),
+    "score": ("python_ml.cli.score", "Score customers with the champion, with reasons."),
+    "report": ("python_ml.cli.report", "Write reports/index.html from the last run."),
+    "replay": ("python_ml.cli.replay", "Prove that stored features use nothing from the future."),
+    "simulate": ("python_ml.cli.simulate", "Write a subscription business whose truth is known."),
+}
+
+
+class LazyGroup(click.Group):
+    """A click group that imports a command's module only when that command is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        return importlib.import_module(COMMANDS[name][0]).command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, help_) for name, (_, help_) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="retention")
+def retention() -> None:
+    """Which customers will leave, why, and how sure are we?
+
+    \b
+    Start from your own files:   retention init my_shop --data orders.parquet --horizon 90d
+                                 cd my_shop && retention run
+    Or from a simulated world:   retention simulate --out world
+
+    Exit codes: 0 done, 1 a defect of ours, 2 bad input or usage, 3 a gate said no.
+    """
+
+
+def main() -> None:
+    """Run the command line; an explained error ends in its exit code, never in a stack trace."""
+    try:
+        retention(standalone_mode=True)
+    except RetentionError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(error.exit_code)

@@ -1,0 +1,45 @@
+"""``retention build``: build and test the warehouse with dbt."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from python_ml.cli.options import Console, project_options
+
+if TYPE_CHECKING:
+    from python_ml.project import Project
+
+
+@click.command("build")
+@click.option("--select", metavar="SELECTION", help="What to build, in dbt's selection syntax.")
+@click.option("--full-refresh", is_flag=True, help="Build incremental models from scratch.")
+@project_options
+def command(project: Project, console: Console, select: str | None, full_refresh: bool) -> None:
+    """Build and test every layer: raw, bronze, silver, gold.
+
+    The same as `dbt build` in the project's folder, with dbt's packages installed when they are missing.
+
+    \b
+    Example: retention build --select silver+
+    """
+    counts = build(project, console, select=select, full_refresh=full_refresh)
+    made, passed = counts.get("success", 0), counts.get("pass", 0)
+    console.result(f"Built {made} tables and views; {passed} tests passed.", {"statuses": counts})
+
+
+def build(
+    project: Project, console: Console, *, select: str | None = None, full_refresh: bool = False
+) -> dict[str, int]:
+    """Install missing dbt packages, then build and test."""
+    from python_ml.build import run_dbt
+
+    if (project.root / "packages.yml").is_file() and not (project.root / "dbt_packages").is_dir():
+        with console.step("Installing dbt packages"):
+            run_dbt(project, ["deps"], console)
+    arguments = ["build"]
+    arguments += ["--select", select] if select else []
+    arguments += ["--full-refresh"] if full_refresh else []
+    with console.step("Building and testing the warehouse"):
+        return run_dbt(project, arguments, console)

@@ -1,0 +1,79 @@
+"""Options that every command shares, and the console that commands speak through."""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+class Console:
+    """Progress on stderr, the result on stdout: text for people, or one JSON document with ``--json``."""
+
+    def __init__(self, as_json: bool = False) -> None:
+        self.as_json = as_json
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[None]:
+        """Announce a step of work and say how long it took."""
+        click.echo(f"{title} ...", err=True)
+        start = time.monotonic()
+        yield
+        click.echo(f"{title}: done in {time.monotonic() - start:.1f} s", err=True)
+
+    def progress(self, message: str | None) -> None:
+        """Show where long work stands, on one line of a terminal; None wipes it."""
+        if sys.stderr.isatty():
+            sys.stderr.write("\r\033[K" + (message or "")[:100])
+            sys.stderr.flush()
+
+    def note(self, message: str) -> None:
+        """Say something along the way."""
+        click.echo(message, err=True)
+
+    def warn(self, message: str) -> None:
+        """Say something that the user should act on."""
+        click.echo(click.style("warning: ", fg="yellow") + message, err=True)
+
+    def result(self, text: str, data: dict[str, Any]) -> None:
+        """End a command: ``text`` for people, ``data`` with ``--json``."""
+        click.echo(json.dumps(data, indent=2, default=str) if self.as_json else text)
+
+
+def json_option(function: Callable) -> Callable:
+    """Add ``--json`` and pass a :class:`Console` as ``console``."""
+
+    @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
+    @functools.wraps(function)
+    def wrapper(*args: Any, as_json: bool, **kwargs: Any) -> Any:
+        return function(*args, console=Console(as_json), **kwargs)
+
+    return wrapper
+
+
+def project_options(function: Callable) -> Callable:
+    """Add ``--project-dir``, ``--target`` and ``--json``; pass ``project`` and ``console``."""
+
+    @click.option(
+        "--project-dir",
+        type=click.Path(path_type=Path),
+        default=Path("."),
+        show_default="here",
+        help="Folder of the dbt project.",
+    )
+    @click.option("--target", default=None, help="Target of profiles.yml (dev, spark, databricks).")
+    @json_option
+    @functools.wraps(function)
+    def wrapper(*args: Any, project_dir: Path, target: str | None, **kwargs: Any) -> Any:
+        from python_ml.project import Project
+
+        return function(*args, project=Project.open(project_dir, target=target), **kwargs)
+
+    return wrapper

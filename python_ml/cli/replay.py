@@ -1,0 +1,75 @@
+"""``retention replay``: prove that stored features use nothing from the future."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from python_ml.cli.options import Console, project_options
+from python_ml.errors import GateError, UserError
+
+if TYPE_CHECKING:
+    from python_ml.project import Project
+
+
+def _parse_time(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise UserError(
+            f"`{text}` is not a time.",
+            where="--as-of",
+            mend="write it as 2025-01-31 or 2025-01-31T18:30:00 (UTC)",
+        ) from error
+    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+
+
+@click.command("replay")
+@click.option("--as-of", "times", multiple=True, metavar="TIME", help="Feature time (UTC); may be repeated.")
+@project_options
+def command(project: Project, console: Console, times: tuple[str, ...]) -> None:
+    """Rebuild feature times from data cut off there and compare, value for value.
+
+    Without --as-of, the first, the middle and the last stored feature time are replayed.
+
+    \b
+    Example: retention replay --as-of 2025-03-01
+
+    Exit code 3 when a row or value differs; the columns are named.
+    """
+    from python_ml.replay import feature_times, replay
+
+    moments = [_parse_time(text) for text in times]
+    if not moments:
+        stored = feature_times(project)
+        moments = sorted({stored[0], stored[len(stored) // 2], stored[-1]}) if stored else []
+        if not moments:
+            raise UserError("No features are stored yet.", where="gold.gld_customer_features")
+    outcomes = []
+    for moment in moments:
+        with console.step(f"Replaying {moment}"):
+            outcomes.append(replay(project, moment, console))
+    for outcome in outcomes:
+        for table in outcome.uncut:
+            console.warn(f"{table} declares no time (config.meta.time), so it was not cut.")
+    lines = [
+        f"{o.as_of}: {o.rows} rows x {o.columns} columns "
+        + ("identical" if o.identical else "DIFFER")
+        + f" ({sum(o.hidden.values())} raw rows hidden)"
+        for o in outcomes
+    ]
+    console.result("\n".join(lines), {"replays": [{**asdict(o), "identical": o.identical} for o in outcomes]})
+    different = [o for o in outcomes if not o.identical]
+    if different:
+        raise GateError(
+            "The stored features are not what was known then.",
+            where="; ".join(
+                f"{o.as_of}: {o.missing} rows missing, {o.unexpected} unexpected, columns "
+                + (", ".join(f"{c} ({n} rows)" for c, n in sorted(o.differing.items())) or "none")
+                for o in different
+            ),
+            mend="look for a join or filter upstream that reads rows known at or after the feature time",
+        )

@@ -1,0 +1,58 @@
+"""``retention run``: the whole way, from raw data to the report."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from python_ml.cli.options import Console, project_options
+
+if TYPE_CHECKING:
+    from python_ml.project import Project
+
+
+@click.command("run")
+@project_options
+def command(project: Project, console: Console) -> None:
+    """Build, train, score and report: the whole way.
+
+    Ends by writing reports/index.html and reports/metrics.json. Each step is also a command of its own.
+
+    \b
+    Example: retention run --project-dir my_shop
+    """
+    from python_ml.cli.build import build
+    from python_ml.cli.report import report
+    from python_ml.cli.score import score
+    from python_ml.cli.train import train
+
+    build(project, console)
+    train(project, console)
+    score(project, console)
+    path = report(project, console)
+    metrics = json.loads((project.reports_dir / "metrics.json").read_text(encoding="utf-8"))
+    console.result(summary_line(metrics, path), {"report": str(path), **metrics})
+
+
+def summary_line(metrics: dict, path: object) -> str:
+    """One line: the champion's test metrics, what it is measured against, and where the report is."""
+
+    def interval(entry: dict) -> str:
+        if entry.get("value") is None:
+            return "not defined"
+        return f"{entry['value']:.3f} [{entry['low']:.3f}, {entry['high']:.3f}]"
+
+    parts = [f"{metrics['champion']['name']}: test ROC AUC {interval(metrics['test']['roc_auc'])}"]
+    parts += [
+        f"{name} {interval(baseline['test']['roc_auc'])}"
+        for name, baseline in metrics.get("baselines", {}).items()
+    ]
+    parts += [
+        f"PR AUC {interval(metrics['test']['pr_auc'])}",
+        f"Brier {interval(metrics['test']['brier'])}",
+        f"lift at 10 % {interval(metrics['test']['lift_at_10pct'])}",
+        f"report: {path}",
+    ]
+    return "; ".join(parts)

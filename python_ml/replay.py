@@ -1,0 +1,225 @@
+"""Proof that features use nothing from the future: rebuild a feature time from data cut off there, compare.
+
+Everything that was not known before ``T`` is taken out of the raw tables, the models run on what is left in a
+scratch database, and the rows that come out must equal the stored ones, value for value.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from python_ml.build import run_dbt
+from python_ml.errors import UserError
+from python_ml.warehouse import connect, literal, quote, relation
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from python_ml.cli.options import Console
+    from python_ml.project import Project
+
+FEATURES = "gld_customer_features"
+
+
+@dataclass(frozen=True)
+class Replay:
+    """Outcome of one replay.
+
+    Attributes
+    ----------
+    as_of : datetime
+        The feature time, UTC.
+    rows : int
+        Stored rows of that time.
+    columns : int
+        Compared columns, keys included.
+    missing, unexpected : int
+        Stored rows that the replay did not make, and rows that only the replay made.
+    differing : dict of str to int
+        Columns with unequal values, and in how many rows.
+    hidden : dict of str to int
+        Per raw table, the rows that were not known before the feature time.
+    uncut : list of str
+        Raw tables that declare no time and so were left whole.
+    """
+
+    as_of: datetime
+    rows: int
+    columns: int
+    missing: int
+    unexpected: int
+    differing: dict[str, int] = field(default_factory=dict)
+    hidden: dict[str, int] = field(default_factory=dict)
+    uncut: list[str] = field(default_factory=list)
+
+    @property
+    def identical(self) -> bool:
+        """Whether the replay gave exactly the stored rows."""
+        return not (self.missing or self.unexpected or self.differing)
+
+
+def feature_times(project: Project) -> list[datetime]:
+    """List the stored feature times, oldest first."""
+    with connect(project) as connection:
+        rows = connection.execute(
+            f"select distinct feature_timestamp from gold.{FEATURES} order by 1"
+        ).fetchall()
+    return [row[0] for row in rows]
+
+
+def replay(project: Project, as_of: datetime, console: Console) -> Replay:
+    """Rebuild the features of ``as_of`` from what was known before, and compare with the stored rows.
+
+    Parameters
+    ----------
+    project : Project
+        A built project on DuckDB.
+    as_of : datetime
+        A stored feature time, naive UTC.
+    console : Console
+
+    Raises
+    ------
+    UserError
+        When no features are stored for that time.
+    """
+    stored = feature_times(project)
+    if as_of not in stored:
+        span = f"{stored[0]} to {stored[-1]}, {len(stored)} times" if stored else "none"
+        raise UserError(
+            f"No features are stored for {as_of}.",
+            where=f"gold.{FEATURES} (stored: {span})",
+            mend="choose one of the stored feature times; `retention replay` without --as-of takes three",
+        )
+    manifest = project.manifest
+    upstream = _ancestors(manifest, f"model.{project.name}.{FEATURES}")
+    with tempfile.TemporaryDirectory(prefix="retention_replay_") as scratch:
+        database = Path(scratch) / project.warehouse_path.name
+        hidden, uncut = _cut(project, upstream, as_of, database)
+        variables = f"{{feature_timestamps: ['{as_of}'], attach_raw_files: false}}"
+        run_dbt(
+            project,
+            ["run", "--select", f"+{FEATURES}", "--vars", variables],
+            console,
+            warehouse=database,
+            target_path=Path(scratch) / "target",
+        )
+        return _compare(project, database, as_of, hidden, uncut)
+
+
+def _ancestors(manifest: dict[str, Any], unique_id: str) -> list[dict[str, Any]]:
+    """Everything stored that a model reads, however far up: seeds, sources, snapshots."""
+    seen: set[str] = set()
+    waiting = [unique_id]
+    while waiting:
+        node = waiting.pop()
+        if node not in seen:
+            seen.add(node)
+            waiting += manifest["parent_map"].get(node, [])
+    nodes = {**manifest["nodes"], **manifest["sources"]}
+    return [
+        nodes[node]
+        for node in sorted(seen)
+        if node in nodes and nodes[node]["resource_type"] in ("seed", "source", "snapshot")
+    ]
+
+
+def _cut(
+    project: Project, upstream: list[dict[str, Any]], as_of: datetime, database: Path
+) -> tuple[dict[str, int], list[str]]:
+    """Copy the stored tables into a scratch database, without what was not known before ``as_of``."""
+    import duckdb
+
+    hidden, uncut = {}, []
+    with duckdb.connect(str(database)) as connection:
+        connection.execute("set timezone = 'UTC'")
+        connection.execute(f"attach {literal(str(project.warehouse_path))} as stored (read_only)")
+        for node in upstream:
+            name = f"{node['schema']}.{node.get('identifier') or node.get('alias') or node['name']}"
+            connection.execute(f"create schema if not exists {quote(node['schema'])}")
+            query, is_cut = _cut_query(connection, node, name, as_of)
+            connection.execute(f"create table {relation(name)} as {query}")
+            if not is_cut:
+                uncut.append(name)
+            counts = connection.execute(
+                f"select (select count(*) from stored.{relation(name)}) - (select count(*) from {relation(name)})"
+            ).fetchall()
+            hidden[name] = counts[0][0]
+    return hidden, uncut
+
+
+def _cut_query(
+    connection: duckdb.DuckDBPyConnection, node: dict[str, Any], name: str, as_of: datetime
+) -> tuple[str, bool]:
+    stored = f"stored.{relation(name)}"
+    moment = f"cast({literal(str(as_of))} as timestamp)"
+    if node["resource_type"] == "snapshot":
+        # A snapshot is a record of its own: its versions are cut like events, and an end that came later is open.
+        return (
+            f"select * replace (case when dbt_valid_to < {moment} then dbt_valid_to end as dbt_valid_to) "
+            f"from {stored} where dbt_valid_from < {moment}",
+            True,
+        )
+    time = {**node.get("meta", {}), **node.get("config", {}).get("meta", {})}.get("time")
+    if not time:
+        return f"select * from {stored}", False
+    formats = time.get("formats") or []
+
+    def later_than_visible(*columns: str) -> str:
+        known = "greatest(" + ", ".join(_timestamp(column, formats) for column in columns) + ")"
+        return f"coalesce({known} >= {moment}, false)"
+
+    replaced = [
+        f"case when not {later_than_visible(rule['known_at'])} then {quote(column)} end as {quote(column)}"
+        for rule in time.get("later") or []
+        for column in rule["columns"]
+    ]
+    columns = [column for column in (time["event_at"], time.get("available_at")) if column]
+    selected = f"* replace ({', '.join(replaced)})" if replaced else "*"
+    return f"select {selected} from {stored} where not {later_than_visible(*columns)}", True
+
+
+def _timestamp(column: str, formats: list[str]) -> str:
+    """Read a raw column as a time the way that bronze does (macro ``to_timestamp``)."""
+    text = f"nullif(trim(cast({quote(column)} as varchar)), '')"
+    if not formats:
+        return f"try_cast({text} as timestamp)"
+    return "coalesce(" + ", ".join(f"try_strptime({text}, {literal(f)})" for f in formats) + ")"
+
+
+def _compare(
+    project: Project, database: Path, as_of: datetime, hidden: dict[str, int], uncut: list[str]
+) -> Replay:
+    import duckdb
+
+    moment = f"cast({literal(str(as_of))} as timestamp)"
+    entity = quote(project.entity)
+    with duckdb.connect(str(database)) as connection:
+        connection.execute("set timezone = 'UTC'")
+        connection.execute(f"attach {literal(str(project.warehouse_path))} as stored (read_only)")
+        connection.execute(
+            f"create temp view before as select * from stored.gold.{FEATURES} where feature_timestamp = {moment}"
+        )
+        connection.execute(f"create temp view after as select * from gold.{FEATURES}")
+        columns = [row[0] for row in connection.execute("describe before").fetchall()]
+        rebuilt = [row[0] for row in connection.execute("describe after").fetchall()]
+        both = [column for column in columns if column in rebuilt]
+        unequal = ", ".join(
+            f"count(*) filter (where paired and before.{quote(c)} is distinct from after.{quote(c)})"
+            for c in both
+        )
+        joined = f"""
+            select count(*) filter (where before.{entity} is not null),
+                count(*) filter (where after.{entity} is null),
+                count(*) filter (where before.{entity} is null), {unequal}
+            from before
+            full join after using ({entity}, feature_timestamp)
+        """.replace("paired", f"before.{entity} is not null and after.{entity} is not null")
+        rows, missing, unexpected, *differences = connection.execute(joined).fetchall()[0]
+    differing = {column: count for column, count in zip(both, differences, strict=True) if count}
+    differing |= {column: rows for column in set(columns) ^ set(rebuilt)}
+    return Replay(as_of, rows, len(columns), missing, unexpected, differing, hidden, uncut)

@@ -1,0 +1,98 @@
+"""Reading the warehouse from Python: the one module that knows which engine it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from python_ml.errors import UserError
+
+if TYPE_CHECKING:
+    import duckdb
+    import pandas as pd
+
+    from python_ml.project import Project
+
+
+def quote(identifier: str) -> str:
+    """Quote an identifier for SQL; a dotted name is quoted part by part by :func:`relation`."""
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """Quote a text literal for SQL."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def relation(name: str) -> str:
+    """Quote a ``schema.table`` name."""
+    return ".".join(quote(part) for part in name.split("."))
+
+
+@contextmanager
+def connect(project: Project, read_only: bool = True) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open the project's DuckDB file for a short while.
+
+    DuckDB locks its file per process, so a connection must not outlive the work it is for.
+
+    Raises
+    ------
+    UserError
+        When there is no warehouse yet, or another process holds it.
+    """
+    import duckdb
+
+    path = project.warehouse_path
+    if not path.is_file():
+        raise UserError("There is no warehouse yet.", where=str(path), mend="run `retention build`")
+    try:
+        connection = duckdb.connect(str(path), read_only=read_only)
+    except duckdb.IOException as error:
+        raise UserError(
+            "The warehouse is in use by another process, or cannot be read.",
+            where=f"{path} ({str(error).splitlines()[0]})",
+            mend="close the other program (a dbt run, a notebook, a database browser) and try again",
+        ) from error
+    try:
+        connection.execute("set timezone = 'UTC'")
+        yield connection
+    finally:
+        connection.close()
+
+
+def as_frame(relation: Any) -> pd.DataFrame:
+    """Turn what ``dbt.ref`` gives a Python model into a pandas frame, on DuckDB and on Spark."""
+    return relation.toPandas() if hasattr(relation, "toPandas") else relation.df()
+
+
+def table_exists(connection: duckdb.DuckDBPyConnection, name: str) -> bool:
+    """Tell whether ``schema.table`` exists."""
+    schema, table = name.split(".")
+    found = connection.execute(
+        "select 1 from information_schema.tables where table_schema = ? and table_name = ?", [schema, table]
+    ).fetchall()
+    return bool(found)
+
+
+def read_table(project: Project, name: str) -> pd.DataFrame:
+    """Read a whole table, such as ``gold.gld_training_set``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per row of the table; decimals arrive as floats, times as naive UTC.
+
+    Raises
+    ------
+    UserError
+        When the warehouse or the table does not exist.
+    """
+    with connect(project) as connection:
+        if not table_exists(connection, name):
+            raise UserError(
+                f"The table {name} does not exist.",
+                where=str(project.warehouse_path),
+                mend="run `retention build`",
+            )
+        return connection.execute(f"select * from {relation(name)}").df()
