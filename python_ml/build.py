@@ -59,7 +59,7 @@ def run_dbt(
     target_path = target_path or project.root / "target"
     results_path = target_path / "run_results.json"
     results_path.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "dbt.cli.main"]
+    command = [sys.executable, "-c", "from dbt.cli.main import cli; cli()"]
     command += ["--log-format", "json", "--no-use-colors", "--no-version-check", arguments[0]]
     command += ["--project-dir", str(project.root), "--profiles-dir", str(_profiles_dir(project))]
     command += ["--target-path", str(target_path), "--log-path", str(target_path.parent / "logs")]
@@ -123,7 +123,9 @@ def _show(event: dict[str, Any], console: Console, errors: list[str]) -> None:
     elif info["level"] == "warn":
         console.warn(info["msg"].strip())
     elif info["name"].startswith("Log") and "total" in data and "index" in data:
-        console.progress(f"  {data['index']} of {data['total']}: {data.get('node_info', {}).get('node_name', '')}")
+        console.progress(
+            f"  {data['index']} of {data['total']}: {data.get('node_info', {}).get('node_name', '')}"
+        )
 
 
 def _profiles_dir(project: Project) -> Path:

@@ -128,6 +128,8 @@ class Project:
         path = self.root / "target" / "manifest.json"
         if not path.is_file():
             raise UserError(
-                "There is no dbt manifest yet.", where=str(path), mend="run `retention build` (or `dbt build`)"
+                "There is no dbt manifest yet.",
+                where=str(path),
+                mend="run `retention build` (or `dbt build`)",
             )
         return json.loads(path.read_text(encoding="utf-8"))

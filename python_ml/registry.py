@@ -53,9 +53,7 @@ def feature_registry(project: Project, model: str = "gld_customer_features") -> 
         When the model is missing or a column has no valid role.
     """
     nodes = project.manifest["nodes"]
-    node = next(
-        (n for n in nodes.values() if n["resource_type"] == "model" and n["name"] == model), None
-    )
+    node = next((n for n in nodes.values() if n["resource_type"] == "model" and n["name"] == model), None)
     if node is None:
         raise UserError(f"The project has no model {model}.", where=str(project.root))
     features = []

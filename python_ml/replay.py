@@ -44,7 +44,7 @@ class Replay:
     hidden : dict of str to int
         Per raw table, the rows that were not known before the feature time.
     uncut : list of str
-        Raw tables that declare no time and so were left whole.
+        Raw tables that are declared to be static and so were left whole.
     """
 
     as_of: datetime
@@ -85,7 +85,7 @@ def replay(project: Project, as_of: datetime, console: Console) -> Replay:
     Raises
     ------
     UserError
-        When no features are stored for that time.
+        When no features are stored for that time, or a raw table does not say what its times are.
     """
     stored = feature_times(project)
     if as_of not in stored:
@@ -164,8 +164,16 @@ def _cut_query(
             f"from {stored} where dbt_valid_from < {moment}",
             True,
         )
-    time = {**node.get("meta", {}), **node.get("config", {}).get("meta", {})}.get("time")
-    if not time:
+    meta = {**node.get("meta", {}), **node.get("config", {}).get("meta", {})}
+    if "time" not in meta:
+        raise UserError(
+            f"The raw table {name} declares no time, so it cannot be cut: a replay would prove nothing.",
+            where=node["original_file_path"],
+            mend="set config.meta.time to {event_at: ..., available_at: ...}, "
+            "or to `static` for a table that never changes",
+        )
+    time = meta["time"]
+    if time == "static":
         return f"select * from {stored}", False
     formats = time.get("formats") or []
 

@@ -1,4 +1,4 @@
--- grain: one row per customer and reason
+-- grain: one row per customer and reason; the casts give an empty table its types
 with
 
 reasons as (
@@ -7,13 +7,13 @@ reasons as (
 
 final as (
     select
-        customer_id,
-        feature,
-        feature_value,
-        reason,
+        cast(customer_id as {{ dbt.type_string() }}) as customer_id,
+        cast(feature as {{ dbt.type_string() }}) as feature,
+        cast(feature_value as {{ dbt.type_string() }}) as feature_value,
+        cast(reason as {{ dbt.type_string() }}) as reason,
         cast(reason_rank as integer) as reason_rank,
         cast(contribution as double) as contribution,
-        feature_timestamp
+        cast(feature_timestamp as {{ dbt.type_timestamp() }}) as feature_timestamp
     from reasons
 )
 

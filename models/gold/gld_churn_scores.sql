@@ -1,4 +1,4 @@
--- grain: one row per customer at risk
+-- grain: one row per customer at risk; the casts give an empty table its types
 with
 
 scores as (
@@ -7,12 +7,12 @@ scores as (
 
 final as (
     select
-        customer_id,
-        risk_band,
-        model_name,
+        cast(customer_id as {{ dbt.type_string() }}) as customer_id,
+        cast(risk_band as {{ dbt.type_string() }}) as risk_band,
+        cast(model_name as {{ dbt.type_string() }}) as model_name,
         cast(model_version as integer) as model_version,
         cast(churn_probability as double) as churn_probability,
-        feature_timestamp
+        cast(feature_timestamp as {{ dbt.type_timestamp() }}) as feature_timestamp
     from scores
 )
 

@@ -52,9 +52,8 @@ def command(project: Project, console: Console, times: tuple[str, ...]) -> None:
     for moment in moments:
         with console.step(f"Replaying {moment}"):
             outcomes.append(replay(project, moment, console))
-    for outcome in outcomes:
-        for table in outcome.uncut:
-            console.warn(f"{table} declares no time (config.meta.time), so it was not cut.")
+    for table in outcomes[0].uncut:
+        console.warn(f"{table} is declared static, so it was not cut.")
     lines = [
         f"{o.as_of}: {o.rows} rows x {o.columns} columns "
         + ("identical" if o.identical else "DIFFER")

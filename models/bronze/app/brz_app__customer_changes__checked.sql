@@ -1,4 +1,4 @@
--- grain: one raw row (change of a customer's attributes, with all of them after the change); no row is dropped here, a bad one carries its reason
+-- grain: one raw row (a customer's attributes after a change); no row is dropped here, a bad one carries its reason
 with
 
 source as (

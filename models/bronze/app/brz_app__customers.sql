@@ -5,6 +5,7 @@ select
     acquisition_channel,
     account_closed_reason,
     birth_year,
+    is_birth_year_out_of_range,
     marketing_opt_in,
     signed_up_at,
     updated_at

@@ -30,7 +30,6 @@ validated as (
             {'when': 'signed_up_at is null', 'reason': 'missing or unreadable signed_up_at'},
             {'when': customer_retention.implausible_time('signed_up_at'), 'reason': 'implausible signed_up_at'},
             {'when': 'updated_at_raw is not null and updated_at is null', 'reason': 'unreadable updated_at'},
-            {'when': 'birth_year is not null and birth_year not between 1900 and 2020', 'reason': 'birth_year out of range'},
         ]) }} as invalid_reason
     from typed
 ),
@@ -54,7 +53,8 @@ final as (
         segment,
         acquisition_channel,
         account_closed_reason,
-        birth_year,
+        case when birth_year between 1900 and 2020 then birth_year end as birth_year,
+        coalesce(birth_year not between 1900 and 2020, false) as is_birth_year_out_of_range,
         marketing_opt_in,
         signed_up_at,
         updated_at,
