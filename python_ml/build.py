@@ -95,9 +95,7 @@ def run_dbt(
     return counts
 
 
-def _follow(
-    command: list[str], folder: Path, environment: dict[str, str], console: Console
-) -> list[str] | None:
+def _follow(command: list[str], folder: Path, environment: dict[str, str], console: Console) -> list[str] | None:
     """Run dbt, show what it says; return its error messages when it failed, else None."""
     errors: list[str] = []
     with subprocess.Popen(
@@ -123,9 +121,7 @@ def _show(event: dict[str, Any], console: Console, errors: list[str]) -> None:
     elif info["level"] == "warn":
         console.warn(info["msg"].strip())
     elif info["name"].startswith("Log") and "total" in data and "index" in data:
-        console.progress(
-            f"  {data['index']} of {data['total']}: {data.get('node_info', {}).get('node_name', '')}"
-        )
+        console.progress(f"  {data['index']} of {data['total']}: {data.get('node_info', {}).get('node_name', '')}")
 
 
 def _profiles_dir(project: Project) -> Path:

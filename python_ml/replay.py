@@ -65,9 +65,7 @@ class Replay:
 def feature_times(project: Project) -> list[datetime]:
     """List the stored feature times, oldest first."""
     with connect(project) as connection:
-        rows = connection.execute(
-            f"select distinct feature_timestamp from gold.{FEATURES} order by 1"
-        ).fetchall()
+        rows = connection.execute(f"select distinct feature_timestamp from gold.{FEATURES} order by 1").fetchall()
     return [row[0] for row in rows]
 
 
@@ -199,9 +197,7 @@ def _timestamp(column: str, formats: list[str]) -> str:
     return "coalesce(" + ", ".join(f"try_strptime({text}, {literal(f)})" for f in formats) + ")"
 
 
-def _compare(
-    project: Project, database: Path, as_of: datetime, hidden: dict[str, int], uncut: list[str]
-) -> Replay:
+def _compare(project: Project, database: Path, as_of: datetime, hidden: dict[str, int], uncut: list[str]) -> Replay:
     import duckdb
 
     moment = f"cast({literal(str(as_of))} as timestamp)"
@@ -217,8 +213,7 @@ def _compare(
         rebuilt = [row[0] for row in connection.execute("describe after").fetchall()]
         both = [column for column in columns if column in rebuilt]
         unequal = ", ".join(
-            f"count(*) filter (where paired and before.{quote(c)} is distinct from after.{quote(c)})"
-            for c in both
+            f"count(*) filter (where paired and before.{quote(c)} is distinct from after.{quote(c)})" for c in both
         )
         joined = f"""
             select count(*) filter (where before.{entity} is not null),
@@ -229,5 +224,5 @@ def _compare(
         """.replace("paired", f"before.{entity} is not null and after.{entity} is not null")
         rows, missing, unexpected, *differences = connection.execute(joined).fetchall()[0]
     differing = {column: count for column, count in zip(both, differences, strict=True) if count}
-    differing |= {column: rows for column in set(columns) ^ set(rebuilt)}
+    differing |= dict.fromkeys(set(columns) ^ set(rebuilt), rows)
     return Replay(as_of, rows, len(columns), missing, unexpected, differing, hidden, uncut)

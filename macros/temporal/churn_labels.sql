@@ -89,7 +89,7 @@ labelled as (
         {{ customer_retention.timestamp_from_us('label_windows.label_to_us') }} as label_timestamp,
         coalesce(label_windows.label_to_us <= label_windows.observation_end_us, false) as label_available_flag,
         case
-            when label_windows.label_to_us > label_windows.observation_end_us then null
+            when label_windows.observation_end_us is null or label_windows.label_to_us > label_windows.observation_end_us then null
             when outcomes.{{ entity }} is null then {{ without_outcome }}
             else outcomes.churned
         end as churned

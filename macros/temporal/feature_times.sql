@@ -35,8 +35,8 @@ from (
             {#- One index too many on either side does no harm: the times are filtered below. #}
             {%- if months %}
             select
-                cast(floor({{ dbt.datediff(anchor, first, 'month') }} / {{ months.group(1) }}.0) as bigint) - 1 as first_index,
-                cast(floor({{ dbt.datediff(anchor, 'observation_end', 'month') }} / {{ months.group(1) }}.0) as bigint) + 1 as last_index
+                cast(floor(({{ customer_retention._month_number(first) }} - {{ customer_retention._month_number(anchor) }}) / {{ months.group(1) }}.0) as bigint) - 1 as first_index,
+                cast(floor(({{ customer_retention._month_number('observation_end') }} - {{ customer_retention._month_number(anchor) }}) / {{ months.group(1) }}.0) as bigint) + 1 as last_index
             {%- else %}
             {%- set step_us = customer_retention.duration_us(step, 'step') %}
             select
@@ -53,4 +53,9 @@ where
     and feature_timestamp >= {{ first }}
     and feature_timestamp > observation_start
 {%- endif -%}
+{%- endmacro -%}
+
+{#- Private: calendar months since the year 0. -#}
+{%- macro _month_number(timestamp) -%}
+    (12 * extract(year from {{ timestamp }}) + extract(month from {{ timestamp }}))
 {%- endmacro -%}

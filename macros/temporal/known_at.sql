@@ -6,6 +6,7 @@
     {%- if available_at is none -%}
         {{ event_at }}
     {%- else -%}
-        greatest({{ event_at }}, coalesce({{ available_at }}, {{ event_at }}))
+        {#- Not greatest(): it passes over nulls, and a row that never happened would be known. -#}
+        case when {{ available_at }} > {{ event_at }} then {{ available_at }} else {{ event_at }} end
     {%- endif -%}
 {%- endmacro -%}

@@ -35,7 +35,7 @@ timed_events as (
         {{ customer_retention.epoch_us(event_at) }} as event_us,
         {{ customer_retention.epoch_us(customer_retention.known_at(event_at, available_at)) }} as known_us
         {%- for measure in sums %},
-        cast(cast({{ customer_retention._restricted(measure) }} as decimal({{ measure.precision }}, {{ measure.scale }})) * {{ 10 ** measure.scale }} as bigint) as {{ measure.name }}__ticks
+        cast(cast(cast({{ customer_retention._restricted(measure) }} as decimal({{ measure.precision }}, {{ measure.scale }})) as decimal(38, {{ measure.scale }})) * {{ 10 ** measure.scale }} as bigint) as {{ measure.name }}__ticks
         {%- endfor %}
         {%- for measure in distincts %},
         {{ customer_retention._restricted(measure) }} as {{ measure.name }}__value
@@ -54,12 +54,16 @@ visible_events as (
     select
         as_of_times.feature_timestamp,
         timed_events.*,
+        {% if windows[0].us is none -%}
+        1
+        {%- else -%}
         case
             {%- for window in windows if window.us is not none %}
             when timed_events.event_us >= as_of_times.as_of_us - {{ window.us }} then {{ loop.index }} -- {{ window.name }}
             {%- endfor %}
             else {{ windows | length if longest.us is none else windows | length + 1 }} -- {{ 'all_time' if longest.us is none else 'older than every window' }}
-        end as smallest_window
+        end
+        {%- endif %} as smallest_window
     from timed_events
     inner join as_of_times
         on

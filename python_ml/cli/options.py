@@ -64,7 +64,7 @@ def project_options(function: Callable) -> Callable:
     @click.option(
         "--project-dir",
         type=click.Path(path_type=Path),
-        default=Path("."),
+        default=Path(),
         show_default="here",
         help="Folder of the dbt project.",
     )

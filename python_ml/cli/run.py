@@ -46,8 +46,7 @@ def summary_line(metrics: dict, path: object) -> str:
 
     parts = [f"{metrics['champion']['name']}: test ROC AUC {interval(metrics['test']['roc_auc'])}"]
     parts += [
-        f"{name} {interval(baseline['test']['roc_auc'])}"
-        for name, baseline in metrics.get("baselines", {}).items()
+        f"{name} {interval(baseline['test']['roc_auc'])}" for name, baseline in metrics.get("baselines", {}).items()
     ]
     parts += [
         f"PR AUC {interval(metrics['test']['pr_auc'])}",
