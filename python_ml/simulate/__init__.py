@@ -1,0 +1,10 @@
+"""A subscription business whose truth is known: who leaves is drawn from a hazard that is written down.
+
+Public are :class:`World`, :data:`SMALL_WORLD` and :func:`write_world`; the guide is
+``docs/guides/simulated_world.md``.
+"""
+
+from python_ml.simulate.world import SMALL_WORLD, World
+from python_ml.simulate.writing import write_world
+
+__all__ = ["SMALL_WORLD", "World", "write_world"]
