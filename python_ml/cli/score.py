@@ -1,0 +1,74 @@
+"""``retention score``: score customers with the champion, with reasons."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from python_ml.cli.options import Console, project_options
+
+if TYPE_CHECKING:
+    from python_ml.project import Project
+
+MODELS = "gld_churn_scores_raw+ gld_churn_reasons_raw+"
+BANDS = ("high", "medium", "low")
+
+
+@click.command("score")
+@project_options
+def command(project: Project, console: Console) -> None:
+    """Score customers with the champion, with reasons.
+
+    Builds gold.gld_churn_scores and gold.gld_churn_reasons with dbt, and everything that depends on them.
+
+    \b
+    Example: retention score --project-dir my_shop
+    """
+    result = score(project, console)
+    bands = ", ".join(f"{result['risk_bands'][band]:,} {band}" for band in BANDS)
+    console.result(
+        f"{result['customers']:,} customers scored by {result['model_name']} version {result['model_version']} "
+        f"as of {result['feature_timestamp']}: {bands} risk",
+        result,
+    )
+
+
+def score(project: Project, console: Console) -> dict[str, Any]:
+    """Build the scoring models with dbt and count customers per risk band.
+
+    Raises
+    ------
+    UserError
+        When there is no champion yet, or nobody to score.
+    """
+    from python_ml.build import run_dbt
+    from python_ml.errors import UserError
+    from python_ml.scoring.champion import load_champion
+    from python_ml.warehouse import connect
+
+    project.settings  # noqa: B018 - a mistake there shows before the heavy work
+    if load_champion(project) is None:
+        raise UserError("There is no champion to score with.", where=project.name, mend="run `retention train` first")
+    with console.step("Scoring"):
+        run_dbt(project, ["build", "--select", MODELS], console)
+    with connect(project) as connection:
+        counted = connection.execute(
+            "select risk_band, count(*), any_value(model_name), any_value(model_version), max(feature_timestamp) "
+            "from gold.gld_churn_scores group by risk_band"
+        ).fetchall()
+    if not counted:
+        raise UserError(
+            "There was nobody to score.",
+            where="gold.gld_scoring_set",
+            mend="check that customers are at risk at the newest feature time (churn definition, active_window)",
+        )
+    bands = dict.fromkeys(BANDS, 0) | {row[0]: row[1] for row in counted}
+    newest = max(row[4] for row in counted)
+    return {
+        "customers": sum(bands.values()),
+        "risk_bands": bands,
+        "model_name": counted[0][2],
+        "model_version": counted[0][3],
+        "feature_timestamp": newest.isoformat(),
+    }

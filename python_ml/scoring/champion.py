@@ -1,0 +1,96 @@
+"""Opening the champion: found by its alias, verified, and only then unpickled."""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from python_ml.errors import RetentionError
+from python_ml.scoring import store
+from python_ml.scoring.card import ModelCard
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from python_ml.project import Project
+
+
+@dataclass(frozen=True)
+class Champion:
+    """A registered model, ready to score.
+
+    Attributes
+    ----------
+    model : sklearn.ensemble.StackingClassifier
+        Fitted and calibrated; see :mod:`python_ml.training.calibration`.
+    card : ModelCard
+    version : int
+        Version in the registry.
+    run_id : str
+        MLflow run that made it.
+    """
+
+    model: Any
+    card: ModelCard
+    version: int
+    run_id: str
+
+
+def load_champion(project: Project) -> Champion | None:
+    """Open the model that carries the alias ``champion`` in the project's registry.
+
+    The SHA-256 over the model's files must equal the one recorded at training, since opening a pickle runs
+    whatever is in it.
+
+    Returns
+    -------
+    Champion or None
+        None when no champion has been registered yet; every other failure is raised.
+
+    Raises
+    ------
+    RetentionError
+        When the files are gone or differ from what was registered.
+    """
+    uri = project.tracking_uri
+    if not store.store_exists(uri):
+        return None
+    client = store.open_store(uri)
+    name = store.registered_name(project.name)
+    found = [m for m in client.search_registered_models(filter_string=f"name = '{name}'") if m.name == name]
+    version = found[0].aliases.get(store.ALIAS) if found else None
+    if version is None:
+        return None
+    registered = client.get_model_version(name, str(version))
+    digest = registered.tags.get(store.DIGEST_TAG)
+    where = f"{name} version {version}"
+    if not digest:
+        raise RetentionError(
+            "The champion was not registered by this project: it carries no checksum.",
+            where=where,
+            mend="run `retention train`, or move the alias `champion` back to a version that it registered",
+        )
+    try:
+        folder = store.model_folder(client, name, str(version), project.root)
+    except FileNotFoundError as error:
+        raise RetentionError(
+            "The champion's files are gone.", where=f"{where}: {error}", mend="run `retention train` again"
+        ) from error
+    if store.files_digest(folder) != digest:
+        raise RetentionError(
+            "The champion's files differ from those that were registered, so they are not opened.",
+            where=f"{where}: {folder}",
+            mend="find out who changed them; `retention train` makes a new champion",
+        )
+    return _open(folder, digest, int(version), registered.run_id or "")
+
+
+@lru_cache(maxsize=1)
+def _open(path: Path, digest: str, version: int, run_id: str) -> Champion:
+    """Unpickle verified files; one champion is kept, since scores and reasons ask for the same."""
+    card = ModelCard.from_json((path / "extra_files" / store.CARD_FILE).read_text(encoding="utf-8"))
+    # Safe as far as the registry is: the bytes are those whose checksum training recorded.
+    model = pickle.loads((path / "model.pkl").read_bytes())  # noqa: S301
+    return Champion(model=model, card=card, version=version, run_id=run_id)

@@ -1,0 +1,120 @@
+"""How much each feature moves each customer's log-odds: SHAP values, summed back to source features.
+
+For every kind of model: ``base + contributions.sum(axis=1)`` is the log-odds of the calibrated probability.
+Trees use TreeSHAP (Lundberg et al. 2020, "From local explanations to global understanding with explainable AI
+for trees"), path-dependent, as built into LightGBM and XGBoost and, for forests, from the package shap; linear
+models the closed form for independent features, ``coefficient x (value - mean)``.
+
+A forest averages probabilities, so its SHAP values add up to a probability. They are brought to log-odds row by
+row with the slope of the secant between the base and the prediction: order, signs and additivity are kept.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import scipy.special
+from threadpoolctl import threadpool_limits
+
+from python_ml.training.calibration import THREADS, sigmoid_of
+from python_ml.training.pipelines import PROBABILITY_FLOOR, output_sources
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sklearn.ensemble import StackingClassifier
+
+CHUNK_ROWS = 20_000
+
+
+def contributions(
+    model: StackingClassifier, inputs: pd.DataFrame, background: Sequence[float] | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Explain calibrated log-odds.
+
+    Parameters
+    ----------
+    model : sklearn.ensemble.StackingClassifier
+        Of :func:`python_ml.training.calibration.fit_calibrated`.
+    inputs : pandas.DataFrame, shape (n_rows, any)
+        Result of :func:`python_ml.training.columns.model_input`; holds the model's features.
+    background : sequence of float, optional
+        Mean of each prepared column, for linear models; see :func:`linear_background`.
+
+    Returns
+    -------
+    values : numpy.ndarray, shape (n_rows, n_features)
+        In log-odds, in the order of ``model.feature_names_in_``.
+    base : numpy.ndarray, shape (n_rows,)
+        The log-odds where every contribution is zero; the same in every row.
+    """
+    names = list(model.feature_names_in_)
+    pipeline = model.estimators_[0]
+    sources = output_sources(pipeline[0])
+    gather = np.zeros((len(sources), len(names)))
+    gather[np.arange(len(sources)), sources] = 1.0
+    slope, intercept = sigmoid_of(model)
+    explain = _EXPLAINERS[type(pipeline[-1]).__name__]
+    values, bases = np.zeros((len(inputs), len(names))), np.zeros(len(inputs))
+    with threadpool_limits(limits=1, user_api="blas"):
+        for first in range(0, len(inputs), CHUNK_ROWS):
+            rows = slice(first, first + CHUNK_ROWS)
+            prepared = np.asarray(pipeline[0].transform(inputs[names].iloc[rows]), dtype=float)
+            found, base = explain(pipeline[-1], prepared, background)
+            values[rows] = slope * (found @ gather)
+            bases[rows] = slope * base + intercept
+    return values, bases
+
+
+def linear_background(model: StackingClassifier, inputs: pd.DataFrame) -> tuple[float, ...] | None:
+    """Mean of each prepared column over ``inputs`` for a linear model, None for others."""
+    pipeline = model.estimators_[0]
+    if type(pipeline[-1]).__name__ != "LogisticRegression":
+        return None
+    prepared = np.asarray(pipeline[0].transform(inputs[list(model.feature_names_in_)]), dtype=float)
+    return tuple(float(mean) for mean in prepared.mean(axis=0))
+
+
+def _linear(estimator: Any, prepared: np.ndarray, background: Sequence[float] | None) -> tuple[np.ndarray, np.ndarray]:
+    coefficients = estimator.coef_[0]
+    mean = np.zeros(len(coefficients)) if background is None else np.asarray(background)
+    base = estimator.intercept_[0] + coefficients @ mean
+    return (prepared - mean) * coefficients, np.full(len(prepared), base)
+
+
+def _lightgbm(estimator: Any, prepared: np.ndarray, _: object) -> tuple[np.ndarray, np.ndarray]:
+    found = estimator.booster_.predict(prepared, pred_contrib=True, num_threads=THREADS)
+    return found[:, :-1], found[:, -1]
+
+
+def _xgboost(estimator: Any, prepared: np.ndarray, _: object) -> tuple[np.ndarray, np.ndarray]:
+    import xgboost
+
+    matrix = xgboost.DMatrix(prepared, nthread=THREADS)
+    found = estimator.get_booster().predict(matrix, pred_contribs=True).astype(float)
+    return found[:, :-1], found[:, -1]
+
+
+def _forest(estimator: Any, prepared: np.ndarray, _: object) -> tuple[np.ndarray, np.ndarray]:
+    import shap
+
+    explainer = shap.TreeExplainer(estimator)
+    found = np.asarray(explainer.shap_values(prepared, check_additivity=False))[:, :, 1]
+    base = float(np.asarray(explainer.expected_value).ravel()[1])
+    moved = found.sum(axis=1)
+    floor, ceiling = PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR
+    base_odds = scipy.special.logit(np.clip(base, floor, ceiling))
+    odds = scipy.special.logit(np.clip(base + moved, floor, ceiling))
+    flat = np.abs(moved) < 1e-9  # the secant becomes the tangent
+    slope = np.where(flat, 1 / (base * (1 - base)), (odds - base_odds) / np.where(flat, 1.0, moved))
+    return found * slope[:, None], np.full(len(found), base_odds)
+
+
+_EXPLAINERS = {
+    "LogisticRegression": _linear,
+    "LGBMClassifier": _lightgbm,
+    "XGBClassifier": _xgboost,
+    "RandomForestClassifier": _forest,
+}

@@ -1,0 +1,211 @@
+"""Scores and reasons as pure functions: a scoring set and a champion in, a table out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from python_ml.errors import UserError
+from python_ml.scoring.sentences import reason, value_text
+from python_ml.training.columns import model_input
+
+if TYPE_CHECKING:
+    from python_ml.scoring.champion import Champion
+
+BANDS = ("high", "medium", "low")
+
+# A smaller push than this, in log-odds, is not a reason: it moves a probability of 50 % by half a point.
+LEAST_CONTRIBUTION = 0.02
+
+SCORING_SET = "gold.gld_scoring_set"
+
+
+def score(scoring_set: pd.DataFrame, champion: Champion, entity: str) -> pd.DataFrame:
+    """Score customers.
+
+    Parameters
+    ----------
+    scoring_set : pandas.DataFrame, n_customers rows
+        The entity, ``feature_timestamp`` and the champion's features; further columns are ignored.
+    champion : Champion
+    entity : str
+        Name of the key column.
+
+    Returns
+    -------
+    pandas.DataFrame, n_customers rows
+        The entity, ``feature_timestamp``, ``churn_probability`` (0 to 1, calibrated), ``risk_band`` (``high``,
+        ``medium`` or ``low``), ``model_name``, ``model_version``.
+
+    Raises
+    ------
+    UserError
+        When the scoring set lacks columns that are needed.
+    """
+    from python_ml.training.calibration import probabilities
+
+    _require_keys(scoring_set, entity)
+    inputs = model_input(scoring_set, [c.column for c in champion.card.columns], where=SCORING_SET)
+    if scoring_set.empty:
+        return empty_scores(entity, scoring_set)
+    probability = probabilities(champion.model, inputs)
+    return _keys(scoring_set, entity).assign(
+        churn_probability=probability,
+        risk_band=pd.array(risk_band(probability, champion.card.risk_bands), dtype="string"),
+        model_name=pd.array([champion.card.model] * len(inputs), dtype="string"),
+        model_version=np.full(len(inputs), champion.version, dtype="int32"),
+    )
+
+
+def reasons(scoring_set: pd.DataFrame, champion: Champion, entity: str, top: int = 3) -> pd.DataFrame:
+    """Say why each customer scores as they do.
+
+    Listed are the features that raise the customer's risk, strongest first; where none does, those that lower
+    it most. Of one measurement over several windows only the strongest window is listed.
+
+    Parameters
+    ----------
+    scoring_set, champion, entity
+        As for :func:`score`.
+    top : int
+        Greatest number of reasons per customer.
+
+    Returns
+    -------
+    pandas.DataFrame, up to n_customers x top rows
+        The entity, ``feature_timestamp``, ``reason_rank`` (from 1), ``feature``, ``feature_value`` (text, null
+        where there is none), ``contribution`` (log-odds of churn), ``reason`` (a sentence).
+
+    Raises
+    ------
+    UserError
+        When the scoring set lacks columns that are needed.
+    """
+    from python_ml.scoring.contributions import contributions
+
+    _require_keys(scoring_set, entity)
+    card = champion.card
+    inputs = model_input(scoring_set, [c.column for c in card.columns], where=SCORING_SET)
+    if scoring_set.empty:
+        return empty_reasons(entity, scoring_set)
+    values, _ = contributions(champion.model, inputs, card.background)
+    rows, ranks, chosen = _strongest(values, [column.family for column in card.columns], top)
+    cells = [inputs[column.name].to_numpy() for column in card.columns]
+    picked = [(card.columns[j], cells[j][i], values[i, j]) for i, j in zip(rows.tolist(), chosen.tolist(), strict=True)]
+    return (
+        _keys(scoring_set, entity)
+        .iloc[rows]
+        .reset_index(drop=True)
+        .assign(
+            reason_rank=ranks.astype("int32"),
+            feature=pd.array([column.name for column, _, _ in picked], dtype="string"),
+            feature_value=pd.array([value_text(column, value) for column, value, _ in picked], dtype="string"),
+            contribution=values[rows, chosen],
+            reason=pd.array([reason(*found) for found in picked], dtype="string"),
+        )
+    )
+
+
+def risk_band(probability: np.ndarray, thresholds: dict[str, float]) -> np.ndarray:
+    """Band of each probability: ``high`` from its threshold on, then ``medium``, else ``low``."""
+    return np.select(
+        [probability >= thresholds["high"], probability >= thresholds["medium"]], ["high", "medium"], "low"
+    ).astype(object)
+
+
+def empty_scores(entity: str, frame: pd.DataFrame | None = None) -> pd.DataFrame:
+    """A table of scores without rows; the entity has the type that it has in ``frame`` (else text)."""
+    return _empty(
+        entity,
+        frame,
+        {
+            "churn_probability": "float64",
+            "risk_band": "string",
+            "model_name": "string",
+            "model_version": "int32",
+        },
+    )
+
+
+def empty_reasons(entity: str, frame: pd.DataFrame | None = None) -> pd.DataFrame:
+    """A table of reasons without rows; the entity has the type that it has in ``frame`` (else text)."""
+    return _empty(
+        entity,
+        frame,
+        {
+            "reason_rank": "int32",
+            "feature": "string",
+            "feature_value": "string",
+            "contribution": "float64",
+            "reason": "string",
+        },
+    )
+
+
+def _empty(entity: str, frame: pd.DataFrame | None, types: dict[str, str]) -> pd.DataFrame:
+    known = frame is not None and entity in frame.columns
+    key = _text_stays_text(frame[entity].iloc[:0]) if known else pd.Series([], dtype="string")
+    columns = {
+        entity: key.reset_index(drop=True),
+        "feature_timestamp": pd.Series([], dtype="datetime64[us]"),
+        **{name: pd.Series([], dtype=dtype) for name, dtype in types.items()},
+    }
+    return pd.DataFrame(columns)
+
+
+def _keys(frame: pd.DataFrame, entity: str) -> pd.DataFrame:
+    keys = frame[[entity, "feature_timestamp"]].reset_index(drop=True)
+    return keys.assign(**{entity: _text_stays_text(keys[entity])})
+
+
+def _text_stays_text(key: pd.Series) -> pd.Series:
+    """Give text keys a dtype of their own: DuckDB cannot tell what an empty column of objects holds."""
+    return key.astype("string") if key.dtype == object else key
+
+
+def _require_keys(frame: pd.DataFrame, entity: str) -> None:
+    missing = [name for name in (entity, "feature_timestamp") if name not in frame.columns]
+    if missing:
+        raise UserError(
+            f"The scoring set has no column {' and no column '.join(missing)}.",
+            where=SCORING_SET,
+            mend="check the variable `entity` in dbt_project.yml, then run `retention build`",
+        )
+
+
+def _strongest(values: np.ndarray, families: list[tuple], top: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Pick up to ``top`` features per row, at most one per family.
+
+    Parameters
+    ----------
+    values : numpy.ndarray, shape (n_rows, n_features)
+        Contributions.
+    families : list, n_features long
+    top : int
+
+    Returns
+    -------
+    rows, ranks, features : numpy.ndarray of int, shape (n_picked,)
+        Sorted by row, then rank (from 1).
+    """
+    members: dict[tuple, list[int]] = {}
+    for position, family in enumerate(families):
+        members.setdefault(family, []).append(position)
+    groups = [np.asarray(positions) for positions in members.values()]
+
+    def best_of_families(strength: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        leaders = np.stack([g[np.argmax(strength[:, g], axis=1)] for g in groups], axis=1)
+        led = np.take_along_axis(strength, leaders, axis=1)
+        order = np.argsort(-led, axis=1, kind="stable")[:, :top]
+        return np.take_along_axis(leaders, order, axis=1), np.take_along_axis(led, order, axis=1)
+
+    features, pushes = best_of_families(values)
+    listed = pushes >= LEAST_CONTRIBUTION
+    none_raises = ~listed.any(axis=1)
+    if none_raises.any():
+        features[none_raises] = best_of_families(np.abs(values[none_raises]))[0]
+        listed[none_raises] = True
+    rows, places = np.nonzero(listed)
+    return rows, places + 1, features[rows, places]

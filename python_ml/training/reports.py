@@ -1,0 +1,108 @@
+"""Writing what a training run found to ``reports/``, and telling it on the terminal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from python_ml.training.tracking import Registration
+    from python_ml.training.trainer import TrainingResult
+
+
+def write_reports(result: TrainingResult, registration: Registration, folder: Path) -> dict[str, Any]:
+    """Write ``metrics.json``, ``predictions.parquet`` and ``drivers.parquet``.
+
+    Each file appears whole or not at all; the metrics, which the other readers look for, come last.
+
+    Returns
+    -------
+    dict
+        The metrics as written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    metrics = {
+        **result.metrics,
+        "champion": {
+            **result.metrics["champion"],
+            "version": registration.version,
+            "run_id": registration.run_id,
+        },
+    }
+    text = json.dumps(metrics, indent=2, allow_nan=False) + "\n"
+    _replace(folder / "predictions.parquet", lambda path: result.predictions.to_parquet(path, index=False))
+    _replace(folder / "drivers.parquet", lambda path: result.drivers.to_parquet(path, index=False))
+    _replace(folder / "metrics.json", lambda path: path.write_text(text, encoding="utf-8"))
+    return metrics
+
+
+def _replace(path: Path, write: Callable[[Path], object]) -> None:
+    draft = path.with_name(f".{path.name}.part")
+    write(draft)
+    draft.replace(path)
+
+
+def comparison_table(metrics: dict[str, Any]) -> str:
+    """Models and baselines as lines of text, with intervals; the champion carries a star."""
+    rows = [("model", "validation ROC AUC", "test ROC AUC", "test PR AUC", "test Brier")]
+    champion = metrics["champion"]["name"]
+    for name, parts in metrics["models"].items():
+        rows.append(
+            (
+                f"{'*' if name == champion else ' '} {name}",
+                interval(parts["validation"].get("roc_auc")),
+                *(interval(parts["test"].get(metric)) for metric in ("roc_auc", "pr_auc", "brier")),
+            )
+        )
+    for name, parts in metrics["baselines"].items():
+        rows.append(
+            (
+                f"  {name}",
+                interval(parts.get("validation", {}).get("roc_auc")),
+                *(interval(parts["test"].get(metric)) for metric in ("roc_auc", "pr_auc", "brier")),
+            )
+        )
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
+
+
+def interval(entry: dict[str, float | None] | None) -> str:
+    """``0.812 [0.780, 0.841]``; a dash where a metric was not measured or is not defined."""
+    if not entry or entry["value"] is None:
+        return "-"
+    if entry["low"] is None:
+        return f"{entry['value']:.3f}"
+    return f"{entry['value']:.3f} [{entry['low']:.3f}, {entry['high']:.3f}]"
+
+
+def summary(metrics: dict[str, Any]) -> str:
+    """The whole outcome of ``retention train`` as text."""
+    split, data, champion = metrics["split"], metrics["data"], metrics["champion"]
+    period = "the training customers, cross-validated"
+    if split["validation_from"]:
+        period = f"{_day(split['validation_from'])} to {_day(split['validation_to'])}"
+    lines = [
+        f"{data['customers']:,} customers, {data['rows']:,} labelled rows, {data['features']} features, "
+        f"{data['base_rate']:.1%} churned",
+        f"validation: {period}; test: {_day(split['test_from'])} to {_day(split['test_to'])}; "
+        f"purge before each: {split['purge']}",
+        "",
+        comparison_table(metrics),
+        "",
+        f"champion: {champion['name']}, version {champion['version']}",
+    ]
+    oracle = metrics["baselines"].get("oracle")
+    if oracle and oracle["share"] is not None:
+        lines.append(
+            f"oracle: the champion comes {oracle['share']:.0%} of the way from 0.5 to the true model's ROC AUC "
+            f"({interval(metrics['test']['roc_auc'])} against {interval(oracle['test']['roc_auc'])})"
+        )
+    return "\n".join(lines)
+
+
+def _day(stamp: str) -> str:
+    return stamp.removesuffix("T00:00:00")

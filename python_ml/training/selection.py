@@ -1,0 +1,93 @@
+"""Which model becomes champion, and what a reader should be warned of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from python_ml.errors import UserError
+from python_ml.training.metrics import better
+from python_ml.training.pipelines import SIMPLICITY
+
+TOO_GOOD = 0.98
+FEW_EVENTS_FITTED = 100
+FEW_EVENTS_TESTED = 30
+SHIFT_OF_ODDS = 1.5
+
+
+def choose_champion(validation: Mapping[str, Mapping[str, Any]], metric: str, tolerance: float) -> str:
+    """Pick the model with the best validation metric; within ``tolerance`` of it, the simplest.
+
+    Parameters
+    ----------
+    validation : mapping of model to metrics
+        Results of :func:`python_ml.training.metrics.evaluate`.
+    metric : str
+        Among :data:`python_ml.training.metrics.METRICS`.
+    tolerance : float
+        In units of the metric; 0 takes the plain best.
+
+    Raises
+    ------
+    UserError
+        When the metric is defined for no model.
+    """
+    values = {name: found[metric]["value"] for name, found in validation.items()}
+    defined = {name: value for name, value in values.items() if value is not None}
+    if not defined:
+        raise UserError(
+            f"The metric {metric} is not defined on the validation rows for any model.",
+            where="retention.yml, training.selection.metric",
+            mend="choose another metric, or boundaries that leave leavers and stayers in the validation period",
+        )
+    best = max(defined.values(), key=lambda value: better(metric, value, 0.0))
+    close = [name for name, value in defined.items() if better(metric, best, value) <= tolerance]
+    return min(close, key=SIMPLICITY.index)
+
+
+def result_warnings(
+    test: Mapping[str, Any], fitted: Mapping[str, float], top_driver: str | None, slope: float
+) -> list[str]:
+    """Warn of results that should not be believed at first sight.
+
+    Parameters
+    ----------
+    test : mapping
+        The champion's test metrics.
+    fitted : mapping
+        ``n`` and ``base_rate`` of the rows that the champion was fitted on.
+    top_driver : str or None
+        The champion's strongest feature.
+    slope : float
+        Slope of the champion's calibration.
+    """
+    warnings = []
+    area = test["roc_auc"]["value"]
+    if area is not None and area > TOO_GOOD:
+        warnings.append(
+            f"A test ROC AUC of {area:.3f} is too good to be true: look for a leak"
+            + (f", first at {top_driver}, the strongest driver." if top_driver else ".")
+        )
+    if area is None:
+        warnings.append("The test period holds only one class: its ROC AUC, PR AUC and lift are not defined.")
+    for part, found, least in (("fitted", fitted, FEW_EVENTS_FITTED), ("test", test, FEW_EVENTS_TESTED)):
+        n, rate = found["n"], found["base_rate"] or 0.0
+        rarer = round(n * min(rate, 1 - rate))
+        if rarer < least:
+            warnings.append(
+                f"Few events: the {part} rows hold {rarer} of the rarer class; below {least}, expect the "
+                "metrics to move a lot with every refresh."
+            )
+    before, after = _odds(fitted["base_rate"]), _odds(test["base_rate"])
+    if before and after and not 1 / SHIFT_OF_ODDS < after / before < SHIFT_OF_ODDS:
+        warnings.append(
+            f"The base rate moved from {fitted['base_rate']:.1%} in the fitted rows to {test['base_rate']:.1%} in "
+            "the test period: probabilities may be off, although the order of customers may still hold."
+        )
+    if slope <= 0:
+        warnings.append("On customers it had not seen, the champion ranked no better than chance.")
+    return warnings
+
+
+def _odds(rate: float | None) -> float | None:
+    return None if rate is None or rate in (0.0, 1.0) else rate / (1 - rate)

@@ -1,0 +1,382 @@
+"""Training from a frame to a champion: nothing here reads or writes a file, a database or the clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from python_ml.errors import UserError
+from python_ml.scoring.card import ModelCard, describe_columns
+from python_ml.scoring.contributions import contributions, linear_background
+from python_ml.training.baselines import oracle_score, recency_score
+from python_ml.training.calibration import fit_calibrated, out_of_fold, probabilities, sigmoid_of
+from python_ml.training.columns import Column, informative, model_input, typed_columns
+from python_ml.training.dataset import TRAINING_SET, check_training_set, dataset_digest
+from python_ml.training.folds import customer_folds
+from python_ml.training.metrics import RANKING_METRICS, evaluate
+from python_ml.training.pipelines import check_parameters
+from python_ml.training.selection import choose_champion, result_warnings
+from python_ml.training.split import TemporalSplit, temporal_split, words_of
+
+if TYPE_CHECKING:
+    from sklearn.ensemble import StackingClassifier
+
+    from python_ml.registry import Feature
+    from python_ml.settings import Settings
+
+DRIVER_ROWS = 2_000
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """Everything that a training run found.
+
+    Attributes
+    ----------
+    champion : str
+        Kind of the chosen model.
+    model : sklearn.ensemble.StackingClassifier
+        The champion, fitted on every row whose label was known before the test period.
+    card : ModelCard
+    metrics : dict
+        As ``reports/metrics.json``, without the champion's version and run.
+    predictions : pandas.DataFrame
+        ``model``, ``split`` (validation, test), the entity, ``feature_timestamp``, ``churned``,
+        ``probability``. The baselines' scores are under ``recency`` and ``oracle``.
+    drivers : pandas.DataFrame
+        ``model``, ``feature``, ``importance`` (mean absolute contribution, log-odds), ``direction``.
+    parameters : dict of str to dict
+        Parameters of each fitted estimator.
+    example : pandas.DataFrame
+        Some inputs of the champion, and what MLflow's signature is made from.
+    dataset : pandas.DataFrame
+        The labelled rows in their canonical order.
+    digest : str
+        SHA-256 over ``dataset``: names, types, values.
+    """
+
+    champion: str
+    model: StackingClassifier
+    card: ModelCard
+    metrics: dict[str, Any]
+    predictions: pd.DataFrame
+    drivers: pd.DataFrame
+    parameters: dict[str, dict[str, Any]]
+    example: pd.DataFrame
+    dataset: pd.DataFrame
+    digest: str
+
+
+def train_models(
+    training_set: pd.DataFrame,
+    features: Sequence[Feature],
+    entity: str,
+    settings: Settings,
+    *,
+    truth: pd.DataFrame | None = None,
+    label: dict[str, str | None] | None = None,
+    progress: Callable[[str], None] = lambda message: None,
+) -> TrainingResult:
+    """Split by time, fit and calibrate every enabled model, measure, and choose a champion.
+
+    Each model is fitted twice: on the training rows, for the validation metrics that decide; and on all rows
+    whose labels were known before the test period, for the test metrics. The champion is the second fit.
+
+    Parameters
+    ----------
+    training_set : pandas.DataFrame, n_rows rows
+        The entity, ``feature_timestamp``, ``label_timestamp``, ``churned`` (0 or 1) and the features, in any
+        order of rows.
+    features : sequence of Feature
+        The registry.
+    entity : str
+        Key column.
+    settings : python_ml.settings.Settings
+    truth : pandas.DataFrame, optional
+        The entity, ``feature_timestamp``, ``probability``: true probabilities of a simulated world.
+    label : dict, optional
+        ``horizon`` and ``gap`` in words, for the model card.
+    progress : callable, optional
+        Told what is being done.
+
+    Raises
+    ------
+    UserError
+        When the data or the settings cannot give a model; says what to mend.
+    """
+    training = settings.training
+    check_parameters(settings)
+    check_training_set(training_set, entity)
+    frame = training_set.sort_values(["feature_timestamp", entity], kind="stable").reset_index(drop=True)
+    churned = frame["churned"].astype(int).to_numpy()
+    split = temporal_split(frame, training.split, where=settings.where("training", "split"))
+    run = _Run(frame, features, entity, settings, split, churned, progress)
+
+    probability = {"validation": {}, "test": {}}
+    fits = {}
+    for name in training.models.enabled:
+        probability["validation"][name] = run.validation_probability(name)
+        fits[name], probability["test"][name] = run.test_fit(name)
+    judged = {part: {name: run.measure(part, p) for name, p in found.items()} for part, found in probability.items()}
+    champion = choose_champion(judged["validation"], training.selection.metric, training.selection.tolerance)
+    model = fits[champion]
+    progress(f"champion: {champion}; explaining it")
+
+    card = run.card(champion, model, probability["validation"][champion], label or {})
+    drivers = run.drivers(champion, model, card)
+    baselines, baseline_scores = run.baselines(truth, probability["test"][champion])
+    fitted = {"n": int(split.fit.sum()), "base_rate": float(churned[split.fit].mean())}
+    warnings = [
+        *split.warnings,
+        *_leakage_warnings(features, card),
+        *result_warnings(
+            judged["test"][champion],
+            fitted,
+            drivers["feature"].iloc[0] if len(drivers) else None,
+            card.calibration["slope"],
+        ),
+    ]
+    metrics = {
+        "champion": {"name": champion},
+        "test": judged["test"][champion],
+        "models": {name: {"validation": judged["validation"][name], "test": judged["test"][name]} for name in fits},
+        "baselines": baselines,
+        "split": split.describe(frame),
+        "warnings": warnings,
+        "data": {
+            "customers": int(frame[entity].nunique()),
+            "rows": len(frame),
+            "features": len(card.columns),
+            "features_offered": len(run.columns),
+            "base_rate": float(churned.mean()),
+        },
+    }
+    for name, parts in baseline_scores.items():
+        for part, scores in parts.items():
+            probability[part][name] = scores
+    return TrainingResult(
+        champion=champion,
+        model=model,
+        card=card,
+        metrics=metrics,
+        predictions=run.predictions(probability),
+        drivers=drivers,
+        parameters={name: dict(fit.estimators_[0][-1].get_params()) for name, fit in fits.items()},
+        example=run.inputs.loc[split.fit, [column.name for column in card.columns]].head(5),
+        dataset=frame,
+        digest=dataset_digest(frame),
+    )
+
+
+class _Run:
+    """The state that the steps of one training share."""
+
+    def __init__(
+        self,
+        frame: pd.DataFrame,
+        features: Sequence[Feature],
+        entity: str,
+        settings: Settings,
+        split: TemporalSplit,
+        churned: np.ndarray,
+        progress: Callable[[str], None],
+    ) -> None:
+        self.frame, self.features, self.entity = frame, features, entity
+        self.settings, self.split, self.churned, self.progress = settings, split, churned, progress
+        self.customers = frame[entity].to_numpy()
+        self.columns = typed_columns(frame, features)
+        self.inputs = model_input(frame, self.columns, where=TRAINING_SET)
+        self.used = {"train": self._used(split.train), "fit": self._used(split.fit)}
+        self.folds = {"train": self._folds(split.train), "fit": self._folds(split.fit)}
+        self.fitted: dict[str, StackingClassifier] = {}
+        # The rows that decide between models: a later period, or else held-out customers of the training rows.
+        self.deciding = split.validation if split.has_validation else split.train
+
+    def _used(self, rows: np.ndarray) -> list[Column]:
+        used = informative(self.inputs[rows], self.columns)
+        if not used:
+            raise UserError(
+                "No feature differs between customers in the training period.",
+                where=TRAINING_SET,
+                mend="check that events lie before the feature times; `retention build` reports the row counts",
+            )
+        return used
+
+    def _folds(self, rows: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+        training = self.settings.training
+        folds = customer_folds(self.customers[rows], self.churned[rows], training.calibration_folds, training.seed)
+        if not folds:
+            raise UserError(
+                "There are too few customers to train on: at least two must have left and two have stayed "
+                "throughout the training period.",
+                where=TRAINING_SET,
+                mend="bring more customers or a longer history",
+            )
+        return folds
+
+    def _fit(self, name: str, part: str, rows: np.ndarray) -> StackingClassifier:
+        return fit_calibrated(
+            name,
+            self.inputs[rows],
+            self.churned[rows],
+            self.used[part],
+            self.folds[part],
+            self.settings.training.seed,
+            getattr(self.settings.training.models, name).parameters,
+        )
+
+    def validation_probability(self, name: str) -> np.ndarray:
+        """Probabilities of the deciding rows, from a model that has not seen them."""
+        self.progress(f"{name}: fitting on the training rows")
+        model = self._fit(name, "train", self.split.train)
+        if self.split.has_validation:
+            return probabilities(model, self.inputs[self.split.validation])
+        rows = self.split.train
+        self.fitted[name] = model  # without a validation period, this fit is the second one, too
+        return out_of_fold(model, self.inputs[rows], self.churned[rows], self.folds["train"])
+
+    def test_fit(self, name: str) -> tuple[StackingClassifier, np.ndarray]:
+        """The model fitted on all that was known before the test, and its probabilities there."""
+        model = self.fitted.pop(name, None)
+        if model is None:
+            self.progress(f"{name}: fitting on everything before the test period")
+            model = self._fit(name, "fit", self.split.fit)
+        return model, probabilities(model, self.inputs[self.split.test])
+
+    def measure(self, part: str, scores: np.ndarray, **options: Any) -> dict[str, Any]:
+        """Metrics of scores for the rows of ``validation`` or ``test``."""
+        rows = self._rows(part)
+        return evaluate(
+            self.churned[rows],
+            scores,
+            self.customers[rows],
+            replicates=self.settings.training.bootstrap_replicates,
+            seed=self.settings.training.seed,
+            **options,
+        )
+
+    def _rows(self, part: str) -> np.ndarray:
+        return self.deciding if part == "validation" else self.split.test
+
+    def card(
+        self, champion: str, model: StackingClassifier, validation: np.ndarray, label: dict[str, str | None]
+    ) -> ModelCard:
+        """Describe the champion for scoring."""
+        fitted = self.split.fit
+        rows = self.frame[fitted]
+        slope, intercept = sigmoid_of(model)
+        bands = self.settings.scoring.risk_bands
+        high, medium = np.quantile(validation, [1 - bands.high, 1 - bands.high - bands.medium])
+        return ModelCard(
+            model=champion,
+            entity=self.entity,
+            columns=describe_columns(self.inputs[fitted], self.used["fit"], self.features),
+            risk_bands={"high": float(high), "medium": float(medium)},
+            base_rate=float(self.churned[fitted].mean()),
+            label={"span": words_of(self.split.purge), **label},
+            fitted_on={
+                "rows": len(rows),
+                "customers": int(rows[self.entity].nunique()),
+                "from": rows["feature_timestamp"].min().isoformat(),
+                "to": rows["feature_timestamp"].max().isoformat(),
+                "before": self.split.test_from.isoformat(),
+            },
+            calibration={"slope": slope, "intercept": intercept},
+            background=linear_background(model, self.inputs[fitted]),
+        )
+
+    def drivers(self, champion: str, model: StackingClassifier, card: ModelCard) -> pd.DataFrame:
+        """Mean absolute contribution of each feature, and whether more of it means more risk."""
+        rows = np.flatnonzero(self.deciding)
+        if len(rows) > DRIVER_ROWS:
+            rng = np.random.default_rng(self.settings.training.seed)
+            rows = np.sort(rng.choice(rows, DRIVER_ROWS, replace=False))
+        inputs = self.inputs.iloc[rows]
+        values, _ = contributions(model, inputs, card.background)
+        return (
+            pd.DataFrame(
+                {
+                    "model": champion,
+                    "feature": [column.name for column in card.columns],
+                    "importance": np.abs(values).mean(axis=0),
+                    "direction": [
+                        _direction(inputs[column.name], values[:, i]) for i, column in enumerate(card.columns)
+                    ],
+                }
+            )
+            .sort_values(["importance", "feature"], ascending=[False, True])
+            .reset_index(drop=True)
+        )
+
+    def baselines(
+        self, truth: pd.DataFrame | None, champion: np.ndarray
+    ) -> tuple[dict[str, Any], dict[str, dict[str, np.ndarray]]]:
+        """Metrics of recency and of the oracle, and their scores per part."""
+        metrics: dict[str, Any] = {}
+        scores: dict[str, dict[str, np.ndarray]] = {}
+        recency = recency_score(self.frame, self.features, self.churned, self.deciding)
+        if recency is not None:
+            feature, days = recency
+            scores["recency"] = {part: days[self._rows(part)] for part in ("validation", "test")}
+            metrics["recency"] = {
+                "feature": feature,
+                **{
+                    part: self.measure(part, found, metrics=RANKING_METRICS)
+                    for part, found in scores["recency"].items()
+                },
+            }
+        if truth is not None:
+            known = oracle_score(self.frame, truth, self.entity)[self.split.test]
+            if np.isfinite(known).all() and len(known):
+                found = self.measure("test", known)
+                metrics["oracle"] = {"test": found, "share": _share_of_oracle(self, champion, found)}
+                scores["oracle"] = {"test": known}
+        return metrics, scores
+
+    def predictions(self, probability: dict[str, dict[str, np.ndarray]]) -> pd.DataFrame:
+        """Every model's probability for every row of the validation and the test, in one table."""
+        keys = [self.entity, "feature_timestamp", "churned"]
+        parts = [
+            self.frame.loc[self._rows(part), keys]
+            .assign(model=name, split=part, probability=np.asarray(scores, dtype=float))
+            .astype({"churned": "int32"})
+            for part, found in probability.items()
+            for name, scores in found.items()
+        ]
+        return pd.concat(parts, ignore_index=True)[["model", "split", *keys, "probability"]]
+
+
+def _share_of_oracle(run: _Run, champion: np.ndarray, oracle: dict[str, Any]) -> float | None:
+    """How far the champion comes from 0.5 to the oracle's ROC AUC."""
+    found = evaluate(
+        run.churned[run.split.test],
+        champion,
+        run.customers[run.split.test],
+        metrics=["roc_auc"],
+        replicates=0,
+    )["roc_auc"]["value"]
+    best = oracle["roc_auc"]["value"]
+    return None if found is None or best is None or best == 0.5 else (found - 0.5) / (best - 0.5)
+
+
+def _direction(values: pd.Series, contribution: np.ndarray) -> float:
+    """Correlation of a number with its contribution; 0 where there is none, and for categories."""
+    if values.dtype == object:
+        return 0.0
+    present = values.notna().to_numpy()
+    x, y = values.to_numpy()[present], contribution[present]
+    if len(x) < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
+        return 0.0
+    return float(np.clip(np.corrcoef(x, y)[0, 1], -1, 1))
+
+
+def _leakage_warnings(features: Sequence[Feature], card: ModelCard) -> list[str]:
+    used = {column.name for column in card.columns}
+    risky = [f.name for f in features if f.name in used and (f.leakage_risk or "").lower() == "high"]
+    if not risky:
+        return []
+    return [f"The model uses features whose leakage risk is registered as high: {', '.join(risky)}."]
