@@ -36,7 +36,7 @@ def score_table(frame: pd.DataFrame, entity: str) -> pd.DataFrame:
     from python_ml.scoring.tables import empty_scores, score
 
     champion = _champion()
-    return empty_scores(entity, frame) if champion is None else score(frame, champion, entity)
+    return empty_scores(entity, frame) if champion is None else score(_ordered(frame, entity), champion, entity)
 
 
 def reason_table(frame: pd.DataFrame, entity: str) -> pd.DataFrame:
@@ -53,7 +53,12 @@ def reason_table(frame: pd.DataFrame, entity: str) -> pd.DataFrame:
     champion = _champion()
     if champion is None:
         return empty_reasons(entity, frame)
-    return reasons(frame, champion, entity, top=Project.open().settings.scoring.reasons)
+    return reasons(_ordered(frame, entity), champion, entity, top=Project.open().settings.scoring.reasons)
+
+
+def _ordered(frame: pd.DataFrame, entity: str) -> pd.DataFrame:
+    """Rows by key: a table has no order of its own, but the last bits of a matrix product follow one."""
+    return frame.sort_values(entity, ignore_index=True) if entity in frame else frame
 
 
 def _champion() -> Champion | None:
