@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -31,7 +32,7 @@ from python_ml.cli.options import Console, json_option
 )
 @json_option
 def command(
-    customers: int, months: int, seed: int, out: Path, start, file_format: str | None, console: Console
+    customers: int, months: int, seed: int, out: Path, start: datetime, file_format: str | None, console: Console
 ) -> None:
     """Write a subscription business whose truth is known.
 

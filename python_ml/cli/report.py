@@ -1,0 +1,43 @@
+"""``retention report``: write the report of the last run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from python_ml.cli.options import Console, project_options
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from python_ml.project import Project
+
+
+@click.command("report")
+@project_options
+def command(project: Project, console: Console) -> None:
+    """Write reports/index.html from the last run.
+
+    The page needs no network and no server: open it in a browser, send it, or print it. What a run has not
+    made yet (scores, curves, row counts) is said on the page. It needs reports/metrics.json.
+
+    \b
+    Example: retention report --project-dir my_shop
+    """
+    path = report(project, console)
+    console.result(f"Report: {path}", {"report": str(path)})
+
+
+def report(project: Project, console: Console) -> Path:
+    """Write the report and return where it is.
+
+    Raises
+    ------
+    UserError
+        When there are no metrics or no warehouse yet, or a file cannot be read.
+    """
+    from python_ml.reporting import create_report
+
+    with console.step("Writing the report"):
+        return create_report(project)

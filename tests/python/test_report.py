@@ -1,0 +1,287 @@
+"""The report: what it says, that it says it safely, and that it says what is missing."""
+
+from __future__ import annotations
+
+import base64
+import copy
+import hashlib
+import re
+from dataclasses import fields, replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from python_ml.errors import UserError
+from python_ml.reporting import ReportInputs, render_report
+from python_ml.reporting.quality import METRICS
+from tests.python.report_world import HOSTILE, SECTIONS, Page, hostile_inputs, synthetic_inputs
+
+ALLOWED_TAGS = {
+    *("html", "head", "meta", "title", "link", "style", "body", "main", "nav", "header", "section"),
+    *("h1", "h2", "h3", "p", "a", "b", "i", "strong", "span", "bdi", "code", "data", "div", "details", "summary"),
+    *("ul", "ol", "li", "dl", "dt", "dd", "table", "caption", "thead", "tbody", "tfoot", "tr", "th", "td"),
+    *("figure", "figcaption", "svg", "desc", "path", "line", "rect", "circle", "text"),
+}
+
+
+@pytest.fixture(scope="module")
+def inputs() -> ReportInputs:
+    return synthetic_inputs()
+
+
+@pytest.fixture(scope="module")
+def html(inputs: ReportInputs) -> str:
+    return render_report(inputs)
+
+
+@pytest.fixture(scope="module")
+def page(html: str) -> Page:
+    return Page(html)
+
+
+# --- what it says ----------------------------------------------------------------------------------------
+
+
+def test_every_part_is_there_and_reachable(page: Page) -> None:
+    assert [found["id"] for tag, found in page.tags if tag == "section"] == list(SECTIONS)
+    ids = page.attributes("id")
+    assert len(ids) == len(set(ids))
+    anchors = {link[1:] for link in page.attributes("href") if link.startswith("#")}
+    assert set(SECTIONS) <= anchors <= set(ids)
+    assert {"roc", "gains", "pr", "calibration"} <= set(ids)
+    assert page.text.count("How to read this.") == 11
+
+
+def test_the_headline_answers_in_figures(page: Page, inputs: ReportInputs) -> None:
+    high = int((inputs.scores["risk_band"] == "high").sum())
+    auc = inputs.metrics["test"]["roc_auc"]
+    oracle = inputs.metrics["baselines"]["oracle"]["test"]["roc_auc"]["value"]
+    way = 100 * (auc["value"] - 0.5) / (oracle - 0.5)
+    assert f"As of 1 March 2025, {high} of 1,500 customers" in page.text
+    assert "at high risk of leaving within the next 30 days" in page.text
+    assert f"about {inputs.scores['churn_probability'].sum():.0f} will leave" in page.text
+    assert f"ROC AUC {auc['value']:.3f}, 95 % interval {auc['low']:.3f} to {auc['high']:.3f}" in page.text
+    assert "The interval lies wholly above that of recency alone." in page.text
+    assert f"the model goes {way:.0f} % of the way from chance to it" in page.text
+
+
+@pytest.mark.parametrize(
+    ("recency", "said"),
+    [
+        ({"value": 0.75, "low": 0.73, "high": 0.77}, "The intervals overlap"),
+        ({"value": 0.80, "low": 0.78, "high": 0.82}, "The model does no better than recency alone."),
+    ],
+)
+def test_the_headline_does_not_flatter(inputs: ReportInputs, recency: dict, said: str) -> None:
+    metrics = copy.deepcopy(inputs.metrics)
+    metrics["test"]["roc_auc"] = {"value": 0.77, "low": 0.755, "high": 0.785}
+    metrics["baselines"]["recency"]["test"]["roc_auc"] = recency
+    text = Page(render_report(replace(inputs, metrics=metrics))).text
+    assert said in text
+    assert "wholly above" not in text
+
+
+def test_figures_of_the_models_are_those_of_the_metrics(page: Page, inputs: ReportInputs) -> None:
+    expected = []
+    metrics = inputs.metrics
+    for name in ["lightgbm", *(m for m in metrics["models"] if m != "lightgbm")]:
+        for split in ("validation", "test"):
+            expected += [metrics["models"][name][split][metric.key] for metric in METRICS]
+    for split in ("validation", "test"):
+        found = metrics["baselines"]["recency"][split]
+        expected += [found[key] for key in ("roc_auc", "pr_auc", "lift_at_10pct")]
+    expected += [metrics["baselines"]["oracle"]["test"][metric.key] for metric in METRICS]
+    assert [float(exact) for exact, _ in page.figures["models"]] == [found["value"] for found in expected]
+    for exact, shown in page.figures["models"] + page.figures["head"]:
+        places = len(shown.rstrip("\u00d7").partition(".")[2])
+        assert shown.rstrip("\u00d7") == f"{float(exact):.{places}f}"
+    head = [float(exact) for exact, _ in page.figures["head"]]
+    assert metrics["test"]["roc_auc"]["value"] in head
+    assert metrics["test"]["lift_at_10pct"]["value"] in head
+
+
+def test_the_riskiest_customers_are_listed_with_their_reasons(page: Page, inputs: ReportInputs) -> None:
+    ranked = inputs.scores.nlargest(25, "churn_probability")
+    listed = re.findall(r"C\d{5}", page.text)
+    assert listed == ranked["customer_id"].tolist()
+    first = inputs.reasons[inputs.reasons["customer_id"] == listed[0]].sort_values("reason_rank")["reason"]
+    places = [page.text.index(reason) for reason in first]
+    assert places == sorted(places)
+
+
+def test_rows_in_are_rows_kept_and_set_aside(page: Page, inputs: ReportInputs) -> None:
+    for table, counts in inputs.row_counts.groupby("source_table"):
+        kept = counts.loc[counts["outcome"] == "kept", "row_count"].sum()
+        total = counts["row_count"].sum()
+        assert re.search(rf"{table} ?{total:,} ?{kept:,} ?{total - kept:,}", page.text)
+    assert "order date unreadable 25" in page.text
+
+
+def test_the_split_is_told_with_its_purge(page: Page) -> None:
+    assert "By time, with a purge of 30 days: 812 rows" in page.text
+    assert "None reaches past a dotted line" in page.text
+    assert "A customer has churned when the subscription ends in the label window" in page.text
+
+
+def test_a_label_window_that_reaches_into_the_next_period_is_called_out(inputs: ReportInputs) -> None:
+    text = Page(render_report(replace(inputs, definition={**inputs.definition, "horizon": "60d"}))).text
+    assert "The label window of training reaches into validation" in text
+    assert "None reaches past" not in text
+
+
+def test_cross_validation_is_called_by_its_name(inputs: ReportInputs) -> None:
+    metrics = copy.deepcopy(inputs.metrics)
+    metrics["split"] |= {"kind": "temporal_cross_validated", "validation_from": None, "validation_to": None}
+    text = Page(render_report(replace(inputs, metrics=metrics))).text
+    assert "chosen by cross-validation on customers within the training period" in text
+    assert "validation period" not in text.rpartition("How it was measured")[2]
+
+
+def test_scores_of_another_version_or_time_are_called_out(inputs: ReportInputs) -> None:
+    scores = inputs.scores.assign(model_version=2)
+    scoring = inputs.scoring.assign(feature_timestamp=pd.Timestamp("2025-04-01"))
+    text = Page(render_report(replace(inputs, scores=scores, scoring=scoring))).text
+    assert "The scores were made by model version 2, while the figures below are of version 3." in text
+    assert "features as of 1 April 2025: newer than the scores" in text
+
+
+# --- that it says it safely --------------------------------------------------------------------------------
+
+
+def test_hostile_names_and_values_stay_text() -> None:
+    html = render_report(hostile_inputs())
+    found = Page(html)
+    assert {tag for tag, _ in found.tags} <= ALLOWED_TAGS
+    assert not [name for _, attributes in found.tags for name in attributes if name.startswith("on")]
+    clean = HOSTILE.replace("\u202e \x00\x08 ", "")
+    assert found.text.count(clean) > 20
+    assert "{{ 7 * 7 }}" in found.text
+    assert "<script" not in html
+    assert "\x00" not in html
+    assert html.count("</style>") == 1
+
+
+def test_the_page_loads_nothing(html: str) -> None:
+    found = Page(html)
+    assert not found.attributes("src")
+    assert not re.search(r"url\(|@import|https?:|//", html.replace("sqlite:///", ""))
+    assert set(found.attributes("href")) - {f"#{name}" for name in SECTIONS} == {
+        "data:,",
+        "metrics.json",
+        "../target/index.html",
+    }
+    assert not {"script", "iframe", "img", "object", "embed", "form"} & {tag for tag, _ in found.tags}
+    assert not found.attributes("style")
+
+
+def test_the_policy_of_the_page_names_its_style(html: str) -> None:
+    policy = next(f["content"] for _, f in Page(html).tags if f.get("http-equiv") == "Content-Security-Policy")
+    style = html.partition("<style>")[2].partition("</style>")[0]
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert policy.startswith(f"default-src 'none'; style-src 'sha256-{digest}'")
+
+
+def test_charts_have_words_for_those_who_do_not_see_them(page: Page) -> None:
+    charts = [found for tag, found in page.tags if tag == "svg" and found.get("aria-hidden") != "true"]
+    assert len(charts) > 60
+    assert all(found["role"] == "img" and found["aria-label"].strip() for found in charts)
+
+
+def test_the_page_is_small_and_the_same_every_time(inputs: ReportInputs, html: str) -> None:
+    assert len(html.encode()) < 400_000
+    assert render_report(inputs) == html
+    frames = {f.name: getattr(inputs, f.name) for f in fields(inputs)}
+    shuffled = {
+        name: frame.sample(frac=1, random_state=1).reset_index(drop=True)
+        for name, frame in frames.items()
+        if isinstance(frame, pd.DataFrame) and name not in ("scores", "predictions")
+    }
+    assert render_report(replace(inputs, **shuffled)) == html
+
+
+def test_daily_feature_times_do_not_make_it_large(inputs: ReportInputs) -> None:
+    times = pd.date_range("2020-01-01", periods=1500, freq="D")
+    outcomes = pd.DataFrame({"feature_timestamp": times, "customers": 900, "labelled": 900, "churned": 40})
+    rng = np.random.default_rng(3)
+    test = inputs.predictions.query("model == 'lightgbm' and split == 'test'").sample(
+        200_000, replace=True, random_state=1
+    )
+    predictions = test.assign(probability=rng.random(len(test)))
+    assert len(render_report(replace(inputs, outcomes=outcomes, predictions=predictions))) < 1_500_000
+
+
+# --- that it says what is missing ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("field", "said"),
+    [
+        ("predictions", "The curves need reports/predictions.parquet"),
+        ("drivers", "The drivers need reports/drivers.parquet"),
+        ("scores", "No customer has been scored yet. Run retention score"),
+        ("reasons", "There are no reasons yet"),
+        ("outcomes", "The base rate over time needs gold.gld_churn_labels"),
+        ("row_counts", "Row counts need the table bronze.brz_row_counts"),
+        ("scoring", "Customer retention"),
+        ("docs_link", "Run dbt docs generate"),
+    ],
+)
+@pytest.mark.parametrize("empty", [False, True])
+def test_a_missing_part_is_said_in_words(inputs: ReportInputs, field: str, said: str, empty: bool) -> None:
+    value = getattr(inputs, field)
+    gone = value.head(0) if empty and isinstance(value, pd.DataFrame) else None
+    found = Page(render_report(replace(inputs, **{field: gone})))
+    if field == "predictions" and empty:
+        said = "reports/predictions.parquet holds no test rows of the champion."
+    assert said in found.text
+    assert [tag["id"] for name, tag in found.tags if name == "section"] == list(SECTIONS)
+
+
+def test_with_nothing_but_empty_metrics_it_still_stands() -> None:
+    text = Page(render_report(ReportInputs(metrics={}))).text
+    for said in (
+        "How well the model does on a later period is not in metrics.json.",
+        "metrics.json compares no models.",
+        "The split has no dates",
+        "Training raised none.",
+    ):
+        assert said in text
+
+
+def test_metrics_that_are_not_defined_are_not_made_up(inputs: ReportInputs) -> None:
+    metrics = copy.deepcopy(inputs.metrics)
+    undefined = {"value": None, "low": None, "high": None}
+    metrics["test"] |= {"roc_auc": undefined, "lift_at_10pct": {"value": float("nan")}}
+    metrics["models"]["xgboost"]["test"] = {metric.key: undefined for metric in METRICS}
+    metrics["baselines"] = {}
+    metrics["data"] = {}
+    text = Page(render_report(replace(inputs, metrics=metrics))).text
+    assert "not measured: no events" in text
+    assert "nan" not in text.lower().replace("finance", "")
+    assert "None" not in text.replace("None reaches", "")
+
+
+@pytest.mark.parametrize("churned", [0, 1])
+def test_a_test_period_of_one_class_has_no_curves(inputs: ReportInputs, churned: int) -> None:
+    predictions = inputs.predictions.assign(churned=churned)
+    text = Page(render_report(replace(inputs, predictions=predictions))).text
+    assert "so there is nothing to tell apart" in text
+
+
+def test_few_and_equal_scores_are_drawn(inputs: ReportInputs) -> None:
+    one = inputs.scores.head(1).assign(churn_probability=0.0, risk_band="low")
+    predictions = inputs.predictions.assign(probability=0.5)
+    text = Page(render_report(replace(inputs, scores=one, predictions=predictions))).text
+    assert "0 of 1 customer (0 %) are at high risk" in text
+    assert "The 1 customers" not in text
+
+
+def test_one_feature_time_is_a_sentence_not_a_chart(inputs: ReportInputs) -> None:
+    text = Page(render_report(replace(inputs, outcomes=inputs.outcomes.head(1)))).text
+    assert "There is one feature time only" in text
+
+
+def test_a_frame_of_another_version_is_refused(inputs: ReportInputs) -> None:
+    with pytest.raises(UserError, match="lack the column risk_band"):
+        replace(inputs, scores=inputs.scores.drop(columns="risk_band"))
