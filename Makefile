@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PYTEST_WORKERS ?= 2
+# What uv writes behind a package that is needed on every platform of [tool.uv] in pyproject.toml.
+EVERYWHERE := (platform_machine == 'arm64' and sys_platform == 'darwin') or sys_platform == 'linux' or sys_platform == 'win32'
 
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 export MLFLOW_DISABLE_TELEMETRY := true
@@ -19,7 +21,7 @@ $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if (3, 11) <= v < (3, 14) else f"Python 3.11 to 3.13 is needed, this is {v[0]}.{v[1]}. Say which: make demo PYTHON=python3.11")'
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
 demo: $(READY) ## build, train, score and report on the bundled demo world
@@ -45,10 +47,12 @@ docs: $(READY) ## write dbt's docs, with the lineage, to target/index.html
 	@$(BIN)/dbt docs generate --static
 	@echo "open target/static_index.html"
 
-lock: $(READY) ## solve requirements.lock anew from pyproject.toml
-	@$(BIN)/python -m pip install --quiet uv
-	@$(BIN)/uv pip compile --quiet --universal --no-annotate --no-header --extra dev pyproject.toml -o requirements.lock
+lock: ## solve requirements.lock anew from pyproject.toml
+	@$(PYTHON) -m venv build/lock
+	@build/lock/bin/python -m pip install --quiet --disable-pip-version-check uv
+	@build/lock/bin/uv pip compile --quiet --universal --no-annotate --no-header --extra dev pyproject.toml -o requirements.lock
+	@sed -i.bak -e "s/ ; $(EVERYWHERE)$$//" -e "s/ and ($(EVERYWHERE))$$//" requirements.lock && rm requirements.lock.bak
 
 clean: ## remove everything that was made here
-	rm -rf $(VENV) target logs dbt_packages reports mlartifacts mlflow.db warehouse.duckdb warehouse.duckdb.wal
+	rm -rf $(VENV) build target logs dbt_packages reports mlartifacts mlflow.db warehouse.duckdb warehouse.duckdb.wal
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 
 @click.command("build")
 @click.option("--select", metavar="SELECTION", help="What to build, in dbt's selection syntax.")
+@click.option("--exclude", metavar="SELECTION", help="What to leave out.")
 @click.option("--full-refresh", is_flag=True, help="Build incremental models from scratch.")
 @project_options
-def command(project: Project, console: Console, select: str | None, full_refresh: bool) -> None:
+def command(project: Project, console: Console, select: str | None, exclude: str | None, full_refresh: bool) -> None:
     """Build and test every layer: raw, bronze, silver, gold.
 
     The same as `dbt build` in the project's folder, with dbt's packages installed when they are missing.
@@ -24,13 +25,18 @@ def command(project: Project, console: Console, select: str | None, full_refresh
     \b
     Example: retention build --select silver+
     """
-    counts = build(project, console, select=select, full_refresh=full_refresh)
+    counts = build(project, console, select=select, exclude=exclude, full_refresh=full_refresh)
     made, passed = counts.get("success", 0), counts.get("pass", 0)
     console.result(f"Built {made} tables and views; {passed} tests passed.", {"statuses": counts})
 
 
 def build(
-    project: Project, console: Console, *, select: str | None = None, full_refresh: bool = False
+    project: Project,
+    console: Console,
+    *,
+    select: str | None = None,
+    exclude: str | None = None,
+    full_refresh: bool = False,
 ) -> dict[str, int]:
     """Install missing dbt packages, then build and test."""
     from python_ml.build import run_dbt
@@ -40,6 +46,7 @@ def build(
             run_dbt(project, ["deps"], console)
     arguments = ["build"]
     arguments += ["--select", select] if select else []
+    arguments += ["--exclude", exclude] if exclude else []
     arguments += ["--full-refresh"] if full_refresh else []
     with console.step("Building and testing the warehouse"):
         return run_dbt(project, arguments, console)

@@ -25,10 +25,10 @@ def command(project: Project, console: Console) -> None:
     """
     from python_ml.cli.build import build
     from python_ml.cli.report import report
-    from python_ml.cli.score import score
+    from python_ml.cli.score import MODELS, score
     from python_ml.cli.train import train
 
-    build(project, console)
+    build(project, console, exclude=MODELS)  # scores wait for the champion of this run
     train(project, console)
     score(project, console)
     path = report(project, console)
