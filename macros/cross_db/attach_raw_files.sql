@@ -26,7 +26,7 @@
 {%- macro _raw_file_path(path) -%}
     {%- set folder = env_var('RETENTION_RAW_DIR', '') or var('raw_dir', '.') -%}
     {%- if not modules.re.match('^(/|[A-Za-z]:|[a-z0-9]+://)', folder) -%}
-        {%- set folder = flags.PROJECT_DIR ~ '/' ~ folder -%}
+        {%- set folder = invocation_args_dict.project_dir ~ '/' ~ folder -%}
     {%- endif -%}
     {%- set full_path = folder ~ '/' ~ path -%}
     {%- set pattern = modules.re.sub('([*?\\[])', '[\\1]', full_path) -%}
@@ -44,15 +44,12 @@
 
 {#- Private: the query that reads a file; text files stay text, typing them is the work of bronze. -#}
 {%- macro _raw_file_query(path, file) -%}
-    {%- set literal = customer_retention.text_literal -%}
     {%- set options = file.options | default({}) -%}
-    {%- set header = options.get('header', true) | string | lower -%}
-    {%- set settings = [] -%}
-    {%- for key in ['encoding', 'compression'] if key in options -%}
-        {%- do settings.append(', ' ~ key ~ ' = ' ~ literal(options[key])) -%}
-    {%- endfor -%}
     {%- if file.format == 'parquet' -%}
-        {{ return('select * from read_parquet(' ~ literal(path) ~ ')') }}
+        {{ return('select * from read_parquet(' ~ customer_retention.text_literal(path) ~ ')') }}
+    {%- elif file.format == 'csv' -%}
+        {%- do customer_retention._check_header(path, file) -%}
+        {{ return('select * from ' ~ customer_retention._read_csv(path, options, options.names, options.header | default(true))) }}
     {%- elif file.format == 'whitespace' -%}
         {%- set columns = [] -%}
         {%- for name in options.names -%}
@@ -60,23 +57,55 @@
         {%- endfor -%}
         {%- set line = "trim(line, ' ' || chr(9) || chr(13))" -%}
         {{ return(
-            'select ' ~ columns | join(', ') ~ ' from (select regexp_split_to_array(' ~ line ~ ", '\\s+') as parts from read_csv("
-            ~ literal(path) ~ ", delim = chr(1), quote = '', escape = '', header = " ~ header ~ ", auto_detect = false, columns = {'line': 'VARCHAR'}"
-            ~ settings | join ~ ') where ' ~ line ~ " <> '')"
-        ) }}
-    {%- elif file.format == 'csv' -%}
-        {%- for key in ['delim', 'quote', 'escape'] if key in options -%}
-            {%- do settings.insert(loop.index0, ', ' ~ key ~ ' = ' ~ literal(options[key])) -%}
-        {%- endfor -%}
-        {%- if options.get('names') -%}
-            {%- set names = [] -%}
-            {%- for name in options.names -%}{%- do names.append(literal(name)) -%}{%- endfor -%}
-            {%- do settings.append(', names = [' ~ names | join(', ') ~ ']') -%}
-        {%- endif -%}
-        {{ return(
-            'select * from read_csv(' ~ literal(path) ~ ', all_varchar = true, header = ' ~ header ~ settings | join ~ ')'
+            'select ' ~ columns | join(', ') ~ ' from (select regexp_split_to_array(' ~ line ~ ", '\\s+') as parts from "
+            ~ customer_retention._read_csv(path, options, ['line'], options.header | default(true))
+            ~ ' where ' ~ line ~ " <> '')"
         ) }}
     {%- else -%}
-        {{ exceptions.raise_compiler_error("meta.file of a source: format `" ~ file.format ~ "` is not known. Choose csv, whitespace or parquet.") }}
+        {{ exceptions.raise_compiler_error(
+            "meta.file of a source: format `" ~ file.format ~ "` is not known. Choose csv, whitespace or parquet."
+        ) }}
+    {%- endif -%}
+{%- endmacro -%}
+
+{#- Private: DuckDB's reader with every choice made, so that it neither guesses nor skips. -#}
+{%- macro _read_csv(path, options, names, header) -%}
+    {%- set literal = customer_retention.text_literal -%}
+    {%- set settings = ['auto_detect = false', 'header = ' ~ header | string | lower] -%}
+    {%- if names == ['line'] and 'delim' not in options -%}
+        {%- do settings.append("delim = chr(1), quote = '', escape = ''") -%}
+    {%- endif -%}
+    {%- for key in ['delim', 'quote', 'escape', 'new_line', 'encoding', 'compression'] if key in options -%}
+        {%- do settings.append(key ~ ' = ' ~ literal(options[key])) -%}
+    {%- endfor -%}
+    {%- if 'strict_mode' in options -%}
+        {%- do settings.append('strict_mode = ' ~ options.strict_mode | string | lower) -%}
+    {%- endif -%}
+    {%- set columns = [] -%}
+    {%- for name in names -%}
+        {%- do columns.append(literal(name) ~ ": 'VARCHAR'") -%}
+    {%- endfor -%}
+    {{ return(
+        'read_csv(' ~ literal(path) ~ ', ' ~ settings | join(', ') ~ ', columns = {' ~ columns | join(', ') ~ '})'
+    ) }}
+{%- endmacro -%}
+
+{#- Private: columns are read by their place, so a file whose columns moved must be refused. -#}
+{%- macro _check_header(path, file) -%}
+    {%- set options = file.options -%}
+    {%- if options.header | default(true) -%}
+        {%- set found = run_query(
+            'select * from ' ~ customer_retention._read_csv(path, options, options.names, false) ~ ' limit 1'
+        ) -%}
+        {%- for name in options.names if found.rows | length -%}
+            {%- set cell = found.rows[0][loop.index0] -%}
+            {#- A blank name got a number, and so did a repeated one. -#}
+            {%- if cell is not none and cell | trim and not name.startswith(cell) -%}
+                {{ exceptions.raise_compiler_error(
+                    "The columns of " ~ file.path ~ " changed: number " ~ loop.index ~ " is now `" ~ cell ~ "` and was `" ~ name
+                    ~ "`. Bring the old order back, or write the source's options anew."
+                ) }}
+            {%- endif -%}
+        {%- endfor -%}
     {%- endif -%}
 {%- endmacro -%}

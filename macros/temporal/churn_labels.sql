@@ -11,6 +11,9 @@
     'supplied': ['relation', 'as_of', 'label'],
 }) -%}
 {%- set horizon_us = customer_retention.duration_us(horizon or var('horizon'), 'horizon') -%}
+{%- if horizon_us == 0 -%}
+    {{ exceptions.raise_compiler_error("horizon: `" ~ (horizon or var('horizon')) ~ "` leaves the label nothing to look at.") }}
+{%- endif -%}
 {%- set gap_us = customer_retention.duration_us(gap or var('gap'), 'gap') -%}
 with
 
@@ -26,27 +29,32 @@ label_windows as (
     cross join {{ observation }} as observation
 ),
 {% if definition == 'end_date' %}
-endings as (
+subscriptions as (
     select
         {{ entity }},
         {{ customer_retention.epoch_us(outcome.ended_at) }} as ended_us
+        {%- if outcome.started_at %},
+        {{ customer_retention.epoch_us(outcome.started_at) }} as started_us
+        {%- endif %}
     from {{ outcome.relation }}
-    where {{ outcome.ended_at }} is not null
 ),
 
--- an end before the label window leaves no outcome to predict
+-- whoever had left before the label window has no outcome to predict
 outcomes as (
     select
         label_windows.{{ entity }},
         label_windows.feature_timestamp,
         case
-            when max(case when endings.ended_us >= label_windows.label_from_us then 1 else 0 end) = 1 then 1
+            when max(case when ended_us >= label_from_us and ended_us < label_to_us then 1 end) = 1 then 1
+            when max(case when ended_us is null or ended_us >= label_from_us then 1 end) = 1 then 0
         end as churned
     from label_windows
-    inner join endings
+    inner join subscriptions
         on
-            label_windows.{{ entity }} = endings.{{ entity }}
-            and endings.ended_us < label_windows.label_to_us
+            label_windows.{{ entity }} = subscriptions.{{ entity }}
+            {%- if outcome.started_at %}
+            and subscriptions.started_us < label_windows.label_from_us
+            {%- endif %}
     group by 1, 2
 ),
 {% elif definition == 'inactivity' %}

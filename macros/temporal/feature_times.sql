@@ -5,21 +5,21 @@
 {%- macro default__feature_times(observation, step, anchor, start) -%}
 {%- set explicit = var('feature_timestamps', none) -%}
 {%- set step = (step or var('step')) | string -%}
-{%- set anchor = customer_retention.timestamp_literal(anchor or var('spine_anchor')) -%}
+{%- set anchor = customer_retention.timestamp_literal(anchor or var('spine_anchor'), 'anchor') -%}
 {%- set start = start or var('spine_start', none) -%}
 {%- set months = modules.re.match('^(\\d+) ?months?$', step) -%}
 {%- if months and months.group(1) | int == 0 or not months and customer_retention.duration_us(step, 'step') == 0 -%}
     {{ exceptions.raise_compiler_error("step: `" ~ step ~ "` is no step forward in time.") }}
 {%- endif -%}
-{%- if explicit is not none -%}
+{%- if explicit -%}
     {%- for time in explicit %}
-select {{ customer_retention.timestamp_literal(time) }} as feature_timestamp
+select {{ customer_retention.timestamp_literal(time, 'feature_timestamps') }} as feature_timestamp
     {%- if not loop.last %}
 union all
     {%- endif %}
     {%- endfor %}
 {%- else -%}
-{%- set first = customer_retention.timestamp_literal(start) if start else 'observation_start' -%}
+{%- set first = customer_retention.timestamp_literal(start, 'start') if start else 'observation_start' -%}
 select feature_timestamp
 from (
     {%- if months %}

@@ -6,6 +6,11 @@
 {%- if not sources -%}
     {{ exceptions.raise_compiler_error("observation_period: `sources` is empty. Give a list of {relation, event_at, available_at}.") }}
 {%- endif -%}
+{%- for source in sources if not source.relation or not source.event_at -%}
+    {{ exceptions.raise_compiler_error(
+        "observation_period: sources[" ~ loop.index0 ~ "] lacks relation or event_at. Give {relation, event_at, available_at}."
+    ) }}
+{%- endfor -%}
 {%- set observation_end = observation_end or var('observation_end', none) -%}
 with
 
@@ -24,7 +29,7 @@ all_sources as (
 select
     min(first_event_at) as observation_start,
     {% if observation_end is not none -%}
-    {{ customer_retention.timestamp_literal(observation_end) }} as observation_end
+    {{ customer_retention.timestamp_literal(observation_end, 'observation_end') }} as observation_end
     {%- else -%}
     max(last_known_at) as observation_end
     {%- endif %}

@@ -212,13 +212,20 @@ left join {{ measure.name }}__distinct
     {%- elif aggregate in ('min', 'max') -%}
         cast({{ column % aggregate }} as double) / {{ unit }}
     {%- elif aggregate == 'stddev' -%}
-        {#- n * sum of squares - square of the sum, in whole numbers: nothing cancels. -#}
+        {#-
+            Squared distances from the mean rounded to a whole number m, which are exact, less what the rounding adds:
+            sum (x - m)^2 = sum of squares - m * (sum + rest) with rest = sum - n * m. Nothing cancels, and no
+            intermediate is greater than the sum of squares.
+        -#}
+        {%- set whole_sum = 'cast(' ~ sum ~ ' as decimal(38, 0))' -%}
+        {%- set mean = 'cast(round(cast(' ~ sum ~ ' as double) / cast(' ~ count ~ ' as double)) as decimal(19, 0))' -%}
+        {%- set rest = '(' ~ whole_sum ~ ' - ' ~ count ~ ' * ' ~ mean ~ ')' -%}
         case
         when {{ count }} > 1
-            then sqrt(
-                cast({{ count }} * cast({{ squares }} as decimal(38, 0)) - cast({{ sum }} as decimal(38, 0)) * cast({{ sum }} as decimal(38, 0)) as double)
-                / cast({{ count }} as double) / cast({{ count }} - 1 as double)
-            ) / {{ unit }}
+            then sqrt((
+                cast(cast({{ squares }} as decimal(38, 0)) - {{ mean }} * cast({{ whole_sum }} + {{ rest }} as decimal(38, 0)) as double)
+                - cast({{ rest }} as double) * cast({{ rest }} as double) / cast({{ count }} as double)
+            ) / cast({{ count }} - 1 as double)) / {{ unit }}
     end
     {%- else -%}
         cast(coalesce({{ measure.name }}__distinct.{{ source }}_{{ measure.name }}_nunique_{{ window.name }}, 0) as bigint)

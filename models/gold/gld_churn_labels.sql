@@ -5,6 +5,7 @@
     spine=ref('slv_spine'),
     outcome={
         'relation': ref('brz_app__subscriptions'),
+        'started_at': 'started_at',
         'ended_at': 'ended_at',
     },
     observation=ref('slv_observation_period'),

@@ -1,0 +1,1 @@
+"""Property tests of the temporal macros against an independent oracle."""

@@ -1,0 +1,390 @@
+"""What the temporal macros must answer, computed the slow way.
+
+Loops over rows, `datetime`, `Decimal` and `Fraction`: nothing here shares a line, a library or an idea with the
+SQL, so that an agreement of the two means something. A row is a dict from column to value; missing is `None`;
+times are naive UTC.
+"""
+
+from __future__ import annotations
+
+import calendar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import ROUND_HALF_UP, Context, Decimal
+from fractions import Fraction
+from typing import Any
+
+Row = Mapping[str, Any]
+Condition = Callable[[Row], "bool | None"]
+
+DAY = timedelta(days=1)
+# Wide enough for any square of a decimal(38, s).
+_EXACT = Context(prec=120)
+
+
+# -- time ------------------------------------------------------------------------------------------------------
+
+
+def duration(text: str) -> timedelta:
+    """Length of "24h", "7d" or "2w"."""
+    units = {"h": timedelta(hours=1), "d": DAY, "w": 7 * DAY}
+    return int(text[:-1]) * units[text[-1]]
+
+
+def known_at(event_at: datetime | None, available_at: datetime | None = None) -> datetime | None:
+    """The time from which a row is known; `None` for a row that never happened."""
+    if event_at is None:
+        return None
+    if available_at is None:
+        return event_at
+    return max(event_at, available_at)
+
+
+def visible(event_at: datetime | None, as_of: datetime, available_at: datetime | None = None) -> bool:
+    """Whether a row is known strictly before `as_of`."""
+    known = known_at(event_at, available_at)
+    return known is not None and known < as_of
+
+
+def add_months(moment: datetime, months: int) -> datetime:
+    """The same day and time of day so many months later, or the month's last day where it has no such day."""
+    ordinal = moment.year * 12 + (moment.month - 1) + months
+    year, month = divmod(ordinal, 12)
+    last_day = calendar.monthrange(year, month + 1)[1]
+    return moment.replace(year=year, month=month + 1, day=min(moment.day, last_day))
+
+
+def grid(anchor: datetime, step: str, start: datetime, end: datetime) -> list[datetime]:
+    """Every `anchor + k * step` (k any integer) from `start` to `end`, both in."""
+    if "month" in step:
+        months = int(step.split()[0])
+        far = (abs(start.year - anchor.year) + abs(end.year - anchor.year) + 2) * 12 // months + 2
+        times = (add_months(anchor, k * months) for k in range(-far, far + 1))
+    else:
+        width = duration(step)
+        first = (start - anchor) // width - 1
+        last = (end - anchor) // width + 1
+        times = (anchor + k * width for k in range(first, last + 1))
+    return [time for time in times if start <= time <= end]
+
+
+# -- window features -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One measure, as SQL for the macro and as a function for the oracle.
+
+    `exponent` is the scale of the decimal type that values are cast to; `nunique` looks at the value before
+    that cast.
+    """
+
+    name: str
+    expression: str
+    value: Callable[[Row], Any]
+    aggregates: tuple[str, ...]
+    windows: tuple[str, ...] | None = None
+    where: str | None = None
+    condition: Condition | None = None
+    type: str | None = None
+    exponent: int = 4
+
+    def arguments(self) -> dict[str, Any]:
+        """The measure in the shape that the macro takes."""
+        given = {"name": self.name, "expression": self.expression, "aggregates": list(self.aggregates)}
+        if self.windows is not None:
+            given["windows"] = list(self.windows)
+        if self.where is not None:
+            given["where"] = self.where
+        if self.type is not None:
+            given["type"] = self.type
+        return given
+
+
+@dataclass(frozen=True)
+class WindowFeatures:
+    """One call of `window_features`."""
+
+    source: str
+    windows: tuple[str, ...]
+    measures: tuple[Measure, ...] = ()
+    where: str | None = None
+    condition: Condition | None = None
+    recency: bool = True
+    available_at: str | None = "available_at"
+    entity: str = "customer_id"
+    tables: tuple[str, str] = field(default=("spine", "events"))
+
+    def arguments(self) -> dict[str, Any]:
+        """The call in the shape that the macro takes."""
+        spine, events = self.tables
+        return {
+            "spine": spine,
+            "events": events,
+            "source": self.source,
+            "entity": self.entity,
+            "event_at": "event_at",
+            "available_at": self.available_at,
+            "measures": [measure.arguments() for measure in self.measures],
+            "windows": list(self.windows),
+            "where": self.where,
+            "recency": self.recency,
+        }
+
+
+def window_features(call: WindowFeatures, spine: Iterable[Row], events: Sequence[Row]) -> list[dict[str, Any]]:
+    """One row per spine row; sums, means, minima, maxima as `Fraction`, deviations as `Decimal`."""
+    answer = []
+    for at in spine:
+        as_of = at["feature_timestamp"]
+        seen = []
+        for event in events:
+            available_at = event[call.available_at] if call.available_at else None
+            if event[call.entity] != at[call.entity]:
+                continue
+            if call.condition is not None and call.condition(event) is not True:
+                continue
+            if visible(event["event_at"], as_of, available_at):
+                seen.append(event)
+
+        row: dict[str, Any] = {call.entity: at[call.entity], "feature_timestamp": as_of}
+        for window in call.windows:
+            row[f"{call.source}_count_{window}"] = len(_within(seen, as_of, window))
+        for measure in call.measures:
+            for window in measure.windows or call.windows:
+                values = []
+                for event in _within(seen, as_of, window):
+                    if measure.condition is not None and measure.condition(event) is not True:
+                        continue
+                    if measure.value(event) is not None:
+                        values.append(measure.value(event))
+                for aggregate in measure.aggregates:
+                    name = f"{call.source}_{measure.name}_{aggregate}_{window}"
+                    row[name] = _aggregate(aggregate, values, measure.exponent)
+        if call.recency:
+            row |= _recency(call.source, [event["event_at"] for event in seen], as_of)
+        answer.append(row)
+    return answer
+
+
+def _within(events: Iterable[Row], as_of: datetime, window: str) -> list[Row]:
+    if window == "all_time":
+        return list(events)
+    return [event for event in events if event["event_at"] >= as_of - duration(window)]
+
+
+def _aggregate(aggregate: str, values: list[Any], exponent: int) -> Any:
+    if aggregate == "nunique":
+        distinct: list[Any] = []
+        for value in values:
+            if value not in distinct:
+                distinct.append(value)
+        return len(distinct)
+    numbers = [Fraction(as_decimal(value, exponent)) for value in values]
+    if aggregate == "sum":
+        return sum(numbers, Fraction(0))
+    if not numbers:
+        return None
+    if aggregate == "mean":
+        return sum(numbers) / len(numbers)
+    if aggregate == "min":
+        return min(numbers)
+    if aggregate == "max":
+        return max(numbers)
+    if aggregate == "stddev":
+        if len(numbers) < 2:
+            return None
+        mean = sum(numbers) / len(numbers)
+        variance = sum((number - mean) ** 2 for number in numbers) / (len(numbers) - 1)
+        quotient = _EXACT.divide(Decimal(variance.numerator), Decimal(variance.denominator))
+        return _EXACT.sqrt(quotient)
+    raise ValueError(aggregate)
+
+
+def as_decimal(value: Any, exponent: int) -> Decimal:
+    """The value as SQL casts it to a decimal of that scale: halves go away from zero."""
+    return Decimal(value).quantize(Decimal(1).scaleb(-exponent), rounding=ROUND_HALF_UP, context=_EXACT)
+
+
+def _recency(source: str, times: list[datetime], as_of: datetime) -> dict[str, Any]:
+    since_last = since_first = gap = None
+    if times:
+        since_last = _days(as_of - max(times))
+        since_first = _days(as_of - min(times))
+        if len(times) > 1:
+            gap = _days(max(times) - min(times)) / (len(times) - 1)
+    return {
+        f"{source}_days_since_last": since_last,
+        f"{source}_days_since_first": since_first,
+        f"{source}_mean_gap_days": gap,
+    }
+
+
+def _days(length: timedelta) -> Fraction:
+    microsecond = timedelta(microseconds=1)
+    return Fraction(length // microsecond, DAY // microsecond)
+
+
+# -- as-of join ------------------------------------------------------------------------------------------------
+
+
+def as_of_join(
+    spine: Iterable[Row],
+    history: Sequence[Row],
+    columns: Sequence[str],
+    *,
+    entity: str = "customer_id",
+    valid_to: str | None = None,
+    available_at: str | None = None,
+    tie_breaker: str | None = None,
+    prefix: str = "",
+) -> list[dict[str, Any]]:
+    """The newest visible state per spine row, all `None` where there is none or it has ended."""
+    answer = []
+    for at in spine:
+        as_of = at["feature_timestamp"]
+        best: Row | None = None
+        best_rank: list[Any] = []
+        for state in history:
+            available = state[available_at] if available_at else None
+            if state[entity] != at[entity] or not visible(state["valid_from"], as_of, available):
+                continue
+            rank = [state["valid_from"], known_at(state["valid_from"], available)]
+            if tie_breaker:
+                rank.append(state[tie_breaker])
+            if best is None or rank > best_rank:
+                best, best_rank = state, rank
+        if best is not None and valid_to and best[valid_to] is not None and best[valid_to] < as_of:
+            best = None
+        row = {entity: at[entity], "feature_timestamp": as_of}
+        for column in columns:
+            row[prefix + column] = best[column] if best is not None else None
+        answer.append(row)
+    return answer
+
+
+# -- observation period, spine, labels -------------------------------------------------------------------------
+
+
+def observation_end(tables: Iterable[tuple[Sequence[Row], str, str | None]]) -> datetime | None:
+    """Greatest known_at over (rows, event column, availability column or None)."""
+    times = []
+    for rows, event_column, available_column in tables:
+        for row in rows:
+            known = known_at(row[event_column], row[available_column] if available_column else None)
+            if known is not None:
+                times.append(known)
+    return max(times) if times else None
+
+
+def spine_end_date(subscriptions: Sequence[Row], times: Sequence[datetime]) -> set[tuple[Any, datetime]]:
+    """Customers with a subscription whose start is visible and whose end is not."""
+    at_risk = set()
+    for time in times:
+        for subscription in subscriptions:
+            started = visible(subscription["started_at"], time, subscription["started_available_at"])
+            ended = visible(subscription["ended_at"], time, subscription["ended_available_at"])
+            if started and not ended:
+                at_risk.add((subscription["customer_id"], time))
+    return at_risk
+
+
+def spine_inactivity(
+    events: Sequence[Row], times: Sequence[datetime], active_window: str, condition: Condition | None = None
+) -> set[tuple[Any, datetime]]:
+    """Customers with a visible event not older than the active window."""
+    at_risk = set()
+    for time in times:
+        for event in events:
+            if condition is not None and condition(event) is not True:
+                continue
+            if not visible(event["event_at"], time, event["available_at"]):
+                continue
+            if event["event_at"] >= time - duration(active_window):
+                at_risk.add((event["customer_id"], time))
+    return at_risk
+
+
+def churn_labels(
+    spine: Iterable[Row],
+    churned: Callable[[Row, datetime, datetime], int | None],
+    *,
+    observed_to: datetime | None,
+    horizon: str,
+    gap: str,
+) -> list[dict[str, Any]]:
+    """Labels of the spine; `churned(row, window start, window end)` is one of the definitions below."""
+    answer = []
+    for at in spine:
+        window_from = at["feature_timestamp"] + duration(gap)
+        window_to = window_from + duration(horizon)
+        available = observed_to is not None and window_to <= observed_to
+        answer.append(
+            {
+                "customer_id": at["customer_id"],
+                "feature_timestamp": at["feature_timestamp"],
+                "label_timestamp": window_to,
+                "label_available_flag": available,
+                "churned": churned(at, window_from, window_to) if available else None,
+            }
+        )
+    return answer
+
+
+def churned_by_end_date(
+    subscriptions: Sequence[Row], started: str | None = None
+) -> Callable[[Row, datetime, datetime], int | None]:
+    """1 when an end lies in the window, 0 when a subscription runs on past it, `None` when all ended before it.
+
+    With `started`, the name of a column, subscriptions that start at or after the window's begin do not count.
+    A customer without subscriptions stays: 0.
+    """
+
+    def label(at: Row, window_from: datetime, window_to: datetime) -> int | None:
+        ended_before = runs_on = False
+        for subscription in subscriptions:
+            if subscription["customer_id"] != at["customer_id"]:
+                continue
+            if started is not None and (subscription[started] is None or subscription[started] >= window_from):
+                continue
+            end = subscription["ended_at"]
+            if end is not None and window_from <= end < window_to:
+                return 1
+            if end is not None and end < window_from:
+                ended_before = True
+            else:
+                runs_on = True
+        return 0 if runs_on or not ended_before else None
+
+    return label
+
+
+def churned_by_inactivity(
+    events: Sequence[Row], condition: Condition | None = None
+) -> Callable[[Row, datetime, datetime], int | None]:
+    """1 when no event lies in the window, else 0."""
+
+    def label(at: Row, window_from: datetime, window_to: datetime) -> int | None:
+        for event in events:
+            if event["customer_id"] != at["customer_id"] or event["event_at"] is None:
+                continue
+            if condition is not None and condition(event) is not True:
+                continue
+            if window_from <= event["event_at"] < window_to:
+                return 0
+        return 1
+
+    return label
+
+
+def churned_as_supplied(labels: Sequence[Row]) -> Callable[[Row, datetime, datetime], int | None]:
+    """The label that the user brought for the entity and time."""
+
+    def label(at: Row, window_from: datetime, window_to: datetime) -> int | None:
+        for supplied in labels:
+            if supplied["customer_id"] == at["customer_id"] and supplied["as_of"] == at["feature_timestamp"]:
+                return None if supplied["label"] is None else int(supplied["label"])
+        return None
+
+    return label
