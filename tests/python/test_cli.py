@@ -1,0 +1,69 @@
+"""The command line as such: quick, lazy, and clear about mistakes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from python_ml.cli import COMMANDS
+
+
+def run(*words: str, folder=None) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-m", "python_ml", *words], cwd=folder, capture_output=True, text=True, check=False
+    )
+
+
+def test_help_imports_nothing_heavy():
+    heavy = ["pandas", "numpy", "duckdb", "sklearn", "mlflow", "dbt", "matplotlib", "shap"]
+    code = (
+        "import sys; sys.argv = ['retention', '--help']\n"
+        "from python_ml.cli import main\n"
+        "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code\n"
+        f"loaded = [name for name in {heavy} if name in sys.modules]\n"
+        "assert not loaded, loaded\n"
+    )
+    outcome = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert outcome.returncode == 0, outcome.stderr
+    assert all(name in outcome.stdout for name in COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_teaches_with_an_example(name):
+    outcome = run(name, "--help")
+    assert outcome.returncode == 0, outcome.stderr
+    assert "Example" in outcome.stdout
+    assert "--json" in outcome.stdout
+
+
+def test_an_unknown_command_is_a_users_mistake():
+    outcome = run("leave")
+    assert outcome.returncode == 2
+    assert "No such command" in outcome.stderr
+
+
+@pytest.mark.parametrize("name", ["run", "build", "train", "score", "report", "replay"])
+def test_a_folder_without_a_project_is_explained(name, tmp_path):
+    outcome = run(name, "--project-dir", str(tmp_path))
+    assert outcome.returncode == 2
+    assert "not a dbt project" in outcome.stderr
+    assert "retention init" in outcome.stderr
+    assert "Traceback" not in outcome.stderr
+
+
+@pytest.mark.parametrize("name", ["train", "report", "replay"])
+def test_a_project_that_was_not_built_is_explained(name, tmp_path):
+    (tmp_path / "dbt_project.yml").write_text("name: empty\nvars: {entity: customer_id}\n")
+    outcome = run(name, folder=tmp_path)
+    assert outcome.returncode == 2
+    assert "to mend" in outcome.stderr
+    assert "Traceback" not in outcome.stderr
+
+
+def test_a_broken_project_file_is_explained(tmp_path):
+    (tmp_path / "dbt_project.yml").write_text("name: [unclosed\n")
+    outcome = run("build", folder=tmp_path)
+    assert outcome.returncode == 2
+    assert "not valid YAML" in outcome.stderr

@@ -1,0 +1,238 @@
+"""The demo from end to end, in a copy of the project: what a newcomer runs first, and what it must show."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import pytest
+
+FOLDERS = ("models", "macros", "seeds", "snapshots", "analyses", "tests/generic", "tests/singular")
+FILES = ("dbt_project.yml", "profiles.yml", "selectors.yml", "retention.yml", ".dbtignore")
+
+
+def copy_project(repository: Path, destination: Path) -> Path:
+    """Copy what dbt and the commands need, without anything that was built."""
+    for part in FOLDERS:
+        shutil.copytree(repository / part, destination / part, ignore=shutil.ignore_patterns("__pycache__"))
+    for part in FILES:
+        shutil.copy(repository / part, destination / part)
+    return destination
+
+
+def command(folder: Path, *words: str, variables: dict[str, str] | None = None) -> subprocess.CompletedProcess:
+    """Run `retention` (or, with `dbt` as the first word, dbt) in a folder."""
+    environment = {k: v for k, v in os.environ.items() if k not in ("RETENTION_DUCKDB_PATH", "MLFLOW_TRACKING_URI")}
+    program = [sys.executable, "-m", "python_ml"]
+    if words[0] == "dbt":
+        program, words = [sys.executable, "-c", "from dbt.cli.main import cli; cli()"], words[1:]
+    return subprocess.run(
+        [*program, *words],
+        cwd=folder,
+        env=environment | (variables or {}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def rows(folder: Path, query: str) -> list[tuple]:
+    with duckdb.connect(str(folder / "warehouse.duckdb"), read_only=True) as connection:
+        return connection.execute(query).fetchall()
+
+
+@pytest.fixture(scope="module")
+def clean_build(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess]:
+    """A bare `dbt build`, before there is any model."""
+    folder = copy_project(repository, tmp_path_factory.mktemp("demo") / "project")
+    return folder, command(folder, "dbt", "build")
+
+
+@pytest.fixture(scope="module")
+def demo(clean_build: tuple[Path, subprocess.CompletedProcess]) -> tuple[Path, subprocess.CompletedProcess]:
+    """The whole way, in the folder that was built before."""
+    folder, _ = clean_build
+    return folder, command(folder, "run")
+
+
+def test_a_bare_build_is_green_before_there_is_a_champion(clean_build):
+    _, build = clean_build
+    assert build.returncode == 0, build.stdout[-3000:]
+    assert "champion" in build.stdout + build.stderr
+    assert "ERROR=0" in build.stdout
+    assert "SKIP=0" in build.stdout
+
+
+def test_the_run_ends_with_metrics_and_the_report(demo):
+    folder, run = demo
+    assert run.returncode == 0, run.stderr[-3000:]
+    last = run.stdout.strip().splitlines()[-1]
+    assert "test ROC AUC" in last
+    assert "recency" in last
+    assert "oracle" in last
+    assert "reports/index.html" in last
+    page = (folder / "reports" / "index.html").read_text(encoding="utf-8")
+    assert page.lstrip().lower().startswith("<!doctype html>")
+
+
+def test_the_champion_gets_most_of_the_way_to_the_oracle(demo):
+    folder, _ = demo
+    metrics = json.loads((folder / "reports" / "metrics.json").read_text())
+    champion = metrics["test"]["roc_auc"]["value"]
+    oracle = metrics["baselines"]["oracle"]["test"]["roc_auc"]["value"]
+    print(f"champion {champion:.3f}, oracle {oracle:.3f}, share {(champion - 0.5) / (oracle - 0.5):.2f}")
+    assert (champion - 0.5) / (oracle - 0.5) >= 0.9
+
+
+def test_metrics_have_the_agreed_shape(demo):
+    folder, _ = demo
+    metrics = json.loads((folder / "reports" / "metrics.json").read_text())
+    assert set(metrics["models"]) == {"logistic_regression", "random_forest", "xgboost", "lightgbm"}
+    for entry in [metrics["test"], *(m[part] for m in metrics["models"].values() for part in ("validation", "test"))]:
+        for metric in ("roc_auc", "pr_auc", "brier", "ece", "lift_at_10pct"):
+            assert entry[metric]["low"] <= entry[metric]["value"] <= entry[metric]["high"]
+        assert entry["n"] > 0
+        assert 0 < entry["base_rate"] < 1
+    assert metrics["split"]["kind"] == "temporal"
+    assert metrics["champion"]["name"] in metrics["models"]
+
+
+def test_scores_and_reasons_cover_everybody_at_risk(demo):
+    folder, _ = demo
+    ((scoring, scored, bad, with_reasons, versions),) = rows(
+        folder,
+        """
+        select
+            (select count(*) from gold.gld_scoring_set),
+            (select count(*) from gold.gld_churn_scores),
+            (select count(*) from gold.gld_churn_scores where churn_probability not between 0 and 1),
+            (select count(distinct customer_id) from gold.gld_churn_reasons),
+            (select count(distinct model_version) from gold.gld_churn_scores)
+        """,
+    )
+    assert scoring == scored == with_reasons > 0
+    assert bad == 0
+    assert versions == 1
+
+
+def test_nothing_raw_is_lost_and_every_trap_is_counted(demo):
+    folder, _ = demo
+    outcomes = rows(folder, "select source_table, outcome, row_count from bronze.brz_row_counts")
+    reasons = {outcome for table, outcome, _ in outcomes if table == "app__orders"}
+    assert {
+        "kept",
+        "duplicate order_id",
+        "missing customer_id",
+        "missing or unreadable ordered_at",
+        "implausible ordered_at",
+        "amount out of range",
+    } <= reasons
+    for table, total in rows(folder, "select source_table, sum(row_count) from bronze.brz_row_counts group by 1"):
+        assert rows(folder, f"select count(*) from raw.raw_{table}") == [(total,)]
+
+
+def test_the_leaking_column_is_not_a_feature(demo):
+    folder, _ = demo
+    columns = rows(
+        folder, "select column_name from information_schema.columns where table_name = 'gld_customer_features'"
+    )
+    assert not [name for (name,) in columns if "closed" in name or "ended" in name]
+
+
+def test_every_gold_column_is_described_and_has_a_role(demo):
+    folder, _ = demo
+    manifest = json.loads((folder / "target" / "manifest.json").read_text())
+    node = manifest["nodes"]["model.customer_retention.gld_customer_features"]
+    built = rows(
+        folder, "select column_name from information_schema.columns where table_name = 'gld_customer_features'"
+    )
+    assert set(node["columns"]) == {name for (name,) in built}
+    for column in node["columns"].values():
+        meta = column["config"]["meta"]
+        assert column["description"]
+        assert meta["role"] in ("key", "time", "feature")
+        if meta["role"] == "feature":
+            assert meta["source"] and meta["aggregate"] and meta["leakage_risk"]
+
+
+def test_replay_is_exact_for_three_times(demo):
+    folder, _ = demo
+    outcome = command(folder, "replay", "--json")
+    assert outcome.returncode == 0, outcome.stderr
+    replays = json.loads(outcome.stdout)["replays"]
+    assert len(replays) == 3
+    for replay in replays:
+        assert replay["identical"]
+        assert replay["rows"] > 0
+        assert replay["hidden"]["raw.raw_app__orders"] > 0
+        assert not replay["uncut"]
+
+
+def test_replay_finds_a_feature_that_looks_ahead(demo, tmp_path):
+    folder, _ = demo
+    leaking = tmp_path / "leaking"
+    shutil.copytree(folder, leaking, ignore=shutil.ignore_patterns("target", "logs", "mlartifacts"))
+    model = leaking / "models" / "silver" / "slv_orders_windows.sql"
+    # Orders count from when they were placed, whenever they became known: the commonest leak of all.
+    model.write_text(model.read_text().replace("    available_at='available_at',\n", ""))
+    assert command(leaking, "dbt", "run", "--select", "slv_orders_windows", "gld_customer_features").returncode == 0
+    outcome = command(leaking, "replay", "--as-of", "2025-03-01")
+    assert outcome.returncode == 3
+    assert "orders_count_7d" in outcome.stderr
+    assert "tickets_count" not in outcome.stderr
+    assert "Traceback" not in outcome.stderr
+
+
+def test_replay_of_an_unknown_time_is_a_users_mistake(demo):
+    folder, _ = demo
+    for words, says in ((("--as-of", "2025-03-02"), "stored feature times"), (("--as-of", "soon"), "not a time")):
+        outcome = command(folder, "replay", *words)
+        assert outcome.returncode == 2
+        assert says in outcome.stderr
+        assert "Traceback" not in outcome.stderr
+
+
+def test_building_again_changes_nothing(demo):
+    folder, _ = demo
+    checksum = """
+        select bit_xor(hash(t)), count(*) from gold.gld_customer_features as t
+        union all select bit_xor(hash(t)), count(*) from gold.gld_churn_labels as t
+        union all select bit_xor(hash(t)), count(*) from gold.gld_churn_scores as t
+        union all select bit_xor(hash(t)), count(*) from snapshots.snp_customers as t
+    """
+    before = rows(folder, checksum)
+    assert command(folder, "build").returncode == 0
+    assert rows(folder, checksum) == before
+
+
+def test_docs_show_the_lineage_from_seed_to_report(demo):
+    folder, _ = demo
+    outcome = command(folder, "dbt", "docs", "generate", "--static")
+    assert outcome.returncode == 0, outcome.stdout
+    assert (folder / "target" / "static_index.html").is_file()
+    parents = json.loads((folder / "target" / "manifest.json").read_text())["parent_map"]
+    waiting, seen = ["exposure.customer_retention.retention_report"], set()
+    while waiting:
+        node = waiting.pop()
+        seen.add(node)
+        waiting += parents.get(node, [])
+    assert "seed.customer_retention.raw_app__orders" in seen
+    assert "model.customer_retention.gld_churn_scores_raw" in seen
+
+
+def test_the_sql_compiles_for_databricks_without_a_connection(demo, tmp_path):
+    folder, _ = demo
+    outcome = command(
+        folder,
+        *("dbt", "compile", "--target", "databricks", "--no-introspect", "--no-populate-cache"),
+        *("--exclude", "file:*.py", "--target-path", str(tmp_path / "target")),
+        variables={"DATABRICKS_HOST": "none", "DATABRICKS_TOKEN": "none", "DATABRICKS_HTTP_PATH": "none"},
+    )
+    assert outcome.returncode == 0, outcome.stdout
+    compiled = tmp_path / "target" / "compiled" / "customer_retention" / "models"
+    assert "unix_micros" in (compiled / "silver" / "slv_orders_windows.sql").read_text()
