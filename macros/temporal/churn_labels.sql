@@ -14,7 +14,7 @@
 {%- if horizon_us == 0 -%}
     {{ exceptions.raise_compiler_error("horizon: `" ~ (horizon or var('horizon')) ~ "` leaves the label nothing to look at.") }}
 {%- endif -%}
-{%- set gap_us = customer_retention.duration_us(gap or var('gap'), 'gap') -%}
+{%- set gap_us = customer_retention.duration_us(gap or var('gap', '0d'), 'gap') -%}
 with
 
 -- the label looks at [label_from_us, label_to_us)

@@ -9,7 +9,8 @@
 {%- macro default__window_features(
     spine, events, source, entity, event_at, available_at, measures, windows, where, recency
 ) -%}
-{%- set windows = customer_retention._sorted_windows(windows or var('windows')) -%}
+{%- set usual = ['24h', '7d', '30d', '90d', '180d', '365d', 'all_time'] -%}
+{%- set windows = customer_retention._sorted_windows(windows or var('windows', usual)) -%}
 {%- set measures = customer_retention._checked_measures(source, measures, windows) -%}
 {%- set sums = measures | selectattr('is_numeric') | list -%}
 {%- set spreads = measures | selectattr('has_stddev') | list -%}
