@@ -54,7 +54,7 @@ def load_champion(project: Project) -> Champion | None:
     RetentionError
         When the files are gone or differ from what was registered.
     """
-    uri = project.tracking_uri
+    uri = store.absolute_uri(project.tracking_uri, project.root)
     if not store.store_exists(uri):
         return None
     client = store.open_store(uri)

@@ -18,6 +18,7 @@ from python_ml.training.columns import CATEGORY, FLAG, NUMBER
 
 UNITS = {"h": "hour", "d": "day", "w": "week"}
 LONGEST_DESCRIPTION = 70
+LONGEST_CATEGORY = 60
 
 # What "the typical customer has": numbers of things. Averages, days and attributes are "typical" themselves.
 COUNTED = ("count", "sum", "nunique")
@@ -42,6 +43,7 @@ def reason(column: CardColumn, value: Any, contribution: float) -> str:
         One sentence.
     """
     statement = _missing(column) if _is_missing(value) else _STATEMENTS[column.kind](column, value)
+    statement = " ".join(statement.split())  # names and categories may hold line breaks
     if contribution > 0:
         effect = "raises the risk"
     elif contribution < 0:
@@ -74,19 +76,22 @@ def subject(column: CardColumn) -> str:
     """
     aggregate = column.aggregate or ""
     # A description that counts something says more than names can: "number of urgent tickets".
-    counted = re.fullmatch(r"Number of (.+?)(?: (?:in the .+ )?before the feature time)?\.?", column.description)
-    if aggregate in COUNTED and counted and len(counted[1]) <= LONGEST_DESCRIPTION:
+    counted = re.fullmatch(
+        r"Number of (.+?)(?: (?:in the .+ |at any time )?before the feature time)?\.?", column.description
+    )
+    if aggregate in ("count", "sum") and counted and len(counted[1]) <= LONGEST_DESCRIPTION:
         return " ".join(part for part in (counted[1], _window(column)) if part)
     if column.source and aggregate in _PHRASES:
         one, many = _nouns(column.source)
         measure = words(column.measure or "")
-        if measure or "{measure}" not in _PHRASES[aggregate]:
-            phrase = _PHRASES[aggregate].format(one=one, many=many, measure=measure)
+        if measure or "{measure" not in _PHRASES[aggregate]:
+            names = {"one": one, "many": many, "measure": measure, "measures": _plural(measure)}
+            phrase = _PHRASES[aggregate].format(**names)
             return " ".join(part for part in (phrase, _window(column)) if part)
     description = column.description.strip().rstrip(".")
     if aggregate != "attribute" and description and len(description) <= LONGEST_DESCRIPTION:
         return f"{description[0].lower()}{description[1:]}" if description[1:2].islower() else description
-    return words(column.name)
+    return words(column.name) or column.name
 
 
 def words(name: str) -> str:
@@ -143,7 +148,12 @@ def _flag(column: CardColumn, value: float) -> str:
 
 
 def _category(column: CardColumn, value: str) -> str:
-    return f"{subject(column)} is {value}" + _commonest(column, value, str(column.typical))
+    return f"{subject(column)} is {_short(value)}" + _commonest(column, value, _short(str(column.typical)))
+
+
+def _short(text: str) -> str:
+    """A category, cut where it is long."""
+    return text if len(text) <= LONGEST_CATEGORY else text[: LONGEST_CATEGORY - 1] + "…"
 
 
 def _commonest(column: CardColumn, value: Any, typical: str) -> str:
@@ -190,6 +200,16 @@ def _window(column: CardColumn) -> str:
     return f"in the last {unit}" if length == 1 else f"in the last {length} {unit}s"
 
 
+def _plural(noun: str) -> str:
+    """Plural of a measure's name: ``invoice no`` has ``invoice numbers``, ``category`` has ``categories``."""
+    noun = re.sub(r"\b(no|nr|num)$", "number", noun)
+    if re.search(r"[^aeiou]y$", noun):
+        return noun[:-1] + "ies"
+    if re.search(r"(ss|us|x|ch|sh)$", noun):
+        return noun + "es"
+    return noun if noun.endswith("s") else noun + "s"
+
+
 def _nouns(source: str) -> tuple[str, str]:
     """Singular and plural of what a source holds; ``event (name)`` where the name is not an English plural."""
     name = words(source)
@@ -213,7 +233,7 @@ _PHRASES = {
     "min": "lowest {measure} of {many}",
     "max": "highest {measure} of {many}",
     "stddev": "standard deviation of {measure} over {many}",
-    "nunique": "different values of {measure} in {many}",
+    "nunique": "different {measures} among {many}",
     "days_since_last": "days since the last {one}",
     "days_since_first": "days since the first {one}",
     "mean_gap_days": "average days between {many}",

@@ -16,6 +16,7 @@ ALIAS = "champion"
 DIGEST_TAG = "retention.files_sha256"
 CARD_FILE = "model_card.json"
 ARTIFACT_FOLDER = "mlartifacts"
+SQLITE = "sqlite:///"
 
 # MLflow adds this file to a model's folder when somebody downloads it by its registered name.
 ADDED_BY_MLFLOW = "registered_model_meta"
@@ -25,6 +26,17 @@ _QUIET = {
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "GIT_PYTHON_REFRESH": "quiet",
 }
+
+
+def absolute_uri(tracking_uri: str, root: Path) -> str:
+    """Read a relative SQLite path from the project's folder, wherever the command was started.
+
+    dbt works in that folder while other commands need not: they must all find the same store.
+    """
+    if not tracking_uri.startswith(SQLITE):
+        return tracking_uri
+    path = Path(tracking_uri.removeprefix(SQLITE))
+    return tracking_uri if path.is_absolute() else f"{SQLITE}{(root / path).as_posix()}"
 
 
 def open_store(tracking_uri: str) -> MlflowClient:
@@ -49,9 +61,7 @@ def registered_name(project_name: str) -> str:
 
 def store_exists(tracking_uri: str) -> bool:
     """Whether there can be a model: a SQLite store that has never been written holds none."""
-    if not tracking_uri.startswith("sqlite:///"):
-        return True
-    return Path(tracking_uri.removeprefix("sqlite:///")).is_file()
+    return not tracking_uri.startswith(SQLITE) or Path(tracking_uri.removeprefix(SQLITE)).is_file()
 
 
 def files_digest(folder: Path) -> str:

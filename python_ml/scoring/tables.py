@@ -62,8 +62,9 @@ def score(scoring_set: pd.DataFrame, champion: Champion, entity: str) -> pd.Data
 def reasons(scoring_set: pd.DataFrame, champion: Champion, entity: str, top: int = 3) -> pd.DataFrame:
     """Say why each customer scores as they do.
 
-    Listed are the features that raise the customer's risk, strongest first; where none does, those that lower
-    it most. Of one measurement over several windows only the strongest window is listed.
+    One measurement over several windows (orders in 7, 30 and 90 days) is one reason: its windows overlap, so
+    only their sum has a meaning of its own. Listed are the measurements that raise the customer's risk,
+    strongest first; where none does, those that lower it most. Each is told by its strongest window.
 
     Parameters
     ----------
@@ -76,7 +77,8 @@ def reasons(scoring_set: pd.DataFrame, champion: Champion, entity: str, top: int
     -------
     pandas.DataFrame, up to n_customers x top rows
         The entity, ``feature_timestamp``, ``reason_rank`` (from 1), ``feature``, ``feature_value`` (text, null
-        where there is none), ``contribution`` (log-odds of churn), ``reason`` (a sentence).
+        where there is none), ``contribution`` (log-odds of churn, over all windows of the measurement),
+        ``reason`` (a sentence).
 
     Raises
     ------
@@ -91,9 +93,12 @@ def reasons(scoring_set: pd.DataFrame, champion: Champion, entity: str, top: int
     if scoring_set.empty:
         return empty_reasons(entity, scoring_set)
     values, _ = contributions(champion.model, inputs, card.background)
-    rows, ranks, chosen = _strongest(values, [column.family for column in card.columns], top)
+    rows, ranks, chosen, pushes = _strongest(values, [column.family for column in card.columns], top)
     cells = [inputs[column.name].to_numpy() for column in card.columns]
-    picked = [(card.columns[j], cells[j][i], values[i, j]) for i, j in zip(rows.tolist(), chosen.tolist(), strict=True)]
+    picked = [
+        (card.columns[j], cells[j][i], push)
+        for i, j, push in zip(rows.tolist(), chosen.tolist(), pushes.tolist(), strict=True)
+    ]
     return (
         _keys(scoring_set, entity)
         .iloc[rows]
@@ -102,7 +107,7 @@ def reasons(scoring_set: pd.DataFrame, champion: Champion, entity: str, top: int
             reason_rank=ranks.astype("int32"),
             feature=pd.array([column.name for column, _, _ in picked], dtype="string"),
             feature_value=pd.array([value_text(column, value) for column, value, _ in picked], dtype="string"),
-            contribution=values[rows, chosen],
+            contribution=pushes,
             reason=pd.array([reason(*found) for found in picked], dtype="string"),
         )
     )
@@ -175,37 +180,43 @@ def _require_keys(frame: pd.DataFrame, entity: str) -> None:
         )
 
 
-def _strongest(values: np.ndarray, families: list[tuple], top: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Pick up to ``top`` features per row, at most one per family.
+def _strongest(
+    values: np.ndarray, families: list[tuple], top: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Pick up to ``top`` families of features per row, each represented by its strongest member.
 
     Parameters
     ----------
     values : numpy.ndarray, shape (n_rows, n_features)
         Contributions.
     families : list, n_features long
+        Which features are one measurement.
     top : int
 
     Returns
     -------
     rows, ranks, features : numpy.ndarray of int, shape (n_picked,)
         Sorted by row, then rank (from 1).
+    pushes : numpy.ndarray, shape (n_picked,)
+        Sum of the family's contributions.
     """
     members: dict[tuple, list[int]] = {}
     for position, family in enumerate(families):
         members.setdefault(family, []).append(position)
     groups = [np.asarray(positions) for positions in members.values()]
-
-    def best_of_families(strength: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        leaders = np.stack([g[np.argmax(strength[:, g], axis=1)] for g in groups], axis=1)
-        led = np.take_along_axis(strength, leaders, axis=1)
-        order = np.argsort(-led, axis=1, kind="stable")[:, :top]
-        return np.take_along_axis(leaders, order, axis=1), np.take_along_axis(led, order, axis=1)
-
-    features, pushes = best_of_families(values)
-    listed = pushes >= LEAST_CONTRIBUTION
-    none_raises = ~listed.any(axis=1)
-    if none_raises.any():
-        features[none_raises] = best_of_families(np.abs(values[none_raises]))[0]
-        listed[none_raises] = True
-    rows, places = np.nonzero(listed)
-    return rows, places + 1, features[rows, places]
+    sums = np.stack([values[:, g].sum(axis=1) for g in groups], axis=1)
+    # The member that pushes most in the family's own direction stands for it.
+    leaders = np.stack(
+        [
+            g[np.where(sums[:, i] >= 0, values[:, g].argmax(axis=1), values[:, g].argmin(axis=1))]
+            for i, g in enumerate(groups)
+        ],
+        axis=1,
+    )
+    none_raises = sums.max(axis=1, keepdims=True) < LEAST_CONTRIBUTION
+    strength = np.where(none_raises, np.abs(sums), sums)
+    order = np.argsort(-strength, axis=1, kind="stable")[:, :top]
+    pushes = np.take_along_axis(sums, order, axis=1)
+    rows, places = np.nonzero(none_raises | (pushes >= LEAST_CONTRIBUTION))
+    features = np.take_along_axis(leaders, order, axis=1)
+    return rows, places + 1, features[rows, places], pushes[rows, places]

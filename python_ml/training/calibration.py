@@ -27,8 +27,8 @@ from python_ml.training.pipelines import log_odds_stage, model_pipeline
 
 THREADS = 2
 
-PENALTIES = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 1.0)
-ROWS_FOR_PENALTY = 40_000  # more rows would not change the choice, only its price
+PENALTIES = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1)
+ROWS_FOR_PENALTY = 20_000  # more rows would not change the choice, only its price
 
 Folds = Sequence[tuple[np.ndarray, np.ndarray]]
 

@@ -176,7 +176,7 @@ def _random_forest(n_rows: int, seed: int) -> BaseEstimator:
         max_depth=8,
         min_samples_leaf=max(10, min(50, n_rows // 300)),
         max_features=0.15,
-        max_samples=min(0.6, 30_000 / n_rows),  # each tree sees a part: forests gain little from more
+        max_samples=min(0.6, 20_000 / n_rows),  # each tree sees a part: forests gain little from more
         random_state=seed,
         n_jobs=1,
     )
@@ -186,13 +186,13 @@ def _xgboost(n_rows: int, seed: int) -> BaseEstimator:
     from xgboost import XGBClassifier
 
     return XGBClassifier(
-        n_estimators=250,
+        n_estimators=200,
         learning_rate=_learning_rate(n_rows),
-        max_depth=3 if n_rows < 20_000 else 4 if n_rows < 100_000 else 5,
-        min_child_weight=5,
+        max_depth=3 if n_rows < 20_000 else 4 if n_rows < 200_000 else 6,
+        min_child_weight=max(5, min(100, n_rows // 500)),
         subsample=0.7,
-        colsample_bytree=0.4,
-        reg_lambda=10.0,
+        colsample_bytree=0.3,
+        reg_lambda=20.0,
         tree_method="hist",
         random_state=seed,
         n_jobs=1,
@@ -203,14 +203,14 @@ def _lightgbm(n_rows: int, seed: int) -> BaseEstimator:
     from lightgbm import LGBMClassifier
 
     return LGBMClassifier(
-        n_estimators=250,
+        n_estimators=200,
         learning_rate=_learning_rate(n_rows),
-        num_leaves=7 if n_rows < 20_000 else 15 if n_rows < 100_000 else 31,
-        min_child_samples=max(20, min(200, n_rows // 150)),
+        num_leaves=7 if n_rows < 20_000 else 15 if n_rows < 200_000 else 31,
+        min_child_samples=max(20, min(1_000, n_rows // 100)),
         subsample=0.7,
         subsample_freq=1,
-        colsample_bytree=0.4,
-        reg_lambda=10.0,
+        colsample_bytree=0.3,
+        reg_lambda=20.0,
         random_state=seed,
         n_jobs=1,
         deterministic=True,
@@ -220,8 +220,8 @@ def _lightgbm(n_rows: int, seed: int) -> BaseEstimator:
 
 
 def _learning_rate(n_rows: int) -> float:
-    """Slow where data are few, so that 250 trees do not learn the noise."""
-    return 0.03 if n_rows < 20_000 else 0.05 if n_rows < 100_000 else 0.08
+    """Slow where data are few, so that 200 trees do not learn the noise."""
+    return 0.04 if n_rows < 20_000 else 0.06
 
 
 _ESTIMATORS: dict[str, Callable[[int, int], BaseEstimator]] = {

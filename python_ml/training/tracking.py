@@ -51,13 +51,14 @@ def record(
     source : str
         Where the training rows come from, in words or as a path.
     """
+    tracking_uri = store.absolute_uri(tracking_uri, root)
     client = store.open_store(tracking_uri)
     import mlflow
 
     # stdout belongs to the command's result; some servers make MLflow print links there.
     with warnings.catch_warnings(), contextlib.redirect_stdout(sys.stderr):
         warnings.simplefilter("ignore")
-        experiment_id = _experiment(client, experiment, root, local=tracking_uri.startswith("sqlite:"))
+        experiment_id = _experiment(client, experiment, root, local=tracking_uri.startswith(store.SQLITE))
         with mlflow.start_run(experiment_id=experiment_id, run_name=f"train {result.champion}") as run:
             _log_summary(result, source)
             for name in result.parameters:

@@ -16,7 +16,7 @@ from python_ml.training.baselines import oracle_score, recency_score
 from python_ml.training.calibration import fit_calibrated, out_of_fold, probabilities, sigmoid_of
 from python_ml.training.columns import Column, informative, model_input, typed_columns
 from python_ml.training.dataset import TRAINING_SET, check_training_set, dataset_digest
-from python_ml.training.folds import customer_folds
+from python_ml.training.folds import affordable_folds, customer_folds
 from python_ml.training.metrics import RANKING_METRICS, evaluate
 from python_ml.training.pipelines import check_parameters
 from python_ml.training.selection import choose_champion, result_warnings
@@ -208,7 +208,8 @@ class _Run:
 
     def _folds(self, rows: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
         training = self.settings.training
-        folds = customer_folds(self.customers[rows], self.churned[rows], training.calibration_folds, training.seed)
+        wanted = affordable_folds(int(rows.sum()), training.calibration_folds)
+        folds = customer_folds(self.customers[rows], self.churned[rows], wanted, training.seed)
         if not folds:
             raise UserError(
                 "There are too few customers to train on: at least two must have left and two have stayed "

@@ -96,9 +96,14 @@ def measure(events: int, dates: tuple[int, ...], with_textbook: bool) -> list[di
         compiled = MacroCompiler(Path(folder)).sql(
             "window_features",
             {
-                **{"spine": "spine", "events": "events", "source": "orders", "entity": "customer_id"},
-                **{"event_at": "event_at", "available_at": "available_at"},
-                **{"measures": MEASURES, "windows": WINDOWS},
+                "spine": "spine",
+                "events": "events",
+                "source": "orders",
+                "entity": "customer_id",
+                "event_at": "event_at",
+                "available_at": "available_at",
+                "measures": MEASURES,
+                "windows": WINDOWS,
             },
         )
         make_events(connection, events)

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+import yaml
 
 from python_ml.registry import Feature
+from python_ml.settings import Models, Settings
+
+if TYPE_CHECKING:
+    from python_ml.training.trainer import TrainingResult
 
 WINDOWS = (7, 30, 90, 365)
 
@@ -89,9 +98,7 @@ def churn_world(
         add(f"noise_{i}", rng.normal(size=n))
 
     start = pd.Timestamp("2023-01-01")
-    times = pd.DatetimeIndex([start + pd.DateOffset(months=int(m)) for m in range(months)]).as_unit("us")[
-        month
-    ]
+    times = pd.DatetimeIndex([start + pd.DateOffset(months=int(m)) for m in range(months)]).as_unit("us")[month]
     keys = pd.DataFrame({"customer_id": [f"c{i:05d}" for i in customer], "feature_timestamp": times})
     frame = keys.assign(**columns)
     frame["churned"] = (rng.random(n) < probability).astype("int32")
@@ -102,3 +109,84 @@ def churn_world(
         *features,
     ]
     return ChurnWorld(frame, registry, keys.assign(probability=probability))
+
+
+FEW_TREES = {"n_estimators": 25}
+
+
+def quick_settings(models: tuple[str, ...] = (), **training: object) -> Settings:
+    """Settings that train in a second or two; ``models`` names those that take part (default: all)."""
+    parameters = {"lightgbm": FEW_TREES, "xgboost": FEW_TREES, "random_forest": FEW_TREES}
+    section = {
+        name: {"enabled": not models or name in models, "parameters": parameters.get(name, {})}
+        for name in Models.model_fields
+    }
+    training = {"bootstrap_replicates": 60, "calibration_folds": 3, **training}
+    return Settings.model_validate({"training": {"models": section, **training}})
+
+
+@cache
+def small_world() -> ChurnWorld:
+    """The world that most tests share."""
+    return churn_world(customers=220, months=12, noise=3, seed=3)
+
+
+@cache
+def trained(model: str | None = None) -> TrainingResult:
+    """The small world, trained with one kind of model (default: all)."""
+    from python_ml.training.trainer import train_models
+
+    world = small_world()
+    settings = quick_settings(() if model is None else (model,))
+    return train_models(world.frame, world.features, "customer_id", settings, truth=world.oracle)
+
+
+def write_project(folder: Path, world: ChurnWorld) -> Path:
+    """Write a project as dbt leaves it: configuration, manifest, and a warehouse with the gold sets."""
+    import duckdb
+
+    folder.mkdir(parents=True, exist_ok=True)
+    config = {"name": "shop", "vars": {"entity": "customer_id", "horizon": "30d", "gap": "0d"}}
+    (folder / "dbt_project.yml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    columns = {
+        f.name: {
+            "name": f.name,
+            "data_type": f.data_type,
+            "description": f.description,
+            "config": {
+                "meta": {
+                    "role": f.role,
+                    "source": f.source,
+                    "measure": f.measure,
+                    "aggregate": f.aggregate,
+                    "window": f.window,
+                }
+            },
+        }
+        for f in world.features
+    }
+    node = {
+        "resource_type": "model",
+        "name": "gld_customer_features",
+        "package_name": "shop",
+        "original_file_path": "models/gold/gld_customer_features.sql",
+        "columns": columns,
+    }
+    (folder / "target").mkdir(exist_ok=True)
+    (folder / "target" / "manifest.json").write_text(
+        json.dumps({"nodes": {"model.shop.gld_customer_features": node}}), encoding="utf-8"
+    )
+    frame, newest = world.frame, world.frame["feature_timestamp"].max()
+    scoring = frame[frame["feature_timestamp"] == newest].drop(columns=["churned", "label_timestamp"])
+    truth = world.oracle.rename(columns={"feature_timestamp": "as_of", "probability": "churn_probability_30d"})
+    with duckdb.connect(str(folder / "warehouse.duckdb")) as connection:
+        connection.execute("create schema gold; create schema raw")
+        for name, table in (
+            ("gold.gld_training_set", frame),
+            ("gold.gld_scoring_set", scoring),
+            ("raw.raw_sim__true_hazard", truth),
+        ):
+            connection.register("incoming", table)
+            connection.execute(f"create table {name} as select * from incoming")
+            connection.unregister("incoming")
+    return folder

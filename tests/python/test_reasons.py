@@ -1,0 +1,376 @@
+"""Reasons: contributions that add up, and sentences that are true for any names."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.special
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from python_ml.scoring.card import CardColumn, ModelCard, describe_columns
+from python_ml.scoring.champion import Champion
+from python_ml.scoring.contributions import contributions
+from python_ml.scoring.sentences import _PHRASES, number_words, reason, subject, value_text, words
+from python_ml.scoring.tables import LEAST_CONTRIBUTION, _strongest, empty_reasons, reasons, score
+from python_ml.settings import Models
+from python_ml.training.calibration import probabilities
+from python_ml.training.columns import Column, model_input
+from python_ml.training.pipelines import output_sources
+from tests.python.churn_world import small_world, trained
+
+MODELS = tuple(Models.model_fields)
+
+
+def champion_of(model: str) -> Champion:
+    result = trained(model)
+    return Champion(result.model, result.card, 1, "run")
+
+
+def newest() -> pd.DataFrame:
+    frame = small_world().frame
+    return frame[frame["feature_timestamp"] == frame["feature_timestamp"].max()]
+
+
+def inputs_of(model: str, frame: pd.DataFrame) -> pd.DataFrame:
+    return model_input(frame, [column.column for column in trained(model).card.columns])
+
+
+# Contributions --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_base_and_contributions_add_up_to_the_log_odds(model: str) -> None:
+    result = trained(model)
+    inputs = inputs_of(model, newest())
+    values, base = contributions(result.model, inputs, result.card.background)
+    assert values.shape == (len(inputs), len(result.card.columns))
+    assert np.ptp(base) < 1e-9
+    log_odds = scipy.special.logit(probabilities(result.model, inputs))
+    np.testing.assert_allclose(base + values.sum(axis=1), log_odds, atol=2e-5)
+
+
+@pytest.mark.parametrize("model", ["lightgbm", "xgboost", "random_forest"])
+def test_tree_contributions_are_those_of_shap(model: str) -> None:
+    shap = pytest.importorskip("shap")
+    result = trained(model)
+    inputs = inputs_of(model, newest()).head(30)
+    pipeline = result.model.estimators_[0]
+    prepared = np.asarray(pipeline[0].transform(inputs), dtype=float)
+    raw = np.asarray(shap.TreeExplainer(pipeline[-1]).shap_values(prepared))
+    raw = raw[:, :, 1] if raw.ndim == 3 else raw
+    sources = output_sources(pipeline[0])
+    by_feature = np.stack([raw[:, sources == i].sum(axis=1) for i in range(inputs.shape[1])], axis=1)
+    values, _ = contributions(result.model, inputs, None)
+    if model == "random_forest":
+        # Probabilities there, log-odds here: the same up to one factor per row.
+        by_feature *= (values.sum(axis=1) / by_feature.sum(axis=1))[:, None]
+    else:
+        by_feature *= result.card.calibration["slope"]
+    np.testing.assert_allclose(values, by_feature, atol=1e-5)
+
+
+def test_linear_contributions_are_those_of_shap() -> None:
+    shap = pytest.importorskip("shap")
+    result = trained("logistic_regression")
+    inputs = inputs_of("logistic_regression", newest()).head(30)
+    pipeline = result.model.estimators_[0]
+    background = np.asarray(result.card.background)
+    explainer = shap.LinearExplainer(pipeline[-1], (background, np.eye(len(background))))
+    prepared = np.asarray(pipeline[0].transform(inputs), dtype=float)
+    raw = explainer.shap_values(prepared)
+    sources = output_sources(pipeline[0])
+    by_feature = np.stack([raw[:, sources == i].sum(axis=1) for i in range(inputs.shape[1])], axis=1)
+    values, _ = contributions(result.model, inputs, result.card.background)
+    np.testing.assert_allclose(values, result.card.calibration["slope"] * by_feature, atol=1e-8)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_feature_that_is_the_only_change_gets_the_credit(model: str) -> None:
+    """Signals and their sources are not mixed up: the plan's contributions differ by plan, as in the truth."""
+    result = trained(model)
+    frame = newest().reset_index(drop=True)
+    values, _ = contributions(result.model, inputs_of(model, frame), result.card.background)
+    names = [column.name for column in result.card.columns]
+    plan = values[:, names.index("customer_plan")]
+    by_plan = pd.Series(plan).groupby(frame["customer_plan"]).mean()
+    assert by_plan["basic"] > by_plan["standard"]
+    assert by_plan["basic"] > by_plan["premium"]
+    orders = values[:, names.index("orders_count_90d")]
+    assert np.corrcoef(orders, np.arcsinh(frame["orders_count_90d"].to_numpy(float)))[0, 1] < -0.3
+
+
+# The table of reasons -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_reasons_are_ranked_and_raise_the_risk(model: str) -> None:
+    champion = champion_of(model)
+    table = reasons(newest(), champion, "customer_id", top=3)
+    assert list(table.columns) == list(empty_reasons("customer_id").columns)
+    assert table.dtypes.astype(str).to_dict() == empty_reasons("customer_id").dtypes.astype(str).to_dict()
+    assert set(table["customer_id"]) == set(newest()["customer_id"])
+    for _, own in table.groupby("customer_id"):
+        assert own["reason_rank"].tolist() == list(range(1, len(own) + 1))
+        assert len(own) <= 3
+        if own["contribution"].max() >= LEAST_CONTRIBUTION:
+            assert own["contribution"].is_monotonic_decreasing
+            assert (own["contribution"] >= LEAST_CONTRIBUTION).all()
+        families = [c.family for f in own["feature"] for c in champion.card.columns if c.name == f]
+        assert len(set(families)) == len(families)
+    raised = table["contribution"] > 0
+    assert table.loc[raised, "reason"].str.endswith("raises the risk.").all()
+    assert table.loc[~raised, "reason"].str.contains("lowers the risk|no difference").all()
+
+
+def test_the_windows_of_one_measurement_are_one_reason() -> None:
+    families = [("a",), ("b",), ("a",), ("c",)]
+    values = np.array(
+        [
+            [0.9, 0.3, -0.7, 0.1],  # a: its windows cancel out to 0.2
+            [0.2, 0.1, 0.3, 0.4],
+            [-0.1, 0.001, -0.3, -0.2],  # nothing raises the risk
+        ]
+    )
+    rows, ranks, features, pushes = _strongest(values, families, top=2)
+    assert rows.tolist() == [0, 0, 1, 1, 2, 2]
+    assert ranks.tolist() == [1, 2, 1, 2, 1, 2]
+    assert features.tolist() == [1, 0, 2, 3, 2, 3]
+    np.testing.assert_allclose(pushes, [0.3, 0.2, 0.5, 0.4, -0.4, -0.2])
+
+
+def test_riskier_customers_have_stronger_reasons() -> None:
+    champion = champion_of("logistic_regression")
+    scored = score(newest(), champion, "customer_id").set_index("customer_id")["churn_probability"]
+    table = reasons(newest(), champion, "customer_id")
+    strongest = table[table["reason_rank"] == 1].set_index("customer_id")["contribution"]
+    assert strongest[scored.nlargest(20).index].mean() > strongest[scored.nsmallest(20).index].mean()
+
+
+def test_no_rows_no_reasons() -> None:
+    table = reasons(newest().iloc[:0], champion_of("lightgbm"), "customer_id")
+    assert table.empty
+    assert table.dtypes.equals(empty_reasons("customer_id", newest()).dtypes)
+
+
+# Sentences ------------------------------------------------------------------------------------------------
+
+
+def feature(name: str, kind: str = "number", typical: object = 3.0, **more: object) -> CardColumn:
+    return CardColumn(name, kind, typical=typical, **more)
+
+
+def window(source: str, measure: str | None, aggregate: str, w: str = "30d", **more: object) -> CardColumn:
+    name = "_".join(part for part in (source, measure, aggregate, w) if part)
+    return feature(name, source=source, measure=measure, aggregate=aggregate, window=w, **more)
+
+
+SENTENCES = [
+    (
+        window("orders", None, "count"), 0.0, 0.4,
+        "Orders in the last 30 days: 0, where the typical customer has 3 - raises the risk.",
+    ),
+    (
+        window("orders", None, "count"), 3.0, -0.4,
+        "Orders in the last 30 days: 3, like the typical customer - lowers the risk.",
+    ),
+    (
+        window("order_lines", "amount", "sum", "all_time", typical=12345.678), 54.2499, 0.1,
+        "Total amount of order lines so far: 54.2, where the typical customer has 12,346 - raises the risk.",
+    ),
+    (
+        window("purchases", "unit_price", "mean", "24h", typical=9.99), 1.5, 0.1,
+        "Average unit price per purchase in the last 24 hours: 1.5, where 9.99 is typical - raises the risk.",
+    ),
+    (
+        window("tickets", "satisfaction", "min", "2w", missing_share=0.7), 1.0, 0.1,
+        "Lowest satisfaction of tickets in the last 2 weeks: 1, where most customers have none - raises the risk.",
+    ),
+    (
+        window("tickets", "satisfaction", "mean", "90d", missing_share=0.2, typical=4.0), np.nan, 0.1,
+        "Average satisfaction per ticket in the last 90 days: nothing recorded, where 4 is typical - raises the "
+        "risk.",
+    ),
+    (
+        window("tickets", "satisfaction", "mean", "90d", missing_share=0.8), np.nan, -0.1,
+        "Average satisfaction per ticket in the last 90 days: nothing recorded, like most customers - lowers "
+        "the risk.",
+    ),
+    (
+        window("orders", "category", "nunique", "1d"), 1.0, 0.1,
+        "Different categories among orders in the last day: 1, where the typical customer has 3 - raises the risk.",
+    ),
+    (
+        window("purchases", "invoice_no", "nunique", "90d",
+               description="Number of different values of invoice no of purchases in the 90 days before the "
+               "feature time"),
+        0.0, 0.1,
+        "Different invoice numbers among purchases in the last 90 days: 0, where the typical customer has 3 - "
+        "raises the risk.",
+    ),
+    (
+        window("addresses", None, "days_since_last", "all_time", typical=12.0), 45.0, 0.1,
+        "Days since the last address: 45, where 12 is typical - raises the risk.",
+    ),
+    (
+        window("entries", None, "days_since_last", "all_time"), np.nan, 0.1,
+        "No entry so far, unlike most customers - raises the risk.",
+    ),
+    (
+        window("usage", None, "count"), 2.0, 0.1,
+        "Events (usage) in the last 30 days: 2, where the typical customer has 3 - raises the risk.",
+    ),
+    (
+        window("usage", None, "mean_gap_days", "all_time"), np.nan, 0.1,
+        "Fewer than two events (usage) so far, unlike most customers - raises the risk.",
+    ),
+    (
+        window("CDNOW_master", "quantity", "stddev", "1 month"), 0.01234, -0.1,
+        "Standard deviation of quantity over events (cdnow master) (1 month): 0.012, where 3 is typical - lowers "
+        "the risk.",
+    ),
+    (
+        window("year_2009_2010", None, "days_since_first", "all_time", typical=100.4), 7.25, 0.1,
+        "Days since the first event (year 2009 2010): 7.25, where 100 is typical - raises the risk.",
+    ),
+    (
+        feature("customer_plan", "category", "standard", typical_share=0.7, aggregate="attribute"), "basic", 0.1,
+        "Customer plan is basic, where most customers have standard - raises the risk.",
+    ),
+    (
+        feature("customer_plan", "category", "basic", typical_share=0.4, aggregate="attribute"), "basic", 0.1,
+        "Customer plan is basic, the most common value - raises the risk.",
+    ),
+    (
+        feature("customer_plan", "category", "basic", typical_share=0.4, aggregate="attribute"), np.nan, 0.1,
+        "Customer plan: unknown - raises the risk.",
+    ),
+    (
+        feature("marketingOptIn", "flag", 1.0, typical_share=0.9, aggregate="attribute"), 0.0, 0.1,
+        "Marketing opt in: no, where most customers have yes - raises the risk.",
+    ),
+    (
+        feature("birth_year", typical=1985.0, aggregate="attribute"), 1990.0, 0.1,
+        "Birth year: 1990, where 1985 is typical - raises the risk.",
+    ),
+    (
+        window("tickets", "urgent", "sum", "90d", typical=0.0,
+               description="Number of urgent support tickets in the 90 days before the feature time"),
+        2.0, 0.1,
+        "Urgent support tickets in the last 90 days: 2, where the typical customer has 0 - raises the risk.",
+    ),
+    (
+        feature("orders_trend", description="Orders of this month over those of last month."), 0.5, 0.0,
+        "Orders of this month over those of last month: 0.5, where 3 is typical - makes no difference.",
+    ),
+    (
+        window("tickets", None, "count", "all_time",
+               description="Number of support tickets at any time before the feature time"),
+        2.0, 0.1,
+        "Support tickets so far: 2, where the typical customer has 3 - raises the risk.",
+    ),
+    (feature("x"), -0.000001, 0.1, "X: -0.000001, where 3 is typical - raises the risk."),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("column", "value", "push", "said"), SENTENCES, ids=[s[3][:40] for s in SENTENCES])
+def test_sentences(column: CardColumn, value: object, push: float, said: str) -> None:
+    assert reason(column, value, push) == said
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    name=st.text(min_size=1, max_size=30),
+    source=st.none() | st.text(max_size=20),
+    measure=st.none() | st.text(max_size=20),
+    aggregate=st.none() | st.sampled_from([*_PHRASES, "attribute", "trend"]),
+    over=st.none() | st.sampled_from(["7d", "24h", "2w", "all_time", "odd"]),
+    description=st.text(max_size=90),
+    kind=st.sampled_from(["number", "flag", "category"]),
+    share=st.floats(0, 1),
+    data=st.data(),
+)
+def test_any_metadata_makes_one_sentence(
+    name: str,
+    source: str | None,
+    measure: str | None,
+    aggregate: str | None,
+    over: str | None,
+    description: str,
+    kind: str,
+    share: float,
+    data: st.DataObject,
+) -> None:
+    some = st.text(min_size=1, max_size=100) if kind == "category" else st.sampled_from([0.0, 1.0])
+    some = st.floats(-1e12, 1e12) if kind == "number" else some
+    value, typical = data.draw(some | st.none()), data.draw(some | st.none())
+    column = CardColumn(name, kind, description, source, measure, aggregate, over, typical, share, 1 - share)
+    sentence = reason(column, value, data.draw(st.floats(-3, 3)))
+    assert sentence.endswith((" - raises the risk.", " - lowers the risk.", " - makes no difference."))
+    assert "\n" not in sentence
+    assert "nan" not in sentence.lower() or "nan" in f"{name}{source}{measure}{description}{value}{typical}".lower()
+
+
+def test_a_feature_that_nobody_has() -> None:
+    column = feature("points", typical=None, missing_share=1.0)
+    assert reason(column, 4.0, 0.1) == "Points: 4 - raises the risk."
+    assert reason(column, None, 0.1) == "Points: nothing recorded, like most customers - raises the risk."
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(0, "0"), (-0.0, "0"), (3, "3"), (54.25, "54.2"), (100.4, "100"), (999.6, "1000"), (12345.6, "12,346"),
+     (0.012345, "0.012"), (1.005, "1"), (-2.5, "-2.5"), (1e-9, "0.000000001"), (1e12, "1,000,000,000,000")],
+)  # fmt: skip
+def test_number_words(number: float, text: str) -> None:
+    assert number_words(number) == text
+
+
+def test_value_text_is_exact() -> None:
+    assert value_text(feature("n"), 12345.678) == "12345.678"
+    assert value_text(feature("n"), 3.0) == "3"
+    assert value_text(feature("n"), np.nan) is None
+    assert value_text(feature("f", "flag"), 1.0) == "true"
+    assert value_text(feature("c", "category"), "a b") == "a b"
+
+
+def test_words() -> None:
+    assert words("unitPrice") == words("unit_price") == words("Unit-Price") == "unit price"
+
+
+@pytest.mark.parametrize("source", ["status", "sms", "analysis", "Évènements", "2024", "s", "événements 2", "news"])
+def test_any_source_name_makes_a_subject(source: str) -> None:
+    assert subject(window(source, None, "count")) == f"events ({words(source)}) in the last 30 days"
+
+
+# The card -------------------------------------------------------------------------------------------------
+
+
+def test_the_card_survives_json() -> None:
+    for model in MODELS:
+        card = trained(model).card
+        assert ModelCard.from_json(card.to_json()) == card
+    with pytest.raises(ValueError, match="model card"):
+        ModelCard.from_json('{"format": 99}')
+
+
+def test_typical_values_are_of_the_fitted_rows() -> None:
+    result, world = trained("lightgbm"), small_world()
+    before = pd.Timestamp(result.card.fitted_on["before"])
+    fitted = world.frame[world.frame["label_timestamp"] <= before]
+    typical = {column.name: column for column in result.card.columns}
+    assert typical["orders_count_90d"].typical == fitted["orders_count_90d"].median()
+    assert typical["customer_plan"].typical == fitted["customer_plan"].mode()[0]
+    share = fitted["tickets_satisfaction_mean_90d"].isna().mean()
+    assert typical["tickets_satisfaction_mean_90d"].missing_share == pytest.approx(share)
+    assert typical["orders_count_90d"].aggregate == "count"
+
+
+def test_the_commonest_of_equals_does_not_depend_on_the_order_of_rows() -> None:
+    frame = pd.DataFrame({"plan": ["b", "a", "a", "b"]}, dtype=object)
+    features = [f for f in small_world().features if f.name == "customer_plan"]
+    features = [type(features[0])("plan", "feature", "varchar")]
+    one = describe_columns(frame, [Column("plan", "category")], features)
+    other = describe_columns(frame.iloc[::-1], [Column("plan", "category")], features)
+    assert one == other

@@ -1,0 +1,186 @@
+"""The temporal split: no label that was learnt from reaches into a later part."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from python_ml.errors import UserError
+from python_ml.settings import Split
+from python_ml.training.folds import customer_folds
+from python_ml.training.split import TemporalSplit, temporal_split, words_of
+
+START = pd.Timestamp("2024-01-01")
+
+
+def labelled(days: list[float], horizon: float, rows: int = 40, rate: float = 0.25, seed: int = 0) -> pd.DataFrame:
+    """Rows at ``START + days``, labels ending ``horizon`` days later."""
+    rng = np.random.default_rng(seed)
+    times = pd.DatetimeIndex([START + pd.Timedelta(days=d) for d in days]).as_unit("us")
+    frame = pd.DataFrame({"feature_timestamp": times.repeat(rows)})
+    frame["label_timestamp"] = frame["feature_timestamp"] + pd.Timedelta(days=horizon)
+    frame["churned"] = (rng.random(len(frame)) < rate).astype(int)
+    return frame
+
+
+def monthly(months: int, horizon: float = 30) -> pd.DataFrame:
+    times = pd.date_range(START, periods=months, freq="MS")
+    return labelled([(t - START).days for t in times], horizon)
+
+
+def check_purge(frame: pd.DataFrame, split: TemporalSplit) -> None:
+    """The rule itself, without looking at how boundaries were found."""
+    times, ends = frame["feature_timestamp"], frame["label_timestamp"]
+    parts = [split.train, split.validation, split.test]
+    assert (np.sum(parts, axis=0) <= 1).all()
+    for earlier, later in ((0, 1), (0, 2), (1, 2)):
+        if parts[earlier].any() and parts[later].any():
+            assert ends[parts[earlier]].max() <= times[parts[later]].min()
+    assert ends[split.fit].max() <= times[split.test].min()
+    assert (split.fit | ~split.train).all()
+    assert (split.fit | ~split.validation).all()
+    for part in parts if split.has_validation else (split.train, split.test):
+        assert set(frame.loc[part, "churned"]) == {0, 1}
+    assert times[split.test].max() == times.max()
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    days=st.lists(st.integers(0, 400), min_size=1, max_size=25, unique=True),
+    horizon=st.floats(0.5, 120),
+    test_share=st.floats(0.05, 0.5),
+    validation_share=st.floats(0.05, 0.4),
+    rate=st.floats(0.05, 0.95),
+    seed=st.integers(0, 5),
+)
+def test_no_label_reaches_into_a_later_part(
+    days: list[int], horizon: float, test_share: float, validation_share: float, rate: float, seed: int
+) -> None:
+    frame = labelled(sorted(days), horizon, rows=6, rate=rate, seed=seed).sample(frac=1, random_state=seed)
+    assume(frame["churned"].nunique() == 2)
+    try:
+        split = temporal_split(frame, Split(test_share=test_share, validation_share=validation_share))
+    except UserError as error:
+        assert "too short" in error.what
+        return
+    check_purge(frame, split)
+
+
+@settings(max_examples=60, deadline=None)
+@given(days=st.lists(st.integers(0, 300), min_size=3, max_size=20, unique=True), horizon=st.integers(1, 90))
+def test_as_many_parts_as_the_history_allows(days: list[int], horizon: int) -> None:
+    days = sorted(days)
+    frame = labelled(days, horizon)
+    two = days[0] + horizon <= days[-1]
+    three = any(days[0] + horizon <= v <= t - horizon for v in days for t in days)
+    if not two:
+        with pytest.raises(UserError, match="too short"):
+            temporal_split(frame, Split())
+        return
+    split = temporal_split(frame, Split())
+    assert split.has_validation == three
+    check_purge(frame, split)
+
+
+def test_shares_of_the_free_history() -> None:
+    split = temporal_split(monthly(12), Split()).describe(monthly(12))
+    assert split["feature_timestamps"] == {"train": 6, "validation": 3, "test": 3}
+    assert split["kind"] == "temporal"
+    assert split["purge"] == "30d"
+    assert (split["train_to"], split["validation_from"]) == ("2024-06-01T00:00:00", "2024-07-01T00:00:00")
+    assert (split["test_from"], split["test_to"]) == ("2024-10-01T00:00:00", "2024-12-01T00:00:00")
+
+
+def test_a_label_may_end_as_the_next_part_begins_but_no_later() -> None:
+    frame = labelled([0, 30, 60, 90, 120], horizon=30)
+    dates = Split(validation_from=START + pd.Timedelta(days=60), test_from=START + pd.Timedelta(days=90))
+    split = temporal_split(frame, dates)
+    assert split.describe(frame)["feature_timestamps"] == {"train": 2, "validation": 1, "test": 2}
+    frame["label_timestamp"] += pd.Timedelta(microseconds=1)
+    split = temporal_split(frame, Split(test_from=START + pd.Timedelta(days=90)))
+    assert frame.loc[split.fit, "feature_timestamp"].max() == START + pd.Timedelta(days=30)
+    check_purge(frame, split)
+
+
+def test_short_history_falls_back_to_two_parts() -> None:
+    frame = monthly(4, horizon=60)
+    split = temporal_split(frame, Split())
+    check_purge(frame, split)
+    assert not split.has_validation
+    assert not split.validation.any()
+    assert "cross-validation" in split.warnings[0]
+    assert split.describe(frame)["kind"] == "temporal_cross_validated"
+
+
+def test_too_short_a_history_says_how_much_is_needed() -> None:
+    with pytest.raises(UserError, match=r"at least 90d apart.*of its own at least 180d"):
+        temporal_split(monthly(2, horizon=90), Split())
+
+
+def test_parts_need_both_classes() -> None:
+    frame = monthly(12)
+    late = frame["feature_timestamp"] >= pd.Timestamp("2024-09-01")
+    frame.loc[late, "churned"] = 0
+    split = temporal_split(frame, Split())
+    check_purge(frame, split)
+    assert frame.loc[split.test, "feature_timestamp"].min() < pd.Timestamp("2024-09-01")
+
+
+def test_given_dates_win() -> None:
+    frame = monthly(12)
+    split = temporal_split(frame, Split(validation_from="2024-04-15", test_from="2024-08-01"))
+    assert split.describe(frame)["validation_from"] == "2024-05-01T00:00:00"
+    assert split.describe(frame)["test_from"] == "2024-08-01T00:00:00"
+    check_purge(frame, split)
+
+
+def test_one_given_date_leaves_the_other_to_choose() -> None:
+    frame = monthly(12)
+    split = temporal_split(frame, Split(test_from="2024-06-01"))
+    assert split.test_from == pd.Timestamp("2024-06-01")
+    assert split.has_validation
+    check_purge(frame, split)
+
+
+@pytest.mark.parametrize("dates", [{"test_from": "2030-01-01"}, {"validation_from": "2020-01-01"}])
+def test_useless_dates_are_named(dates: dict) -> None:
+    with pytest.raises(UserError) as caught:
+        temporal_split(monthly(12), Split(**dates), where="retention.yml, line 9, training.split")
+    assert caught.value.where == "retention.yml, line 9, training.split"
+    assert "2024-01-01 to 2024-12-01" in caught.value.mend
+
+
+def test_many_feature_times_are_split_quickly() -> None:
+    frame = labelled(list(range(1500)), horizon=30, rows=4)
+    split = temporal_split(frame, Split())
+    check_purge(frame, split)
+    shares = split.describe(frame)["feature_timestamps"]
+    assert shares["train"] > 2.5 * shares["test"] > 0
+
+
+def test_words_of() -> None:
+    assert [words_of(pd.Timedelta(t)) for t in ("30D", "36h", "90s", "0s")] == ["30d", "36h", "90s", "0s"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(2, 60), st.integers(2, 8), st.integers(0, 100), st.floats(0.05, 0.95))
+def test_folds_keep_customers_together(customers: int, folds: int, seed: int, rate: float) -> None:
+    rng = np.random.default_rng(seed)
+    customer = rng.integers(0, customers, 200)
+    churned = (rng.random(200) < rate / 4).astype(int)
+    made = customer_folds(customer, churned, folds, seed)
+    if not made:
+        ever = pd.Series(churned).groupby(customer).max()
+        assert min((ever == 1).sum(), (ever == 0).sum()) < 2
+        return
+    held = np.concatenate([out for _, out in made])
+    assert sorted(held) == list(range(200))
+    for train, out in made:
+        assert not set(customer[train]) & set(customer[out])
+        assert set(churned[train]) == {0, 1}
+    order = rng.permutation(200)
+    again = customer_folds(customer[order], churned[order], folds, seed)
+    assert [set(customer[order][out]) for _, out in again] == [set(customer[out]) for _, out in made]
