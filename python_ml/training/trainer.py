@@ -126,7 +126,7 @@ def train_models(
     model = fits[champion]
     progress(f"champion: {champion}; explaining it")
 
-    card = run.card(champion, model, probability["validation"][champion], label or {})
+    card = run.card(champion, model, label or {})
     drivers = run.drivers(champion, model, card)
     baselines, baseline_scores = run.baselines(truth, probability["test"][champion])
     fitted = {"n": int(split.fit.sum()), "base_rate": float(churned[split.fit].mean())}
@@ -263,15 +263,13 @@ class _Run:
     def _rows(self, part: str) -> np.ndarray:
         return self.deciding if part == "validation" else self.split.test
 
-    def card(
-        self, champion: str, model: StackingClassifier, validation: np.ndarray, label: dict[str, str | None]
-    ) -> ModelCard:
+    def card(self, champion: str, model: StackingClassifier, label: dict[str, str | None]) -> ModelCard:
         """Describe the champion for scoring."""
         fitted = self.split.fit
         rows = self.frame[fitted]
         slope, intercept = sigmoid_of(model)
         bands = self.settings.scoring.risk_bands
-        high, medium = np.quantile(validation, [1 - bands.high, 1 - bands.high - bands.medium])
+        high, medium = np.quantile(self._held_out(model), [1 - bands.high, 1 - bands.high - bands.medium])
         return ModelCard(
             model=champion,
             entity=self.entity,
@@ -289,6 +287,15 @@ class _Run:
             calibration={"slope": slope, "intercept": intercept},
             background=linear_background(model, self.inputs[fitted]),
         )
+
+    def _held_out(self, model: StackingClassifier) -> np.ndarray:
+        """Probabilities of the deciding rows on the scale of the model that will score, without their customers' part.
+
+        The fit that was judged on these rows has seen less, perhaps another season: its scale is another.
+        """
+        fitted = self.split.fit
+        found = out_of_fold(model, self.inputs[fitted], self.churned[fitted], self.folds["fit"])
+        return found[self.deciding[fitted]]
 
     def drivers(self, champion: str, model: StackingClassifier, card: ModelCard) -> pd.DataFrame:
         """Mean absolute contribution of each feature, and whether more of it means more risk."""

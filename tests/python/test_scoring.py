@@ -59,12 +59,16 @@ def test_a_row_scores_the_same_in_any_company() -> None:
     assert alone.iloc[0] == pytest.approx(whole[alone.index[0]], abs=1e-12)
 
 
-def test_bands_are_shares_of_the_validation_customers() -> None:
+def test_bands_are_shares_of_customers_on_the_scale_of_the_champion() -> None:
     result = trained(MODEL)
-    found = result.predictions.query("model == @MODEL and split == 'validation'")["probability"].to_numpy()
-    bands = pd.Series(risk_band(found, result.card.risk_bands)).value_counts(normalize=True)
-    assert bands["high"] == pytest.approx(0.10, abs=0.01)
-    assert bands["medium"] == pytest.approx(0.20, abs=0.01)
+    # The champion as it scores has not seen the test customers' outcomes; this world does not drift.
+    found = result.predictions.query("model == @MODEL and split == 'test'")
+    band = risk_band(found["probability"].to_numpy(), result.card.risk_bands)
+    bands = pd.Series(band).value_counts(normalize=True)
+    assert bands["high"] == pytest.approx(0.10, abs=0.04)
+    assert bands["medium"] == pytest.approx(0.20, abs=0.06)
+    rates = found["churned"].groupby(band).mean()
+    assert rates["high"] > rates["medium"] > rates["low"]
     edges = {"high": 0.5, "medium": 0.2}
     assert risk_band(np.array([0.5, 0.4999, 0.2, 0.1]), edges).tolist() == ["high", "medium", "medium", "low"]
 
