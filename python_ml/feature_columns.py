@@ -115,8 +115,13 @@ def window_words(window: str) -> str:
     """A window in words: ``in the 30 days before``."""
     if window == ALL_TIME:
         return "at any time before"
-    number, unit = int(window[:-1]), _UNITS[window[-1]]
-    return f"in the {number} {unit}{'' if number == 1 else 's'} before"
+    return f"in the {duration_words(window)} before"
+
+
+def duration_words(duration: str) -> str:
+    """A duration in words: ``30 days``."""
+    number, unit = int(duration[:-1]), _UNITS[duration[-1]]
+    return f"{number} {unit}{'' if number == 1 else 's'}"
 
 
 def window_feature_columns(

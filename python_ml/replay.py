@@ -190,10 +190,13 @@ def _cut_query(
 
 
 def _timestamp(column: str, formats: list[str]) -> str:
-    """Read a raw column as a time the way that bronze does (macro ``to_timestamp``)."""
+    """Read a raw column as a time the way that bronze does (macros ``to_timestamp``, ``parse_timestamp``)."""
     text = f"nullif(trim(cast({quote(column)} as varchar)), '')"
     if not formats:
-        return f"try_cast({text} as timestamp)"
+        return (
+            rf"case when regexp_matches({text}, ':\d{{2}}(\.\d+)? ?([zZ]|[+-]\d{{2}}(:?\d{{2}})?)$') "
+            f"then try_cast({text} as timestamptz) at time zone 'UTC' else try_cast({text} as timestamp) end"
+        )
     return "coalesce(" + ", ".join(f"try_strptime({text}, {literal(f)})" for f in formats) + ")"
 
 

@@ -4,7 +4,11 @@
 
 {%- macro default__parse_timestamp(text, format) -%}
     {%- if format is none -%}
-        try_cast({{ text }} as timestamp)
+        {#- DuckDB passes over an offset when it casts to a timestamp; whatever the session's zone, it must count. -#}
+        case
+            when regexp_matches({{ text }}, ':\d{2}(\.\d+)? ?([zZ]|[+-]\d{2}(:?\d{2})?)$') then try_cast({{ text }} as timestamptz) at time zone 'UTC'
+            else try_cast({{ text }} as timestamp)
+        end
     {%- else -%}
         try_strptime({{ text }}, {{ customer_retention.text_literal(format) }})
     {%- endif -%}
@@ -17,7 +21,7 @@
         {#- Spark knows Java's patterns, the rest of the project strftime's. -#}
         {%- set java = {
             '%Y': 'yyyy', '%y': 'yy', '%m': 'M', '%d': 'd', '%H': 'H', '%M': 'm', '%S': 's', '%I': 'h', '%p': 'a',
-            '%f': 'SSSSSS', '%b': 'MMM', '%B': 'MMMM', '%-m': 'M', '%-d': 'd', '%-H': 'H', '%T': 'HH:mm:ss',
+            '%f': 'SSSSSS', '%b': 'MMM', '%B': 'MMMM', '%-m': 'M', '%-d': 'd', '%-H': 'H', '%T': 'HH:mm:ss', '%z': 'XXX',
         } -%}
         {%- set pattern = namespace(text=format) -%}
         {%- if modules.re.match('^[%Ymd]+$', format) -%}

@@ -1,0 +1,6 @@
+"""Onboarding: raw files become findings, decisions, and a dbt project of their own.
+
+The steps, each a module: :mod:`reading` opens files on DuckDB, :mod:`profiling` measures their columns,
+:mod:`detection` finds the customer, the time and the values by evidence, :mod:`rhythm` chooses windows and feature
+times that the history can bear, :mod:`specification` holds all decisions, :mod:`generation` writes the project.
+"""

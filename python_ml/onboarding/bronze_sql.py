@@ -1,0 +1,187 @@
+"""The SQL expressions by which bronze types a raw column, as text for the templates."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from python_ml.onboarding.naming import RESERVED, comment_text, jinja_string
+from python_ml.onboarding.profiling import number_sql
+from python_ml.onboarding.specification import ColumnSpec, DerivedColumn, Reversal, SourceSpec
+from python_ml.onboarding.traps import reasons
+
+_STRING = "{{ dbt.type_string() }}"
+_TIMESTAMP = "{{ dbt.type_timestamp() }}"
+_ORDER = ("text", "integer", "decimal", "boolean", "timestamp")
+
+
+@dataclass(frozen=True)
+class BronzeColumn:
+    """A column in the template of a checked model."""
+
+    name: str
+    raw_sql: str
+    typed_sql: str
+    raw_text: str
+    spec: ColumnSpec
+
+
+@dataclass(frozen=True)
+class BronzeModel:
+    """What the template of a checked model needs.
+
+    Attributes
+    ----------
+    renames : bool
+        Whether any raw name differs from the safe one.
+    columns : list of BronzeColumn
+        Keys first, then strings, numbers, booleans and times.
+    checked : list of BronzeColumn
+        Those whose raw text is kept beside the typed value.
+    checks : list of dict
+        ``when`` (Jinja expression) and ``reason``.
+    output : list of str
+        Columns of the kept rows.
+    """
+
+    name: str
+    title: str
+    columns: list[BronzeColumn]
+    checked: list[BronzeColumn]
+    checks: list[dict[str, str]]
+    output: list[str]
+    renames: bool
+    derived: tuple[DerivedColumn, ...]
+    reversal: Reversal | None
+    key: ColumnSpec | None
+    known_at: str
+    tie_breakers: list[str]
+
+
+def bronze_model(source: SourceSpec) -> BronzeModel:
+    """Prepare a source for the templates."""
+    ordered = sorted(source.columns, key=_place)
+    taken = {s.name for s in source.columns} | {d.name for d in source.derived} | {"is_reversal", "quarantine_reason"}
+    columns = []
+    for spec in ordered:
+        raw_text = f"{spec.name}_raw"
+        while raw_text in taken:
+            raw_text += "_text"
+        taken.add(raw_text)
+        columns.append(BronzeColumn(spec.name, _raw_sql(spec), _typed_sql(spec), raw_text, spec))
+    checked = [c for c in columns if c.spec.is_checked]
+    kinds = [(c.name, c.spec.type) for c in columns]
+    extra = [(d.name, "decimal") for d in source.derived] + ([("is_reversal", "boolean")] if source.reversal else [])
+    for name, kind in extra:
+        # behind the last column of its kind or of an earlier one
+        before = [i for i, (_, other) in enumerate(kinds) if _ORDER.index(other) <= _ORDER.index(kind)]
+        kinds.insert(max(before, default=-1) + 1, (name, kind))
+    output = [name for name, _ in kinds]
+    return BronzeModel(
+        name=source.name,
+        title=comment_text(source.file.path.name),
+        columns=columns,
+        checked=checked,
+        checks=_checks(source, columns),
+        output=output,
+        renames=any(c.raw_sql != c.name for c in columns),
+        derived=source.derived,
+        reversal=source.reversal,
+        key=source.key,
+        known_at=_known_at(source),
+        tie_breakers=[c.name for c in columns if source.key is None or c.name != source.key.name],
+    )
+
+
+def _place(spec: ColumnSpec) -> tuple[int, int]:
+    rank = {"key": 0, "entity": 1, "identifier": 2}.get(spec.role, 3)
+    return rank, _ORDER.index(spec.type)
+
+
+def _raw_sql(spec: ColumnSpec) -> str:
+    """The raw column, quoted where its name is not a plain one."""
+    if spec.raw_name == spec.name and spec.raw_name not in RESERVED and re.fullmatch(r"[a-z][a-z0-9_]*", spec.raw_name):
+        return spec.raw_name
+    return f"{{{{ customer_retention.raw_column({jinja_string(spec.raw_name)}) }}}}"
+
+
+def _typed_sql(spec: ColumnSpec) -> str:
+    return {"text": _text, "integer": _integer, "decimal": _decimal, "boolean": _boolean, "timestamp": _timestamp}[
+        spec.type
+    ](spec)
+
+
+def _call(macro: str, argument: str, *further: Any) -> str:
+    quoted = f'"{argument}"' if "'" in argument else f"'{argument}'"
+    arguments = ", ".join([quoted, *(str(f) for f in further)])
+    return f"{{{{ customer_retention.{macro}({arguments}) }}}}"
+
+
+def _text(spec: ColumnSpec) -> str:
+    if spec.physical_type == "VARCHAR":
+        cleaned = _call("clean_text", spec.name)
+        return f"regexp_replace({cleaned}, '[.]0$', '')" if spec.strip_point_zero else cleaned
+    if spec.strip_point_zero:
+        return f"cast(try_cast({spec.name} as bigint) as {_STRING})"
+    return f"cast({spec.name} as {_STRING})"
+
+
+def _integer(spec: ColumnSpec) -> str:
+    if spec.physical_type == "VARCHAR":
+        return _call("to_integer", number_sql(spec.name, spec.style))
+    if spec.physical_type in ("DOUBLE", "FLOAT") or spec.physical_type.startswith("DECIMAL"):
+        return f"cast(try_cast({spec.name} as decimal(18, 0)) as bigint)"
+    return f"try_cast({spec.name} as bigint)" if "HUGE" in spec.physical_type else f"cast({spec.name} as bigint)"
+
+
+def _decimal(spec: ColumnSpec) -> str:
+    if spec.physical_type == "VARCHAR":
+        return _call("to_decimal", number_sql(spec.name, spec.style), 18, spec.scale)
+    return f"try_cast({spec.name} as decimal(18, {spec.scale}))"
+
+
+def _boolean(spec: ColumnSpec) -> str:
+    if spec.physical_type == "VARCHAR":
+        return _call("to_boolean", spec.name)
+    return spec.name if spec.physical_type == "BOOLEAN" else f"{spec.name} = 1"
+
+
+def _timestamp(spec: ColumnSpec) -> str:
+    if spec.physical_type == "DATE" or spec.physical_type.startswith("TIMESTAMP"):
+        return f"cast({spec.name} as {_TIMESTAMP})"
+    formats = [list(spec.formats)] if spec.formats else []
+    if spec.physical_type == "VARCHAR":
+        read = _call("to_timestamp", spec.name, *formats)
+    else:
+        arguments = ", ".join([f'"cast({spec.name} as " ~ dbt.type_string() ~ ")"', *map(str, formats)])
+        read = f"{{{{ customer_retention.to_timestamp({arguments}) }}}}"
+    # A text with an offset gives a time with a zone; from here on all times are UTC without one.
+    return f"cast({read} as {_TIMESTAMP})" if spec.has_offset else read
+
+
+def _checks(source: SourceSpec, columns: list[BronzeColumn]) -> list[dict[str, str]]:
+    named = reasons(source)
+    raw_text = {c.name: c.raw_text for c in columns if c.spec.is_checked}
+    conditions = {}
+    if source.entity is not None:
+        conditions["entity"] = f"'{source.entity.name} is null'"
+    if source.time is not None:
+        conditions["time"] = f"'{source.time.name} is null'"
+    if source.available is not None and source.available.name in raw_text:
+        name = source.available.name
+        conditions["available"] = f"'{raw_text[name]} is not null and {name} is null'"
+    if source.time is not None:
+        bounds = ""
+        if source.plausible_from is not None:
+            bounds = f", '{source.plausible_from}', '{source.plausible_to}'"
+        conditions["implausible"] = f"customer_retention.implausible_time('{source.time.name}'{bounds})"
+    return [{"when": when, "reason": named[part]} for part, when in conditions.items()]
+
+
+def _known_at(source: SourceSpec) -> str:
+    if source.time is None:
+        return "''"
+    if source.available is None:
+        return f"'{source.time.name}'"
+    return f"customer_retention.known_at('{source.time.name}', '{source.available.name}')"

@@ -1,0 +1,218 @@
+"""The properties files of a generated project up to silver: sources, models, columns, tests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from python_ml.feature_columns import duration_words
+from python_ml.onboarding.bronze_sql import BronzeModel
+from python_ml.onboarding.dbt_yaml import OneLine, OneLineList, properties, raw_texts
+from python_ml.onboarding.naming import RESERVED, yaml_text
+from python_ml.onboarding.specification import ColumnSpec, ProjectSpec, SourceSpec
+
+NOT_NULL = "not_null"
+
+
+def unique_rows(*columns: str) -> dict[str, Any]:
+    """A test that columns together are unique."""
+    return {"customer_retention.unique_combination": {"arguments": {"columns": OneLineList(columns)}}}
+
+
+def same_rows(model: str) -> dict[str, Any]:
+    """A test that a model has as many rows as another."""
+    return {"customer_retention.same_row_count": {"arguments": {"compare_to": f"ref('{model}')"}}}
+
+
+def sources(spec: ProjectSpec) -> str:
+    """Write the sources file: where each raw file lies, how it is read, and which columns are times."""
+    tables = []
+    for source in spec.sources:
+        # A flag's value must stay a flag; only texts go through the neutraliser.
+        file = {"path": spec.paths[source.name], "format": source.file.format}
+        if source.file.options:
+            file["options"] = source.file.options
+        meta: dict[str, Any] = {"file": raw_texts(file)}
+        if source.time is not None:
+            time: dict[str, Any] = {"event_at": source.time.raw_name}
+            if source.available is not None:
+                time["available_at"] = source.available.raw_name
+            formats = [f for column in (source.time, source.available) if column for f in column.formats]
+            if formats:
+                time["formats"] = list(dict.fromkeys(formats))
+            meta["time"] = raw_texts(time)
+        table = {
+            "name": source.name,
+            "description": yaml_text(f"One row per line of {source.file.path.name}; {source.use_reason}."),
+            "config": {"meta": meta},
+            "columns": [_raw_column(column, source) for column in source.columns],
+        }
+        tables.append(table)
+    text = {
+        "name": spec.name,
+        "schema": "raw",
+        "description": "The raw files as they came. On DuckDB they are read in place (`attach_raw_files`); "
+        "elsewhere load "
+        "them into this schema as text.",
+        "tables": tables,
+    }
+    return properties({"sources": [text]}, "Names on the left are those of the files; bronze gives them safe ones.")
+
+
+def _raw_column(column: ColumnSpec, source: SourceSpec) -> dict[str, Any]:
+    entry: dict[str, Any] = {"name": yaml_text(column.raw_name), "description": f"Becomes `{column.name}`."}
+    plain = column.raw_name == column.name and column.raw_name not in RESERVED
+    if source.time is column and plain:
+        # a warning: rows without a time go to quarantine, but someone should look
+        entry["data_tests"] = [{NOT_NULL: {"config": OneLine(severity="warn")}}]
+    return entry
+
+
+def bronze(spec: ProjectSpec, models: dict[str, BronzeModel]) -> str:
+    """Write the models file of bronze."""
+    entries = []
+    for source in spec.sources:
+        stem = f"brz_{spec.name}__{source.name}"
+        raw = yaml_text(f"`{source.file.path.name}`")
+        model = models[source.name]
+        by_name = {column.name: column for column in source.columns}
+        derived = {d.name: d.description for d in source.derived}
+        columns = []
+        for name in model.output:
+            if name in by_name:
+                columns.append(_bronze_column(by_name[name], source))
+            elif name in derived:
+                columns.append({"name": name, "description": derived[name]})
+            else:
+                columns.append(
+                    {
+                        "name": name,
+                        "description": f"Whether the row takes something back: {source.reversal.words}. "
+                        "Such a row is no "
+                        "activity.",
+                        "data_tests": [NOT_NULL],
+                    }
+                )
+        grain = "row" if source.key is None else _words(source.key)
+        entries += [
+            {
+                "name": stem,
+                "description": yaml_text(
+                    f"One row per {grain} of {source.file.path.name} that can be used. Typed"
+                    f"{' and deduplicated' if source.key else ''}; the others stand in `{stem}__quarantine`."
+                ),
+                "columns": columns,
+            },
+            {
+                "name": f"{stem}__checked",
+                "description": f"One row per raw row of {raw}, typed, with the reason why it cannot be used "
+                "(null when "
+                "it can). The raw file is read once, here.",
+                "config": {"materialized": "table", "tags": OneLineList(["checked"])},
+                "columns": [
+                    {"name": "quarantine_reason", "description": "First reason that applies; null for a good row."}
+                ],
+            },
+            {
+                "name": f"{stem}__quarantine",
+                "description": f"One row per raw row of {raw} that cannot be used, with its reason and the "
+                "texts as they "
+                "came.",
+                "columns": [
+                    {
+                        "name": "quarantine_reason",
+                        "description": "First reason that applies.",
+                        "data_tests": [NOT_NULL],
+                    }
+                ],
+            },
+        ]
+    return properties({"models": entries})
+
+
+def _words(column: ColumnSpec) -> str:
+    return column.name.removesuffix("_id").removesuffix("_no").replace("_", " ") or "row"
+
+
+def _bronze_column(column: ColumnSpec, source: SourceSpec) -> dict[str, Any]:
+    description = column.description
+    if column.unused and column.role not in ("key", "entity", "available"):
+        description = f"{description} No feature: {column.unused}."
+    entry: dict[str, Any] = {"name": column.name, "description": yaml_text(description)}
+    if source.key is column:
+        entry["data_tests"] = ["unique"]
+    elif column in (source.entity, source.time):
+        entry["data_tests"] = [NOT_NULL]
+    return entry
+
+
+def row_counts() -> str:
+    """Write the models file of what all of bronze shares."""
+    columns = [
+        {"name": "source_table", "description": "Raw table.", "data_tests": [NOT_NULL]},
+        {"name": "outcome", "description": "`kept`, or the reason of the quarantine.", "data_tests": [NOT_NULL]},
+        {"name": "row_count", "description": "Number of rows.", "data_tests": [NOT_NULL]},
+    ]
+    return properties(
+        {
+            "models": [
+                {
+                    "name": "brz_row_counts",
+                    "description": "One row per raw table and outcome. What came in, what was kept, and "
+                    "what was put "
+                    "aside, and why.",
+                    "columns": [{**c, "data_tests": list(c["data_tests"])} for c in columns],
+                }
+            ]
+        }
+    )
+
+
+def silver(spec: ProjectSpec) -> str:
+    """Write the models file of silver."""
+    entity = spec.entity
+    keys = [
+        {"name": entity, "description": "Key of the customer.", "data_tests": [NOT_NULL]},
+        {
+            "name": "feature_timestamp",
+            "description": "As-of time of the row (UTC). Nothing known at or after it is visible.",
+            "data_tests": [NOT_NULL],
+        },
+    ]
+    per_spine_row = [unique_rows(entity, "feature_timestamp"), same_rows("slv_spine")]
+    models = [
+        {
+            "name": "slv_observation_period",
+            "description": f"A single row: from the first to the newest of the {spec.activity.events}. Up to "
+            "`observation_end` the data is complete; the variable `observation_end` overrules it.",
+            "columns": [
+                {
+                    "name": "observation_start",
+                    "description": "Time of the first event (UTC).",
+                    "data_tests": [NOT_NULL],
+                },
+                {
+                    "name": "observation_end",
+                    "description": "Up to when the data is complete (UTC).",
+                    "data_tests": [NOT_NULL],
+                },
+            ],
+        },
+        {
+            "name": "slv_spine",
+            "description": "One row per customer and feature time at which they are at risk: active in the "
+            f"{duration_words(spec.decision('active_window'))} before it. Owns time for everything downstream.",
+            "data_tests": [unique_rows(entity, "feature_timestamp")],
+            "columns": keys,
+        },
+    ]
+    for name, columns in spec.feature_sets:
+        source = columns[0].meta["source"].replace("_", " ")
+        models.append(
+            {
+                "name": name,
+                "description": f"One row per spine row. The customer's {source} in windows before the feature time.",
+                "data_tests": per_spine_row,
+                "columns": keys,
+            }
+        )
+    return properties({"models": models})

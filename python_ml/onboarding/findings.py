@@ -1,0 +1,190 @@
+"""What was found and decided, as a YAML file for machines, as tables for the README, and as text for the terminal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from python_ml.onboarding.dbt_yaml import OneLineList, dump
+from python_ml.onboarding.naming import comment_text
+from python_ml.onboarding.specification import ProjectSpec, SourceSpec
+
+VERSION = 1
+
+
+def findings(spec: ProjectSpec) -> dict[str, Any]:
+    """Everything found and decided, in a stable order.
+
+    Returns
+    -------
+    dict
+        version, project, files, decisions, traps, doubts, outlook.
+    """
+    return {
+        "version": VERSION,
+        "project": spec.name,
+        "files": [_file(spec, source) for source in spec.sources],
+        "decisions": {
+            d.name: {"value": d.value, "reason": d.reason, **({"given": True} if d.given else {})}
+            for d in spec.decisions
+        },
+        "traps": list(spec.traps),
+        "doubts": list(spec.doubts),
+        "outlook": {
+            "customers_at_risk": int(spec.outlook["customers"]),
+            "churn_rate": round(float(spec.outlook["churn_rate"]), 4),
+        }
+        if spec.outlook
+        else {},
+        "features": len(spec.features),
+    }
+
+
+def _file(spec: ProjectSpec, source: SourceSpec) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "source": source.name,
+        "path": spec.paths[source.name],
+        "format": source.file.format,
+        "options": {
+            key: OneLineList(value) if isinstance(value, list) else value for key, value in source.file.options.items()
+        },
+        "use": source.use,
+        "use_reason": source.use_reason,
+        "is_activity": source.is_activity,
+        "rows": source.rows,
+        "rows_kept": source.kept,
+        "rows_quarantined": dict(sorted(source.quarantined.items())),
+        "rows_copied": source.duplicates,
+    }
+    if source.first and source.last:
+        found |= {"first_event": source.first.isoformat(" "), "last_event": source.last.isoformat(" ")}
+    if source.reversal:
+        found["reversals"] = {
+            "rows": source.reversal.rows,
+            "condition": source.reversal.condition,
+            "features": f"{source.reversal.name}_*",
+        }
+    for part in ("entity", "time", "available"):
+        evidence = spec.evidence.get(f"{source.name}.{part}")
+        if evidence and (part != "entity" or source.entity):
+            found[part] = {"column": evidence[0], "evidence": list(evidence[1:])}
+    if source.key:
+        found["key"] = source.key.raw_name
+    found["columns"] = [_column(source, place) for place in range(len(source.columns))]
+    return found
+
+
+def _column(source: SourceSpec, place: int) -> dict[str, Any]:
+    column = source.columns[place]
+    entry: dict[str, Any] = {"name": column.raw_name}
+    if column.name != column.raw_name:
+        entry["becomes"] = column.name
+    entry |= {"role": column.role, "type": column.type, "stored_as": column.physical_type}
+    entry |= {"missing": column.missing, "distinct": column.distinct}
+    if column.formats:
+        entry["formats"] = list(column.formats)
+    if column.style != "plain":
+        entry["written"] = column.style
+    if column.unused and column.role != "key":
+        entry["no_feature_because"] = column.unused
+    return entry
+
+
+def findings_yaml(spec: ProjectSpec) -> str:
+    """The findings as YAML."""
+    return dump(
+        findings(spec),
+        "What `retention init` found in the raw files, and what it decided. Counts of different values are "
+        "approximate.",
+    )
+
+
+def summary(spec: ProjectSpec, folder: str) -> str:
+    """What a person wants to know at the end of ``retention init``."""
+    lines = [f"Wrote the dbt project {spec.name} to {folder}", ""]
+    for source in spec.sources:
+        lines.append(f"{source.name}  ({spec.paths[source.name]}, {source.rows:,} rows): {source.use_reason}")
+        for part in ("entity", "time", "available"):
+            evidence = spec.evidence.get(f"{source.name}.{part}")
+            if evidence and source.dated:
+                label = {"entity": "customer", "time": "time", "available": "known at"}[part]
+                lines.append(f"    {label:<9} {comment_text(evidence[0])}: {'; '.join(evidence[1:])}")
+        if source.measures:
+            lines.append(f"    {'values':<9} {', '.join(m.name for m in source.measures)}")
+    lines += ["", "Decided (flags and vars in dbt_project.yml overrule):"]
+    shown = [d for d in spec.decisions if d.name not in ("entity", "plausible_from", "plausible_to")]
+    wide = max(len(d.value) for d in shown)
+    lines += [f"    {d.name:<16} {d.value:<{wide}}  {d.reason}" for d in shown]
+    if spec.traps:
+        lines += ["", "Look out:"] + [f"    - {comment_text(trap)}" for trap in spec.traps]
+    if spec.doubts:
+        lines += ["", "Please check:"] + [f"    - {comment_text(doubt)}" for doubt in spec.doubts]
+    lines.append("")
+    if spec.outlook:
+        lines.append(
+            f"{len(spec.features)} features. At the last feature time with a known outcome, "
+            f"{spec.outlook['customers']:,.0f} "
+            f"customers are at risk and {spec.outlook['churn_rate']:.1%} of them leave."
+        )
+    lines.append(f"Next: cd {folder} && retention run")
+    return "\n".join(lines)
+
+
+def markdown(text: str) -> str:
+    """Text for a Markdown table: one line, nothing that would be read as markup."""
+    escaped = comment_text(str(text))
+    for character in "\\|<>*[]":
+        escaped = escaped.replace(character, "\\" + character)
+    return escaped
+
+
+def code(text: str) -> str:
+    """Text as inline code, whatever backticks it has."""
+    plain = comment_text(str(text)).replace("|", "\\|")
+    longest = max((len(run) for run in "".join(c if c == "`" else " " for c in plain).split()), default=0)
+    fence = "`" * (longest + 1)
+    space = " " if longest else ""
+    return f"{fence}{space}{plain}{space}{fence}"
+
+
+def readme_tables(spec: ProjectSpec) -> dict[str, Any]:
+    """Rows of the README's tables, escaped for Markdown."""
+    columns = []
+    for source in spec.sources:
+        used = {m.name: ", ".join(m.aggregates) for m in source.measures}
+        for column in source.columns:
+            if column.role == "entity":
+                becomes = "key of the customer"
+            elif column.role == "time":
+                becomes = "time of the event"
+            elif column.role == "available":
+                becomes = "time from which the row is known"
+            elif column.unused:
+                becomes = f"not used: {markdown(column.unused)}"
+            else:
+                becomes = used.get(column.name, "kept in bronze")
+            columns.append((source.name, code(column.raw_name), code(column.name), becomes))
+        columns += [
+            (source.name, f"computed: {code(d.expression)}", code(d.name), used.get(d.name, "")) for d in source.derived
+        ]
+    return {
+        "files": [
+            (code(spec.paths[s.name]), code(s.name), f"{s.rows:,}", f"{s.kept:,}", markdown(s.use_reason))
+            for s in spec.sources
+        ],
+        "columns": columns,
+        "decided": [
+            (code(d.name), code(d.value), markdown(d.reason), code(d.flag) if d.flag else "") for d in spec.decisions
+        ],
+        "evidence": [
+            (
+                source,
+                {"entity": "customer", "time": "time", "available": "known at"}[part],
+                code(found[0]),
+                markdown("; ".join(found[1:])),
+            )
+            for key, found in spec.evidence.items()
+            for source, part in [key.rsplit(".", 1)]
+        ],
+        "traps": [markdown(t) for t in spec.traps],
+        "doubts": [markdown(d) for d in spec.doubts],
+    }

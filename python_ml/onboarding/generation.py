@@ -1,0 +1,188 @@
+"""Writing the project: templates for what people read as code, a YAML writer for the rest."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from python_ml.errors import UserError
+from python_ml.feature_columns import duration_words
+from python_ml.onboarding import descriptions, gold_descriptions
+from python_ml.onboarding.bronze_sql import bronze_model
+from python_ml.onboarding.findings import findings_yaml, readme_tables
+from python_ml.onboarding.naming import yaml_text
+from python_ml.onboarding.package import carry_package
+from python_ml.onboarding.specification import ProjectSpec
+
+_SAME = {
+    "bronze/brz_row_counts.sql": "brz_row_counts.sql",
+    "silver/slv_observation_period.sql": "slv_observation_period.sql",
+    "silver/slv_spine.sql": "slv_spine.sql",
+    "gold/gld_churn_labels.sql": "gld_churn_labels.sql",
+    "gold/gld_customer_features.sql": "gld_customer_features.sql",
+    "gold/gld_training_set.sql": "gld_training_set.sql",
+    "gold/gld_scoring_set.sql": "gld_scoring_set.sql",
+    "gold/gld_churn_scores_raw.py": "gld_churn_scores_raw.py",
+    "gold/gld_churn_scores.sql": "gld_churn_scores.sql",
+    "gold/gld_churn_reasons_raw.py": "gld_churn_reasons_raw.py",
+    "gold/gld_churn_reasons.sql": "gld_churn_reasons.sql",
+}
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a project folder that would overwrite something.
+
+    Raises
+    ------
+    UserError
+        When it exists and is not an empty folder, or its parent cannot be written to.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise UserError("The project's folder is the name of a file.", where=str(folder), mend="choose another folder")
+    if folder.is_dir() and any(folder.iterdir()):
+        raise UserError(
+            "The project's folder exists and is not empty.",
+            where=str(folder),
+            mend="choose a new folder, or remove this one: init never overwrites",
+        )
+
+
+def generate(spec: ProjectSpec, folder: Path) -> list[str]:
+    """Write a project.
+
+    Everything is written beside the folder first and moved there at the end: a failure leaves nothing half done.
+
+    Parameters
+    ----------
+    spec : ProjectSpec
+    folder : Path
+        Must not exist, or be empty.
+
+    Returns
+    -------
+    list of str
+        Written files, relative to the folder, without those of the carried package.
+
+    Raises
+    ------
+    UserError
+        See :func:`check_folder`; also when the place cannot be written to.
+    """
+    check_folder(folder)
+    files = render(spec)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".retention_init_", dir=folder.parent) as scratch:
+            built = Path(scratch) / "project"
+            for name, text in files.items():
+                path = built / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text, encoding="utf-8", newline="\n")
+            carry_package(built)
+            if folder.is_dir():
+                folder.rmdir()
+            shutil.move(built, folder)
+    except PermissionError as error:
+        raise UserError(
+            f"The folder cannot be written: {error.strerror}.", where=str(folder), mend="choose another place"
+        ) from error
+    return sorted(files)
+
+
+def render(spec: ProjectSpec) -> dict[str, str]:
+    """Render every file of a project.
+
+    Returns
+    -------
+    dict of str to str
+        Text by path relative to the project.
+    """
+    templates = _environment()
+    models = {source.name: bronze_model(source) for source in spec.sources}
+    shared: dict[str, Any] = {
+        "spec": spec,
+        "project": spec.name,
+        "entity": spec.entity,
+        "activity": spec.activity,
+        "sources": spec.sources,
+        "feature_models": [
+            {"name": name, "alias": name.removeprefix("slv_").removesuffix("_windows")} for name, _ in spec.feature_sets
+        ],
+    }
+
+    def written(template: str, **context: Any) -> str:
+        return templates.get_template(template).render({**shared, **context}).strip("\n") + "\n"
+
+    files = {f"models/{path}": written(template) for path, template in _SAME.items()}
+    bronze = f"models/bronze/{spec.name}"
+    for source in spec.sources:
+        stem = f"{bronze}/brz_{spec.name}__{source.name}"
+        for suffix, template in (("__checked", "checked"), ("", "kept"), ("__quarantine", "quarantine")):
+            files[f"{stem}{suffix}.sql"] = written(f"{template}.sql", source=models[source.name])
+        files |= _window_models(source, written)
+    files[f"{bronze}/_{spec.name}__sources.yml"] = descriptions.sources(spec)
+    files[f"{bronze}/_{spec.name}__models.yml"] = descriptions.bronze(spec, models)
+    files["models/bronze/_bronze__models.yml"] = descriptions.row_counts()
+    files["models/silver/_silver__models.yml"] = descriptions.silver(spec)
+    files["models/gold/_gold__features.yml"] = gold_descriptions.features(spec)
+    files["models/gold/_gold__scores.yml"] = gold_descriptions.scores(spec)
+    files["tests/singular/assert_no_raw_row_is_lost.sql"] = written("assert_no_raw_row_is_lost.sql")
+    files["macros/generate_schema_name.sql"] = written("generate_schema_name.sql")
+    files["dbt_project.yml"] = written("dbt_project.yml")
+    for name in ("profiles.yml", "packages.yml", "selectors.yml", "retention.yml"):
+        files[name] = written(name)
+    files[".gitignore"] = written("gitignore")
+    files["README.md"] = written("README.md", **readme_tables(spec))
+    files["findings.yaml"] = findings_yaml(spec)
+    return files
+
+
+def _window_models(source: Any, written: Any) -> dict[str, str]:
+    if not source.dated:
+        return {}
+    where = "not is_reversal" if source.reversal else None
+    files = {
+        f"models/silver/slv_{source.name}_windows.sql": written(
+            "windows.sql", source=source, name=source.name, measures=source.measures, where=where, words=source.events
+        )
+    }
+    if source.reversal:
+        name = source.reversal.name
+        files[f"models/silver/slv_{name}_windows.sql"] = written(
+            "windows.sql",
+            source=source,
+            name=name,
+            measures=source.reversal.measures,
+            where="is_reversal",
+            words=name.replace("_", " "),
+        )
+    return files
+
+
+def _environment() -> Any:
+    """Jinja with brackets for braces, since what it writes is itself full of Jinja."""
+    import jinja2
+
+    environment = jinja2.Environment(  # noqa: S701 - SQL and YAML, not HTML
+        loader=jinja2.PackageLoader("python_ml.onboarding"),
+        variable_start_string="[[",
+        variable_end_string="]]",
+        block_start_string="[%",
+        block_end_string="%]",
+        comment_start_string="[#",
+        comment_end_string="#]",
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+    )
+    environment.filters["yaml_value"] = _yaml_value
+    environment.filters["in_words"] = duration_words
+    return environment
+
+
+def _yaml_value(text: str) -> str:
+    """A YAML scalar in double quotes; harmless to dbt's Jinja as well."""
+    import json
+
+    return json.dumps(yaml_text(str(text)), ensure_ascii=False)

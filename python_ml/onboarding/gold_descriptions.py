@@ -1,0 +1,210 @@
+"""The properties files of gold: features described once, labels, sets, scores, reasons, exposure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from python_ml.onboarding.dbt_yaml import OneLine, OneLineList, properties
+from python_ml.onboarding.descriptions import NOT_NULL, same_rows, unique_rows
+from python_ml.onboarding.specification import ProjectSpec
+
+
+def _contracted(**more: str) -> dict[str, Any]:
+    return {"access": "public", "contract": OneLine(enforced=True), **more}
+
+
+def features(spec: ProjectSpec) -> str:
+    """Write the models file of the features, labels, training and scoring sets: each column described once."""
+    entity = spec.entity
+    key = {
+        "name": entity,
+        "data_type": "string",
+        "description": "Key of the customer",
+        "constraints": [OneLine(type="not_null")],
+        "config": {"meta": OneLine(role="key")},
+    }
+    time = {
+        "name": "feature_timestamp",
+        "data_type": "timestamp",
+        "description": "As-of time of the row (UTC); nothing known at or after it is in the features",
+        "constraints": [OneLine(type="not_null")],
+        "config": {"meta": OneLine(role="time")},
+    }
+    made = [
+        {
+            "name": column.name,
+            "data_type": column.data_type,
+            "description": column.description,
+            "config": {"meta": OneLine(column.meta)},
+        }
+        for column in spec.features
+    ]
+    label_time = {
+        "name": "label_timestamp",
+        "data_type": "timestamp",
+        "description": "End of the label window (UTC); from then on the outcome can be known",
+        "config": {"meta": OneLine(role="time")},
+    }
+    available = {
+        "name": "label_available_flag",
+        "data_type": "boolean",
+        "description": "Whether the label window was over when the observation ended",
+        "data_tests": [NOT_NULL],
+        "config": {"meta": OneLine(role="label")},
+    }
+    churned = {
+        "name": "churned",
+        "data_type": "integer",
+        "description": f"1 when none of the {spec.activity.events} lies in the label window, 0 when one "
+        "does, null while "
+        "it is not known",
+        "data_tests": [
+            {"accepted_values": {"arguments": {"values": OneLineList([0, 1]), "quote": False}}},
+        ],
+        "config": {"meta": OneLine(role="label")},
+    }
+    config = _contracted()
+    horizon = "[T + gap, T + gap + horizon)"
+    models = [
+        {
+            "name": "gld_customer_features",
+            "description": "One row per customer and feature time. Every feature, nothing of the label. A "
+            "row can be rebuilt "
+            "from data cut off at its own time (`retention replay`).",
+            "config": config,
+            "data_tests": [unique_rows(entity, "feature_timestamp"), same_rows("slv_spine")],
+            "columns": [key, time, *made],
+        },
+        {
+            "name": "gld_churn_labels",
+            "description": "One row per customer and feature time. Whether none of the "
+            f"{spec.activity.events} lies in "
+            f"{horizon}.",
+            "config": config,
+            "data_tests": [unique_rows(entity, "feature_timestamp"), same_rows("slv_spine")],
+            "columns": [key, time, label_time, available, churned],
+        },
+        {
+            "name": "gld_training_set",
+            "description": "One row per customer and feature time whose outcome is known. Features and label.",
+            "config": config,
+            "data_tests": [unique_rows(entity, "feature_timestamp")],
+            "columns": [key, time, *made, label_time, churned],
+        },
+        {
+            "name": "gld_scoring_set",
+            "description": "One row per customer at risk at the newest feature time.",
+            "config": config,
+            "data_tests": [unique_rows(entity)],
+            "columns": [key, time, *made],
+        },
+    ]
+    return properties(
+        {"models": models},
+        "Each column is described once, here, and referred to below. Roles and origins are the feature "
+        "registry:\n"
+        "training, scoring and the docs read them from dbt's manifest.",
+    )
+
+
+def scores(spec: ProjectSpec) -> str:
+    """Write the models file of scores and reasons, and the exposure."""
+    entity = spec.entity
+    private = {"access": "private", "group": "scoring"}
+    config = _contracted(group="scoring")
+    time = {
+        "name": "feature_timestamp",
+        "data_type": "timestamp",
+        "description": "As-of time of the features that were scored (UTC).",
+        "config": {"meta": OneLine(role="time")},
+    }
+
+    def column(name: str, data_type: str, description: str, *tests: Any) -> dict[str, Any]:
+        entry: dict[str, Any] = {"name": name, "data_type": data_type, "description": description}
+        if tests:
+            entry["data_tests"] = list(tests)
+        if name == entity:
+            entry["config"] = {"meta": OneLine(role="key")}
+        return entry
+
+    bands = {"accepted_values": {"arguments": {"values": OneLineList(["high", "medium", "low"])}}}
+    to_scores = {"relationships": {"arguments": {"to": "ref('gld_churn_scores')", "field": entity}}}
+    models = [
+        {
+            "name": "gld_churn_scores_raw",
+            "description": "One row per customer at risk. What the champion says; empty until there is one. "
+            "`gld_churn_scores` stands over it with a contract.",
+            "config": dict(private),
+        },
+        {
+            "name": "gld_churn_reasons_raw",
+            "description": "One row per customer and reason. What drives the champion's score; empty until "
+            "there is one. "
+            "`gld_churn_reasons` stands over it with a contract.",
+            "config": dict(private),
+        },
+        {
+            "name": "gld_churn_scores",
+            "description": "One row per customer at risk at the newest feature time. How likely they are to leave.",
+            "config": config,
+            "columns": [
+                column(entity, "string", "Key of the customer.", "unique", NOT_NULL),
+                column(
+                    "risk_band",
+                    "string",
+                    "`high`, `medium` or `low`: where the probability stands among those of the validation period.",
+                    bands,
+                ),
+                column("model_name", "string", "Name of the champion in the registry."),
+                column("model_version", "integer", "Version of the champion in the registry."),
+                column(
+                    "churn_probability",
+                    "double",
+                    "Calibrated probability that the customer leaves in the label window.",
+                    NOT_NULL,
+                ),
+                time,
+            ],
+        },
+        {
+            "name": "gld_churn_reasons",
+            "description": "One row per customer and reason. Why the score is what it is, the strongest reason first.",
+            "config": config,
+            "data_tests": [unique_rows(entity, "reason_rank")],
+            "columns": [
+                column(entity, "string", "Key of the customer.", NOT_NULL, to_scores),
+                column("feature", "string", "Feature that the reason is about."),
+                column("feature_value", "string", "Its value for this customer, as text."),
+                column("reason", "string", "The reason as a sentence."),
+                column("reason_rank", "integer", "1 for the strongest reason."),
+                column(
+                    "contribution",
+                    "double",
+                    "How much the measurement moves the score over all its windows, in log-odds (SHAP); "
+                    "positive raises the risk.",
+                ),
+                time,
+            ],
+        },
+    ]
+    owner = {"name": "Retention", "email": "retention@example.com"}
+    exposure = {
+        "name": "retention_report",
+        "label": "Retention report",
+        "type": "dashboard",
+        "maturity": "medium",
+        "url": "https://example.com/reports/index.html",
+        "description": "`reports/index.html`, written by `retention report`: who will leave, why, how well "
+        "the models predict, "
+        "and how that was measured.",
+        "depends_on": [
+            "ref('gld_churn_scores')",
+            "ref('gld_churn_reasons')",
+            "ref('gld_training_set')",
+            "ref('brz_row_counts')",
+        ],
+        "owner": dict(owner),
+    }
+    return properties(
+        {"models": models, "groups": [{"name": "scoring", "owner": dict(owner)}], "exposures": [exposure]}
+    )

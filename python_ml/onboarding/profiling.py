@@ -1,0 +1,323 @@
+"""Measuring the columns of a raw file on DuckDB: a few aggregating queries, never a row in Python."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from python_ml.onboarding import dates
+from python_ml.onboarding.naming import unique_identifiers
+from python_ml.warehouse import quote
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from python_ml.onboarding.dates import TimeProfile
+    from python_ml.onboarding.reading import RawFile
+
+BATCH = 40  # columns per query
+MOSTLY = 0.95  # share of a column's values that must agree on what it is
+
+_INTEGER_TYPES = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "HUGEINT")
+_PLAIN = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
+_COMMA = r"[+-]?([0-9]{1,3}(\.[0-9]{3})+|[0-9]+),[0-9]+"
+_GROUPED = r"[+-]?[$€£]?\s?([0-9]{1,3}(,[0-9]{3})+|[0-9]+)(\.[0-9]+)?\s?[$€£]?"
+
+
+@dataclass(frozen=True)
+class NumberProfile:
+    """What a column holds when read as numbers.
+
+    Attributes
+    ----------
+    style : str
+        ``plain``; ``decimal_comma`` (1.234,56); ``grouped`` (1,234.56 or with a currency sign).
+    readable : int
+    is_integer : bool
+        Whether every readable value is whole.
+    scale : int
+        Digits after the point that the values need, at most 6.
+    minimum, maximum, mean : float or None
+    negatives, zeros : int
+    """
+
+    style: str
+    readable: int
+    is_integer: bool
+    scale: int
+    minimum: float | None
+    maximum: float | None
+    mean: float | None
+    negatives: int
+    zeros: int
+
+
+@dataclass(frozen=True)
+class ColumnProfile:
+    """One column of a raw file.
+
+    Attributes
+    ----------
+    raw_name, name : str
+        As in the file, and as a safe identifier.
+    physical_type : str
+        DuckDB's type; VARCHAR for everything in a text file.
+    kind : str
+        empty, constant, boolean, time, number or text.
+    rows, filled : int
+        Rows of the file, and those in which the column is neither null nor blank.
+    distinct : int
+        Different values, approximately (a few per cent).
+    mean_length : float
+        Characters, on average.
+    spaced : float
+        Share of values with a blank inside.
+    padded : bool
+        Whether the values are digits that begin with a zero: identifiers, not numbers.
+    number, time : NumberProfile, TimeProfile or None
+    """
+
+    raw_name: str
+    name: str
+    physical_type: str
+    kind: str
+    rows: int
+    filled: int
+    distinct: int
+    mean_length: float = 0.0
+    spaced: float = 0.0
+    padded: bool = False
+    number: NumberProfile | None = None
+    time: TimeProfile | None = None
+
+    @property
+    def is_typed(self) -> bool:
+        """Whether the file itself gives the column a type other than text."""
+        return self.physical_type != "VARCHAR"
+
+    @property
+    def fill_share(self) -> float:
+        """Share of rows with a value."""
+        return self.filled / self.rows
+
+
+def number_sql(expression: str, style: str) -> str:
+    """SQL for the text of a number with a decimal point and nothing else, portable across engines."""
+    if style == "decimal_comma":
+        return f"replace(replace({expression}, '.', ''), ',', '.')"
+    if style == "grouped":
+        for sign in (",", "$", "€", "£", " "):
+            expression = f"replace({expression}, '{sign}', '')"
+    return expression
+
+
+def safe_view(connection: duckdb.DuckDBPyConnection, file: RawFile, view: str) -> dict[str, str]:
+    """Make a view of a raw file under safe column names, with blank texts as null.
+
+    Returns
+    -------
+    dict of str to str
+        Safe name by raw name, in the file's order.
+    """
+    names = dict(zip([raw for raw, _ in file.columns], unique_identifiers(raw for raw, _ in file.columns), strict=True))
+    connection.execute(f"create or replace view {quote(view)} as {_select(file, names)}")
+    return names
+
+
+def _select(file: RawFile, names: dict[str, str]) -> str:
+    """Query of some columns of a file under their safe names, with blank texts as null."""
+    types = dict(file.columns)
+    columns = ", ".join(
+        (f"nullif(trim({quote(raw)}), '')" if types[raw] == "VARCHAR" else quote(raw)) + f" as {quote(name)}"
+        for raw, name in names.items()
+    )
+    return f"select {columns} from {file.relation}"
+
+
+def profile_columns(
+    connection: duckdb.DuckDBPyConnection, file: RawFile, view: str, day_first: bool | None = None
+) -> list[ColumnProfile]:
+    """Measure every column of a file.
+
+    Parameters
+    ----------
+    connection : duckdb.DuckDBPyConnection
+    file : RawFile
+    view : str
+        Name under which :func:`safe_view` is made.
+    day_first : bool, optional
+        Order of day and month where the user says it.
+
+    Returns
+    -------
+    list of ColumnProfile
+        In the file's order.
+    """
+    names = safe_view(connection, file, view)
+    types = {raw: kind.split("(")[0].upper() if kind.startswith("DECIMAL") else kind for raw, kind in file.columns}
+    columns = list(names.items())
+    rows: list[tuple] = []
+    for start in range(0, len(columns), BATCH):
+        # A single query over thousands of columns takes more memory than the data.
+        rows += _measure(connection, file, columns[start : start + BATCH], types)
+    return [
+        _profile(connection, file, raw, name, types[raw], values, day_first)
+        for (raw, name), values in zip(columns, rows, strict=True)
+    ]
+
+
+def _measure(
+    connection: duckdb.DuckDBPyConnection, file: RawFile, columns: list[tuple[str, str]], types: dict[str, str]
+) -> list[tuple]:
+    """Counts of several columns in one query; one tuple per column."""
+    measures = []
+    for raw, name in columns:
+        column = quote(name)
+        is_text = types[raw] == "VARCHAR"
+        text = column if is_text else f"cast({column} as varchar)"
+        of_text = (
+            f"count(*) filter (where contains({column}, ' '))",
+            # digits that begin with a zero
+            f"count(*) filter (where {column} like '0_%' and regexp_full_match({column}, '[0-9]+'))",
+            *(f"count(*) filter (where regexp_full_match({column}, '{p}'))" for p in (_PLAIN, _COMMA, _GROUPED)),
+        )
+        measures += [
+            f"count({column})",
+            f"approx_count_distinct({column})",
+            f"coalesce(avg(length({text})), 0)",
+            f"min(length({text})) = max(length({text}))",
+            *(of_text if is_text else ("0",) * len(of_text)),
+        ]
+    row = connection.execute(f"select {', '.join(measures)} from ({_select(file, dict(columns))})").fetchall()[0]
+    width = len(measures) // len(columns)
+    return [row[place * width : (place + 1) * width] for place in range(len(columns))]
+
+
+def _profile(
+    connection: duckdb.DuckDBPyConnection,
+    file: RawFile,
+    raw: str,
+    name: str,
+    physical_type: str,
+    values: tuple,
+    day_first: bool | None,
+) -> ColumnProfile:
+    filled, distinct, mean_length, same_length, spaced, padded, plain, comma, grouped = values
+    # approximate counts may exceed what is there
+    distinct = min(distinct, filled)
+    zero_padded = bool(filled and padded > 0 and (padded >= 0.5 * filled or same_length) and plain >= MOSTLY * filled)
+    facts = {
+        "raw_name": raw,
+        "name": name,
+        "physical_type": physical_type,
+        "rows": file.rows,
+        "filled": filled,
+        "distinct": distinct,
+        "mean_length": float(mean_length),
+        "spaced": spaced / filled if filled else 0.0,
+        "padded": zero_padded,
+    }
+    if filled == 0:
+        return ColumnProfile(kind="empty", **facts)
+    # Only the column that is looked at: a view of thousands takes longer to bind than to read.
+    relation, column = f"({_select(file, {raw: name})}) as one_column", quote(name)
+    if distinct <= 3:
+        exact = connection.execute(
+            f"select lower(cast({column} as varchar)) from {relation} where {column} is not null group by 1 limit 4"
+        ).fetchall()
+        found = {value for (value,) in exact}
+        facts["distinct"] = len(found)
+        if len(found) == 1:
+            return ColumnProfile(kind="constant", **facts)
+        if physical_type == "BOOLEAN" or any(
+            found == pair for pair in ({"true", "false"}, {"t", "f"}, {"yes", "no"}, {"y", "n"}, {"0", "1"})
+        ):
+            return ColumnProfile(kind="boolean", **facts)
+    time = _time(connection, relation, column, physical_type, plain, filled, day_first)
+    if time is not None and time.share >= 0.5:
+        return ColumnProfile(kind="time", time=time, number=None, **facts)
+    number = _number(connection, relation, column, physical_type, filled, plain, comma, grouped)
+    if number is not None and not zero_padded:
+        return ColumnProfile(kind="number", number=number, time=time, **facts)
+    return ColumnProfile(kind="text", number=number, time=time, **facts)
+
+
+def _time(
+    connection: duckdb.DuckDBPyConnection,
+    relation: str,
+    column: str,
+    physical_type: str,
+    plain: int,
+    filled: int,
+    day_first: bool | None,
+) -> TimeProfile | None:
+    if physical_type == "DATE" or physical_type.startswith("TIMESTAMP"):
+        return dates.profile_typed(connection, relation, column)
+    if physical_type in _INTEGER_TYPES:
+        # 20240131 is a date when all values are such; other numbers are not worth a look
+        low, high = connection.execute(f"select min({column}), max({column}) from {relation}").fetchall()[0]
+        if not (low >= 19000101 and high < 22000101):
+            return None
+        text_view = f"(select cast({column} as varchar) as {column} from {relation}) as as_text"
+        return _only_plausible(dates.profile_text(connection, text_view, column, day_first))
+    if physical_type != "VARCHAR":
+        return None
+    sample = connection.execute(f"select {column} from {relation} where {column} is not null limit 500").fetchall()
+    if sum(dates.looks_like_time(value) for (value,) in sample) < 0.4 * len(sample):
+        return None
+    found = dates.profile_text(connection, relation, column, day_first)
+    return _only_plausible(found) if plain >= MOSTLY * filled else found
+
+
+def _only_plausible(time: TimeProfile | None) -> TimeProfile | None:
+    """Eight digits are a date only when (nearly) all of them can be read so."""
+    return time if time is not None and time.share >= MOSTLY else None
+
+
+def _number(
+    connection: duckdb.DuckDBPyConnection,
+    relation: str,
+    column: str,
+    physical_type: str,
+    filled: int,
+    plain: int,
+    comma: int,
+    grouped: int,
+) -> NumberProfile | None:
+    style = "plain"
+    if physical_type == "VARCHAR":
+        if plain >= MOSTLY * filled:
+            pass
+        elif comma and comma + plain >= MOSTLY * filled and not _commas_group(connection, relation, column):
+            style = "decimal_comma"
+        elif grouped >= MOSTLY * filled:
+            style = "grouped"
+        else:
+            return None
+        value = f"try_cast({number_sql(column, style)} as double)"
+    elif physical_type in (*_INTEGER_TYPES, "FLOAT", "DOUBLE", "DECIMAL"):
+        value = f"cast({column} as double)"
+    else:
+        return None
+    readable, minimum, maximum, mean, negatives, zeros, whole, cents, fine = connection.execute(f"""
+        select
+            count(value), min(value), max(value), avg(value),
+            count(*) filter (where value < 0), count(*) filter (where value = 0),
+            count(*) filter (where value = round(value)),
+            count(*) filter (where abs(value - round(value, 2)) < 1e-7),
+            count(*) filter (where abs(value - round(value, 4)) < 1e-8)
+        from (select {value} as value from {relation}) where isfinite(value)
+    """).fetchall()[0]
+    if readable < MOSTLY * filled:
+        return None
+    scale = 2 if cents == readable else 4 if fine == readable else 6
+    return NumberProfile(style, readable, whole == readable, scale, minimum, maximum, mean, negatives, zeros)
+
+
+def _commas_group(connection: duckdb.DuckDBPyConnection, relation: str, column: str) -> bool:
+    """Whether commas stand between thousands: exactly three digits follow each of them, in every value."""
+    return connection.execute(
+        f"select count(*) filter (where contains({column}, ',')"
+        f" and not regexp_full_match({column}, '[+-]?[$€£]?[0-9]{{1,3}}(,[0-9]{{3}})+(\\.[0-9]+)?')) = 0 "
+        f"from {relation}"
+    ).fetchall()[0][0]

@@ -1,0 +1,227 @@
+"""Everything that the generator needs to know: data without behaviour, decided before a file is written."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+from python_ml.feature_columns import FeatureColumn, Measure
+from python_ml.onboarding.reading import RawFile
+
+
+@dataclass(frozen=True)
+class ColumnSpec:
+    """A column of a source as bronze will make it.
+
+    Attributes
+    ----------
+    raw_name, name : str
+        In the file, and in bronze and everything after it.
+    role : str
+        entity, time, available, key, number, identifier, nominal, boolean, text, time_other, constant, empty.
+    type : str
+        text, integer, decimal, boolean or timestamp.
+    physical_type : str
+        Type in the raw table.
+    scale : int
+        Digits after the point of a decimal.
+    style : str
+        How numbers are written; see :class:`python_ml.onboarding.profiling.NumberProfile`.
+    formats : tuple of str
+        strftime patterns of a time; empty for ISO 8601.
+    has_offset : bool
+        Whether its texts carry an offset from UTC.
+    strip_point_zero : bool
+        Whether an identifier was written as ``13085.0`` by a program that took it for a number.
+    description : str
+    unused : str
+        Why no feature is made of it; empty when one is, or when it is a key.
+    missing, distinct : int
+        Rows without a value, and different values (approximately).
+    """
+
+    raw_name: str
+    name: str
+    role: str
+    type: str
+    physical_type: str = "VARCHAR"
+    scale: int = 2
+    style: str = "plain"
+    formats: tuple[str, ...] = ()
+    has_offset: bool = False
+    strip_point_zero: bool = False
+    description: str = ""
+    unused: str = ""
+    missing: int = 0
+    distinct: int = 0
+
+    @property
+    def is_checked(self) -> bool:
+        """Whether bronze keeps the raw text beside the typed value, to show what could not be read."""
+        return self.type in ("integer", "decimal", "timestamp") and self.physical_type == "VARCHAR"
+
+
+@dataclass(frozen=True)
+class DerivedColumn:
+    """A column that bronze computes from others of the same row."""
+
+    name: str
+    expression: str
+    description: str
+    scale: int = 4
+
+
+@dataclass(frozen=True)
+class Reversal:
+    """Rows that take something back: returns, cancellations, refunds.
+
+    Attributes
+    ----------
+    condition : str
+        SQL over bronze columns.
+    words : str
+        The condition for people.
+    rows : int
+    name : str
+        Source name of their own features, such as ``returns``.
+    """
+
+    condition: str
+    words: str
+    rows: int
+    name: str
+    measures: tuple[Measure, ...] = ()
+
+
+@dataclass(frozen=True)
+class SourceSpec:
+    """One raw file and what becomes of it.
+
+    Attributes
+    ----------
+    name : str
+        Table name in raw and bronze, prefix of its features.
+    use : str
+        ``events`` (window features), ``tenure`` (only its time is used) or ``stored`` (bronze only).
+    use_reason : str
+    is_activity : bool
+        Whether its events define who is active and who has left.
+    rows, kept : int
+        Rows of the file, and those that bronze will keep, as measured.
+    quarantined : dict of str to int
+        Rows by reason, as measured.
+    duplicates : int
+        Rows that are exact copies of an earlier one.
+    last : datetime or None
+        Newest plausible event.
+    plausible_from, plausible_to : date or None
+        Bounds of its times where they differ from the project's.
+    """
+
+    name: str
+    file: RawFile
+    columns: tuple[ColumnSpec, ...]
+    use: str
+    use_reason: str
+    entity: ColumnSpec | None = None
+    time: ColumnSpec | None = None
+    available: ColumnSpec | None = None
+    key: ColumnSpec | None = None
+    is_activity: bool = False
+    derived: tuple[DerivedColumn, ...] = ()
+    reversal: Reversal | None = None
+    measures: tuple[Measure, ...] = ()
+    rows: int = 0
+    quarantined: dict[str, int] = field(default_factory=dict)
+    duplicates: int = 0
+    first: datetime | None = None
+    last: datetime | None = None
+    plausible_from: date | None = None
+    plausible_to: date | None = None
+
+    @property
+    def events(self) -> str:
+        """What its rows are, in words and in the plural."""
+        words = self.name.replace("_", " ")
+        return words if re.search(r"[^su]s$", words) else f"{words} events"
+
+    @property
+    def kept(self) -> int:
+        """Rows that bronze keeps."""
+        return self.rows - sum(self.quarantined.values())
+
+    @property
+    def dated(self) -> bool:
+        """Whether it takes part in features."""
+        return self.use in ("events", "tenure")
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A choice of the configuration, with its reason and how to change it."""
+
+    name: str
+    value: str
+    reason: str
+    flag: str = ""
+    given: bool = False
+
+
+@dataclass(frozen=True)
+class ProjectSpec:
+    """A project to be written.
+
+    Attributes
+    ----------
+    name : str
+        dbt name: a safe identifier.
+    entity : str
+        Name of the customer's key in every model.
+    raw_dir : str
+        Folder of the raw files: relative to the project, or absolute.
+    paths : dict of str to str
+        Path below ``raw_dir`` by source name.
+    sources : tuple of SourceSpec
+        The activity source first.
+    windows : tuple of str
+    decisions : tuple of Decision
+        What stands under vars in ``dbt_project.yml``.
+    feature_sets : tuple of (str, tuple of FeatureColumn)
+        Columns by the silver model that makes them, in the order of the gold table.
+    evidence : dict of str to tuple of str
+        Why the entity and the times were chosen, by source and part.
+    traps : tuple of str
+        What the data hides, one sentence each.
+    doubts : tuple of str
+        Decisions that a person should look at.
+    outlook : dict
+        Customers at risk and churn rate at the last feature time with a known outcome.
+    """
+
+    name: str
+    entity: str
+    raw_dir: str
+    paths: dict[str, str]
+    sources: tuple[SourceSpec, ...]
+    windows: tuple[str, ...]
+    decisions: tuple[Decision, ...]
+    feature_sets: tuple[tuple[str, tuple[FeatureColumn, ...]], ...]
+    evidence: dict[str, tuple[str, ...]]
+    traps: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
+    outlook: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def activity(self) -> SourceSpec:
+        """The source whose events say who is active."""
+        return self.sources[0]
+
+    @property
+    def features(self) -> list[FeatureColumn]:
+        """All features, in the order of the gold table."""
+        return [column for _, columns in self.feature_sets for column in columns]
+
+    def decision(self, name: str) -> str:
+        """Value of a decision by name."""
+        return next(d.value for d in self.decisions if d.name == name)

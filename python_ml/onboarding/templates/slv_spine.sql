@@ -1,0 +1,16 @@
+-- grain: one row per customer with activity in the active window before the feature time
+{{ customer_retention.spine(
+    definition=var('churn_definition'),
+    entity='[[ entity ]]',
+    population={
+        'relation': ref('brz_[[ project ]]__[[ activity.name ]]'),
+        'event_at': '[[ activity.time.name ]]',
+[%- if activity.available %]
+        'available_at': '[[ activity.available.name ]]',
+[%- endif %]
+[%- if activity.reversal %]
+        'where': 'not is_reversal',
+[%- endif %]
+    },
+    observation=ref('slv_observation_period'),
+) }}

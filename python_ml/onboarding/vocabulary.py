@@ -1,0 +1,97 @@
+"""Words in column names, and what they suggest. Names are hints: values decide."""
+
+from __future__ import annotations
+
+from python_ml.onboarding.naming import words
+
+
+def _vocabulary(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+PERSONS = _vocabulary(
+    "customer cust client user member account acct subscriber buyer shopper patient player guest contact "
+    "consumer "
+    "person household donor student tenant passenger rider driver visitor policyholder kunde kunden klant "
+    "cliente "
+    "company organisation organization org shop merchant seller msisdn"
+)
+IDENTIFIERS = _vocabulary("id ids no nr num number code key uuid guid nummer ref sku ean isbn hash")
+# Written without a break, such as custid or userno.
+_JOINED = tuple(f"{person}{suffix}" for person in PERSONS for suffix in ("id", "no", "nr", "key", "code", "number"))
+
+TIMES = _vocabulary("date datetime timestamp time ts at on dt day when datum fecha fecha_hora tag moment period month")
+HAPPENINGS = _vocabulary(
+    "order ordered invoice purchase purchased transaction trans sale sold event visit session created opened "
+    "submitted usage started start booking booked paid payment received log logged posted changed happened"
+)
+# Times that are not when the row happened.
+OTHER_TIMES = _vocabulary(
+    "birth born dob birthday expiry expires expire expiration end ended ends until closed close resolved "
+    "updated "
+    "modified due deliver delivered delivery ship shipped shipping returned cancelled canceled last next first "
+    "renewal effective scheduled planned valid deleted"
+)
+AVAILABILITY = _vocabulary("available ingested loaded received synced arrived extracted inserted recorded etl load")
+
+MONEY = _vocabulary(
+    "amount price value revenue sales total cost spend spent paid payment fee charge dollar dollars eur "
+    "euro usd gbp "
+    "mrr arr balance refund discount tax money turnover amt umsatz betrag"
+)
+TOTALS = _vocabulary("amount total revenue sales value spend spent paid turnover amt umsatz betrag")
+QUANTITIES = _vocabulary("quantity qty units items pieces menge anzahl cantidad count")
+# Numbers of which a sum says nothing.
+LEVELS = _vocabulary(
+    "price rate ratio percent percentage pct share score rating satisfaction age temperature avg average "
+    "mean median "
+    "level index balance seats mrr arr stars rank duration_avg"
+)
+NOT_MEASURES = _vocabulary(
+    "year month day week hour weekday zip postcode postal plz phone fax latitude longitude lat lon lng"
+)
+OUTCOMES = _vocabulary(
+    "churn churned churns attrition attrited retained retention cancelled canceled closed lapsed exited "
+    "left target "
+    "label outcome inactive terminated unsubscribed"
+)
+
+
+def person_score(name: str) -> float:
+    """How much a name looks like the key of a customer, 0 to 3."""
+    parts = words(name)
+    joined = "".join(parts)
+    has_person = any(part in PERSONS for part in parts)
+    has_id = any(part in IDENTIFIERS for part in parts)
+    if joined in _JOINED or (has_person and has_id):
+        return 3.0
+    if parts and parts[-1] in PERSONS:
+        return 2.0
+    return 0.5 if has_id else 0.0
+
+
+def time_score(name: str) -> float:
+    """How much a name looks like the time of an event, -2 to 3."""
+    parts = words(name)
+    score = 2.0 if any(part in TIMES for part in parts) else 0.0
+    score += 1.0 if any(part in HAPPENINGS for part in parts) else 0.0
+    return score - (3.0 if any(part in OTHER_TIMES | AVAILABILITY for part in parts) else 0.0)
+
+
+def has_word(name: str, vocabulary: frozenset[str]) -> bool:
+    """Whether a word of the name is in a vocabulary."""
+    return any(part in vocabulary for part in words(name))
+
+
+def is_quantity(name: str) -> bool:
+    """Whether a name suggests how many pieces."""
+    parts = words(name)
+    return has_word(name, QUANTITIES) or parts[:2] == ["number", "of"] or parts[:2] == ["num", "of"]
+
+
+def is_unit_price(name: str) -> bool:
+    """Whether a name suggests the price of one piece."""
+    parts = words(name)
+    if not {"price", "cost", "preis", "rate"} & set(parts):
+        return False
+    return len(parts) == 1 or bool({"unit", "each", "item", "per", "piece", "list"} & set(parts))
