@@ -51,6 +51,13 @@ def _one_line_list(dumper: yaml.SafeDumper, data: list) -> yaml.Node:
     return dumper.represent_sequence("tag:yaml.org,2002:seq", data, flow_style=True)
 
 
+def _text(dumper: yaml.SafeDumper, data: str) -> yaml.Node:
+    # Line breaks that are not "\n" would be folded into blanks; in double quotes they are escaped.
+    return dumper.represent_scalar("tag:yaml.org,2002:str", data, style='"' if _ODD_BREAKS.search(data) else None)
+
+
+_ODD_BREAKS = re.compile("[\r\x85\u2028\u2029]")
+_Dumper.add_representer(str, _text)
 _Dumper.add_representer(OneLine, _one_line)
 _Dumper.add_representer(OneLineList, _one_line_list)
 

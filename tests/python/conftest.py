@@ -6,6 +6,14 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# The same examples in every run of `make test`, so that a red one speaks of the change at hand; HYPOTHESIS_PROFILE=ci
+# or thorough draws new ones.
+settings.register_profile("default", derandomize=True, deadline=None)
+settings.register_profile("ci", deadline=None)
+settings.register_profile("thorough", max_examples=1000, deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or "default")
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

@@ -10,7 +10,7 @@ import duckdb
 import jinja2
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from python_ml.errors import UserError
@@ -67,6 +67,8 @@ class TestNames:
         assert jinja2.Template("{{ " + literal + " }}").render() == text
 
     @given(st.text(max_size=60))
+    @example("\x85")
+    @example("a\u2028b\u2029c\rd")
     def test_yaml_survives_the_jinja_of_dbt(self, text):
         value = yaml.safe_load(dump({"name": yaml_text(text)}))["name"]
         # like dbt: no trailing newline is eaten
