@@ -28,7 +28,7 @@ demo: $(READY) ## build, train, score and report on the bundled demo world
 	@$(BIN)/retention run
 
 test: lint ## lint, then every test
-	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadscope
+	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile
 
 lint: $(READY) ## check style: Python, SQL, YAML
 	@$(BIN)/ruff check .
