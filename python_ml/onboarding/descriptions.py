@@ -149,7 +149,11 @@ def row_counts() -> str:
     """Write the models file of what all of bronze shares."""
     columns = [
         {"name": "source_table", "description": "Raw table.", "data_tests": [NOT_NULL]},
-        {"name": "outcome", "description": "`kept`, or the reason of the quarantine.", "data_tests": [NOT_NULL]},
+        {
+            "name": "outcome",
+            "description": "`kept`, `kept: ` and what there is to say about the row, or the reason of the quarantine.",
+            "data_tests": [NOT_NULL],
+        },
         {"name": "row_count", "description": "Number of rows.", "data_tests": [NOT_NULL]},
     ]
     return properties(

@@ -59,7 +59,7 @@ class ReportInputs:
         One row per ``feature_timestamp``: ``customers`` at risk, how many of them are ``labelled``, how many
         ``churned``.
     row_counts : pandas.DataFrame, optional
-        ``source_table``, ``outcome`` (``kept`` or why a row is in quarantine), ``row_count``.
+        ``source_table``, ``outcome`` (``kept``, ``kept: <note>``, or why a row is in quarantine), ``row_count``.
     scoring : pandas.DataFrame, optional
         One row: newest ``feature_timestamp`` and the number of ``customers`` to score then.
     feature_descriptions : dict

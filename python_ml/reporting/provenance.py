@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from python_ml.reporting.inputs import ReportInputs
 
+# Kept rows with something to say about them have an outcome that begins like this.
+NOTE = "kept: "
 LISTED_QUARANTINE = 6
 
 
@@ -115,9 +117,16 @@ def _sources(row_counts: pd.DataFrame | None) -> dict[str, Any]:
         }
     rows = []
     for table, counts in row_counts.groupby("source_table", sort=True):
-        kept = int(counts.loc[counts["outcome"] == "kept", "row_count"].sum())
-        aside = counts[(counts["outcome"] != "kept") & (counts["row_count"] > 0)]
-        aside = aside.sort_values(["row_count", "outcome"], ascending=[False, True])
+        counts = counts[counts["row_count"] > 0].sort_values(["row_count", "outcome"], ascending=[False, True])
+        outcome = counts["outcome"].astype(str)
+        noted = outcome.str.startswith(NOTE)
+        stayed = noted | (outcome == "kept")
+        kept = int(counts.loc[stayed, "row_count"].sum())
+        notes = [
+            (text.removeprefix(NOTE), int(n))
+            for text, n in zip(outcome[noted], counts["row_count"][noted], strict=True)
+        ]
+        aside = counts[~stayed]
         reasons = [(str(row.outcome), int(row.row_count)) for row in aside.itertuples()]
         rest = reasons[LISTED_QUARANTINE:]
         rows.append(
@@ -125,6 +134,7 @@ def _sources(row_counts: pd.DataFrame | None) -> dict[str, Any]:
                 "table": str(table),
                 "rows": kept + sum(count for _, count in reasons),
                 "kept": kept,
+                "notes": notes,
                 "aside": sum(count for _, count in reasons),
                 "reasons": reasons[:LISTED_QUARANTINE],
                 "rest": (len(rest), sum(count for _, count in rest)),

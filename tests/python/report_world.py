@@ -172,7 +172,7 @@ def synthetic_inputs(customers: int = 1500, seed: int = 7) -> ReportInputs:
             [
                 (table, outcome, count)
                 for table, (kept, aside) in counts.items()
-                for outcome, count in {"kept": kept, **aside}.items()
+                for outcome, count in {"kept": kept - 3, "kept: takes something back": 3, **aside}.items()
             ],
             columns=["source_table", "outcome", "row_count"],
         ),

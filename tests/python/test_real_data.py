@@ -69,7 +69,8 @@ def test_no_raw_row_is_lost(project):
     if project.name == "online_retail":
         assert total == 525_461
         assert sum(count for _, outcome, count in counts if "missing" in outcome) == 107_927
-        # Cancellations stay, flagged; they are neither activity nor dropped.
+        # Cancellations stay, flagged and counted; they are neither activity nor dropped.
+        assert next(count for _, outcome, count in counts if outcome.startswith("kept: takes something back")) > 5_000
         flagged = rows(project, "select table_name from information_schema.columns where column_name = 'is_reversal'")
         kept = min((name for (name,) in flagged), key=len)
         ((reversals,),) = rows(project, f'select count(*) from bronze."{kept}" where is_reversal')
