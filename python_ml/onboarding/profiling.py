@@ -91,11 +91,6 @@ class ColumnProfile:
     time: TimeProfile | None = None
 
     @property
-    def is_typed(self) -> bool:
-        """Whether the file itself gives the column a type other than text."""
-        return self.physical_type != "VARCHAR"
-
-    @property
     def fill_share(self) -> float:
         """Share of rows with a value."""
         return self.filled / self.rows

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
-import duckdb
 import pytest
+
+from tests.python.command_line import command, rows
 
 FOLDERS = ("models", "macros", "seeds", "snapshots", "analyses", "tests/generic", "tests/singular")
 FILES = ("dbt_project.yml", "profiles.yml", "selectors.yml", "retention.yml", ".dbtignore")
@@ -23,27 +22,6 @@ def copy_project(repository: Path, destination: Path) -> Path:
     for part in FILES:
         shutil.copy(repository / part, destination / part)
     return destination
-
-
-def command(folder: Path, *words: str, variables: dict[str, str] | None = None) -> subprocess.CompletedProcess:
-    """Run `retention` (or, with `dbt` as the first word, dbt) in a folder."""
-    environment = {k: v for k, v in os.environ.items() if k not in ("RETENTION_DUCKDB_PATH", "MLFLOW_TRACKING_URI")}
-    program = [sys.executable, "-m", "python_ml"]
-    if words[0] == "dbt":
-        program, words = [sys.executable, "-c", "from dbt.cli.main import cli; cli()"], words[1:]
-    return subprocess.run(
-        [*program, *words],
-        cwd=folder,
-        env=environment | (variables or {}),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def rows(folder: Path, query: str) -> list[tuple]:
-    with duckdb.connect(str(folder / "warehouse.duckdb"), read_only=True) as connection:
-        return connection.execute(query).fetchall()
 
 
 @pytest.fixture(scope="module")

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
-import duckdb
 import pytest
+
+from tests.python.command_line import command, rows
 
 DATA_SETS = {
     "online_retail": (
@@ -18,23 +16,6 @@ DATA_SETS = {
     ),
     "cdnow": ("cdnow/CDNOW_master.txt.gz", ["--horizon", "90d", "--active-window", "180d"]),
 }
-
-
-def command(folder: Path, *words: str) -> subprocess.CompletedProcess:
-    environment = {k: v for k, v in os.environ.items() if k not in ("RETENTION_DUCKDB_PATH", "MLFLOW_TRACKING_URI")}
-    return subprocess.run(
-        [sys.executable, "-m", "python_ml", *words],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def rows(folder: Path, query: str) -> list[tuple]:
-    with duckdb.connect(str(folder / "warehouse.duckdb"), read_only=True) as connection:
-        return connection.execute(query).fetchall()
 
 
 @pytest.fixture(scope="module", params=DATA_SETS)

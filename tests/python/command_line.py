@@ -1,0 +1,35 @@
+"""Running commands in a project's folder, as a person would, and asking its warehouse afterwards."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+
+# What would lead a project away from its own folder.
+ELSEWHERE = ("RETENTION_DUCKDB_PATH", "MLFLOW_TRACKING_URI")
+
+
+def command(folder: Path, *words: str, variables: dict[str, str] | None = None) -> subprocess.CompletedProcess:
+    """Run `retention` (or, with `dbt` as the first word, dbt) in a folder."""
+    environment = {name: value for name, value in os.environ.items() if name not in ELSEWHERE}
+    program = [sys.executable, "-m", "python_ml"]
+    if words[0] == "dbt":
+        program, words = [sys.executable, "-c", "from dbt.cli.main import cli; cli()"], words[1:]
+    return subprocess.run(
+        [*program, *words],
+        cwd=folder,
+        env=environment | (variables or {}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def rows(folder: Path, query: str) -> list[tuple]:
+    """Rows of a query on the warehouse of the project in a folder."""
+    with duckdb.connect(str(folder / "warehouse.duckdb"), read_only=True) as connection:
+        return connection.execute(query).fetchall()
