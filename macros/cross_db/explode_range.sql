@@ -7,5 +7,6 @@
 {%- endmacro -%}
 
 {%- macro spark__explode_range(low, high) -%}
-    explode(sequence({{ low }}, greatest({{ low }}, {{ high }})))
+    {#- A sequence runs downwards when it cannot run upwards. -#}
+    explode(case when {{ low }} <= {{ high }} then sequence(cast({{ low }} as bigint), cast({{ high }} as bigint)) else array() end)
 {%- endmacro -%}

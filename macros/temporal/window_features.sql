@@ -1,234 +1,190 @@
 {%- macro window_features(
-    spine, events, source, entity, event_at, available_at=none, measures=[], windows=none, where=none, recency=true
+    spine, events, source, entity, event_at, available_at=none, measures=[], windows=none, where=none, recency=true,
+    rhythm=[], comparisons=[]
 ) -%}
     {{ return(adapter.dispatch('window_features', 'customer_retention')(
-        spine, events, source, entity, event_at, available_at, measures, windows, where, recency
+        spine, events, source, entity, event_at, available_at, measures, windows, where, recency, rhythm, comparisons
     )) }}
 {%- endmacro -%}
 
 {%- macro default__window_features(
-    spine, events, source, entity, event_at, available_at, measures, windows, where, recency
+    spine, events, source, entity, event_at, available_at, measures, windows, where, recency, rhythm, comparisons
 ) -%}
-{%- set usual = ['24h', '7d', '30d', '90d', '180d', '365d', 'all_time'] -%}
-{%- set windows = customer_retention._sorted_windows(windows or var('windows', usual)) -%}
-{%- set measures = customer_retention._checked_measures(source, measures, windows) -%}
-{%- set sums = measures | selectattr('is_numeric') | list -%}
-{%- set spreads = measures | selectattr('has_stddev') | list -%}
-{%- set distincts = measures | selectattr('has_nunique') | list -%}
-{#- Recency looks at all visible events; without it, nothing older than the longest window is needed. -#}
-{%- set longest = windows | last -%}
-{%- set keep_older = recency or longest.us is none -%}
+{%- set asked = customer_retention._window_declaration(source, measures, windows, recency, rhythm, comparisons) -%}
 with
 
--- integer microseconds: exact on every engine, whatever a time zone or a clock change does
-as_of_times as (
-    select
-        {{ entity }},
-        feature_timestamp,
-        {{ customer_retention.epoch_us('feature_timestamp') }} as as_of_us
-    from {{ spine }}
+-- the feature times, numbered; an entity goes by the number of its first row
+spine_rows as {{ customer_retention.materialized_cte() }} (
+    {{ customer_retention._numbered_spine(spine, entity) }}
 ),
 
--- one row an event; numbers as whole ticks of their last decimal, so that sums do not depend on row order
+entities as {{ customer_retention.materialized_cte() }} (
+    select distinct
+        {{ entity }},
+        entity_number
+    from spine_rows
+),
+
+-- one row an event; integer microseconds are exact on every engine, whatever a time zone or a clock change does
 timed_events as (
+    {{ customer_retention._timed_events(events, entity, event_at, available_at, where, asked.event_columns) }}
+),
+{% for measure in asked.measures if measure.has_codes %}
+-- the values of {{ measure.name }}, the commonest first: 63 of them become bits of an integer, the others are told apart one by one
+{{ measure.name }}__codes as {{ customer_retention.materialized_cte() }} (
     select
-        {{ entity }},
-        {{ customer_retention.epoch_us(event_at) }} as event_us,
-        {{ customer_retention.epoch_us(customer_retention.known_at(event_at, available_at)) }} as known_us
-        {%- for measure in sums %},
-        cast(cast(cast({{ customer_retention._restricted(measure) }} as decimal({{ measure.precision }}, {{ measure.scale }})) as decimal(38, {{ measure.scale }})) * {{ 10 ** measure.scale }} as bigint) as {{ measure.name }}__ticks
-        {%- endfor %}
-        {%- for measure in distincts %},
-        {{ customer_retention._restricted(measure) }} as {{ measure.name }}__value
-        {%- endfor %}
-    from {{ events }}
-    where
-        {{ entity }} is not null
-        and {{ event_at }} is not null
+        seen,
+        row_number() over (order by count(*) desc, seen) - 1 as code
+    from (
+        select {{ measure.value }} as seen
+        from {{ events }}
         {%- if where %}
-        and ({{ where }})
+        where {{ where }}
         {%- endif %}
+    ) as all_values
+    where seen is not null
+    group by seen
+),
+{% endfor %}
+-- events of the spine's entities; neighbours in the order share their entity's totals, which so stay in the cache
+ordered_events as (
+    select
+        entities.entity_number,
+        timed_events.event_us,
+        timed_events.known_us
+        {%- if asked.carries %},
+        {% if asked.longest_us is none -%}
+        timed_events.known_us
+        {%- else -%}
+        greatest(timed_events.known_us, timed_events.event_us + {{ asked.longest_us }})
+        {%- endif %} as matters_until_us
+        {%- endif %}
+        {%- if asked.has_slope %},
+        cast(floor(timed_events.event_us / 1000000) as decimal(18, 0)) as event_s
+        {%- endif %}
+        {%- for column in asked.pair_columns %},
+        timed_events.{{ column.name }}
+        {%- endfor %}
+        {%- for measure in asked.measures if measure.has_spread %},
+        {{ customer_retention.square('timed_events.' ~ measure.name ~ '__ticks', measure.precision) }} as {{ measure.name }}__square
+        {%- endfor %}
+        {%- for measure in asked.measures if measure.has_codes %},
+        case when {{ measure.name }}__codes.code < 63 then {{ customer_retention.shift_left_one(measure.name ~ '__codes.code') }} end as {{ measure.name }}__bit
+        {%- endfor %}
+    from timed_events
+    inner join entities on timed_events.{{ entity }} = entities.{{ entity }}
+    {%- for measure in asked.measures if measure.has_codes %}
+    left join {{ measure.name }}__codes on timed_events.{{ measure.name }}__value = {{ measure.name }}__codes.seen
+    {%- endfor %}
+    {{ customer_retention.cluster_by('entities.entity_number') }}
 ),
 
--- every visible event at every feature time, once, in the smallest window that holds it
-visible_events as (
+{%- if asked.carries %}
+
+-- every event at every feature time that sees it, in the smallest window that holds it. An event older than all windows
+-- comes once, at the first feature time that finds it so; from there it is carried along in the totals.
+{%- else %}
+
+-- every event at every feature time that has it in a window, in the smallest window that holds it
+{%- endif %}
+pairs as (
     select
-        as_of_times.feature_timestamp,
-        timed_events.*,
-        {% if windows[0].us is none -%}
-        1
-        {%- else -%}
-        case
-            {%- for window in windows if window.us is not none %}
-            when timed_events.event_us >= as_of_times.as_of_us - {{ window.us }} then {{ loop.index }} -- {{ window.name }}
-            {%- endfor %}
-            else {{ windows | length if longest.us is none else windows | length + 1 }} -- {{ 'all_time' if longest.us is none else 'older than every window' }}
-        end
-        {%- endif %} as smallest_window
-    from timed_events
-    inner join as_of_times
+        spine_rows.row_id,
+        {{ customer_retention._bucket(asked, 'ordered_events.event_us', 'spine_rows.as_of_us') }} as bucket,
+        ordered_events.*
+    from ordered_events
+    inner join spine_rows
         on
-            timed_events.{{ entity }} = as_of_times.{{ entity }}
-            and timed_events.known_us < as_of_times.as_of_us
-            {%- if not keep_older %}
-            and timed_events.event_us >= as_of_times.as_of_us - {{ longest.us }}
+            ordered_events.entity_number = spine_rows.entity_number
+            and ordered_events.known_us < spine_rows.as_of_us
+            {%- if asked.carries %}
+            and ordered_events.matters_until_us >= spine_rows.previous_us
+            {%- else %}
+            and ordered_events.event_us >= spine_rows.as_of_us - {{ asked.longest_us }}
             {%- endif %}
 ),
 
--- partial results that add up: windows are nested, so each is the sum of its smaller ones
-partials as (
+-- partial results that can be added up
+buckets as {{ customer_retention.materialized_cte() }} (
     select
-        {{ entity }},
-        feature_timestamp,
-        smallest_window,
-        count(*) as event_count
-        {%- if recency %},
-        min(event_us) as first_event_us,
-        max(event_us) as last_event_us
-        {%- endif %}
-        {%- for measure in sums %},
-        count({{ measure.name }}__ticks) as {{ measure.name }}__count,
-        sum({{ measure.name }}__ticks) as {{ measure.name }}__sum,
-        min({{ measure.name }}__ticks) as {{ measure.name }}__min,
-        max({{ measure.name }}__ticks) as {{ measure.name }}__max
+        row_id,
+        -- as an aggregate: DuckDB would test a condition on the key of the group for every pair
+        max(bucket) as bucket
+        {%- for partial in asked.partials %},
+        {{ partial.aggregate }} as {{ partial.name }}
         {%- endfor %}
-        {%- for measure in spreads %},
-        sum(cast({{ measure.name }}__ticks as decimal(38, 0)) * {{ measure.name }}__ticks) as {{ measure.name }}__sum_of_squares
-        {%- endfor %}
-    from visible_events
-    group by 1, 2, 3
+    from pairs
+    group by row_id, pairs.bucket
 ),
-{% for measure in distincts %}
--- a value counts in the smallest window in which it occurs
-{{ measure.name }}__values as (
+{% if asked.carries %}
+-- what had become too old by then
+older_totals as (
     select
-        {{ entity }},
-        feature_timestamp,
-        {{ measure.name }}__value,
-        min(smallest_window) as smallest_window
-    from visible_events
-    where {{ measure.name }}__value is not null
-    group by 1, 2, 3
-),
-
-{{ measure.name }}__distinct as (
-    select
-        {{ entity }},
-        feature_timestamp
-        {%- for window in measure.windows %},
-        count(case when smallest_window <= {{ window.index }} then 1 end) as {{ source }}_{{ measure.name }}_nunique_{{ window.name }}
+        spine_rows.row_id
+        {%- for partial in asked.partials if partial.carried %},
+        {{ partial.merge }}(buckets.{{ partial.name }}) as {{ partial.name }}
         {%- endfor %}
-    from {{ measure.name }}__values
-    group by 1, 2
+    from buckets
+    inner join spine_rows as became_older on buckets.row_id = became_older.row_id
+    inner join spine_rows
+        on
+            became_older.entity_number = spine_rows.entity_number
+            and became_older.as_of_us <= spine_rows.as_of_us
+    where buckets.bucket = {{ asked.older_bucket }}
+    group by spine_rows.row_id
 ),
-{% endfor %}
+{% endif %}
+{{- customer_retention._pivoted_buckets(asked) }}
+{%- for measure in asked.measures if measure.has_values %}
+{{ customer_retention._value_ctes(asked, measure, entity, customer_retention._timed_events(
+    events, entity, event_at, available_at, where, [{'name': 'seen', 'expression': measure.value}], indent=8
+)) }}
+{%- endfor %}
+{%- if asked.rhythm %}
+{{ customer_retention._rhythm_ctes(asked, entity, customer_retention._timed_events(events, entity, event_at, available_at, where, [], indent=8)) }}
+{%- endif %}
+-- windows are nested: each adds what lies between it and the next smaller one
 cumulated as (
     select
-        {{ entity }},
-        feature_timestamp
-        {%- for window in windows %},
-        sum(case when smallest_window <= {{ window.index }} then event_count end) as count__{{ window.name }}
-        {%- endfor %}
-        {%- if recency %},
-        sum(event_count) as event_count,
-        min(first_event_us) as first_event_us,
-        max(last_event_us) as last_event_us
-        {%- endif %}
-        {%- for measure in sums %}
-        {%- for window in measure.windows %}
-        {%- set inside = 'case when smallest_window <= ' ~ window.index ~ ' then ' ~ measure.name %}
-        {%- if measure.needs_count %},
-        sum({{ inside }}__count end) as {{ measure.name }}__count__{{ window.name }}
-        {%- endif %}
-        {%- if measure.needs_sum %},
-        sum({{ inside }}__sum end) as {{ measure.name }}__sum__{{ window.name }}
-        {%- endif %}
-        {%- if 'min' in measure.aggregates %},
-        min({{ inside }}__min end) as {{ measure.name }}__min__{{ window.name }}
-        {%- endif %}
-        {%- if 'max' in measure.aggregates %},
-        max({{ inside }}__max end) as {{ measure.name }}__max__{{ window.name }}
-        {%- endif %}
-        {%- if measure.has_stddev %},
-        sum({{ inside }}__sum_of_squares end) as {{ measure.name }}__sum_of_squares__{{ window.name }}
-        {%- endif %}
+        spine_rows.{{ entity }},
+        spine_rows.feature_timestamp,
+        spine_rows.row_id,
+        spine_rows.as_of_us
+        {%- for partial in asked.partials %}
+        {%- for window in partial.windows %},
+        {{ customer_retention._cumulated(partial, loop.index, loop.previtem) }} as {{ partial.name }}__{{ window }}
         {%- endfor %}
         {%- endfor %}
-    from partials
-    group by 1, 2
+    from spine_rows
+    {{- customer_retention._bucket_joins(asked) }}
+),
+
+features as (
+    select
+        cumulated.{{ entity }},
+        cumulated.feature_timestamp
+        {%- for column in asked.columns %},
+        {{ column.expression }} as {{ column.name }}
+        {%- endfor %}
+    from cumulated
+    {%- for measure in asked.measures if measure.has_values %}
+    left join {{ measure.name }}__by_row on cumulated.row_id = {{ measure.name }}__by_row.row_id
+    {%- endfor %}
+    {%- if 'active_days' in asked.rhythm %}
+    left join active_days__by_row on cumulated.row_id = active_days__by_row.row_id
+    {%- endif %}
+    {%- if asked.has_streaks %}
+    left join streaks on cumulated.row_id = streaks.row_id
+    {%- endif %}
+    {%- if 'gap_stddev_days' in asked.rhythm %}
+    left join gaps on cumulated.row_id = gaps.row_id
+    {%- endif %}
 )
 
 select
-    as_of_times.{{ entity }},
-    as_of_times.feature_timestamp
-    {%- for window in windows %},
-    cast(coalesce(cumulated.count__{{ window.name }}, 0) as bigint) as {{ source }}_count_{{ window.name }}
+    *
+    {%- for comparison in asked.comparisons %},
+    {{ comparison.expression }} as {{ comparison.name }}
     {%- endfor %}
-    {%- for measure in measures %}
-    {%- for aggregate in measure.aggregates %}
-    {%- for window in measure.windows %},
-    {{ customer_retention._window_aggregate(source, measure, aggregate, window) }} as {{ source }}_{{ measure.name }}_{{ aggregate }}_{{ window.name }}
-    {%- endfor %}
-    {%- endfor %}
-    {%- endfor %}
-    {%- if recency %},
-    cast(as_of_times.as_of_us - cumulated.last_event_us as double) / 86400000000 as {{ source }}_days_since_last,
-    cast(as_of_times.as_of_us - cumulated.first_event_us as double) / 86400000000 as {{ source }}_days_since_first,
-    case
-        when cumulated.event_count > 1
-            then cast(cumulated.last_event_us - cumulated.first_event_us as double) / 86400000000 / cast(cumulated.event_count - 1 as double)
-    end as {{ source }}_mean_gap_days
-    {%- endif %}
-from as_of_times
-left join cumulated
-    on
-        as_of_times.{{ entity }} = cumulated.{{ entity }}
-        and as_of_times.feature_timestamp = cumulated.feature_timestamp
-{%- for measure in distincts %}
-left join {{ measure.name }}__distinct
-    on
-        as_of_times.{{ entity }} = {{ measure.name }}__distinct.{{ entity }}
-        and as_of_times.feature_timestamp = {{ measure.name }}__distinct.feature_timestamp
-{%- endfor %}
-{%- endmacro -%}
-
-{#- Private: the value of a measure where its own condition holds. -#}
-{%- macro _restricted(measure) -%}
-    {%- if measure.where -%}
-        case when {{ measure.where }} then {{ measure.expression }} end
-    {%- else -%}
-        {{ measure.expression }}
-    {%- endif -%}
-{%- endmacro -%}
-
-{#- Private: one output column, from the cumulated partials. -#}
-{%- macro _window_aggregate(source, measure, aggregate, window) -%}
-    {%- set unit = (10 ** measure.scale) ~ '.0' if aggregate != 'nunique' else '' -%}
-    {%- set column = 'cumulated.' ~ measure.name ~ '__%s__' ~ window.name -%}
-    {%- set count, sum, squares = column % 'count', column % 'sum', column % 'sum_of_squares' -%}
-    {%- if aggregate == 'sum' -%}
-        cast(coalesce({{ sum }}, 0) as double) / {{ unit }}
-    {%- elif aggregate == 'mean' -%}
-        case when {{ count }} > 0 then cast({{ sum }} as double) / {{ unit }} / cast({{ count }} as double) end
-    {%- elif aggregate in ('min', 'max') -%}
-        cast({{ column % aggregate }} as double) / {{ unit }}
-    {%- elif aggregate == 'stddev' -%}
-        {#-
-            Squared distances from the mean rounded to a whole number m, which are exact, less what the rounding adds:
-            sum (x - m)^2 = sum of squares - m * (sum + rest) with rest = sum - n * m. Nothing cancels, and no
-            intermediate is greater than the sum of squares.
-        -#}
-        {%- set whole_sum = 'cast(' ~ sum ~ ' as decimal(38, 0))' -%}
-        {%- set mean = 'cast(round(cast(' ~ sum ~ ' as double) / cast(' ~ count ~ ' as double)) as decimal(19, 0))' -%}
-        {%- set rest = '(' ~ whole_sum ~ ' - ' ~ count ~ ' * ' ~ mean ~ ')' -%}
-        case
-        when {{ count }} > 1
-            then sqrt((
-                cast(cast({{ squares }} as decimal(38, 0)) - {{ mean }} * cast({{ whole_sum }} + {{ rest }} as decimal(38, 0)) as double)
-                - cast({{ rest }} as double) * cast({{ rest }} as double) / cast({{ count }} as double)
-            ) / cast({{ count }} - 1 as double)) / {{ unit }}
-    end
-    {%- else -%}
-        cast(coalesce({{ measure.name }}__distinct.{{ source }}_{{ measure.name }}_nunique_{{ window.name }}, 0) as bigint)
-    {%- endif -%}
+from features
 {%- endmacro -%}

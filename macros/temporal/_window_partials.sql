@@ -1,0 +1,479 @@
+{#- Private: the parts of the query of `window_features`. -#}
+
+{#- Rows of the spine with small keys: integers where numbering is cheap. -#}
+{%- macro _numbered_spine(spine, entity) -%}
+    {{ return(adapter.dispatch('_numbered_spine', 'customer_retention')(spine, entity)) }}
+{%- endmacro -%}
+
+{%- macro default___numbered_spine(spine, entity) -%}
+    select
+        {{ entity }},
+        feature_timestamp,
+        as_of_us,
+        row_id,
+        min(row_id) over (partition by {{ entity }}) as entity_number,
+        coalesce(lag(as_of_us) over (partition by {{ entity }} order by row_id), -9223372036854775807) as previous_us
+    from (
+        select
+            {{ entity }},
+            feature_timestamp,
+            {{ customer_retention.epoch_us('feature_timestamp') }} as as_of_us,
+            cast(row_number() over (order by {{ entity }}, feature_timestamp) as integer) as row_id
+        from {{ spine }}
+    ) as numbered
+{%- endmacro -%}
+
+{#- Numbering all rows would bring them to one machine. -#}
+{%- macro spark___numbered_spine(spine, entity) -%}
+    select
+        {{ entity }},
+        feature_timestamp,
+        as_of_us,
+        struct({{ entity }}, as_of_us) as row_id,
+        {{ entity }} as entity_number,
+        coalesce(lag(as_of_us) over (partition by {{ entity }} order by as_of_us), -9223372036854775807) as previous_us
+    from (
+        select
+            {{ entity }},
+            feature_timestamp,
+            {{ customer_retention.epoch_us('feature_timestamp') }} as as_of_us
+        from {{ spine }}
+    ) as timed
+{%- endmacro -%}
+
+{#- Events with their times, and the values that are asked for. -#}
+{%- macro _timed_events(events, entity, event_at, available_at, where, columns, indent=4) -%}
+    {%- set pad = '\n' ~ ' ' * indent -%}
+    select
+        {{- pad }}    {{ entity }},
+        {{- pad }}    {{ customer_retention.epoch_us(event_at) }} as event_us,
+        {{- pad }}    {{ customer_retention.epoch_us(customer_retention.known_at(event_at, available_at)) }} as known_us
+        {%- for column in columns %},
+        {{- pad }}    {{ column.expression }} as {{ column.name }}
+        {%- endfor %}
+    {{- pad }}from {{ events }}
+    {{- pad }}where
+        {{- pad }}    {{ entity }} is not null
+        {{- pad }}    and {{ event_at }} is not null
+        {%- if where %}
+        {{- pad }}    and ({{ where }})
+        {%- endif %}
+{%- endmacro -%}
+
+{#- The index of the smallest window that holds an event. -#}
+{%- macro _bucket(asked, event_us, as_of_us, indent=8) -%}
+    {%- set pad = ' ' * indent -%}
+    {%- if not asked.bounded -%}
+        1
+    {%- else -%}
+        case
+        {%- for window in asked.bounded %}
+{{ pad }}    when {{ event_us }} >= {{ as_of_us }} - {{ window.us }} then {{ window.index }} -- {{ window.name }}
+        {%- endfor %}
+{{ pad }}    else {{ asked.older_bucket }}{{ ' -- older' if asked.carries }}
+{{ pad }}end
+    {%- endif -%}
+{%- endmacro -%}
+
+{#-
+    The columns of `buckets`: how each is made from pairs, how it is merged along the feature times of an entity (`merge`)
+    and with the next smaller window (`combine`), for which windows, and whether older events are carried in it.
+-#}
+{%- macro _window_partials(asked) -%}
+    {%- set partials = [] -%}
+    {%- set names = asked.windows | map(attribute='name') | list -%}
+    {%- set merges = {'add': 'sum', 'least': 'min', 'greatest': 'max', 'or': 'bit_or', 'first': 'min', 'last': 'max'} -%}
+    {%- set over_all = names if asked.has_all_time else names + ['ever'] -%}
+    {%- do partials.append({'name': 'event_count', 'aggregate': 'count(*)', 'combine': 'add', 'windows': over_all if asked.recency else names}) -%}
+    {%- if asked.recency -%}
+        {%- do partials.append({'name': 'first_event_us', 'aggregate': 'min(event_us)', 'combine': 'least', 'windows': over_all}) -%}
+        {%- do partials.append({'name': 'last_event_us', 'aggregate': 'max(event_us)', 'combine': 'greatest', 'windows': over_all}) -%}
+    {%- endif -%}
+    {%- for measure in asked.measures -%}
+        {%- set own = [] -%}
+        {%- set ticks, flag, value = measure.name ~ '__ticks', measure.name ~ '__true', measure.name ~ '__value' -%}
+        {%- set counted = ticks if measure.has_ticks else flag if measure.has_trues else value -%}
+        {%- if measure.needs_count -%}
+            {%- do own.append(['count', 'count(' ~ counted ~ ')', 'add']) -%}
+        {%- endif -%}
+        {%- if measure.has_trues -%}
+            {%- do own.append(['trues', 'count(case when ' ~ flag ~ ' then 1 end)', 'add']) -%}
+        {%- endif -%}
+        {%- if measure.needs_sum -%}
+            {%- do own.append(['sum', 'sum(' ~ ticks ~ ')', 'add']) -%}
+        {%- endif -%}
+        {%- if measure.has_spread -%}
+            {%- do own.append(['squares', 'sum(' ~ measure.name ~ '__square)', 'add']) -%}
+        {%- endif -%}
+        {%- if measure.has_slope -%}
+            {%- set time = 'case when ' ~ ticks ~ ' is not null then event_s end' -%}
+            {%- do own.append(['times', 'sum(' ~ time ~ ')', 'add']) -%}
+            {%- do own.append(['square_times', 'sum(cast(' ~ time ~ ' as decimal(38, 0)) * event_s)', 'add']) -%}
+            {%- do own.append(['products', 'sum(cast(' ~ ticks ~ ' as decimal(38, 0)) * event_s)', 'add']) -%}
+        {%- endif -%}
+        {%- if 'min' in measure.aggregates -%}
+            {%- do own.append(['min', 'min(' ~ ticks ~ ')', 'least']) -%}
+        {%- endif -%}
+        {%- if 'max' in measure.aggregates -%}
+            {%- do own.append(['max', 'max(' ~ ticks ~ ')', 'greatest']) -%}
+        {%- endif -%}
+        {%- set what = ticks if measure.kind == 'number' else value -%}
+        {%- set dated = 'case when ' ~ what ~ ' is not null then '
+            ~ customer_retention.struct_of({'event_us': 'event_us', 'known_us': 'known_us', 'seen': what}) ~ ' end' -%}
+        {%- if 'first' in measure.aggregates -%}
+            {%- do own.append(['first', 'min(' ~ dated ~ ')', 'first']) -%}
+        {%- endif -%}
+        {%- if 'last' in measure.aggregates -%}
+            {%- do own.append(['last', 'max(' ~ dated ~ ')', 'last']) -%}
+        {%- endif -%}
+        {%- if measure.has_codes -%}
+            {%- do own.append(['bits', 'bit_or(' ~ measure.name ~ '__bit)', 'or']) -%}
+        {%- endif -%}
+        {#- A chain of windows has no gaps, so it runs from the smallest up to the longest that is asked for. -#}
+        {%- set longest = measure.windows | map(attribute='index') | max -%}
+        {%- for name, aggregate, combine in own -%}
+            {%- do partials.append({'name': measure.name ~ '__' ~ name, 'aggregate': aggregate, 'combine': combine, 'windows': names[:longest]}) -%}
+        {%- endfor -%}
+    {%- endfor -%}
+    {%- for partial in partials -%}
+        {%- do partial.update({
+            'merge': merges[partial.combine],
+            'carried': asked.carries and partial.windows | length >= asked.older_bucket,
+        }) -%}
+    {%- endfor -%}
+    {{ return(partials) }}
+{%- endmacro -%}
+
+{#- A partial result of a window: that of the next smaller one, and what lies between the two. -#}
+{%- macro _cumulated(partial, index, smaller) -%}
+    {%- set own = 'bucket_' ~ index ~ '.' ~ partial.name -%}
+    {%- set before = partial.name ~ '__' ~ smaller if index > 1 else none -%}
+    {%- if partial.combine in ['add', 'or'] -%}
+        {{ before ~ (' + ' if partial.combine == 'add' else ' | ') if before }}coalesce({{ own }}, 0)
+    {%- elif before is none -%}
+        {{ own }}
+    {%- elif partial.combine in ['least', 'greatest'] -%}
+        {{ partial.combine }}({{ before }}, {{ own }})
+    {%- elif partial.combine == 'first' -%}
+        coalesce({{ own }}, {{ before }})
+    {%- else -%}
+        coalesce({{ before }}, {{ own }})
+    {%- endif -%}
+{%- endmacro -%}
+
+{#- DuckDB joins the buckets one by one, which beats a second group-by; Spark shuffles less with one. -#}
+{%- macro _pivoted_buckets(asked) -%}
+    {{ return(adapter.dispatch('_pivoted_buckets', 'customer_retention')(asked)) }}
+{%- endmacro -%}
+
+{%- macro default___pivoted_buckets(asked) -%}
+{%- endmacro -%}
+
+{%- macro spark___pivoted_buckets(asked) -%}
+{%- if asked.bounded %}
+-- the buckets of a row side by side
+pivoted as (
+    select
+        row_id
+        {%- for window in asked.bounded %},
+        max(case when bucket = {{ window.index }} then struct({{ asked.partials | map(attribute='name') | join(', ') }}) end) as bucket_{{ window.index }}
+        {%- endfor %}
+    from buckets
+    group by row_id
+),
+{% endif -%}
+{%- endmacro -%}
+
+{%- macro _bucket_joins(asked) -%}
+    {{- adapter.dispatch('_bucket_joins', 'customer_retention')(asked) }}
+    {%- if asked.carries %}
+    left join older_totals as bucket_{{ asked.older_bucket }} on spine_rows.row_id = bucket_{{ asked.older_bucket }}.row_id
+    {%- endif -%}
+{%- endmacro -%}
+
+{%- macro default___bucket_joins(asked) -%}
+    {%- for window in asked.bounded %}
+    left join buckets as bucket_{{ window.index }} on spine_rows.row_id = bucket_{{ window.index }}.row_id and bucket_{{ window.index }}.bucket = {{ window.index }} -- {{ window.name }}
+    {%- endfor -%}
+{%- endmacro -%}
+
+{%- macro spark___bucket_joins(asked) -%}
+    {%- if asked.bounded %}
+    left join pivoted on spine_rows.row_id = pivoted.row_id
+    {%- endif -%}
+{%- endmacro -%}
+
+{#- The values of a measure told apart one by one: those that have no bit, or, where frequencies matter, all. -#}
+{%- macro _value_ctes(asked, measure, entity, timed_events) -%}
+{%- set name = measure.name -%}
+-- {{ name }}: {{ 'how often each value occurs in each window' if measure.has_frequencies else 'values without a bit of their own, in the smallest window in which they occur' }}
+{{ name }}__by_value as (
+    select
+        spine_rows.row_id,
+        timed_events.seen,
+        {%- if measure.has_frequencies %}
+        {%- for window in measure.windows %}
+        {% if window.us is none -%}
+        count(*)
+        {%- else -%}
+        count(case when timed_events.event_us >= spine_rows.as_of_us - {{ window.us }} then 1 end)
+        {%- endif %} as occurrences__{{ window.name }}{{ ',' if not loop.last }}
+        {%- endfor %}
+        {%- else %}
+        min({{ customer_retention._bucket(asked, 'timed_events.event_us', 'spine_rows.as_of_us') }}) as bucket
+        {%- endif %}
+    from (
+        {{ timed_events }}
+    ) as timed_events
+    {%- if measure.has_codes %}
+    inner join {{ name }}__codes
+        on
+            timed_events.seen = {{ name }}__codes.seen
+            and {{ name }}__codes.code >= 63
+    {%- endif %}
+    {{- customer_retention._all_pairs(asked, entity) }}
+    where timed_events.seen is not null
+    group by 1, 2
+),
+
+{{ name }}__by_row as (
+    select
+        row_id
+        {%- for window in measure.windows %}
+        {%- if measure.has_frequencies %}
+        {%- set occurrences = 'occurrences__' ~ window.name %},
+        count(case when {{ occurrences }} > 0 then 1 end) as nunique__{{ window.name }}
+        {%- if 'mode' in measure.aggregates %},
+        -- the least of (-occurrences, text) is the commonest value, and among equals the smallest text
+        min(case when {{ occurrences }} > 0 then {{ customer_retention.struct_of({'rank': '-' ~ occurrences, 'seen': 'seen'}) }} end) as mode__{{ window.name }}
+        {%- endif %}
+        {%- if 'entropy' in measure.aggregates %},
+        sum({{ occurrences }}) as total__{{ window.name }},
+        max({{ occurrences }}) as most__{{ window.name }},
+        -- as a decimal, so that the sum does not depend on the order of rows
+        sum(cast(case when {{ occurrences }} > 0 then {{ occurrences }} * ln({{ occurrences }}) end as decimal(38, 12))) as logs__{{ window.name }}
+        {%- endif %}
+        {%- else %},
+        count(case when bucket <= {{ window.index }} then 1 end) as nunique__{{ window.name }}
+        {%- endif %}
+        {%- endfor %}
+    from {{ name }}__by_value
+    group by row_id
+),
+{% endmacro -%}
+
+{#- The joins from events to every feature time that sees them, none left to the carried totals. -#}
+{%- macro _all_pairs(asked, entity) %}
+    inner join entities on timed_events.{{ entity }} = entities.{{ entity }}
+    inner join spine_rows
+        on
+            entities.entity_number = spine_rows.entity_number
+            and timed_events.known_us < spine_rows.as_of_us
+{%- endmacro -%}
+
+{%- macro _rhythm_ctes(asked, entity, timed_events) -%}
+{%- set day_us = 86400000000 -%}
+{%- if asked.has_days -%}
+-- the days (UTC) with events, each in the smallest window that holds one of its events
+active_days as (
+    select
+        spine_rows.row_id,
+        spine_rows.as_of_us,
+        {{ customer_retention.floor_divide('timed_events.event_us', day_us) }} as active_day,
+        min({{ customer_retention._bucket(asked, 'timed_events.event_us', 'spine_rows.as_of_us') }}) as bucket
+    from (
+        {{ timed_events }}
+    ) as timed_events
+    {{- customer_retention._all_pairs(asked, entity) }}
+    group by 1, 2, 3
+),
+{% endif %}
+{%- if 'active_days' in asked.rhythm %}
+active_days__by_row as (
+    select
+        row_id
+        {%- for window in asked.windows %},
+        count(case when bucket <= {{ window.index }} then 1 end) as days__{{ window.name }}
+        {%- endfor %}
+    from active_days
+    group by row_id
+),
+{% endif %}
+{%- if asked.has_streaks %}
+-- days in a row: a day less its rank stays the same as long as no day is missing
+streaks as (
+    select
+        row_id,
+        max(days) as longest,
+        max(case when last_day >= as_of_day - 1 then days end) as current_run
+    from (
+        select
+            row_id,
+            as_of_day,
+            count(*) as days,
+            max(active_day) as last_day
+        from (
+            select
+                row_id,
+                active_day,
+                {{ customer_retention.floor_divide('as_of_us', day_us) }} as as_of_day,
+                active_day - row_number() over (partition by row_id order by active_day) as run
+            from active_days
+        ) as ranked_days
+        group by row_id, as_of_day, run
+    ) as runs
+    group by row_id
+),
+{% endif %}
+{%- if 'gap_stddev_days' in asked.rhythm %}
+-- from one event to the next that is visible with it
+gaps as (
+    select
+        row_id,
+        count(gap_us) as gap_count,
+        sum(gap_us) as gap_sum,
+        sum(cast(gap_us as decimal(38, 0)) * gap_us) as gap_squares
+    from (
+        select
+            spine_rows.row_id,
+            cast(
+                timed_events.event_us - lag(timed_events.event_us) over (partition by spine_rows.row_id order by timed_events.event_us)
+                as decimal(18, 0)
+            ) as gap_us
+        from (
+            {{ timed_events | indent(4) }}
+        ) as timed_events
+        {{- customer_retention._all_pairs(asked, entity) | indent(4) }}
+    ) as gaps_of_events
+    group by row_id
+),
+{% endif %}
+{%- endmacro -%}
+
+{#- The output columns in their order, each with what a comparison must know of it. -#}
+{%- macro _window_columns(asked) -%}
+    {%- set columns = [] -%}
+    {%- for window in asked.windows -%}
+        {%- do columns.append({
+            'name': asked.source ~ '_count_' ~ window.name, 'of': 'count', 'window': window.name, 'aggregate': 'count', 'is_number': true,
+            'expression': 'cast(cumulated.event_count__' ~ window.name ~ ' as bigint)',
+        }) -%}
+    {%- endfor -%}
+    {%- for measure in asked.measures -%}
+        {%- for aggregate in measure.aggregates -%}
+            {%- for window in measure.windows -%}
+                {%- set of = measure.name ~ '_' ~ aggregate -%}
+                {%- do columns.append({
+                    'name': asked.source ~ '_' ~ of ~ '_' ~ window.name, 'of': of, 'window': window.name, 'aggregate': aggregate,
+                    'is_number': aggregate not in ['mode', 'any', 'all'] and not (aggregate in ['first', 'last'] and measure.kind == 'text'),
+                    'expression': customer_retention._window_aggregate(measure, aggregate, window.name),
+                }) -%}
+            {%- endfor -%}
+        {%- endfor -%}
+    {%- endfor -%}
+    {%- set ever = 'all_time' if asked.has_all_time else 'ever' -%}
+    {%- set days = ' as double) / 86400000000' -%}
+    {%- if asked.recency -%}
+        {%- set first, last, count = 'cumulated.first_event_us__' ~ ever, 'cumulated.last_event_us__' ~ ever, 'cumulated.event_count__' ~ ever -%}
+        {%- do columns.append({'name': asked.source ~ '_days_since_last', 'expression': 'cast(cumulated.as_of_us - ' ~ last ~ days}) -%}
+        {%- do columns.append({'name': asked.source ~ '_days_since_first', 'expression': 'cast(cumulated.as_of_us - ' ~ first ~ days}) -%}
+        {%- do columns.append({
+            'name': asked.source ~ '_mean_gap_days',
+            'expression': 'case when ' ~ count ~ ' > 1 then cast(' ~ last ~ ' - ' ~ first ~ days ~ ' / cast(' ~ count ~ ' - 1 as double) end',
+        }) -%}
+    {%- endif -%}
+    {%- for feature in asked.rhythm -%}
+        {%- if feature == 'active_days' -%}
+            {%- for window in asked.windows -%}
+                {%- do columns.append({
+                    'name': asked.source ~ '_active_days_' ~ window.name,
+                    'expression': 'cast(coalesce(active_days__by_row.days__' ~ window.name ~ ', 0) as bigint)',
+                }) -%}
+            {%- endfor -%}
+        {%- else -%}
+            {%- do columns.append({'name': asked.source ~ '_' ~ feature, 'expression': {
+                'gap_stddev_days': customer_retention._spread('gaps.gap_count', 'gaps.gap_sum', 'gaps.gap_squares', '86400000000.0', root=true),
+                'longest_streak_days': 'cast(coalesce(streaks.longest, 0) as bigint)',
+                'current_streak_days': 'cast(coalesce(streaks.current_run, 0) as bigint)',
+            }[feature]}) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {{ return(columns) }}
+{%- endmacro -%}
+
+{#- One output column, from the cumulated partials. -#}
+{%- macro _window_aggregate(measure, aggregate, window) -%}
+    {%- set unit = (10 ** measure.scale) ~ '.0' -%}
+    {%- set column = 'cumulated.' ~ measure.name ~ '__%s__' ~ window -%}
+    {%- set count, sum, trues = column % 'count', column % 'sum', column % 'trues' -%}
+    {%- set by_row = measure.name ~ '__by_row.%s__' ~ window -%}
+    {%- if aggregate == 'count' -%}
+        cast({{ trues if measure.counts_trues else count }} as bigint)
+    {%- elif aggregate == 'sum' -%}
+        cast({{ sum }} as double) / {{ unit }}
+    {%- elif aggregate == 'mean' -%}
+        case when {{ count }} > 0 then cast({{ sum }} as double) / {{ unit }} / cast({{ count }} as double) end
+    {%- elif aggregate in ('min', 'max') -%}
+        cast({{ column % aggregate }} as double) / {{ unit }}
+    {%- elif aggregate in ('variance', 'stddev') -%}
+        {{ customer_retention._spread(count, sum, column % 'squares', unit, root=aggregate == 'stddev') }}
+    {%- elif aggregate == 'slope' -%}
+        {{ customer_retention._slope(column, unit) }}
+    {%- elif aggregate in ('first', 'last') -%}
+        {%- set seen = column % aggregate ~ '.seen' -%}
+        {{ 'cast(' ~ seen ~ ' as double) / ' ~ unit if measure.kind == 'number' else 'cast(' ~ seen ~ ' as ' ~ dbt.type_string() ~ ')' }}
+    {%- elif aggregate == 'nunique' and measure.has_codes -%}
+        {{ customer_retention.bit_count(column % 'bits') }} + cast(coalesce({{ by_row % 'nunique' }}, 0) as bigint)
+    {%- elif aggregate == 'nunique' -%}
+        cast(coalesce({{ by_row % 'nunique' }}, 0) as bigint)
+    {%- elif aggregate == 'mode' -%}
+        {{ by_row % 'mode' }}.seen
+    {%- elif aggregate == 'entropy' -%}
+        {%- set total, most, logs = by_row % 'total', by_row % 'most', by_row % 'logs' -%}
+        case
+            when {{ total }} = {{ most }} and {{ total }} > 0 then cast(0 as double)
+            when {{ total }} > 0 then ln(cast({{ total }} as double)) - cast({{ logs }} as double) / cast({{ total }} as double)
+        end
+    {%- elif aggregate == 'any' -%}
+        {{ trues }} > 0
+    {%- elif aggregate == 'all' -%}
+        case when {{ count }} > 0 then {{ trues }} = {{ count }} end
+    {%- else -%}
+        case when {{ count }} > 0 then cast({{ trues }} as double) / cast({{ count }} as double) end
+    {%- endif -%}
+{%- endmacro -%}
+
+{#-
+    Sample variance, or its root: squared distances from the mean rounded to a whole number m, which are exact, less what
+    the rounding adds: sum (x - m)^2 = squares - m * (sum + rest) with rest = sum - n * m. Nothing cancels, and no
+    intermediate is greater than the sum of squares.
+-#}
+{%- macro _spread(count, sum, squares, unit, root) -%}
+    {%- set whole_sum = 'cast(' ~ sum ~ ' as decimal(38, 0))' -%}
+    {%- set mean = 'cast(round(cast(' ~ sum ~ ' as double) / cast(' ~ count ~ ' as double)) as decimal(19, 0))' -%}
+    {%- set rest = '(' ~ whole_sum ~ ' - ' ~ count ~ ' * ' ~ mean ~ ')' -%}
+    case
+            when {{ count }} > 1
+                then {{ 'sqrt(' if root }}(
+                    cast(cast({{ squares }} as decimal(38, 0)) - {{ mean }} * cast({{ whole_sum }} + {{ rest }} as decimal(38, 0)) as double)
+                    - cast({{ rest }} as double) * cast({{ rest }} as double) / cast({{ count }} as double)
+                ) / cast({{ count }} - 1 as double){{ ') / ' ~ unit if root else ' / ' ~ unit ~ ' / ' ~ unit }}
+        end
+{%- endmacro -%}
+
+{#- Least squares, per day: times are counted from their mean m in whole seconds, so all sums stay whole and exact. -#}
+{%- macro _slope(column, unit) -%}
+    {%- set n = 'cast(' ~ column % 'count' ~ ' as decimal(18, 0))' -%}
+    {%- set sum, times = ('cast(' ~ column % 'sum' ~ ' as decimal(38, 0))', 'cast(' ~ column % 'times' ~ ' as decimal(38, 0))') -%}
+    {%- set mean = 'cast(round(cast(' ~ times ~ ' as double) / cast(' ~ n ~ ' as double)) as decimal(18, 0))' -%}
+    {%- set rest = 'cast(' ~ times ~ ' - ' ~ n ~ ' * ' ~ mean ~ ' as decimal(38, 0))' -%}
+    {%- set products = 'cast(cast(' ~ column % 'products' ~ ' as decimal(38, 0)) - ' ~ mean ~ ' * ' ~ sum ~ ' as decimal(38, 0))' -%}
+    {%- set squares = 'cast(cast(' ~ column % 'square_times' ~ ' as decimal(38, 0)) - ' ~ mean ~ ' * cast(' ~ times ~ ' + ' ~ rest ~ ' as decimal(38, 0)) as decimal(38, 0))' -%}
+    case
+            when {{ column % 'count' }} > 1
+                then
+                    cast({{ n }} * {{ products }} - {{ sum }} * {{ rest }} as double)
+                    / nullif(cast({{ n }} * {{ squares }} - {{ rest }} * {{ rest }} as double), 0)
+                    * 86400 / {{ unit }}
+        end
+{%- endmacro -%}
