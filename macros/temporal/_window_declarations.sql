@@ -218,9 +218,14 @@
 {%- endmacro -%}
 
 {#- Everything that the query of `window_features` is made from. -#}
-{%- macro _window_declaration(source, measures, windows, recency, rhythm, comparisons) -%}
+{%- macro _window_declaration(source, measures, windows, recency, rhythm, comparisons, incremental, definition) -%}
     {%- set usual = ['24h', '7d', '30d', '90d', '180d', '365d', 'all_time'] -%}
     {%- set windows = customer_retention._sorted_windows(windows or var('windows', usual)) -%}
+    {%- if incremental not in [none, 'new_rows', 'changed_rows'] -%}
+        {{ exceptions.raise_compiler_error("incremental: choose 'new_rows' or 'changed_rows', not `" ~ incremental ~ "`.") }}
+    {%- endif -%}
+    {%- set definition = definition + [measures, windows, recency, rhythm, comparisons] -%}
+    {%- set has_fingerprint = incremental == 'changed_rows' -%}
     {%- set measures = customer_retention._checked_measures(source, measures, windows) -%}
     {%- set known_rhythms = ['active_days', 'gap_stddev_days', 'longest_streak_days', 'current_streak_days'] -%}
     {%- if rhythm is string -%}
@@ -234,7 +239,7 @@
     {%- endif -%}
     {%- set bounded = windows | rejectattr('us', 'none') | list -%}
     {%- set has_all_time = windows | length > bounded | length -%}
-    {%- set carries = has_all_time or recency -%}
+    {%- set carries = has_all_time or recency or has_fingerprint -%}
     {%- set event_columns, pair_columns = [], [] -%}
     {%- for measure in measures -%}
         {%- set value = customer_retention._restricted(measure) -%}
@@ -251,14 +256,21 @@
             {%- do event_columns.append({'name': measure.name ~ '__true', 'expression': value}) -%}
             {%- do pair_columns.append(event_columns[-1]) -%}
         {%- endif -%}
-        {%- if measure.has_codes or measure.has_plain_value -%}
+        {%- if measure.has_codes or measure.has_plain_value or (measure.has_frequencies and has_fingerprint) -%}
             {%- do event_columns.append({'name': measure.name ~ '__value', 'expression': measure.value}) -%}
             {%- if measure.has_plain_value -%}
                 {%- do pair_columns.append(event_columns[-1]) -%}
             {%- endif -%}
         {%- endif -%}
     {%- endfor -%}
+    {%- if has_fingerprint -%}
+        {%- set parts = ['event_us', 'known_us'] + event_columns | map(attribute='name') | list -%}
+        {%- do event_columns.append({'name': 'fingerprint', 'hashed': parts}) -%}
+        {%- do pair_columns.append(event_columns[-1]) -%}
+    {%- endif -%}
     {%- set asked = {
+        'definition': local_md5(tojson(definition))[:8],
+        'has_fingerprint': has_fingerprint,
         'source': source,
         'windows': windows,
         'bounded': bounded,

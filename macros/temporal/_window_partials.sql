@@ -20,6 +20,10 @@
             {{ customer_retention.epoch_us('feature_timestamp') }} as as_of_us,
             cast(row_number() over (order by {{ entity }}, feature_timestamp) as integer) as row_id
         from {{ spine }}
+        {%- set chunk = customer_retention.chunk_condition(entity) %}
+        {%- if chunk %}
+        where {{ chunk }}
+        {%- endif %}
     ) as numbered
 {%- endmacro -%}
 
@@ -44,6 +48,15 @@
 {#- Events with their times, and the values that are asked for. -#}
 {%- macro _timed_events(events, entity, event_at, available_at, where, columns, indent=4) -%}
     {%- set pad = '\n' ~ ' ' * indent -%}
+    {%- set hashed = columns | selectattr('hashed', 'defined') | list -%}
+    {%- if hashed -%}
+    select
+        {{- pad }}    *,
+        {{- pad }}    cast({{ customer_retention.hash_value(hashed[0].hashed) }} as decimal(38, 0)) as fingerprint
+    {{- pad }}from (
+        {{- pad }}    {{ customer_retention._timed_events(events, entity, event_at, available_at, where, columns | selectattr('hashed', 'undefined') | list, indent + 4) }}
+    {{- pad }}) as unhashed
+    {%- else -%}
     select
         {{- pad }}    {{ entity }},
         {{- pad }}    {{ customer_retention.epoch_us(event_at) }} as event_us,
@@ -58,6 +71,77 @@
         {%- if where %}
         {{- pad }}    and ({{ where }})
         {%- endif %}
+        {%- set chunk = customer_retention.chunk_condition(entity) %}
+        {%- if chunk %}
+        {{- pad }}    and {{ chunk }}
+        {%- endif %}
+    {%- endif %}
+{%- endmacro -%}
+
+{#- Of the declaration and of all visible events: changes when either does. -#}
+{%- macro _fingerprint(asked, total) -%}
+    concat('{{ asked.definition }}:', {{ customer_retention.to_text('cast(coalesce(' ~ total ~ ', 0) as decimal(38, 0))') }})
+{%- endmacro -%}
+
+{#- The rows of the spine that a daily run has to make. -#}
+{%- macro _rows_to_compute(asked, spine, entity, timed_events) -%}
+{%- if asked.has_fingerprint -%}
+-- what each row was or would be made from
+wanted_rows as (
+    {{ customer_retention._numbered_spine(spine, entity) }}
+),
+
+timed_changes as (
+    {{ timed_events }}
+),
+
+-- events at the first feature time that sees them
+entered as (
+    select
+        wanted_rows.row_id,
+        sum(timed_changes.fingerprint) as fingerprint
+    from timed_changes
+    inner join wanted_rows
+        on
+            timed_changes.{{ entity }} = wanted_rows.{{ entity }}
+            and timed_changes.known_us < wanted_rows.as_of_us
+            and timed_changes.known_us >= wanted_rows.previous_us
+    group by wanted_rows.row_id
+),
+
+fingerprints as (
+    select
+        wanted_rows.{{ entity }},
+        wanted_rows.feature_timestamp,
+        sum(entered.fingerprint) over (
+            partition by wanted_rows.{{ entity }}
+            order by wanted_rows.as_of_us
+        ) as total
+    from wanted_rows
+    left join entered on wanted_rows.row_id = entered.row_id
+),
+
+-- rows that are missing, or were made from something else
+{%- else -%}
+-- rows that are missing; those that were made stay as they are, since nothing that is known later can change them
+{%- endif %}
+rows_to_compute as {{ customer_retention.materialized_cte() }} (
+    select
+        wanted.{{ entity }},
+        wanted.feature_timestamp
+    from {{ 'fingerprints' if asked.has_fingerprint else spine }} as wanted
+    where
+        not exists (
+            select 1
+            from {{ this }} as made
+            where
+                made.{{ entity }} = wanted.{{ entity }}
+                and made.feature_timestamp = wanted.feature_timestamp
+                {%- if asked.has_fingerprint %}
+                and made.{{ asked.source }}_fingerprint = {{ customer_retention._fingerprint(asked, 'wanted.total') }}
+                {%- endif %}
+        )
+),
 {%- endmacro -%}
 
 {#- The index of the smallest window that holds an event. -#}
@@ -88,6 +172,9 @@
     {%- if asked.recency -%}
         {%- do partials.append({'name': 'first_event_us', 'aggregate': 'min(event_us)', 'combine': 'least', 'windows': over_all}) -%}
         {%- do partials.append({'name': 'last_event_us', 'aggregate': 'max(event_us)', 'combine': 'greatest', 'windows': over_all}) -%}
+    {%- endif -%}
+    {%- if asked.has_fingerprint -%}
+        {%- do partials.append({'name': 'fingerprint', 'aggregate': 'sum(fingerprint)', 'combine': 'add', 'windows': over_all}) -%}
     {%- endif -%}
     {%- for measure in asked.measures -%}
         {%- set own = [] -%}
@@ -380,6 +467,12 @@ gaps as (
         {%- do columns.append({
             'name': asked.source ~ '_mean_gap_days',
             'expression': 'case when ' ~ count ~ ' > 1 then cast(' ~ last ~ ' - ' ~ first ~ days ~ ' / cast(' ~ count ~ ' - 1 as double) end',
+        }) -%}
+    {%- endif -%}
+    {%- if asked.has_fingerprint -%}
+        {%- do columns.append({
+            'name': asked.source ~ '_fingerprint',
+            'expression': customer_retention._fingerprint(asked, 'cumulated.fingerprint__' ~ ever),
         }) -%}
     {%- endif -%}
     {%- for feature in asked.rhythm -%}

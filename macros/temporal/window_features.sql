@@ -1,18 +1,29 @@
 {%- macro window_features(
     spine, events, source, entity, event_at, available_at=none, measures=[], windows=none, where=none, recency=true,
-    rhythm=[], comparisons=[]
+    rhythm=[], comparisons=[], incremental=none
 ) -%}
     {{ return(adapter.dispatch('window_features', 'customer_retention')(
-        spine, events, source, entity, event_at, available_at, measures, windows, where, recency, rhythm, comparisons
+        spine, events, source, entity, event_at, available_at, measures, windows, where, recency, rhythm, comparisons,
+        incremental
     )) }}
 {%- endmacro -%}
 
 {%- macro default__window_features(
-    spine, events, source, entity, event_at, available_at, measures, windows, where, recency, rhythm, comparisons
+    spine, events, source, entity, event_at, available_at, measures, windows, where, recency, rhythm, comparisons,
+    incremental
 ) -%}
-{%- set asked = customer_retention._window_declaration(source, measures, windows, recency, rhythm, comparisons) -%}
+{%- set asked = customer_retention._window_declaration(
+    source, measures, windows, recency, rhythm, comparisons, incremental,
+    definition=[event_at, available_at, where]
+) -%}
+{%- set is_daily_run = incremental and is_incremental() -%}
 with
-
+{% if is_daily_run %}
+{{ customer_retention._rows_to_compute(asked, spine, entity, customer_retention._timed_events(
+    events, entity, event_at, available_at, where, asked.event_columns
+)) }}
+{%- set spine = 'rows_to_compute' -%}
+{%- endif %}
 -- the feature times, numbered; an entity goes by the number of its first row
 spine_rows as {{ customer_retention.materialized_cte() }} (
     {{ customer_retention._numbered_spine(spine, entity) }}
@@ -122,16 +133,18 @@ older_totals as (
     select
         spine_rows.row_id
         {%- for partial in asked.partials if partial.carried %},
-        {{ partial.merge }}(buckets.{{ partial.name }}) as {{ partial.name }}
+        {{ partial.merge }}(buckets.{{ partial.name }}) over earlier as {{ partial.name }}
         {%- endfor %}
-    from buckets
-    inner join spine_rows as became_older on buckets.row_id = became_older.row_id
-    inner join spine_rows
+    from spine_rows
+    left join buckets
         on
-            became_older.entity_number = spine_rows.entity_number
-            and became_older.as_of_us <= spine_rows.as_of_us
-    where buckets.bucket = {{ asked.older_bucket }}
-    group by spine_rows.row_id
+            spine_rows.row_id = buckets.row_id
+            and buckets.bucket = {{ asked.older_bucket }}
+    window earlier as (
+        partition by spine_rows.entity_number
+        order by spine_rows.as_of_us
+        rows between unbounded preceding and current row
+    )
 ),
 {% endif %}
 {{- customer_retention._pivoted_buckets(asked) }}

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from python_ml.feature_columns import ALL_TIME
 from python_ml.scoring.card import CardColumn
 from python_ml.training.columns import CATEGORY, FLAG, NUMBER
 
@@ -21,8 +22,16 @@ LONGEST_DESCRIPTION = 70
 LONGEST_CATEGORY = 60
 
 # What "the typical customer has": numbers of things. Averages, days and attributes are "typical" themselves.
-COUNTED = ("count", "sum", "nunique")
-NEEDS_EVENTS = ("days_since_last", "days_since_first")
+COUNTED = ("count", "sum", "nunique", "active_days", "longest_streak_days", "current_streak_days")
+# What is measured over everything that is visible; null for want of events.
+NEEDS_EVENTS = {
+    "days_since_last": "no {one}",
+    "days_since_first": "no {one}",
+    "mean_gap_days": "fewer than two {many}",
+    "gap_stddev_days": "fewer than three {many}",
+}
+# One value is not enough for these.
+NEEDS_VALUES = ("variance", "stddev", "slope")
 
 
 def reason(column: CardColumn, value: Any, contribution: float) -> str:
@@ -75,20 +84,21 @@ def subject(column: CardColumn) -> str:
     'orders in the last 30 days'
     """
     aggregate = column.aggregate or ""
-    # A description that counts something says more than names can: "number of urgent tickets".
-    counted = re.fullmatch(
-        r"Number of (.+?)(?: (?:in the .+ |at any time )?before the feature time)?\.?", column.description
-    )
-    if aggregate in ("count", "sum") and counted and len(counted[1]) <= LONGEST_DESCRIPTION:
-        return " ".join(part for part in (counted[1], _window(column)) if part)
-    if column.source and aggregate in _PHRASES:
-        one, many = _nouns(column.source)
-        measure = words(column.measure or "")
-        if measure or "{measure" not in _PHRASES[aggregate]:
-            names = {"one": one, "many": many, "measure": measure, "measures": _plural(measure)}
-            phrase = _PHRASES[aggregate].format(**names)
-            return " ".join(part for part in (phrase, _window(column)) if part)
     description = column.description.strip().rstrip(".")
+    described = re.fullmatch(r"(.+?)(?: (?:in the .+|at any time) before the feature time)?", description)
+    said = described[1] if described else ""
+    # A description that counts something says more than names can: "number of urgent tickets".
+    counted = said.removeprefix("Number of ")
+    if aggregate in ("count", "sum") and counted != said and len(counted) <= LONGEST_DESCRIPTION:
+        return _over(counted, column)
+    if column.source and aggregate in _COMPARISONS and column.measure:
+        return _comparison(column)
+    measure = words(column.measure or "")
+    if column.source and aggregate in _PHRASES and (measure or "{measure" not in _PHRASES[aggregate]):
+        # So does one that words the measure in another way: "sum of amount of orders with channel web".
+        if measure and said != description and measure not in said.lower() and len(said) <= LONGEST_DESCRIPTION:
+            return _over(f"{said[0].lower()}{said[1:]}", column)
+        return _over(_phrase(column.source, measure, aggregate), column)
     if aggregate != "attribute" and description and len(description) <= LONGEST_DESCRIPTION:
         return f"{description[0].lower()}{description[1:]}" if description[1:2].islower() else description
     return words(column.name) or column.name
@@ -125,19 +135,25 @@ def number_words(value: float, grouped: bool = True) -> str:
 
 
 def _number(column: CardColumn, value: float) -> str:
-    grouped = "year" not in column.name.lower()
-    shown = number_words(value, grouped)
+    shown = _amount(column, value)
     statement = f"{subject(column)}: {shown}"
     if column.typical is None:
         return statement
     if column.missing_share > 0.5:
         return f"{statement}, where most customers have none"
-    typical = number_words(float(column.typical), grouped)
+    typical = _amount(column, float(column.typical))
     if typical == shown:
         return f"{statement}, like the typical customer"
     if column.aggregate in COUNTED:
         return f"{statement}, where the typical customer has {typical}"
     return f"{statement}, where {typical} is typical"
+
+
+def _amount(column: CardColumn, value: float) -> str:
+    """A number in the way that its kind is written: shares in percent, years without a comma."""
+    if column.aggregate == "share":
+        return f"{number_words(100 * value)} %"
+    return number_words(value, grouped="year" not in column.name.lower())
 
 
 def _flag(column: CardColumn, value: float) -> str:
@@ -167,37 +183,70 @@ def _commonest(column: CardColumn, value: Any, typical: str) -> str:
 
 def _missing(column: CardColumn) -> str:
     if column.source and column.aggregate in NEEDS_EVENTS:
-        one, _ = _nouns(column.source)
-        return f"no {one} so far" + (", unlike most customers" if column.missing_share < 0.5 else "")
-    if column.source and column.aggregate == "mean_gap_days":
-        one, _ = _nouns(column.source)
-        return f"fewer than two {_nouns(column.source)[1]} so far" + (
-            ", unlike most customers" if column.missing_share < 0.5 else ""
-        )
-    absent = "unknown" if column.aggregate == "attribute" or column.kind != NUMBER else "nothing recorded"
+        one, many = _nouns(column.source)
+        few = NEEDS_EVENTS[column.aggregate].format(one=one, many=many)
+        return f"{few} so far" + (", unlike most customers" if column.missing_share < 0.5 else "")
+    if column.aggregate in _COMPARISONS:
+        absent = "nothing to compare with"
+    elif column.aggregate in NEEDS_VALUES:
+        absent = "too little recorded"
+    elif column.aggregate == "attribute" or (column.kind != NUMBER and not column.window):
+        absent = "unknown"
+    else:
+        absent = "nothing recorded"
     statement = f"{subject(column)}: {absent}"
     if column.missing_share >= 0.5:
         return f"{statement}, like most customers"
     if column.kind != NUMBER or column.typical is None:
         return statement
-    return f"{statement}, where {number_words(float(column.typical), 'year' not in column.name)} is typical"
+    return f"{statement}, where {_amount(column, float(column.typical))} is typical"
 
 
 def _is_missing(value: Any) -> bool:
     return value is None or value != value  # NaN alone differs from itself
 
 
-def _window(column: CardColumn) -> str:
-    """Words for a window; recency has none, as it looks at everything that is visible."""
-    if column.aggregate in (*NEEDS_EVENTS, "mean_gap_days") or not column.window:
-        return ""
-    if column.window == "all_time":
-        return "so far"
-    match = re.fullmatch(r"(\d+)\s*([hdw])", column.window)
+def _phrase(source: str, measure: str, aggregate: str) -> str:
+    """A measurement in words, without its window: ``total amount of orders``."""
+    one, many = _nouns(source)
+    pattern = "{many} with {measure}" if aggregate == "count" and measure else _PHRASES[aggregate]
+    # "is refunded" and "has refund" are said of an event; "refunded" and "refund" can be said of several.
+    bare = re.sub(r"^(is|has|was) (?=.)", "", measure)
+    return pattern.format(one=one, many=many, measure=measure, measures=_plural(measure), bare=bare)
+
+
+def _comparison(column: CardColumn) -> str:
+    """What is compared, and over which windows; the registry has ``amount_sum`` for it, and ``7d/30d``."""
+    measure, _, aggregate = (column.measure or "").rpartition("_")
+    if aggregate in _PHRASES:
+        what = _phrase(column.source or "", words(measure), aggregate)
+    else:
+        what = words(column.measure or "")
+    spans = [_span(window) or window for window in (column.window or "").split("/")]
+    if len(spans) != (3 if column.aggregate == "acceleration" else 2):
+        return " ".join(part for part in (f"{column.aggregate} of {what}", f"({column.window})") if part)
+    return _COMPARISONS[column.aggregate or ""].format(*spans, what=what)
+
+
+def _over(phrase: str, column: CardColumn) -> str:
+    """Add the window to what is measured; recency has none, as it looks at everything that is visible."""
+    if column.aggregate in (*NEEDS_EVENTS, "current_streak_days") or not column.window:
+        return phrase
+    if column.window == ALL_TIME:
+        return f"{phrase} so far"
+    span = _span(column.window)
+    return f"{phrase} in {span}" if span else f"{phrase} ({column.window})"
+
+
+def _span(window: str) -> str:
+    """A window as a stretch of time, empty when it is none: ``the last 30 days``."""
+    if window == ALL_TIME:
+        return "all time"
+    match = re.fullmatch(r"(\d+)\s*([hdw])", window)
     if not match:
-        return f"({column.window})"
+        return ""
     length, unit = int(match[1]), UNITS[match[2]]
-    return f"in the last {unit}" if length == 1 else f"in the last {length} {unit}s"
+    return f"the last {unit}" if length == 1 else f"the last {length} {unit}s"
 
 
 def _plural(noun: str) -> str:
@@ -232,9 +281,30 @@ _PHRASES = {
     "mean": "average {measure} per {one}",
     "min": "lowest {measure} of {many}",
     "max": "highest {measure} of {many}",
+    "variance": "variance of {measure} over {many}",
     "stddev": "standard deviation of {measure} over {many}",
+    "slope": "trend per day of {measure} over {many}",
+    "first": "first {measure} of {many}",
+    "last": "latest {measure} of {many}",
     "nunique": "different {measures} among {many}",
+    "mode": "commonest {measure} of {many}",
+    "entropy": "variety (entropy) of {measures} among {many}",
+    "any": "{bare} for any of the {many}",
+    "all": "{bare} for all of the {many}",
+    "share": "share of {many} with {bare}",
     "days_since_last": "days since the last {one}",
     "days_since_first": "days since the first {one}",
     "mean_gap_days": "average days between {many}",
+    "active_days": "days with {many}",
+    "gap_stddev_days": "standard deviation of the days between {many}",
+    "longest_streak_days": "longest run of days with {many}",
+    "current_streak_days": "days in a row with {many}, up to now",
+}
+
+_COMPARISONS = {
+    "ratio": "ratio of {what} in {0} to {1}",
+    "difference": "difference in {what} between {0} and {1}",
+    "velocity": "change in {what} per day, {0} against {1}",
+    "momentum": "ratio of {what} per day, {0} against {1}",
+    "acceleration": "acceleration of {what} per day over {0}, {1} and {2}",
 }

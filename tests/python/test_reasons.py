@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 from python_ml.scoring.card import CardColumn, ModelCard, describe_columns
 from python_ml.scoring.champion import Champion
 from python_ml.scoring.contributions import contributions
-from python_ml.scoring.sentences import _PHRASES, number_words, reason, subject, value_text, words
+from python_ml.scoring.sentences import _COMPARISONS, _PHRASES, number_words, reason, subject, value_text, words
 from python_ml.scoring.tables import LEAST_CONTRIBUTION, _strongest, empty_reasons, reasons, score
 from python_ml.settings import Models
 from python_ml.training.calibration import probabilities
@@ -161,7 +163,7 @@ def feature(name: str, kind: str = "number", typical: object = 3.0, **more: obje
     return CardColumn(name, kind, typical=typical, **more)
 
 
-def window(source: str, measure: str | None, aggregate: str, w: str = "30d", **more: object) -> CardColumn:
+def window(source: str, measure: str | None, aggregate: str, w: str = "30d", **more: Any) -> CardColumn:
     name = "_".join(part for part in (source, measure, aggregate, w) if part)
     return feature(name, source=source, measure=measure, aggregate=aggregate, window=w, **more)
 
@@ -270,6 +272,139 @@ SENTENCES = [
         2.0, 0.1,
         "Support tickets so far: 2, where the typical customer has 3 - raises the risk.",
     ),
+    (
+        window("orders", "amount", "count", "7d"), 2.0, 0.1,
+        "Orders with amount in the last 7 days: 2, where the typical customer has 3 - raises the risk.",
+    ),
+    (
+        window("orders", "channel_web", "share", "30d", typical=0.105), 0.0, 0.1,
+        "Share of orders with channel web in the last 30 days: 0 %, where 10.5 % is typical - raises the risk.",
+    ),
+    (
+        window("orders", "channel_web", "share", "30d", typical=0.4, missing_share=0.1), np.nan, 0.1,
+        "Share of orders with channel web in the last 30 days: nothing recorded, where 40 % is typical - raises the "
+        "risk.",
+    ),
+    (
+        window("orders", "channel_web", "count", "30d",
+               description="Number of orders with channel web in the 30 days before the feature time"),
+        5.0, 0.1,
+        "Orders with channel web in the last 30 days: 5, where the typical customer has 3 - raises the risk.",
+    ),
+    (
+        window("orders", "amount_web", "sum", "30d",
+               description="Sum of amount of orders with channel web in the 30 days before the feature time"),
+        5.0, 0.1,
+        "Sum of amount of orders with channel web in the last 30 days: 5, where the typical customer has 3 - raises "
+        "the risk.",
+    ),
+    (
+        window("offers", "discount_percent", "max", "all_time",
+               description="Largest discount in percent of retention offers at any time before the feature time"),
+        5.0, 0.1,
+        "Largest discount in percent of retention offers so far: 5, where 3 is typical - raises the risk.",
+    ),
+    (
+        window("orders", "amount", "slope", "90d", typical=0.1,
+               description="Trend per day (least squares) of amount of orders in the 90 days before the feature time"),
+        -0.25, 0.1,
+        "Trend per day of amount over orders in the last 90 days: -0.25, where 0.1 is typical - raises the risk.",
+    ),
+    (
+        window("orders", "amount", "slope", "90d", typical=0.1, missing_share=0.3), np.nan, 0.1,
+        "Trend per day of amount over orders in the last 90 days: too little recorded, where 0.1 is typical - "
+        "raises the risk.",
+    ),
+    (
+        window("orders", "amount", "variance", "90d", missing_share=0.6), np.nan, 0.1,
+        "Variance of amount over orders in the last 90 days: too little recorded, like most customers - raises the "
+        "risk.",
+    ),
+    (
+        window("orders", "amount", "last", "all_time"), 1.5, 0.1,
+        "Latest amount of orders so far: 1.5, where 3 is typical - raises the risk.",
+    ),
+    (
+        window("orders", "channel", "first", "90d", kind="category", typical="web", typical_share=0.7), "app", 0.1,
+        "First channel of orders in the last 90 days is app, where most customers have web - raises the risk.",
+    ),
+    (
+        window("orders", "category", "mode", "90d", kind="category", typical="toys", typical_share=0.4), "toys", -0.1,
+        "Commonest category of orders in the last 90 days is toys, the most common value - lowers the risk.",
+    ),
+    (
+        window("orders", "category", "mode", "90d", kind="category", typical="toys", missing_share=0.2), np.nan, 0.1,
+        "Commonest category of orders in the last 90 days: nothing recorded - raises the risk.",
+    ),
+    (
+        window("orders", "category", "entropy", "90d", typical=1.0986), 0.0, 0.1,
+        "Variety (entropy) of categories among orders in the last 90 days: 0, where 1.1 is typical - raises the risk.",
+    ),
+    (
+        window("tickets", "is_urgent", "any", "30d", kind="flag", typical=0.0, typical_share=0.9), 1.0, 0.1,
+        "Urgent for any of the tickets in the last 30 days: yes, where most customers have no - raises the risk.",
+    ),
+    (
+        window("tickets", "urgent", "all", "24h", kind="flag", typical=0.0, missing_share=0.9), np.nan, -0.1,
+        "Urgent for all of the tickets in the last 24 hours: nothing recorded, like most customers - lowers the risk.",
+    ),
+    (
+        window("tickets", "urgent", "share", "30d", typical=0.0), 1 / 3, 0.1,
+        "Share of tickets with urgent in the last 30 days: 33.3 %, where 0 % is typical - raises the risk.",
+    ),
+    (
+        window("logins", None, "active_days", "30d", typical=12.0), 2.0, 0.1,
+        "Days with logins in the last 30 days: 2, where the typical customer has 12 - raises the risk.",
+    ),
+    (
+        window("logins", None, "gap_stddev_days", "all_time", missing_share=0.1), np.nan, 0.1,
+        "Fewer than three logins so far, unlike most customers - raises the risk.",
+    ),
+    (
+        window("logins", None, "gap_stddev_days", "all_time"), 8.0, 0.1,
+        "Standard deviation of the days between logins: 8, where 3 is typical - raises the risk.",
+    ),
+    (
+        window("logins", None, "longest_streak_days", "all_time"), 8.0, -0.1,
+        "Longest run of days with logins so far: 8, where the typical customer has 3 - lowers the risk.",
+    ),
+    (
+        window("logins", None, "current_streak_days", "all_time"), 0.0, 0.1,
+        "Days in a row with logins, up to now: 0, where the typical customer has 3 - raises the risk.",
+    ),
+    (
+        window("orders", "count", "velocity", "7d/30d", typical=0.0,
+               description="Number of orders per day in the 7 days before the feature time, less that in the 30 days "
+               "before it"),
+        -0.125, 0.1,
+        "Change in orders per day, the last 7 days against the last 30 days: -0.12, where 0 is typical - raises the "
+        "risk.",
+    ),
+    (
+        window("orders", "amount_sum", "ratio", "30d/all_time", typical=0.2), 0.05, 0.1,
+        "Ratio of total amount of orders in the last 30 days to all time: 0.05, where 0.2 is typical - raises the "
+        "risk.",
+    ),
+    (
+        window("orders", "amount_sum", "ratio", "7d/30d", typical=0.2, missing_share=0.3), np.nan, 0.1,
+        "Ratio of total amount of orders in the last 7 days to the last 30 days: nothing to compare with, where 0.2 "
+        "is typical - raises the risk.",
+    ),
+    (
+        window("orders", "channel_web_share", "difference", "24h/7d", typical=0.0), -0.5, 0.1,
+        "Difference in share of orders with channel web between the last 24 hours and the last 7 days: -0.5, where 0 "
+        "is typical - raises the risk.",
+    ),
+    (
+        window("orders", "channel_web_count", "momentum", "7d/30d", typical=1.0), 0.5, 0.1,
+        "Ratio of orders with channel web per day, the last 7 days against the last 30 days: 0.5, where 1 is typical "
+        "- raises the risk.",
+    ),
+    (
+        window("logins", "count", "acceleration", "1d/1w/4w", typical=0.0), 0.5, -0.1,
+        "Acceleration of logins per day over the last day, the last week and the last 4 weeks: 0.5, where 0 is "
+        "typical - lowers the risk.",
+    ),
     (feature("x"), -0.000001, 0.1, "X: -0.000001, where 3 is typical - raises the risk."),
 ]  # fmt: skip
 
@@ -284,8 +419,8 @@ def test_sentences(column: CardColumn, value: object, push: float, said: str) ->
     name=st.text(min_size=1, max_size=30),
     source=st.none() | st.text(max_size=20),
     measure=st.none() | st.text(max_size=20),
-    aggregate=st.none() | st.sampled_from([*_PHRASES, "attribute", "trend"]),
-    over=st.none() | st.sampled_from(["7d", "24h", "2w", "all_time", "odd"]),
+    aggregate=st.none() | st.sampled_from([*_PHRASES, *_COMPARISONS, "attribute", "trend"]),
+    over=st.none() | st.sampled_from(["7d", "24h", "2w", "all_time", "odd", "7d/30d", "1d/odd/all_time"]),
     description=st.text(max_size=90),
     kind=st.sampled_from(["number", "flag", "category"]),
     share=st.floats(0, 1),

@@ -14,7 +14,7 @@
 [%- if measures %]
     measures=[
 [%- for measure in measures %]
-        {'name': '[[ measure.name ]]', 'expression': '[[ measure.expression ]]', 'aggregates': [[ measure.aggregates | list ]][% if measure.type %], 'type': '[[ measure.type ]]'[% endif %]},
+        [[ measure.declaration() ]],
 [%- endfor %]
     ],
 [%- endif %]

@@ -1,0 +1,26 @@
+{%- macro chunk_condition(entity) -%}
+    {{ return(adapter.dispatch('chunk_condition', 'customer_retention')(entity)) }}
+{%- endmacro -%}
+
+{#- The mark is what the materialization counts on from: chunk 0, then 1, and so on. -#}
+{%- macro default__chunk_condition(entity) -%}
+    {%- if config is defined and config.get('materialized') == 'chunked_table' -%}
+        {%- set chunks = customer_retention.window_chunks() -%}
+        {{ return(customer_retention.hash_value([entity]) ~ ' % ' ~ chunks ~ ' = /* chunk */ 0') }}
+    {%- endif -%}
+    {{ return(none) }}
+{%- endmacro -%}
+
+{#- Spark works in partitions, and spills them, by itself. -#}
+{%- macro spark__chunk_condition(entity) -%}
+    {{ return(none) }}
+{%- endmacro -%}
+
+{#- Private: in how many chunks, from the model's meta or the project's variable. -#}
+{%- macro window_chunks() -%}
+    {%- set chunks = (config.get('meta') or {}).get('window_chunks', var('window_chunks', 1)) -%}
+    {%- if chunks is not integer or chunks < 1 -%}
+        {{ exceptions.raise_compiler_error("window_chunks: must be a whole number of at least 1, not `" ~ chunks ~ "`.") }}
+    {%- endif -%}
+    {{ return(chunks) }}
+{%- endmacro -%}

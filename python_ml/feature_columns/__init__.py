@@ -1,0 +1,32 @@
+"""What the macro ``window_features`` will call its columns, known before it runs.
+
+The macro makes columns from a source, measures and windows; this package makes the same names, in the same order,
+with their types, plain descriptions and registry metadata, so that YAML can be written (and checked) from one
+declaration.
+"""
+
+from python_ml.feature_columns.columns import RHYTHM, FeatureColumn, window_feature_columns
+from python_ml.feature_columns.comparisons import KINDS, Comparison
+from python_ml.feature_columns.measures import AGGREGATES, Measure
+from python_ml.feature_columns.windows import (
+    ALL_TIME,
+    duration_words,
+    sorted_windows,
+    window_hours,
+    window_words,
+)
+
+__all__ = [
+    "AGGREGATES",
+    "ALL_TIME",
+    "KINDS",
+    "RHYTHM",
+    "Comparison",
+    "FeatureColumn",
+    "Measure",
+    "duration_words",
+    "sorted_windows",
+    "window_feature_columns",
+    "window_hours",
+    "window_words",
+]

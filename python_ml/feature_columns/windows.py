@@ -1,0 +1,50 @@
+"""Windows: their lengths, their order, and how they read in a sentence."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from python_ml.errors import UserError
+
+ALL_TIME = "all_time"
+_HOURS = {"h": 1, "d": 24, "w": 168}
+_UNITS = {"h": "hour", "d": "day", "w": "week"}
+
+
+def sorted_windows(windows: Iterable[str]) -> list[str]:
+    """Windows from short to long, ``all_time`` last: the order of the macro's columns.
+
+    Raises
+    ------
+    UserError
+        When a window is not ``<n>h``, ``<n>d``, ``<n>w`` or ``all_time``.
+    """
+    return sorted(windows, key=window_hours)
+
+
+def window_hours(window: str) -> float:
+    """Length of a window in hours (infinite for ``all_time``)."""
+    if window == ALL_TIME:
+        return float("inf")
+    found = re.fullmatch(r"(\d+)([hdw])", window)
+    if not found:
+        raise UserError(
+            f"`{window}` is not a window.",
+            where="windows",
+            mend="write 24h, 7d, 2w or all_time, for instance",
+        )
+    return int(found[1]) * _HOURS[found[2]]
+
+
+def window_words(window: str) -> str:
+    """A window in words: ``in the 30 days before``."""
+    if window == ALL_TIME:
+        return "at any time before"
+    return f"in the {duration_words(window)} before"
+
+
+def duration_words(duration: str) -> str:
+    """A duration in words: ``30 days``."""
+    number, unit = int(duration[:-1]), _UNITS[duration[-1]]
+    return f"{number} {unit}{'' if number == 1 else 's'}"

@@ -1,0 +1,174 @@
+"""Windows kept up to date run by run equal the same windows made at once, whatever arrives in which order."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pytest
+from dbt.cli.main import dbtRunner
+
+from . import batches, oracle
+from .engine import SCHEMAS
+
+PROJECT = Path(__file__).resolve().parents[2] / "fixtures" / "daily_project"
+WINDOWS = ("24h", "30d", "all_time")
+RUNS = 5
+Rows = list[dict[str, Any]]
+
+
+class Daily:
+    """The fixture project in a folder of its own, with a DuckDB file whose raw tables a test fills."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "daily.duckdb"
+        self._options = [
+            "--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT), "--quiet",
+            "--target-path", str(folder / "target"), "--log-path", str(folder / "logs"),
+        ]  # fmt: skip
+
+    def fill(self, **tables: Rows) -> None:
+        with duckdb.connect(str(self.path)) as connection:
+            connection.execute("create schema if not exists raw")
+            for name, rows in tables.items():
+                schema = SCHEMAS["spine" if name.endswith("spine") else "events"]
+                connection.register("incoming", pa.Table.from_pylist(rows, schema=schema))
+                connection.execute(f"create or replace table raw.{name} as from incoming")
+                connection.unregister("incoming")
+
+    def build(self, *arguments: str, least_items: int = -99) -> None:
+        os.environ["DAILY_DUCKDB_PATH"] = str(self.path)
+        options = [*self._options, "--vars", f"{{least_items: {least_items}, window_chunks: 4}}", *arguments]
+        result = dbtRunner().invoke(["build", *options])
+        if not result.success:
+            raise AssertionError(f"dbt build failed: {result.exception or [r.message for r in result.result]}")
+
+    def query(self, sql: str) -> list[tuple]:
+        with duckdb.connect(str(self.path)) as connection:
+            return connection.execute(sql).fetchall()
+
+    def difference(self, left: str, right: str) -> list[tuple]:
+        """Rows of one table that the other lacks, and the other way round."""
+        return self.query(f"(from {left} except all from {right}) union all (from {right} except all from {left})")
+
+    def count(self, table: str) -> int:
+        return self.query(f"select count(*) from {table}")[0][0]
+
+
+@pytest.fixture
+def daily(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Daily]:
+    monkeypatch.setenv("DBT_SEND_ANONYMOUS_USAGE_STATS", "false")
+    monkeypatch.setenv("DAILY_DUCKDB_PATH", str(tmp_path / "daily.duckdb"))
+    yield Daily(tmp_path)
+
+
+def _arrived(world: dict[str, Rows], draw: random.Random, watermark: Any) -> dict[str, Rows]:
+    def known(row: dict[str, Any]) -> bool:
+        time = oracle.known_at(row["event_at"], row["available_at"])
+        return time is None or time < watermark
+
+    events = [row for row in world["events"] if known(row)]
+    spine = [row for row in world["spine"] if row["feature_timestamp"] <= watermark]
+    return {"events": draw.sample(events, len(events)), "spine": draw.sample(spine, len(spine))}
+
+
+def test_runs_in_any_order_of_arrival_equal_one(daily: Daily) -> None:
+    """What is known arrives bit by bit; rows are only ever appended, and none of them would be another today."""
+    world = batches.batched_worlds(11, 400, WINDOWS)
+    draw = random.Random(11)
+    times = sorted({row["feature_timestamp"] for row in world["spine"]})
+    watermarks = [*sorted(draw.sample(times[:-1], RUNS - 1)), times[-1]]
+    counts = [0]
+    for watermark in watermarks:
+        daily.fill(**_arrived(world, draw, watermark), edited_events=[], edited_spine=[])
+        daily.build("--select", "appended", "appended_at_once")
+        assert daily.difference("appended", "appended_at_once") == [], watermark
+        counts.append(daily.count("appended"))
+    assert counts == sorted(set(counts)), "a run had nothing to do"
+
+    daily.fill(**world)
+    daily.build("--select", "appended", "appended_at_once", "in_chunks")
+    assert daily.count("appended") == len(world["spine"]) == counts[-1]
+    assert daily.difference("appended", "appended_at_once") == []
+    assert daily.difference("in_chunks", "appended_at_once") == []
+
+    before = daily.query("from appended order by all")
+    daily.build("--select", "appended")
+    assert daily.query("from appended order by all") == before, "a second build changed something"
+    daily.build("--select", "appended", "--full-refresh")
+    assert daily.difference("appended", "appended_at_once") == []
+
+
+def _edit(draw: random.Random, rows: Rows) -> Rows:
+    """Some rows deleted, some changed in one place, some of another customer's invented."""
+    changes: list[Callable[[dict[str, Any]], dict[str, Any] | None]] = [
+        lambda row: None,
+        lambda row: row | {"amount": None if row["amount"] else 7},
+        lambda row: row | {"category": "changed"},
+        lambda row: row | {"customer_id": draw.choice(rows)["customer_id"]},
+        lambda row: row | {"event_at": draw.choice(rows)["event_at"]},
+    ]
+    edited = [draw.choice(changes)(row) if draw.random() < 0.05 else row for row in rows]
+    kept = [row for row in edited if row is not None]
+    return draw.sample(kept, len(kept))
+
+
+def test_corrections_reach_the_rows_that_they_concern_and_no_others(daily: Daily) -> None:
+    """A source that rewrites its past, without saying when: rows are made anew, or go, where something changed."""
+    world = batches.batched_worlds(12, 300, WINDOWS)
+    draw = random.Random(12)
+    events = world["events"]
+    for run in range(RUNS):
+        spine = draw.sample(world["spine"], len(world["spine"]) * 9 // 10)
+        daily.fill(events=[], spine=[], edited_events=events, edited_spine=spine)
+        if run:
+            # a mark that only a row made anew loses
+            with duckdb.connect(str(daily.path)) as connection:
+                connection.execute("update corrected set orders_days_since_first = -1")
+        daily.build("--select", "corrected", "corrected_at_once")
+        if run:
+            [[kept, made]] = daily.query(
+                "select count(*) filter (orders_days_since_first = -1), count(*) from corrected"
+            )
+            assert 0 < kept < made, "all rows were made anew, or none"
+            with duckdb.connect(str(daily.path)) as connection:
+                connection.execute("""
+                    update corrected set orders_days_since_first = whole.orders_days_since_first
+                    from corrected_at_once as whole
+                    where corrected.orders_days_since_first = -1
+                        and whole.customer_id = corrected.customer_id
+                        and whole.feature_timestamp = corrected.feature_timestamp
+                """)
+        assert daily.difference("corrected", "corrected_at_once") == [], run
+        events = _edit(draw, events)
+
+
+def test_another_declaration_makes_every_row_anew(daily: Daily) -> None:
+    world = batches.batched_worlds(13, 40, WINDOWS)
+    daily.fill(events=[], spine=[], edited_events=world["events"], edited_spine=world["spine"])
+    daily.build("--select", "corrected", "corrected_at_once")
+    daily.build("--select", "corrected", "corrected_at_once", least_items=2)
+    assert daily.difference("corrected", "corrected_at_once") == []
+    assert daily.count("corrected") == len(world["spine"])
+
+
+def test_a_crash_between_chunks_leaves_the_old_table(daily: Daily) -> None:
+    world = batches.batched_worlds(14, 40, WINDOWS)
+    daily.fill(**world, edited_events=[], edited_spine=[])
+    daily.build("--select", "in_chunks")
+    before = daily.query("from in_chunks order by all")
+    with duckdb.connect(str(daily.path)) as connection:
+        # an amount that no decimal(18, 4) holds, in the last chunk alone
+        connection.execute("alter table raw.events alter amount type double")
+        connection.execute("""
+            update raw.events set amount = 1e15
+            where cast(hash(customer_id) >> 1 as bigint) % 4 = 3
+        """)
+    with pytest.raises(AssertionError, match="Could not cast"):
+        daily.build("--select", "in_chunks")
+    assert daily.query("from in_chunks order by all") == before
