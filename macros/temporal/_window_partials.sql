@@ -469,12 +469,6 @@ gaps as (
             'expression': 'case when ' ~ count ~ ' > 1 then cast(' ~ last ~ ' - ' ~ first ~ days ~ ' / cast(' ~ count ~ ' - 1 as double) end',
         }) -%}
     {%- endif -%}
-    {%- if asked.has_fingerprint -%}
-        {%- do columns.append({
-            'name': asked.source ~ '_fingerprint',
-            'expression': customer_retention._fingerprint(asked, 'cumulated.fingerprint__' ~ ever),
-        }) -%}
-    {%- endif -%}
     {%- for feature in asked.rhythm -%}
         {%- if feature == 'active_days' -%}
             {%- for window in asked.windows -%}
@@ -491,6 +485,12 @@ gaps as (
             }[feature]}) -%}
         {%- endif -%}
     {%- endfor -%}
+    {%- if asked.has_fingerprint -%}
+        {%- do columns.append({
+            'name': asked.source ~ '_fingerprint',
+            'expression': customer_retention._fingerprint(asked, 'cumulated.fingerprint__' ~ ever),
+        }) -%}
+    {%- endif -%}
     {{ return(columns) }}
 {%- endmacro -%}
 

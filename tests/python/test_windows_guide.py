@@ -94,7 +94,10 @@ def _as_written(value: Any, written: str) -> str:
 
 def test_the_guide_has_its_examples():
     assert {"A first call", "Numbers", "Text", "Booleans", "Rhythm", "Comparisons"} <= EXAMPLES.keys()
-    assert len(EXAMPLES) == GUIDE.read_text(encoding="utf-8").count("{{ customer_retention.window_features(")
+    # those with a configuration are about how a table is kept, which the tests of daily runs show
+    blocks = GUIDE.read_text(encoding="utf-8").split("```sql\n")[1:]
+    calls = [block for block in blocks if block.startswith("{{ customer_retention.window_features(")]
+    assert len(EXAMPLES) == len(calls)
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
