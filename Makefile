@@ -40,8 +40,8 @@ format: $(READY) ## mend what can be mended by itself
 	@$(BIN)/ruff format .
 	@$(BIN)/sqlfluff fix --disable-progress-bar models snapshots analyses tests/singular
 
-bench: $(READY) ## measure speed, as ratios
-	@$(BIN)/python -m tests.bench
+bench: $(READY) ## measure speed and memory, as ratios (more: python -m tests.bench --help)
+	@$(BIN)/python -m tests.bench $(BENCH)
 
 docs: $(READY) ## write dbt's docs, with the lineage, to target/index.html
 	@$(BIN)/dbt docs generate --static
