@@ -3,5 +3,5 @@
 {%- endmacro -%}
 
 {%- macro default__clean_text(column) -%}
-    nullif(trim({{ column }}), '')
+    nullif({{ customer_retention.trimmed(column) }}, '')
 {%- endmacro -%}

@@ -10,7 +10,7 @@
     row_number() over (
             partition by {{ key }}, case when {{ reason }} is null then 1 else 0 end
             order by
-                {{ known_at }}
+                {{ known_at }} nulls last
                 {%- for column in tie_breakers %},
                 {{ column }} nulls last
                 {%- endfor %}

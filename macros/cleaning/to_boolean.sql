@@ -4,7 +4,7 @@
 
 {%- macro default__to_boolean(column) -%}
     case
-        when lower(trim({{ column }})) in ('true', 't', 'yes', 'y', '1') then true
-        when lower(trim({{ column }})) in ('false', 'f', 'no', 'n', '0') then false
+        when lower({{ customer_retention.trimmed(column) }}) in ('true', 't', 'yes', 'y', '1') then true
+        when lower({{ customer_retention.trimmed(column) }}) in ('false', 'f', 'no', 'n', '0') then false
     end
 {%- endmacro -%}

@@ -203,6 +203,7 @@
         kind=kind,
         precision=decimal.group(1) | int if decimal else none,
         scale=decimal.group(2) | int if decimal else 0,
+        is_narrow=decimal and decimal.group(1) | int <= 9,
         has_ticks=kind == 'number' and of_numbers | length > 0,
         has_trues=kind == 'boolean' and of_counts | length > 0,
         has_plain_value=(kind == 'text' and aggregates | select('in', ['first', 'last', 'count']) | list | length > 0)

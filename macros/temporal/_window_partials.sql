@@ -187,10 +187,11 @@ rows_to_compute as {{ customer_retention.materialized_cte() }} (
             {%- do own.append(['trues', 'count(case when ' ~ flag ~ ' then 1 end)', 'add']) -%}
         {%- endif -%}
         {%- if measure.needs_sum -%}
-            {%- do own.append(['sum', 'sum(' ~ ticks ~ ')', 'add']) -%}
+            {%- do own.append(['sum', 'cast(sum(' ~ ticks ~ ') as bigint)' if measure.is_narrow else 'sum(' ~ ticks ~ ')', 'add']) -%}
         {%- endif -%}
         {%- if measure.has_spread -%}
-            {%- do own.append(['squares', 'sum(' ~ measure.name ~ '__square)', 'add']) -%}
+            {%- set square = customer_retention.square(ticks, measure.precision) if measure.is_narrow else measure.name ~ '__square' -%}
+            {%- do own.append(['squares', 'sum(' ~ square ~ ')', 'add']) -%}
         {%- endif -%}
         {%- if measure.has_slope -%}
             {%- set time = 'case when ' ~ ticks ~ ' is not null then event_s end' -%}

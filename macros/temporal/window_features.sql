@@ -76,7 +76,7 @@ ordered_events as (
         {%- for column in asked.pair_columns %},
         timed_events.{{ column.name }}
         {%- endfor %}
-        {%- for measure in asked.measures if measure.has_spread %},
+        {%- for measure in asked.measures if measure.has_spread and not measure.is_narrow %},
         {{ customer_retention.square('timed_events.' ~ measure.name ~ '__ticks', measure.precision) }} as {{ measure.name }}__square
         {%- endfor %}
         {%- for measure in asked.measures if measure.has_codes %},
