@@ -249,46 +249,95 @@ rows_to_compute as {{ customer_retention.materialized_cte() }} (
     {%- endif -%}
 {%- endmacro -%}
 
-{#- DuckDB joins the buckets one by one, which beats a second group-by; Spark shuffles less with one. -#}
-{%- macro _pivoted_buckets(asked) -%}
-    {{ return(adapter.dispatch('_pivoted_buckets', 'customer_retention')(asked)) }}
+{#-
+    The buckets of a row side by side, the one of older events with all that had become too old by then, so that
+    `bucket_<index>.<partial>` is a column. DuckDB joins them one by one, which beats a second group-by.
+-#}
+{%- macro _side_by_side(asked, entity) -%}
+    {{ return(adapter.dispatch('_side_by_side', 'customer_retention')(asked, entity)) }}
 {%- endmacro -%}
 
-{%- macro default___pivoted_buckets(asked) -%}
+{%- macro default___side_by_side(asked, entity) -%}
+{%- if asked.carries %}
+-- what had become too old by then
+older_totals as (
+    select
+        spine_rows.row_id
+        {%- for partial in asked.partials if partial.carried %},
+        {{ partial.merge }}(buckets.{{ partial.name }}) over earlier as {{ partial.name }}
+        {%- endfor %}
+    from spine_rows
+    left join buckets
+        on
+            spine_rows.row_id = buckets.row_id
+            and buckets.bucket = {{ asked.older_bucket }}
+    {{ customer_retention._earlier_rows() }}
+),
+{% endif %}
 {%- endmacro -%}
 
-{%- macro spark___pivoted_buckets(asked) -%}
-{%- if asked.bounded %}
--- the buckets of a row side by side
+{#- Spark makes a table anew for each of its readers, so here one query reads the buckets, and once. -#}
+{%- macro spark___side_by_side(asked, entity) %}
 pivoted as (
     select
         row_id
-        {%- for window in asked.bounded %},
-        max(case when bucket = {{ window.index }} then struct({{ asked.partials | map(attribute='name') | join(', ') }}) end) as bucket_{{ window.index }}
+        {%- for bucket in range(1, asked.older_bucket + (1 if asked.carries else 0)) %}
+        {%- for partial in asked.partials if bucket < asked.older_bucket or partial.carried %},
+        max(case when bucket = {{ bucket }} then {{ partial.name }} end) as {{ partial.name }}__{{ bucket }}
+        {%- endfor %}
         {%- endfor %}
     from buckets
     group by row_id
 ),
-{% endif -%}
+
+-- the last one holds what had become too old by then
+side_by_side as (
+    select
+        spine_rows.*
+        {%- for window in asked.bounded %},
+        named_struct(
+            {%- for partial in asked.partials %}
+            '{{ partial.name }}', pivoted.{{ partial.name }}__{{ window.index }}{{ ',' if not loop.last }}
+            {%- endfor %}
+        ) as bucket_{{ window.index }}
+        {%- endfor %}
+        {%- if asked.carries %},
+        named_struct(
+            {%- for partial in asked.partials if partial.carried %}
+            '{{ partial.name }}', {{ partial.merge }}(pivoted.{{ partial.name }}__{{ asked.older_bucket }}) over earlier{{ ',' if not loop.last }}
+            {%- endfor %}
+        ) as bucket_{{ asked.older_bucket }}
+        {%- endif %}
+    from spine_rows
+    left join pivoted on spine_rows.row_id = pivoted.row_id
+    {{ customer_retention._earlier_rows() if asked.carries }}
+),
+{% endmacro -%}
+
+{%- macro _earlier_rows() -%}
+    window earlier as (
+        partition by spine_rows.entity_number
+        order by spine_rows.as_of_us
+        rows between unbounded preceding and current row
+    )
 {%- endmacro -%}
 
-{%- macro _bucket_joins(asked) -%}
-    {{- adapter.dispatch('_bucket_joins', 'customer_retention')(asked) }}
-    {%- if asked.carries %}
-    left join older_totals as bucket_{{ asked.older_bucket }} on spine_rows.row_id = bucket_{{ asked.older_bucket }}.row_id
-    {%- endif -%}
+{%- macro _rows_with_buckets(asked) -%}
+    {{ return(adapter.dispatch('_rows_with_buckets', 'customer_retention')(asked)) }}
 {%- endmacro -%}
 
-{%- macro default___bucket_joins(asked) -%}
+{%- macro default___rows_with_buckets(asked) -%}
+    spine_rows
     {%- for window in asked.bounded %}
     left join buckets as bucket_{{ window.index }} on spine_rows.row_id = bucket_{{ window.index }}.row_id and bucket_{{ window.index }}.bucket = {{ window.index }} -- {{ window.name }}
-    {%- endfor -%}
+    {%- endfor %}
+    {%- if asked.carries %}
+    left join older_totals as bucket_{{ asked.older_bucket }} on spine_rows.row_id = bucket_{{ asked.older_bucket }}.row_id
+    {%- endif %}
 {%- endmacro -%}
 
-{%- macro spark___bucket_joins(asked) -%}
-    {%- if asked.bounded %}
-    left join pivoted on spine_rows.row_id = pivoted.row_id
-    {%- endif -%}
+{%- macro spark___rows_with_buckets(asked) -%}
+    side_by_side as spine_rows
 {%- endmacro -%}
 
 {#- The values of a measure told apart one by one: those that have no bit, or, where frequencies matter, all. -#}

@@ -16,7 +16,7 @@
     source, measures, windows, recency, rhythm, comparisons, incremental,
     definition=[event_at, available_at, where]
 ) -%}
-{%- set is_daily_run = incremental and is_incremental() -%}
+{%- set is_daily_run = incremental and this is defined and is_incremental() -%}
 with
 {% if is_daily_run %}
 {{ customer_retention._rows_to_compute(asked, spine, entity, customer_retention._timed_events(
@@ -127,27 +127,7 @@ buckets as {{ customer_retention.materialized_cte() }} (
     from pairs
     group by row_id, pairs.bucket
 ),
-{% if asked.carries %}
--- what had become too old by then
-older_totals as (
-    select
-        spine_rows.row_id
-        {%- for partial in asked.partials if partial.carried %},
-        {{ partial.merge }}(buckets.{{ partial.name }}) over earlier as {{ partial.name }}
-        {%- endfor %}
-    from spine_rows
-    left join buckets
-        on
-            spine_rows.row_id = buckets.row_id
-            and buckets.bucket = {{ asked.older_bucket }}
-    window earlier as (
-        partition by spine_rows.entity_number
-        order by spine_rows.as_of_us
-        rows between unbounded preceding and current row
-    )
-),
-{% endif %}
-{{- customer_retention._pivoted_buckets(asked) }}
+{{ customer_retention._side_by_side(asked, entity) }}
 {%- for measure in asked.measures if measure.has_values %}
 {{ customer_retention._value_ctes(asked, measure, entity, customer_retention._timed_events(
     events, entity, event_at, available_at, where, [{'name': 'seen', 'expression': measure.value}], indent=8
@@ -168,8 +148,7 @@ cumulated as (
         {{ customer_retention._cumulated(partial, loop.index, loop.previtem) }} as {{ partial.name }}__{{ window }}
         {%- endfor %}
         {%- endfor %}
-    from spine_rows
-    {{- customer_retention._bucket_joins(asked) }}
+    from {{ customer_retention._rows_with_buckets(asked) }}
 ),
 
 features as (
