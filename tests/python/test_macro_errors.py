@@ -37,6 +37,27 @@ def _measure(**changed: Any) -> dict[str, Any]:
     return FEATURES | {"measures": [measure]}
 
 
+def _values(values: Any, **changed: Any) -> dict[str, Any]:
+    channel = {"name": "channel", "expression": "channel", "aggregates": ["count"], "type": "text"}
+    return FEATURES | {"measures": [channel | {"values": values} | changed]}
+
+
+def _by(values: Any = ..., **changed: Any) -> dict[str, Any]:
+    return _measure(name="paid", by="channel", values=values, **changed)
+
+
+def _compared(of: Any = "amount_sum", kind: Any = "ratio", windows: Any = ("7d", "30d"), **more: Any) -> dict[str, Any]:
+    """The measure `amount`, with aggregates of all kinds, and one comparison."""
+    measures = [
+        AMOUNT | {"aggregates": ["sum", "mean", "mode"]},
+        AMOUNT | {"name": "late", "windows": ["30d", "all_time"]},
+        {"name": "plan", "expression": "plan", "aggregates": ["last"], "type": "text"},
+    ]
+    given = {"of": of, "kind": kind, "windows": list(windows) if isinstance(windows, tuple) else windows} | more
+    given = {key: value for key, value in given.items() if value is not ...}
+    return FEATURES | {"measures": measures, "comparisons": [given]}
+
+
 # case -> macro, its arguments, and what the message must say
 CASES: dict[str, tuple[str, dict[str, Any], list[str]]] = {
     "unknown aggregate": (
@@ -71,6 +92,146 @@ CASES: dict[str, tuple[str, dict[str, Any], list[str]]] = {
     "windows of one length": ("window_features", FEATURES | {"windows": ["24h", "1d"]}, ["windows", "24h", "1d"]),
     "windows as text": ("window_features", FEATURES | {"windows": "7d"}, ["windows", "list", "7d"]),
     "source that is no name": ("window_features", FEATURES | {"source": "my orders"}, ["source", "my orders"]),
+    "measure with two underscores on end": (
+        "window_features",
+        _measure(name="amount__spent"),
+        ["amount__spent", "name"],
+    ),
+    "decimal of too many digits": (
+        "window_features",
+        _measure(type="decimal(19, 4)"),
+        ["amount", "decimal(19, 4)", "18"],
+    ),
+    "decimal of more places than digits": (
+        "window_features",
+        _measure(type="decimal(4, 6)"),
+        ["amount", "decimal(4, 6)"],
+    ),
+    "sum of text": ("window_features", _measure(type="text"), ["amount", "sum", "text"]),
+    "slope of text": (
+        "window_features",
+        _measure(type="text", aggregates=["count", "slope"]),
+        ["amount", "slope", "text"],
+    ),
+    "any of text": ("window_features", _measure(type="text", aggregates=["mode", "any"]), ["amount", "any", "boolean"]),
+    "mean of a boolean": (
+        "window_features",
+        _measure(type="boolean", aggregates=["mean"]),
+        ["amount", "mean", "boolean"],
+    ),
+    "stddev of a boolean": (
+        "window_features",
+        _measure(type="boolean", aggregates=["share", "stddev"]),
+        ["amount", "stddev", "boolean"],
+    ),
+    "all of a number": (
+        "window_features",
+        _measure(type="decimal(9, 2)", aggregates=["all"]),
+        ["amount", "all", "boolean", "decimal(9, 2)"],
+    ),
+    "share of text without values": (
+        "window_features",
+        _measure(type="text", aggregates=["share"]),
+        ["amount", "share", "boolean"],
+    ),
+    "by without values": ("window_features", _by(), ["paid", "by", "values"]),
+    "values as text": ("window_features", _values("web"), ["channel", "values", "list", "web"]),
+    "values without by, count and share": (
+        "window_features",
+        _values(["web"], aggregates=["nunique"]),
+        ["channel", "values", "by", "count", "share"],
+    ),
+    "no values": ("window_features", _values([]), ["channel", "values"]),
+    "value that leaves no name": ("window_features", _values(["web", "!?"]), ["channel", "values", "!?"]),
+    "value that is empty": ("window_features", _by(["web", ""]), ["paid", "values"]),
+    "values of one name": ("window_features", _values(["Call centre", "call-centre"]), ["Call centre", "call-centre"]),
+    "values of one name with by": ("window_features", _by(["web", "WEB "]), ["paid", "`web`", "`WEB `"]),
+    "bad name for a value": ("window_features", _values({"Web shop": "web"}), ["channel", "values", "Web shop"]),
+    "value that spells another measure": (
+        "window_features",
+        FEATURES
+        | {"measures": [*_values(["web"])["measures"], AMOUNT | {"name": "channel_web", "aggregates": ["count"]}]},
+        ["channel_web"],
+    ),
+    "unknown rhythm": (
+        "window_features",
+        FEATURES | {"rhythm": ["active_weeks"]},
+        ["rhythm", "active_weeks", "active_days", "gap_stddev_days", "longest_streak_days", "current_streak_days"],
+    ),
+    "rhythm as text": ("window_features", FEATURES | {"rhythm": "active_days"}, ["rhythm", "list", "active_days"]),
+    "rhythm twice": (
+        "window_features",
+        FEATURES | {"rhythm": ["active_days", "active_days"]},
+        ["rhythm", "active_days", "twice"],
+    ),
+    "comparisons that are no list": (
+        "window_features",
+        FEATURES | {"comparisons": {"of": "count"}},
+        ["comparisons", "of"],
+    ),
+    "comparison that is no mapping": (
+        "window_features",
+        FEATURES | {"comparisons": ["count"]},
+        ["comparisons", "count"],
+    ),
+    "comparison without of": ("window_features", _compared(of=...), ["comparisons", "of"]),
+    "comparison without a kind": ("window_features", _compared(kind=...), ["comparisons", "kind"]),
+    "comparison without windows": ("window_features", _compared(windows=...), ["comparisons", "windows"]),
+    "comparison with an unknown key": ("window_features", _compared(window="7d"), ["comparisons", "window", "windows"]),
+    "comparison of an unknown kind": (
+        "window_features",
+        _compared(kind="growth"),
+        ["comparisons", "growth", "ratio", "difference", "velocity", "momentum", "acceleration"],
+    ),
+    "comparison of nothing there": ("window_features", _compared("amount_max"), ["comparisons", "amount_max"]),
+    "comparison of a mode": ("window_features", _compared("amount_mode"), ["comparisons", "amount_mode"]),
+    "comparison of text": ("window_features", _compared("plan_last"), ["comparisons", "plan_last"]),
+    "comparison over a window not declared": (
+        "window_features",
+        _compared(windows=("7d", "90d")),
+        ["comparisons", "amount_sum", "90d"],
+    ),
+    "comparison over a window that the measure lacks": (
+        "window_features",
+        _compared("late_sum"),
+        ["comparisons", "late_sum", "7d"],
+    ),
+    "comparison of one window": (
+        "window_features",
+        _compared(windows=("7d",)),
+        ["comparisons", "ratio", "windows", "7d"],
+    ),
+    "ratio of three windows": (
+        "window_features",
+        _compared("count", windows=("7d", "30d", "all_time")),
+        ["comparisons", "ratio", "windows"],
+    ),
+    "acceleration of two windows": (
+        "window_features",
+        _compared("count", kind="acceleration"),
+        ["comparisons", "acceleration", "windows"],
+    ),
+    "comparison from long to short": (
+        "window_features",
+        _compared(windows=("30d", "7d")),
+        ["comparisons", "30d", "7d", "short"],
+    ),
+    "comparison of a window with itself": ("window_features", _compared(windows=("7d", "7d")), ["comparisons", "7d"]),
+    "velocity of a mean": (
+        "window_features",
+        _compared("amount_mean", kind="velocity"),
+        ["comparisons", "amount_mean", "velocity", "count", "sum"],
+    ),
+    "momentum over all time": (
+        "window_features",
+        _compared(kind="momentum", windows=("30d", "all_time")),
+        ["comparisons", "momentum", "all_time"],
+    ),
+    "comparison twice": (
+        "window_features",
+        FEATURES | {"comparisons": [{"of": "count", "kind": "ratio", "windows": ["7d", "30d"]}] * 2},
+        ["count", "ratio", "twice"],
+    ),
     "unknown definition of the spine": (
         "spine",
         SPINE | {"definition": "lapsed"},
@@ -137,6 +298,16 @@ def test_says_what_is_wrong(case: str, macros: MacroCompiler) -> None:
 def test_the_cases_differ_from_a_good_call_in_one_thing(macros: MacroCompiler) -> None:
     """Without its mistake, each call compiles: the errors above have no second cause."""
     assert "orders_amount_sum_7d" in macros.sql("window_features", _measure())
+    assert "orders_channel_web_count_7d" in macros.sql("window_features", _values(["web", "app"]))
+    assert "orders_paid_web_sum_7d" in macros.sql("window_features", _by(["web", "app"]))
+    assert "orders_amount_sum_ratio_7d_30d" in macros.sql("window_features", _compared())
+    assert "orders_late_sum_ratio_30d_all_time" in macros.sql(
+        "window_features", _compared("late_sum", windows=("30d", "all_time"))
+    )
+    of_text = _values(["web"], aggregates=["share", "mode", "first"])
+    assert "orders_channel_web_share_7d" in macros.sql("window_features", of_text)
+    of_flags = _measure(type="boolean", aggregates=["share", "mode", "nunique", "entropy", "count", "any", "all"])
+    assert "orders_amount_share_7d" in macros.sql("window_features", of_flags)
     assert "feature_timestamp" in macros.sql("spine", SPINE)
     assert "churned" in macros.sql("churn_labels", LABELS)
 

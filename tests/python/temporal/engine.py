@@ -29,6 +29,7 @@ SCHEMAS: dict[str, pa.Schema] = {
             "score": pa.float64(),
             "category": pa.string(),
             "refunded": pa.bool_(),
+            "channel": pa.string(),
         }
     ),
     "history": pa.schema(

@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import calendar
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Context, Decimal
-from fractions import Fraction
 from typing import Any
 
 Row = Mapping[str, Any]
@@ -69,161 +67,12 @@ def grid(anchor: datetime, step: str, start: datetime, end: datetime) -> list[da
     return [time for time in times if start <= time <= end]
 
 
-# -- window features -------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Measure:
-    """One measure, as SQL for the macro and as a function for the oracle.
-
-    `exponent` is the scale of the decimal type that values are cast to; `nunique` looks at the value before
-    that cast.
-    """
-
-    name: str
-    expression: str
-    value: Callable[[Row], Any]
-    aggregates: tuple[str, ...]
-    windows: tuple[str, ...] | None = None
-    where: str | None = None
-    condition: Condition | None = None
-    type: str | None = None
-    exponent: int = 4
-
-    def arguments(self) -> dict[str, Any]:
-        """The measure in the shape that the macro takes."""
-        given = {"name": self.name, "expression": self.expression, "aggregates": list(self.aggregates)}
-        if self.windows is not None:
-            given["windows"] = list(self.windows)
-        if self.where is not None:
-            given["where"] = self.where
-        if self.type is not None:
-            given["type"] = self.type
-        return given
-
-
-@dataclass(frozen=True)
-class WindowFeatures:
-    """One call of `window_features`."""
-
-    source: str
-    windows: tuple[str, ...]
-    measures: tuple[Measure, ...] = ()
-    where: str | None = None
-    condition: Condition | None = None
-    recency: bool = True
-    available_at: str | None = "available_at"
-    entity: str = "customer_id"
-    tables: tuple[str, str] = field(default=("spine", "events"))
-
-    def arguments(self) -> dict[str, Any]:
-        """The call in the shape that the macro takes."""
-        spine, events = self.tables
-        return {
-            "spine": spine,
-            "events": events,
-            "source": self.source,
-            "entity": self.entity,
-            "event_at": "event_at",
-            "available_at": self.available_at,
-            "measures": [measure.arguments() for measure in self.measures],
-            "windows": list(self.windows),
-            "where": self.where,
-            "recency": self.recency,
-        }
-
-
-def window_features(call: WindowFeatures, spine: Iterable[Row], events: Sequence[Row]) -> list[dict[str, Any]]:
-    """One row per spine row; sums, means, minima, maxima as `Fraction`, deviations as `Decimal`."""
-    answer = []
-    for at in spine:
-        as_of = at["feature_timestamp"]
-        seen = []
-        for event in events:
-            available_at = event[call.available_at] if call.available_at else None
-            if event[call.entity] != at[call.entity]:
-                continue
-            if call.condition is not None and call.condition(event) is not True:
-                continue
-            if visible(event["event_at"], as_of, available_at):
-                seen.append(event)
-
-        row: dict[str, Any] = {call.entity: at[call.entity], "feature_timestamp": as_of}
-        for window in call.windows:
-            row[f"{call.source}_count_{window}"] = len(_within(seen, as_of, window))
-        for measure in call.measures:
-            for window in measure.windows or call.windows:
-                values = []
-                for event in _within(seen, as_of, window):
-                    if measure.condition is not None and measure.condition(event) is not True:
-                        continue
-                    if measure.value(event) is not None:
-                        values.append(measure.value(event))
-                for aggregate in measure.aggregates:
-                    name = f"{call.source}_{measure.name}_{aggregate}_{window}"
-                    row[name] = _aggregate(aggregate, values, measure.exponent)
-        if call.recency:
-            row |= _recency(call.source, [event["event_at"] for event in seen], as_of)
-        answer.append(row)
-    return answer
-
-
-def _within(events: Iterable[Row], as_of: datetime, window: str) -> list[Row]:
-    if window == "all_time":
-        return list(events)
-    return [event for event in events if event["event_at"] >= as_of - duration(window)]
-
-
-def _aggregate(aggregate: str, values: list[Any], exponent: int) -> Any:
-    if aggregate == "nunique":
-        distinct: list[Any] = []
-        for value in values:
-            if value not in distinct:
-                distinct.append(value)
-        return len(distinct)
-    numbers = [Fraction(as_decimal(value, exponent)) for value in values]
-    if aggregate == "sum":
-        return sum(numbers, Fraction(0))
-    if not numbers:
-        return None
-    if aggregate == "mean":
-        return sum(numbers) / len(numbers)
-    if aggregate == "min":
-        return min(numbers)
-    if aggregate == "max":
-        return max(numbers)
-    if aggregate == "stddev":
-        if len(numbers) < 2:
-            return None
-        mean = sum(numbers) / len(numbers)
-        variance = sum((number - mean) ** 2 for number in numbers) / (len(numbers) - 1)
-        quotient = _EXACT.divide(Decimal(variance.numerator), Decimal(variance.denominator))
-        return _EXACT.sqrt(quotient)
-    raise ValueError(aggregate)
+# -- numbers ----------------------------------------------------------------------------------------------------
 
 
 def as_decimal(value: Any, exponent: int) -> Decimal:
     """The value as SQL casts it to a decimal of that scale: halves go away from zero."""
     return Decimal(value).quantize(Decimal(1).scaleb(-exponent), rounding=ROUND_HALF_UP, context=_EXACT)
-
-
-def _recency(source: str, times: list[datetime], as_of: datetime) -> dict[str, Any]:
-    since_last = since_first = gap = None
-    if times:
-        since_last = _days(as_of - max(times))
-        since_first = _days(as_of - min(times))
-        if len(times) > 1:
-            gap = _days(max(times) - min(times)) / (len(times) - 1)
-    return {
-        f"{source}_days_since_last": since_last,
-        f"{source}_days_since_first": since_first,
-        f"{source}_mean_gap_days": gap,
-    }
-
-
-def _days(length: timedelta) -> Fraction:
-    microsecond = timedelta(microseconds=1)
-    return Fraction(length // microsecond, DAY // microsecond)
 
 
 # -- as-of join ------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from . import calls, oracle, worlds
 from .compare import assert_identical, describe
+from .declarations import WindowFeatures
 from .engine import MacroCompiler, Warehouse, World, text
 
 US = worlds.MICROSECOND
@@ -68,14 +69,16 @@ def _check(warehouse: Warehouse, query: Callable[[], Rows], now: datetime, befor
 _EVENT = ("event_at", "available_at")
 
 
-@worlds.property_test
-@given(data=st.data())
-def test_window_features(macros: MacroCompiler, warehouse: Warehouse, data: st.DataObject) -> None:
-    sql = macros.sql("window_features", calls.MIXED.arguments())
-    times = data.draw(worlds.as_of_times())
+@worlds.property_test_of(0.5)
+@given(data=st.data(), call=st.sampled_from((calls.MIXED, calls.BOUNDED, calls.BY_VALUE, calls.FLAGS, calls.COMPARED)))
+def test_window_features(
+    macros: MacroCompiler, warehouse: Warehouse, data: st.DataObject, call: WindowFeatures
+) -> None:
+    sql = macros.sql("window_features", call.arguments())
+    times = data.draw(worlds.irregular_times())
     now = data.draw(st.sampled_from(times))
     spine = [{"customer_id": who, "feature_timestamp": time} for who in worlds.CUSTOMERS for time in times]
-    rows = worlds.event_rows(times, calls.MIXED.windows, most=8)
+    rows = worlds.event_rows(times, call.windows, most=8)
     events = data.draw(rows)
     later = data.draw(_another_future(now, _EVENT, events, rows))
     before, after = {"spine": spine, "events": events}, {"spine": spine, "events": later}

@@ -66,10 +66,20 @@ _STRIDES = (
     MICROSECOND, timedelta(hours=6), timedelta(days=1), timedelta(days=7), timedelta(days=30),
     timedelta(days=31), timedelta(days=365),
 )  # fmt: skip
-_JITTERS = (timedelta(0), -MICROSECOND, MICROSECOND)
+STRIDES = (
+    *_STRIDES, timedelta(minutes=20), timedelta(hours=30), timedelta(days=11), timedelta(days=400), timedelta(days=800),
+)  # fmt: skip
+JITTERS = (timedelta(0), -MICROSECOND, MICROSECOND)
 
 CUSTOMERS = ("ada", "bob", "cyd")
 STRANGER = "zoe"  # has rows, but no place in the spine
+CATEGORIES = (None, "", "toys", "Toys", "books", "o'clock")
+# Values that a literal, a template or a comparison could spoil.
+CHANNELS = (
+    None, "", "web", "WEB", "web ", " web", "Call centre", "o'clock", "''", 'say "hi"', "a\\b", "a\\\\b", "ends in \\",
+    "\\'", "{{ this }}", "{% raw %}", "{# no #}", "two\nlines", "tab\tbed", "100%", "%s", "-- no", "/* no", "$$",
+    "null", "0", "1", "Zürich", "Zu\u0308rich", "日本", "🙂", "ß", "ss",
+)  # fmt: skip
 
 
 @st.composite
@@ -77,6 +87,15 @@ def as_of_times(draw: st.DrawFn, most: int = 3) -> list[datetime]:
     """One to `most` different feature times, near enough to share windows."""
     times = [draw(st.sampled_from(ANCHORS))]
     for stride in draw(st.lists(st.sampled_from(_STRIDES), max_size=most - 1)):
+        times.append(times[-1] + stride)
+    return times
+
+
+@st.composite
+def irregular_times(draw: st.DrawFn, most: int = 8) -> list[datetime]:
+    """Different feature times, some nearer together than any window is long and some farther apart."""
+    times = [draw(st.sampled_from(ANCHORS))]
+    for stride in draw(st.lists(st.sampled_from(STRIDES), max_size=most - 1)):
         times.append(times[-1] + stride)
     return times
 
@@ -89,7 +108,7 @@ def moments(times: Sequence[datetime], lengths: Sequence[str]) -> st.SearchStrat
         st.sampled_from(times),
         st.sampled_from(spans),
         st.sampled_from((1, 1, 1, -1)),
-        st.sampled_from(_JITTERS),
+        st.sampled_from(JITTERS),
     )
     anywhere = st.builds(
         lambda time, microseconds: time + timedelta(microseconds=microseconds),
@@ -107,7 +126,7 @@ def arrivals(draw: st.DrawFn, event_at: datetime | None, times: Sequence[datetim
     if kind == "missing":
         return None
     if event_at is None or kind == "edge":
-        return draw(st.sampled_from(times)) + draw(st.sampled_from(_JITTERS))
+        return draw(st.sampled_from(times)) + draw(st.sampled_from(JITTERS))
     if kind == "at once":
         return event_at
     lag = timedelta(microseconds=draw(st.integers(1, 20 * 86_400_000_000)))
@@ -116,19 +135,19 @@ def arrivals(draw: st.DrawFn, event_at: datetime | None, times: Sequence[datetim
 
 # -- values ----------------------------------------------------------------------------------------------------
 
-_PLACE = Decimal("0.0001")
-_LARGEST = Decimal("99999999999999.9999")
+PLACE = Decimal("0.0001")
+LARGEST = Decimal("99999999999999.9999")
 
 
 def amounts() -> st.SearchStrategy[Decimal | None]:
     """decimal(18, 4): small, tiny, the largest, and values around 1e9 that differ by tenths."""
     return st.one_of(
         st.none(),
-        st.sampled_from((Decimal(0), Decimal("19.99"), Decimal("-19.99"), _PLACE, -_PLACE)),
-        st.integers(-10_000_000, 10_000_000).map(lambda ticks: ticks * _PLACE),
+        st.sampled_from((Decimal(0), Decimal("19.99"), Decimal("-19.99"), PLACE, -PLACE)),
+        st.integers(-10_000_000, 10_000_000).map(lambda ticks: ticks * PLACE),
         st.integers(0, 4).map(lambda k: Decimal(1_000_000_000) + k * Decimal("0.05")),
-        st.sampled_from((_LARGEST, -_LARGEST, _LARGEST - _PLACE)),
-        st.integers(-(10**18) + 1, 10**18 - 1).map(lambda ticks: ticks * _PLACE),
+        st.sampled_from((LARGEST, -LARGEST, LARGEST - PLACE)),
+        st.integers(-(10**18) + 1, 10**18 - 1).map(lambda ticks: ticks * PLACE),
     )
 
 
@@ -137,9 +156,12 @@ def amounts() -> st.SearchStrategy[Decimal | None]:
 
 @st.composite
 def spines(draw: st.DrawFn, times: Sequence[datetime]) -> list[dict[str, Any]]:
-    """Distinct (customer, feature time), at least one."""
+    """Distinct (customer, feature time), at least one; now and then one customer at every time."""
     pairs = [(customer, time) for customer in CUSTOMERS for time in times]
-    chosen = draw(st.lists(st.sampled_from(pairs), min_size=1, max_size=6, unique=True))
+    if draw(st.integers(0, 2)) == 0:
+        chosen = pairs[: len(times)]
+    else:
+        chosen = draw(st.lists(st.sampled_from(pairs), min_size=1, max_size=6, unique=True))
     return [{"customer_id": customer, "feature_timestamp": time} for customer, time in chosen]
 
 
@@ -164,7 +186,8 @@ def event_rows(
                 "amount": draw(amounts()),
                 "items": draw(st.none() | st.integers(-2, 5)),
                 "score": draw(st.none() | st.integers(-80, 80).map(lambda sixteenths: sixteenths / 16)),
-                "category": draw(st.sampled_from((None, "", "toys", "Toys", "books", "o'clock"))),
+                "category": draw(st.sampled_from(CATEGORIES)),
+                "channel": draw(st.sampled_from(CHANNELS)),
                 "refunded": draw(st.sampled_from((None, False, True))),
             }
         )
@@ -174,7 +197,7 @@ def event_rows(
 @st.composite
 def event_worlds(draw: st.DrawFn, windows: Sequence[str], most: int = 12) -> World:
     """A spine and events."""
-    times = draw(as_of_times())
+    times = draw(irregular_times())
     return {"spine": draw(spines(times)), "events": draw(event_rows(times, windows, most))}
 
 

@@ -1,0 +1,62 @@
+"""`window_features` on Spark over many random worlds at once, against the oracle.
+
+One file, so that one worker starts Spark.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pytest
+
+from tests.python.temporal import batches, calls
+from tests.python.temporal.compare import assert_same_rows
+from tests.python.temporal.engine import SCHEMAS, World
+from tests.python.temporal.window_oracle import window_features
+
+from . import rows
+from .compiler import SparkMacroCompiler
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+# More worlds, and other ones, where there is more time.
+WORLDS = {"ci": 500, "thorough": 5_000}.get(os.environ.get("HYPOTHESIS_PROFILE") or "default", 100)
+# Each measure in fewer windows than elsewhere: a column more costs Spark's planner most of all.
+CALLS = calls.CALLS | {"everything": calls.MIXED}
+SEED = int(os.environ.get("BATCH_SEED", "20240701"))
+
+
+@pytest.fixture(scope="module")
+def macros(tmp_path_factory: pytest.TempPathFactory) -> SparkMacroCompiler:
+    """Compiler of the package's macros, for Spark."""
+    return SparkMacroCompiler(tmp_path_factory.mktemp("temporal_project"))
+
+
+@pytest.fixture(scope="module")
+def interpreter(spark: SparkSession) -> Iterator[SparkSession]:
+    """The session without its compiler, which takes far longer than so few rows; the parity tests have it."""
+    settings = {"spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.factoryMode": "NO_CODEGEN"}
+    for setting, value in settings.items():
+        spark.conf.set(setting, value)
+    yield spark
+    for setting in settings:
+        spark.conf.unset(setting)
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_a_hundred_worlds(name: str, macros: SparkMacroCompiler, interpreter: SparkSession) -> None:
+    call = CALLS[name]
+    world = batches.batched_worlds(SEED, WORLDS, call.windows)
+    fill(interpreter, world)
+    found = rows.of_spark(interpreter, macros.sql("window_features", call.arguments()))
+    assert_same_rows(found.to_pylist(), window_features(call, world["spine"], world["events"]), world)
+
+
+def fill(spark: SparkSession, world: World) -> None:
+    """Make the tables of a world known to the session."""
+    for table, contents in world.items():
+        rows.to_spark(spark, table, pa.Table.from_pylist(contents, schema=SCHEMAS[table]))
