@@ -20,11 +20,22 @@ WINDOWS: dict[str, int | None] = {
 
 # Types as narrow as the numbers: amounts stay below 100,000.
 MEASURES: list[dict[str, Any]] = [
-    {"name": "amount", "expression": "amount", "aggregates": ["sum", "mean", "min", "max", "stddev"], "type": "decimal(9, 4)"},
+    {
+        "name": "amount",
+        "expression": "amount",
+        "aggregates": ["sum", "mean", "min", "max", "stddev"],
+        "type": "decimal(9, 4)",
+    },
     {"name": "items", "expression": "items", "aggregates": ["sum", "mean", "min", "max"], "type": "decimal(9, 0)"},
     {"name": "category", "expression": "category", "aggregates": ["nunique"], "type": "text"},
     {"name": "online", "expression": "online", "aggregates": ["share", "any"], "type": "boolean"},
-    {"name": "amount_online", "expression": "amount", "aggregates": ["sum"], "where": "online", "type": "decimal(9, 4)"},
+    {
+        "name": "amount_online",
+        "expression": "amount",
+        "aggregates": ["sum"],
+        "where": "online",
+        "type": "decimal(9, 4)",
+    },
 ]
 
 RECENCY = ("days_since_last", "days_since_first", "mean_gap_days")
