@@ -7,5 +7,6 @@
 {%- endmacro -%}
 
 {%- macro spark__epoch_us(timestamp) -%}
-    unix_micros({{ timestamp }})
+    {#- unix_micros takes neither a date nor a timestamp_ntz. -#}
+    unix_micros(cast({{ timestamp }} as timestamp))
 {%- endmacro -%}

@@ -16,7 +16,8 @@
     source, measures, windows, recency, rhythm, comparisons, incremental,
     definition=[event_at, available_at, where]
 ) -%}
-{%- set is_daily_run = incremental and this is defined and is_incremental() -%}
+{#- Asked in this order, since dbt looks for the table to answer the last. -#}
+{%- set is_daily_run = incremental and this is defined and config.get('materialized') == 'incremental' and is_incremental() -%}
 with
 {% if is_daily_run %}
 {{ customer_retention._rows_to_compute(asked, spine, entity, customer_retention._timed_events(

@@ -2,6 +2,7 @@
 select
     order_id,
     {{ customer_retention.epoch_us('ordered_at') }} as ordered_us,
+    {{ customer_retention.epoch_us('cast(ordered_at as date)') }} as midnight_us,
     {{ customer_retention.utc_day('ordered_at') }} as utc_day,
     {{ customer_retention.floor_divide(customer_retention.epoch_us('ordered_at'), 1000000) }} as whole_second,
     {{ customer_retention.ticks('amount', 18, 2) }} as amount_ticks,
