@@ -36,7 +36,7 @@ class Sizes:
     skip: frozenset[str] = frozenset()
     large_events: int = 100_000_000
     large_customers: int = 1_000_000
-    chunks: int = 8
+    chunks: int = 24
     memory_limit: str = "4GB"
 
 

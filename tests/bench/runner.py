@@ -172,8 +172,8 @@ class Runner:
         if ended.returncode < 0:
             return Measured(failure=f"ended by signal {-ended.returncode} (out of memory?)")
         if ended.returncode:
-            last = ended.stderr.strip().splitlines()[-1:]
-            if any("Out of Memory" in line for line in last):
+            # DuckDB appends advice of several lines.
+            if "OutOfMemoryException" in ended.stderr:
                 return Measured(failure="out of memory")
             raise RuntimeError(f"the case {kind} failed:\n{ended.stderr[-4000:]}")
         return Measured(**json.loads(report.read_text(encoding="utf-8")))

@@ -57,6 +57,7 @@ def test_a_hundred_worlds(name: str, macros: SparkMacroCompiler, interpreter: Sp
 
 
 def fill(spark: SparkSession, world: World) -> None:
-    """Make the tables of a world known to the session."""
+    """Make the tables of a world known to the session, and forget those before."""
+    spark.catalog.clearCache()
     for table, contents in world.items():
         rows.to_spark(spark, table, pa.Table.from_pylist(contents, schema=SCHEMAS[table]))
