@@ -108,6 +108,12 @@ class Selection(Section):
     tolerance: float = Field(0.002, ge=0, lt=0.5)
 
 
+class CrossValidation(Section):
+    """How rows without dates are divided; see docs/guides/tables_without_dates.md."""
+
+    folds: int = Field(5, ge=2, le=20)
+
+
 class Training(Section):
     """How models are fitted, measured and compared."""
 
@@ -117,6 +123,38 @@ class Training(Section):
     models: Models = Models()
     selection: Selection = Selection()
     split: Split = Split()
+    cross_validation: CrossValidation = CrossValidation()
+
+
+class Features(Section):
+    """Which columns of the training set models may use."""
+
+    exclude: tuple[str, ...] = ()
+
+    @field_validator("exclude", mode="before")
+    @classmethod
+    def _none_means_all(cls, value: Any) -> Any:
+        return () if value is None else value
+
+
+class Leakage(Section):
+    """When a single column is not believed, and which are used all the same."""
+
+    limit: float = Field(0.9, gt=0.5, le=1)
+    accept: dict[str, str] = Field(default_factory=dict)
+
+    @field_validator("accept", mode="before")
+    @classmethod
+    def _none_means_none(cls, value: Any) -> Any:
+        return {} if value is None else value
+
+    @field_validator("accept")
+    @classmethod
+    def _with_a_reason(cls, value: dict[str, str]) -> dict[str, str]:
+        for column, reason in value.items():
+            if not reason.strip():
+                raise ValueError(f"say why `{column}` may be used")
+        return value
 
 
 class RiskBands(Section):
@@ -148,6 +186,8 @@ class Tracking(Section):
 class Settings(Section):
     """Everything that ``retention.yml`` can say."""
 
+    features: Features = Features()
+    leakage: Leakage = Leakage()
     training: Training = Training()
     scoring: Scoring = Scoring()
     mlflow: Tracking = Tracking()

@@ -13,6 +13,7 @@ from python_ml.errors import RetentionError
 # command -> (module, one line of help). The help stands here so that `retention --help` imports nothing.
 COMMANDS = {
     "init": ("python_ml.cli.init", "Turn raw files into a dbt project that is ready to run."),
+    "profile": ("python_ml.cli.profile", "Say what raw files hold: columns, rows, time, customers, target."),
     "run": ("python_ml.cli.run", "Build, train, score and report: the whole way."),
     "build": ("python_ml.cli.build", "Build and test the warehouse with dbt."),
     "train": ("python_ml.cli.train", "Train, compare and register churn models."),

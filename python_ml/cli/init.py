@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from python_ml.cli.options import Console, json_option
+from python_ml.errors import UserError
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from python_ml.onboarding.detection import FileProfile
+    from python_ml.onboarding.rhythm import Choices
 
 
 @click.command("init")
@@ -22,6 +33,19 @@ from python_ml.cli.options import Console, json_option
 )
 @click.option("--entity", metavar="COL", help="Column that says which customer.  [default: found by evidence]")
 @click.option("--time", metavar="COL", help="Column that says when it happened.  [default: found by evidence]")
+@click.option(
+    "--target",
+    metavar="COL",
+    help="Column that says who left: the file is then one row per customer rather than events.",
+)
+@click.option("--positive", metavar="VALUE", help="Value of the target that means leaving.  [default: by its words]")
+@click.option(
+    "--exclude-columns",
+    "left_out",
+    multiple=True,
+    metavar="COL,...",
+    help="Columns of the table with the target that models leave out.",
+)
 @click.option("--activity", metavar="NAME", help="Source whose events say who is active.  [default: the busiest]")
 @click.option(
     "--churn",
@@ -45,6 +69,18 @@ from python_ml.cli.options import Console, json_option
     default=None,
     help="How to read 03/04/2024 where no value tells.  [default: month first]",
 )
+@click.option(
+    "--relate",
+    multiple=True,
+    metavar="CHILD.COL=PARENT.COL",
+    help="A key between two files. Again for each further one.  [default: found by evidence]",
+)
+@click.option(
+    "--exclude",
+    multiple=True,
+    metavar="NAME",
+    help="Source, or source.column, of which no feature is made and that leads nowhere. Again for each further one.",
+)
 @click.option("--yes", is_flag=True, help="Never ask; take the best guess and say so.")
 @json_option
 def command(
@@ -53,6 +89,9 @@ def command(
     data: tuple[str, ...],
     entity: str | None,
     time: str | None,
+    target: str | None,
+    positive: str | None,
+    left_out: tuple[str, ...],
     activity: str | None,
     churn: str,
     horizon: str | None,
@@ -60,13 +99,16 @@ def command(
     step: str | None,
     active_window: str | None,
     day_first: bool | None,
+    relate: tuple[str, ...],
+    exclude: tuple[str, ...],
     yes: bool,
     console: Console,
 ) -> None:
     """Turn raw files into a dbt project in DIR that is ready to run.
 
     One file must be a table of events with a customer, a time and values: orders, visits, usage. Further dated
-    files become further features; undated ones are kept but not used, since they may know the future. What was
+    files become further features; undated ones are kept but not used, since they may know the future. Or name a
+    --target: then a file has one row per customer, with attributes and a column that says who left. What was
     found, and why, is printed and stands in DIR/README.md and DIR/findings.yaml.
 
     \b
@@ -74,31 +116,102 @@ def command(
       retention init my_shop --data orders.csv
       retention init my_shop --data orders.csv tickets.csv --horizon 90d --active-window 180d
       retention init my_shop --data purchases=export_2024.parquet --entity cust_no
+      retention init my_telco --data customers.csv --target Churn --positive Yes
     """
     paths = [*data, *files]
     if not paths:
         raise click.UsageError("Missing option '--data'. Name at least one raw file.")
-    from python_ml.onboarding.assembly import assemble
     from python_ml.onboarding.examination import DataArgument, examine
-    from python_ml.onboarding.findings import findings, summary
-    from python_ml.onboarding.generation import check_folder, generate
+    from python_ml.onboarding.generation import check_folder
     from python_ml.onboarding.reading import scratch_connection
     from python_ml.onboarding.rhythm import Choices, check_choices
 
     choices = Choices(horizon, gap, step, active_window)
     check_choices(choices)
     check_folder(folder)
+    excluded = [name.strip() for names in left_out for name in names.split(",") if name.strip()]
+    _refuse_without_target(target, positive, excluded)
     with scratch_connection() as connection:
         with console.step("Reading and measuring the files"):
             arguments = [DataArgument.parse(path) for path in paths]
             profiles = examine(connection, arguments, entity=entity, time=time, day_first=day_first)
         with console.step("Deciding what becomes of them"):
-            spec = assemble(connection, profiles, folder, choices, activity)
+            if target is None:
+                between = {"entity": entity, "relate": relate, "exclude": exclude}
+                spec = _events(connection, profiles, folder, choices, activity, **between)
+            else:
+                options = {"positive": positive, "entity": entity, "horizon": horizon, "exclude": excluded}
+                spec = _table(connection, profiles, folder, target, ask=not yes, console=console, **options)
     if spec.doubts and not yes and sys.stdin.isatty():
         console.note("Please check:\n" + "\n".join(f"  - {doubt}" for doubt in spec.doubts))
         click.confirm("Write the project all the same?", default=True, abort=True, err=True)
     with console.step("Writing the project"):
-        written = generate(spec, folder)
-    console.result(
-        summary(spec, str(folder)), {"project": str(folder.resolve()), "files": written, "findings": findings(spec)}
+        written = spec.write(folder)
+    data = {"project": str(folder.resolve()), "files": written, "findings": spec.findings}
+    console.result(spec.summary, data)
+
+
+@dataclass(frozen=True)
+class _Decided:
+    """A project that has been decided, whatever kind of files it is made of."""
+
+    doubts: tuple[str, ...]
+    summary: str
+    findings: dict[str, Any]
+    write: Callable[[Path], list[str]]
+
+
+def _events(
+    connection: duckdb.DuckDBPyConnection,
+    profiles: list[FileProfile],
+    folder: Path,
+    choices: Choices,
+    activity: str | None,
+    **options: Any,
+) -> _Decided:
+    from python_ml.onboarding.assembly import assemble
+    from python_ml.onboarding.findings import findings, summary
+    from python_ml.onboarding.generation import generate
+
+    spec = assemble(connection, profiles, folder, choices, activity, **options)
+    return _Decided(spec.doubts, summary(spec, str(folder)), findings(spec), partial(generate, spec))
+
+
+def _table(
+    connection: duckdb.DuckDBPyConnection,
+    profiles: list[FileProfile],
+    folder: Path,
+    target: str,
+    *,
+    ask: bool,
+    console: Console,
+    **options: Any,
+) -> _Decided:
+    from python_ml.onboarding.static import assemble_static
+    from python_ml.onboarding.static_files import generate_static
+    from python_ml.onboarding.static_findings import findings, summary
+
+    static = assemble_static(connection, profiles, folder, target, **options)
+    aim = static.target
+    if aim.doubt and options["positive"] is None and ask and sys.stdin.isatty():
+        console.note(f"Please check: {aim.doubt}")
+        chosen = click.prompt(
+            f"Which value of `{aim.raw_name}` means that a customer has left?",
+            type=click.Choice(aim.options, case_sensitive=False),
+            default=aim.leaving[0],
+            err=True,
+        )
+        static = assemble_static(connection, profiles, folder, target, **{**options, "positive": chosen})
+    return _Decided(
+        static.project.doubts, summary(static, str(folder)), findings(static), partial(generate_static, static)
     )
+
+
+def _refuse_without_target(target: str | None, positive: str | None, excluded: list[str]) -> None:
+    for flag, given in (("--positive", positive is not None), ("--exclude-columns", bool(excluded))):
+        if given and target is None:
+            raise UserError(
+                f"{flag} says something about a table with a target, but there is none.",
+                where=flag,
+                mend="name the column that says who left with --target, or leave it out",
+            )

@@ -44,7 +44,10 @@ def summary_line(metrics: dict, path: object) -> str:
             return "not defined"
         return f"{entry['value']:.3f} [{entry['low']:.3f}, {entry['high']:.3f}]"
 
-    parts = [f"{metrics['champion']['name']}: test ROC AUC {interval(metrics['test']['roc_auc'])}"]
+    crossed = metrics.get("split", {}).get("kind") == "cross_validation"
+    measured = "cross-validated" if crossed else "test"
+    parts = [f"{metrics['champion']['name']}: {measured} ROC AUC {interval(metrics['test']['roc_auc'])}"]
+    parts += [f"NOT TO BE TRUSTED: {reason}" for reason in metrics.get("not_trusted_because", [])]
     parts += [
         f"{name} {interval(baseline['test']['roc_auc'])}" for name, baseline in metrics.get("baselines", {}).items()
     ]

@@ -23,6 +23,9 @@ def command(project: Project, console: Console) -> None:
 
     Reads gold.gld_training_set, splits it by time, fits every model that retention.yml enables, registers the
     best by validation as `champion`, and writes reports/metrics.json, predictions.parquet and drivers.parquet.
+    A snapshot without feature times is measured by cross-validation instead.
+
+    Exit code 3 when a table with a target has a column that most likely knows the outcome; it is named.
 
     \b
     Example: retention train --project-dir my_shop
@@ -40,6 +43,8 @@ def train(project: Project, console: Console) -> dict[str, Any]:
     ------
     UserError
         When the data or the settings cannot give a model.
+    GateError
+        When a column most likely knows the outcome.
     """
     settings, entity = project.settings, project.entity  # a mistake in either file shows before the heavy work
 
@@ -63,6 +68,7 @@ def train(project: Project, console: Console) -> dict[str, Any]:
             settings,
             truth=truth,
             label={name: _text(project.vars.get(name)) for name in ("horizon", "gap")},
+            scenario=_text(project.vars.get("scenario")),
             progress=lambda message: console.note(f"  {message}"),
         )
     with console.step("Recording the run in MLflow"):

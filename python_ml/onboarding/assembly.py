@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from python_ml.errors import UserError
 from python_ml.feature_columns import window_feature_columns
-from python_ml.onboarding import detection, rhythm, roles, traps, vocabulary
+from python_ml.onboarding import detection, linking, links, rhythm, roles, traps, vocabulary
 from python_ml.onboarding.examination import DEFAULT_FROM, DEFAULT_TO, plausible_bounds
 from python_ml.onboarding.naming import identifier
 from python_ml.onboarding.profiling import number_sql
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from python_ml.feature_columns import FeatureColumn, Measure
     from python_ml.onboarding.detection import FileProfile
+    from python_ml.onboarding.linking import Related
     from python_ml.onboarding.rhythm import Choices
 
 MAX_MEASURES = 25
@@ -33,6 +35,10 @@ def assemble(
     folder: Path,
     choices: Choices,
     activity: str | None = None,
+    *,
+    entity: str | None = None,
+    relate: Sequence[str] = (),
+    exclude: Sequence[str] = (),
 ) -> ProjectSpec:
     """Decide what becomes of every file, and when features are made.
 
@@ -45,23 +51,36 @@ def assemble(
     choices : Choices
     activity : str, optional
         Source name of the events that say who is active; by default the file with most active customer days.
+    entity : str, optional
+        Column that the user named, as in :func:`python_ml.onboarding.examination.examine`; by default the one that
+        most files reach.
+    relate : sequence of str
+        Relations that the user named, as ``child.column=parent.column``.
+    exclude : sequence of str
+        Sources, or columns as ``source.column``, of which no features are to be made and that lead nowhere.
 
     Raises
     ------
     UserError
         When no file is a table of dated events of customers, or the history is too short.
     """
-    chosen = _activity(profiles, activity)
+    left_out = links.excluded(profiles, exclude)
+    related = linking.relate(connection, profiles, entity, relate, [name for name in left_out if "." in name])
+    profiles = related.profiles
+    chosen = _activity([p for p in profiles if p.name not in left_out], activity, related)
     entity = roles.entity_name(chosen.entity.column)
     sources, bounds = [], {}
     taken = {p.name for p in profiles}
     for profile in [chosen, *(p for p in profiles if p is not chosen)]:
-        source = _source(connection, profile, chosen, entity, taken)
+        source = _source(connection, profile, chosen, entity, taken, related, left_out)
         bounds[source.name] = (source.plausible_from, source.plausible_to)
         sources.append(source)
+    sources = links.attach(sources, related)
     ours = bounds[chosen.name]
+    if ours == (None, None):
+        ours = (DEFAULT_FROM, DEFAULT_TO)
     sources = [
-        replace(s, plausible_from=None, plausible_to=None) if bounds[s.name] == ours or not s.dated else s
+        replace(s, plausible_from=None, plausible_to=None) if bounds[s.name] == ours or s.own_time is None else s
         for s in sources
     ]
     relation = _activity_view(connection, chosen, sources[0], ours)
@@ -77,9 +96,9 @@ def assemble(
     raw_dir, paths = _locations(folder, sources)
     doubts = [d for p in profiles for f in (p.time, p.entity) if f is not None and (d := f.doubt)]
     outlook = rhythm.outlook(connection, relation, when)
-    doubts += list(when.doubts) + _outlook_doubts(outlook)
+    doubts += list(when.doubts) + _outlook_doubts(outlook) + list(related.doubts) + links.doubts(sources, related)
     decisions = (
-        Decision("entity", entity, "; ".join(chosen.entity.evidence), "--entity"),
+        Decision("entity", entity, "; ".join((*chosen.entity.evidence, *related.evidence)), "--entity"),
         Decision(
             "churn_definition",
             "inactivity",
@@ -106,13 +125,15 @@ def assemble(
         decisions=decisions,
         feature_sets=feature_sets,
         evidence=evidence,
-        traps=tuple(traps.find(connection, profiles, sources)),
+        traps=tuple(traps.find(connection, profiles, sources, related)),
         doubts=tuple(dict.fromkeys(doubts)),
         outlook=outlook,
+        relations=related.relations,
+        column_names=links.column_names(profiles, sources),
     )
 
 
-def _activity(profiles: list[FileProfile], wanted: str | None) -> FileProfile:
+def _activity(profiles: list[FileProfile], wanted: str | None, related: Related) -> FileProfile:
     """The file whose events say who is active."""
     events = [p for p in profiles if p.entity and p.time and not p.is_one_row_per_entity]
     if wanted is not None:
@@ -127,10 +148,11 @@ def _activity(profiles: list[FileProfile], wanted: str | None) -> FileProfile:
     if not events:
         raise _no_events(profiles)
 
-    def weight(profile: FileProfile) -> tuple[bool, float]:
-        # A record of who left is an outcome, however many rows it has.
+    def weight(profile: FileProfile) -> tuple[bool, float, bool]:
+        # A record of who left is an outcome, however many rows it has. Orders are as active as their lines.
         is_outcome = vocabulary.has_word(profile.name, vocabulary.OUTCOMES)
-        return not is_outcome, profile.facts.distinct * (profile.facts.days_per_value or 0)
+        days = profile.facts.distinct * (profile.facts.days_per_value or 0)
+        return not is_outcome, round(days), profile.name not in related.hops
 
     return max(events, key=weight)
 
@@ -172,49 +194,48 @@ def _no_events(profiles: list[FileProfile]) -> UserError:
 
 
 def _source(
-    connection: duckdb.DuckDBPyConnection, profile: FileProfile, chosen: FileProfile, entity: str, taken: set[str]
+    connection: duckdb.DuckDBPyConnection,
+    profile: FileProfile,
+    chosen: FileProfile,
+    entity: str,
+    taken: set[str],
+    related: Related,
+    left_out: set[str],
 ) -> SourceSpec:
-    specs = roles.column_specs(connection, profile)
+    specs = links.column_specs(connection, profile, related, left_out)
     by_raw = {s.raw_name: i for i, s in enumerate(specs)}
-    use, reason = _use(profile, chosen)
+    inherited = links.inherited(profile, related)
+    use, reason = _use(profile, chosen, related, left_out)
     if profile.entity:
         place = by_raw[profile.entity.column.raw_name]
         specs[place] = replace(specs[place], name=entity)
     specs = _apart(specs)
-    if use == "stored":
-        missing = 0
-        if profile.entity:
-            missing = profile.entity.column.rows - profile.entity.column.filled
-        specs = [replace(s, unused=s.unused or reason) if s.role != "entity" else s for s in specs]
-        return SourceSpec(
-            profile.name,
-            profile.file,
-            tuple(specs),
-            use,
-            reason,
-            rows=profile.file.rows,
-            entity=next((s for s in specs if s.role == "entity"), None),
-            quarantined={f"missing {entity}": missing} if missing else {},
-        )
-    when = next(s for s in specs if s.role == "time")
-    key = next((s for s in specs if s.role == "key"), None)
-    low, high = plausible_bounds(connection, profile)
+    parts = {part: next((s for s in specs if s.role == part), None) for part in ("entity", "time", "available")}
+    own = [s for s in specs if s.raw_name not in inherited]
+    if use == "stored" and profile.name not in links.needed(related):
+        # Nothing is made of its times, so none of them can be wrong.
+        parts |= {"time": None, "available": None}
     source = SourceSpec(
         profile.name,
         profile.file,
-        tuple(specs),
+        tuple(own),
         use,
         reason,
-        entity=next(s for s in specs if s.role == "entity"),
-        time=when,
-        available=next((s for s in specs if s.role == "available"), None),
-        key=key,
+        **parts,
+        key=links.key(own, profile, related),
         is_activity=profile is chosen,
         rows=profile.file.rows,
-        plausible_from=low,
-        plausible_to=high,
     )
-    if use == "events":
+    if source.own_time is not None:
+        low, high = plausible_bounds(connection, profile)
+        source = replace(source, plausible_from=low, plausible_to=high)
+    if use == "stored":
+        kept = ("entity", "time", "available", "key")
+        source = replace(
+            source,
+            columns=tuple(replace(s, unused=s.unused or reason) if s.role not in kept else s for s in own),
+        )
+    elif use == "events":
         derived = roles.derived_money(profile, specs)
         sql_of = {s.name: _number_of(profile, s) for s in specs if s.role == "number"}
         reversal = roles.find_reversal(connection, profile, specs, sql_of, taken)
@@ -230,7 +251,7 @@ def _source(
             source,
             columns=tuple(
                 replace(s, unused=f"more than {MAX_MEASURES} columns could be features") if s.name in dropped else s
-                for s in specs
+                for s in own
             ),
         )
     else:
@@ -242,20 +263,27 @@ def _source(
                 )
                 if s.role not in ("entity", "time", "available", "key")
                 else s
-                for s in specs
+                for s in own
             ),
         )
     return traps.count_rows(connection, profile, source)
 
 
-def _use(profile: FileProfile, chosen: FileProfile) -> tuple[str, str]:
+def _use(profile: FileProfile, chosen: FileProfile, related: Related, left_out: set[str]) -> tuple[str, str]:
+    through = " and ".join(linking.way(profile.name, related.hops)[1:])
+    if profile.name in left_out:
+        return "stored", "it was left out with --exclude"
     if profile.entity is None:
-        return "stored", f"it has no column of customers such as {chosen.entity.column.raw_name}"
+        return "stored", (
+            f"it has no column of customers such as {chosen.entity.column.raw_name}, and no key that leads to one"
+        )
+    if profile.time is None and through:
+        return "stored", f"it has no time; it leads others through {through} to the customer"
     if profile.time is None:
         return "stored", "it has no time: an undated attribute may know the future"
     if profile is not chosen and profile.is_one_row_per_entity:
         return "tenure", "it has one row per customer: only its time is used, since attributes may be overwritten later"
-    return "events", "dated events of customers"
+    return "events", f"dated events of customers, through {through}" if through else "dated events of customers"
 
 
 def _apart(specs: list[ColumnSpec]) -> list[ColumnSpec]:
@@ -321,7 +349,7 @@ def _feature_sets(
 
     for source in sources:
         # Rows that record a leaving are known only once it has happened.
-        risk = "medium" if vocabulary.has_word(source.name, vocabulary.OUTCOMES) else "low"
+        risk = "medium" if links.is_outcome(source) else "low"
         if source.use == "events":
             add(source.name, source.measures, source.events, risk)
             if source.reversal is not None:

@@ -90,7 +90,8 @@ def bronze_model(source: SourceSpec) -> BronzeModel:
         reversal=source.reversal,
         key=source.key,
         known_at=_known_at(source),
-        tie_breakers=[c.name for c in columns if source.key is None or c.name != source.key.name],
+        tie_breakers=[c.name for c in columns if source.key is None or c.name != source.key.name]
+        or [c.name for c in columns],
     )
 
 
@@ -164,24 +165,25 @@ def _checks(source: SourceSpec, columns: list[BronzeColumn]) -> list[dict[str, s
     named = reasons(source)
     raw_text = {c.name: c.raw_text for c in columns if c.spec.is_checked}
     conditions = {}
-    if source.entity is not None:
-        conditions["entity"] = f"'{source.entity.name} is null'"
-    if source.time is not None:
-        conditions["time"] = f"'{source.time.name} is null'"
+    if source.own_entity is not None:
+        conditions["entity"] = f"'{source.own_entity.name} is null'"
+    if source.own_time is not None:
+        conditions["time"] = f"'{source.own_time.name} is null'"
     if source.available is not None and source.available.name in raw_text:
         name = source.available.name
         conditions["available"] = f"'{raw_text[name]} is not null and {name} is null'"
-    if source.time is not None:
+    if source.own_time is not None:
         bounds = ""
         if source.plausible_from is not None:
             bounds = f", '{source.plausible_from}', '{source.plausible_to}'"
-        conditions["implausible"] = f"customer_retention.implausible_time('{source.time.name}'{bounds})"
+        conditions["implausible"] = f"customer_retention.implausible_time('{source.own_time.name}'{bounds})"
     return [{"when": when, "reason": named[part]} for part, when in conditions.items()]
 
 
 def _known_at(source: SourceSpec) -> str:
-    if source.time is None:
-        return "''"
+    if source.own_time is None:
+        # Without a time no copy was known first: the order of the other columns decides.
+        return f"'{source.key.name}'" if source.key else "''"
     if source.available is None:
-        return f"'{source.time.name}'"
-    return f"customer_retention.known_at('{source.time.name}', '{source.available.name}')"
+        return f"'{source.own_time.name}'"
+    return f"customer_retention.known_at('{source.own_time.name}', '{source.available.name}')"

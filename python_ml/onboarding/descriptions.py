@@ -32,11 +32,14 @@ def sources(spec: ProjectSpec) -> str:
         if source.file.options:
             file["options"] = source.file.options
         meta: dict[str, Any] = {"file": raw_texts(file)}
-        if source.time is not None:
-            time: dict[str, Any] = {"event_at": source.time.raw_name}
+        if source.is_always_known:
+            # Its rows are seen only through those of others, which have a time.
+            meta["time"] = "static"
+        elif source.own_time is not None:
+            time: dict[str, Any] = {"event_at": source.own_time.raw_name}
             if source.available is not None:
                 time["available_at"] = source.available.raw_name
-            formats = [f for column in (source.time, source.available) if column for f in column.formats]
+            formats = [f for column in (source.own_time, source.available) if column for f in column.formats]
             if formats:
                 time["formats"] = list(dict.fromkeys(formats))
             meta["time"] = raw_texts(time)
@@ -209,6 +212,10 @@ def silver(spec: ProjectSpec) -> str:
             "columns": keys,
         },
     ]
+    for source in spec.linked:
+        models += _linked_models(spec, source)
+    if spec.linked:
+        models.append(_link_counts())
     for name, columns in spec.feature_sets:
         source = columns[0].meta["source"].replace("_", " ")
         models.append(
@@ -220,3 +227,86 @@ def silver(spec: ProjectSpec) -> str:
             }
         )
     return properties({"models": models})
+
+
+def _linked_models(spec: ProjectSpec, source: SourceSpec) -> list[dict[str, Any]]:
+    """The three models of a source that gets its customer or its time from others."""
+    stem, brz = f"slv_{source.name}", f"brz_{spec.name}__{source.name}"
+    through = "; ".join(
+        f"{', '.join(name for _, name in link.brings)} from {link.parent}, where `{link.column}` is its "
+        f"`{link.parent_column}`"
+        for link in source.links
+    )
+    columns = []
+    for link in source.links:
+        entry: dict[str, Any] = {
+            "name": link.column,
+            "description": f"Points at `{link.parent_column}` of {link.parent}.",
+        }
+        if link.spelling == "exact":
+            parent = next(s for s in spec.sources if s.name == link.parent)
+            arguments = {"to": f"ref('{spec.model(parent)}')", "field": link.parent_column}
+            entry["data_tests"] = [NOT_NULL, {"relationships": {"arguments": arguments}}]
+        else:
+            entry["data_tests"] = [NOT_NULL]
+        columns.append(entry)
+        for column, name in link.brings:
+            what = (
+                "Key of the customer"
+                if source.entity is not None and name == source.entity.name
+                else "When it happened"
+            )
+            columns.append(
+                {
+                    "name": name,
+                    "description": f"{what}, from `{column}` of {link.parent}.",
+                    "data_tests": [NOT_NULL],
+                }
+            )
+    if source.known:
+        columns.append(
+            {
+                "name": source.known,
+                "description": "When both the row and what it was linked through were known (UTC).",
+                "data_tests": [NOT_NULL],
+            }
+        )
+    seen = {column["name"] for column in columns}
+    if source.key is not None and source.key.name not in seen:
+        columns.insert(0, {"name": source.key.name, "description": source.key.description, "data_tests": ["unique"]})
+    reason = {"name": "quarantine_reason", "description": "Why the row could not be linked"}
+    return [
+        {
+            "name": stem,
+            "description": f"One row of `{brz}` that could be linked. It gets {through}.",
+            "config": OneLine(materialized="view"),
+            "columns": columns,
+        },
+        {
+            "name": f"{stem}__linked",
+            "description": f"One row of `{brz}`, linked, or with the reason why it could not be. It gets {through}.",
+            "data_tests": [same_rows(brz)],
+            "columns": [{**reason, "description": f"{reason['description']}; null for a good row."}],
+        },
+        {
+            "name": f"{stem}__quarantine",
+            "description": f"One row of `{brz}` that could not be linked: `missing` (no key), `unknown` (no row has "
+            "that key) or `ambiguous` (several have it, and disagree).",
+            "config": OneLine(materialized="view"),
+            "columns": [{**reason, "description": f"{reason['description']}.", "data_tests": [NOT_NULL]}],
+        },
+    ]
+
+
+def _link_counts() -> dict[str, Any]:
+    return {
+        "name": "slv_link_counts",
+        "description": "One row per linked table and outcome. What bronze kept, and what became of it when it "
+        "was linked.",
+        "config": OneLine(materialized="view"),
+        "columns": [
+            {"name": "linked_table", "description": "Source.", "data_tests": [NOT_NULL]},
+            {"name": "outcome", "description": "`kept`, or the reason of the quarantine.", "data_tests": [NOT_NULL]},
+            {"name": "row_count", "description": "Number of rows.", "data_tests": [NOT_NULL]},
+        ],
+    }

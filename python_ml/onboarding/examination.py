@@ -26,7 +26,7 @@ _NOISE_WORDS = """
 """
 _NOISE = frozenset(_NOISE_WORDS.split())
 # CTE names of generated models
-_TAKEN = ("spine", "final", "features", "labels")
+_TAKEN = ("spine", "final", "features", "labels", "linked", "copies", "ambiguous_keys", "link_counts")
 DEFAULT_FROM, DEFAULT_TO = date(1900, 1, 1), date(2200, 1, 1)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from python_ml.onboarding.dbt_yaml import OneLineList, dump
 from python_ml.onboarding.naming import comment_text
+from python_ml.onboarding.relations import Relation
 from python_ml.onboarding.specification import ProjectSpec, SourceSpec
 
 VERSION = 1
@@ -17,12 +18,13 @@ def findings(spec: ProjectSpec) -> dict[str, Any]:
     Returns
     -------
     dict
-        version, project, files, decisions, traps, doubts, outlook.
+        version, project, files, relations, decisions, traps, doubts, outlook.
     """
     return {
         "version": VERSION,
         "project": spec.name,
         "files": [_file(spec, source) for source in spec.sources],
+        "relations": [_relation(spec, relation) for relation in spec.relations.found],
         "decisions": {
             d.name: {"value": d.value, "reason": d.reason, **({"given": True} if d.given else {})}
             for d in spec.decisions
@@ -69,8 +71,63 @@ def _file(spec: ProjectSpec, source: SourceSpec) -> dict[str, Any]:
             found[part] = {"column": evidence[0], "evidence": list(evidence[1:])}
     if source.key:
         found["key"] = source.key.raw_name
+    keys = [key for key in spec.relations.keys if key.table == source.name]
+    if keys:
+        found["candidate_keys"] = [
+            {
+                "columns": [spec.column_names[key.table, name][0] for name in key.columns],
+                "rows": key.rows,
+                "different": key.distinct,
+            }
+            for key in keys
+        ]
+    if source.links:
+        found["rows_unlinked"] = dict(sorted(source.unlinked.items()))
+        found["linked_by"] = [
+            {
+                "column": link.column,
+                "to": f"{link.parent}.{link.parent_column}",
+                "brings": [name for _, name in link.brings],
+            }
+            for link in source.links
+        ]
     found["columns"] = [_column(source, place) for place in range(len(source.columns))]
     return found
+
+
+def _relation(spec: ProjectSpec, relation: Relation) -> dict[str, Any]:
+    return {
+        "from": _raw_name(spec, relation.child, relation.child_column),
+        "to": _raw_name(spec, relation.parent, relation.parent_column),
+        "kind": relation.cardinality,
+        **({"spelling": relation.spelling} if relation.spelling != "exact" else {}),
+        **({"given": True} if relation.given else {}),
+        "values": relation.values,
+        "values_found": relation.values_found,
+        "rows": relation.rows,
+        "rows_found": relation.rows_found,
+        "keys": relation.keys,
+        "keys_used": relation.keys_used,
+        "name_score": relation.name_score,
+        "used_for": _used_for(spec, relation),
+    }
+
+
+def _used_for(spec: ProjectSpec, relation: Relation) -> str:
+    """What a relation brings; empty when it is only told."""
+    source = next(s for s in spec.sources if s.name == relation.child)
+    names = [
+        name
+        for link in source.links
+        if link.parent == relation.parent and link.column == spec.column_names[relation.child, relation.child_column][1]
+        for _, name in link.brings
+    ]
+    return ", ".join(names)
+
+
+def _raw_name(spec: ProjectSpec, source: str, column: str) -> str:
+    """A column of a relation as it is called in its file."""
+    return f"{source}.{spec.column_names[source, column][0]}"
 
 
 def _column(source: SourceSpec, place: int) -> dict[str, Any]:
@@ -105,11 +162,20 @@ def summary(spec: ProjectSpec, folder: str) -> str:
         lines.append(f"{source.name}  ({spec.paths[source.name]}, {source.rows:,} rows): {source.use_reason}")
         for part in ("entity", "time", "available"):
             evidence = spec.evidence.get(f"{source.name}.{part}")
-            if evidence and source.dated:
+            if evidence and (source.dated or (source.links and part == "entity")):
                 label = {"entity": "customer", "time": "time", "available": "known at"}[part]
                 lines.append(f"    {label:<9} {comment_text(evidence[0])}: {'; '.join(evidence[1:])}")
         if source.measures:
             lines.append(f"    {'values':<9} {', '.join(m.name for m in source.measures)}")
+    if spec.relations.found:
+        lines += ["", "Relations:"]
+        for r in spec.relations.found:
+            used = _used_for(spec, r)
+            lines.append(
+                f"    {comment_text(_raw_name(spec, r.child, r.child_column))} -> "
+                f"{comment_text(_raw_name(spec, r.parent, r.parent_column))}  {r.cardinality}, {'; '.join(r.evidence)}"
+                f"{f'; brings {used}' if used else ''}"
+            )
     lines += ["", "Decided (flags and vars in dbt_project.yml overrule):"]
     shown = [d for d in spec.decisions if d.name not in ("entity", "plausible_from", "plausible_to")]
     wide = max(len(d.value) for d in shown)
@@ -172,6 +238,16 @@ def readme_tables(spec: ProjectSpec) -> dict[str, Any]:
             for s in spec.sources
         ],
         "columns": columns,
+        "relations": [
+            (
+                code(_raw_name(spec, r.child, r.child_column)),
+                code(_raw_name(spec, r.parent, r.parent_column)),
+                r.cardinality,
+                markdown("; ".join(r.evidence)),
+                f"brings {code(used)}" if (used := _used_for(spec, r)) else "",
+            )
+            for r in spec.relations.found
+        ],
         "decided": [
             (code(d.name), code(d.value), markdown(d.reason), code(d.flag) if d.flag else "") for d in spec.decisions
         ],

@@ -12,6 +12,7 @@ from python_ml.feature_columns import duration_words
 from python_ml.onboarding import descriptions, gold_descriptions
 from python_ml.onboarding.bronze_sql import bronze_model
 from python_ml.onboarding.findings import findings_yaml, readme_tables
+from python_ml.onboarding.linked_sql import linked_model
 from python_ml.onboarding.naming import yaml_text
 from python_ml.onboarding.package import carry_package
 from python_ml.onboarding.specification import ProjectSpec
@@ -107,6 +108,7 @@ def render(spec: ProjectSpec) -> dict[str, str]:
         "entity": spec.entity,
         "activity": spec.activity,
         "sources": spec.sources,
+        "linked": spec.linked,
         "feature_models": [
             {"name": name, "alias": name.removeprefix("slv_").removesuffix("_windows")} for name, _ in spec.feature_sets
         ],
@@ -121,7 +123,18 @@ def render(spec: ProjectSpec) -> dict[str, str]:
         stem = f"{bronze}/brz_{spec.name}__{source.name}"
         for suffix, template in (("__checked", "checked"), ("", "kept"), ("__quarantine", "quarantine")):
             files[f"{stem}{suffix}.sql"] = written(f"{template}.sql", source=models[source.name])
+        if source.links:
+            linked = linked_model(spec, source, models[source.name])
+            stem = f"models/silver/slv_{source.name}"
+            for suffix, template in (
+                ("__linked", "linked"),
+                ("", "linked_kept"),
+                ("__quarantine", "linked_quarantine"),
+            ):
+                files[f"{stem}{suffix}.sql"] = written(f"{template}.sql", source=linked)
         files |= _window_models(source, written)
+    if spec.linked:
+        files["models/silver/slv_link_counts.sql"] = written("slv_link_counts.sql")
     files[f"{bronze}/_{spec.name}__sources.yml"] = descriptions.sources(spec)
     files[f"{bronze}/_{spec.name}__models.yml"] = descriptions.bronze(spec, models)
     files["models/bronze/_bronze__models.yml"] = descriptions.row_counts()

@@ -8,6 +8,7 @@ from datetime import date, datetime
 
 from python_ml.feature_columns import FeatureColumn, Measure
 from python_ml.onboarding.reading import RawFile
+from python_ml.onboarding.relations import Relations
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,43 @@ class Reversal:
 
 
 @dataclass(frozen=True)
+class Link:
+    """How the rows of a source get the customer or the time from those of another.
+
+    All names but those of sources are columns of bronze, or of the linked model where the source is linked itself.
+
+    Attributes
+    ----------
+    parent : str
+        Source name.
+    column, parent_column : str
+        What must be equal; the second is a key of the parent.
+    spelling : str
+        How both must be read to be equal; see :mod:`python_ml.onboarding.key_values`.
+    brings : tuple of (str, str)
+        Columns of the parent, and their names here.
+    agreeing : str or None
+        Column in which copies of a parent's key must agree, since the link depends on it.
+    first_known : tuple of str
+        Time and, where there is one, availability of the parent's own rows; empty without a time.
+    known : tuple of str
+        What says when a row of the parent was known: as above, or its ``known_at`` where it is linked itself.
+    is_linked : bool
+        Whether the parent is linked itself.
+    """
+
+    parent: str
+    column: str
+    parent_column: str
+    spelling: str
+    brings: tuple[tuple[str, str], ...]
+    agreeing: str | None = None
+    first_known: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
+    is_linked: bool = False
+
+
+@dataclass(frozen=True)
 class SourceSpec:
     """One raw file and what becomes of it.
 
@@ -117,6 +155,14 @@ class SourceSpec:
         Newest plausible event.
     plausible_from, plausible_to : date or None
         Bounds of its times where they differ from the project's.
+    links : tuple of Link
+        Where its customer or its time comes from, when it has none of its own.
+    unlinked : dict of str to int
+        Rows that bronze keeps but that could not be linked, by reason, as measured.
+    known : str or None
+        Column of the linked rows that says when both they and what they were linked through were known.
+    is_always_known : bool
+        Whether its raw table has no time of its own and yet leads to features.
     """
 
     name: str
@@ -139,6 +185,10 @@ class SourceSpec:
     last: datetime | None = None
     plausible_from: date | None = None
     plausible_to: date | None = None
+    links: tuple[Link, ...] = ()
+    unlinked: dict[str, int] = field(default_factory=dict)
+    known: str | None = None
+    is_always_known: bool = False
 
     @property
     def events(self) -> str:
@@ -148,8 +198,23 @@ class SourceSpec:
 
     @property
     def kept(self) -> int:
-        """Rows that bronze keeps."""
-        return self.rows - sum(self.quarantined.values())
+        """Rows that are kept: typed by bronze and, where that is needed, linked."""
+        return self.rows - sum(self.quarantined.values()) - sum(self.unlinked.values())
+
+    @property
+    def own_entity(self) -> ColumnSpec | None:
+        """The customer, where it stands in the file itself."""
+        return self.entity if self.entity in self.columns else None
+
+    @property
+    def own_time(self) -> ColumnSpec | None:
+        """The time, where it stands in the file itself."""
+        return self.time if self.time in self.columns else None
+
+    @property
+    def available_at(self) -> str | None:
+        """Column that says when a row was known, where that is not its time."""
+        return self.known or (self.available.name if self.available else None)
 
     @property
     def dated(self) -> bool:
@@ -197,6 +262,10 @@ class ProjectSpec:
         Decisions that a person should look at.
     outlook : dict
         Customers at risk and churn rate at the last feature time with a known outcome.
+    relations : Relations
+        Keys, and how tables hang together, in safe names of the files' columns.
+    column_names : dict of (str, str) to (str, str)
+        Name in the file and in bronze, by source and safe name.
     """
 
     name: str
@@ -211,11 +280,22 @@ class ProjectSpec:
     traps: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
     outlook: dict[str, float] = field(default_factory=dict)
+    relations: Relations = field(default_factory=Relations)
+    column_names: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
 
     @property
     def activity(self) -> SourceSpec:
         """The source whose events say who is active."""
         return self.sources[0]
+
+    @property
+    def linked(self) -> list[SourceSpec]:
+        """Sources that get their customer or their time from others."""
+        return [source for source in self.sources if source.links]
+
+    def model(self, source: SourceSpec) -> str:
+        """Name of the model that holds a source's rows, each with its customer and its time."""
+        return f"slv_{source.name}" if source.links else f"brz_{self.name}__{source.name}"
 
     @property
     def features(self) -> list[FeatureColumn]:

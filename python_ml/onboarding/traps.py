@@ -7,13 +7,24 @@ from typing import TYPE_CHECKING
 
 from python_ml.onboarding import detection, vocabulary
 from python_ml.onboarding.examination import DEFAULT_FROM, DEFAULT_TO
+from python_ml.onboarding.key_values import SPELLINGS, canonical
+from python_ml.onboarding.linked_views import LINK_REASON
+from python_ml.onboarding.links import is_outcome
+from python_ml.onboarding.naming import words
 from python_ml.warehouse import literal, quote
 
 if TYPE_CHECKING:
     import duckdb
 
     from python_ml.onboarding.detection import FileProfile
+    from python_ml.onboarding.linking import Related
+    from python_ml.onboarding.profiling import ColumnProfile
+    from python_ml.onboarding.relations import Relation
     from python_ml.onboarding.specification import SourceSpec
+
+
+# Times at which what a row describes was over.
+_ENDS = {"end", "ended", "ends", "closed", "cancelled", "canceled", "expired", "until"}
 
 
 def reasons(source: SourceSpec) -> dict[str, str]:
@@ -25,11 +36,11 @@ def reasons(source: SourceSpec) -> dict[str, str]:
         Reason by check: entity, time, available, implausible, duplicate.
     """
     found = {}
-    if source.entity is not None:
-        found["entity"] = f"missing {source.entity.name}"
-    if source.time is not None:
-        found["time"] = f"missing or unreadable {source.time.name}"
-        found["implausible"] = f"implausible {source.time.name}"
+    if source.own_entity is not None:
+        found["entity"] = f"missing {source.own_entity.name}"
+    if source.own_time is not None:
+        found["time"] = f"missing or unreadable {source.own_time.name}"
+        found["implausible"] = f"implausible {source.own_time.name}"
     if source.available is not None:
         found["available"] = f"unreadable {source.available.name}"
     if source.key is not None:
@@ -38,62 +49,160 @@ def reasons(source: SourceSpec) -> dict[str, str]:
 
 
 def count_rows(connection: duckdb.DuckDBPyConnection, profile: FileProfile, source: SourceSpec) -> SourceSpec:
-    """Count what bronze will put aside, exact copies, and the span of what it keeps."""
+    """Count what bronze will put aside, what cannot be linked, exact copies, and the span of what is kept."""
     names = reasons(source)
-    key = quote(profile.entity.column.name)
-    when = detection.event_time_sql(profile.time.column)
-    low, high = source.plausible_from or DEFAULT_FROM, source.plausible_to or DEFAULT_TO
-    cases = [
-        f"when {key} is null then {literal(names['entity'])}",
-        f"when event_at is null then {literal(names['time'])}",
-        f"when event_at < timestamp '{low}' or event_at >= timestamp '{high}' then {literal(names['implausible'])}",
-    ]
+    when = known = detection.event_time_sql(profile.time.column) if source.time is not None else "null::timestamp"
+    cases = []
+    if "entity" in names:
+        cases.append(f"when {quote(profile.entity.column.name)} is null then {literal(names['entity'])}")
+    if "time" in names:
+        cases.append(f"when {when} is null then {literal(names['time'])}")
     if source.available is not None:
         column = profile.available.column
-        cases.insert(
-            2,
-            f"when {quote(column.name)} is not null and {detection.event_time_sql(column)} is null "
-            f"then {literal(names['available'])}",
+        available = detection.event_time_sql(column)
+        known = f"greatest({when}, {available})"
+        cases.append(
+            f"when {quote(column.name)} is not null and {available} is null then {literal(names['available'])}"
         )
-    counted = connection.execute(f"""
-        select reason, count(*), min(event_at), max(event_at)
-        from (
-            select case {" ".join(cases)} end as reason, event_at
-            from (select *, {when} as event_at from {quote(profile.view)})
-        )
-        group by reason order by count(*) desc, reason
-    """).fetchall()
-    quarantined = {reason: count for reason, count, _, _ in counted if reason is not None}
-    kept = next(((first, last) for reason, _, first, last in counted if reason is None), (None, None))
+    if "implausible" in names:
+        low, high = source.plausible_from or DEFAULT_FROM, source.plausible_to or DEFAULT_TO
+        implausible = f"{when} < timestamp '{low}' or {when} >= timestamp '{high}'"
+        cases.append(f"when {implausible} then {literal(names['implausible'])}")
+    row_key, rank = "null", "1"
     if source.key is not None:
-        repeated = _repeated_keys(connection, profile, source, " ".join(cases), when)
-        if repeated:
-            quarantined[names["duplicate"]] = repeated
-    copies = connection.execute(
-        f"select {source.rows} - count(*) from (select distinct * from {quote(profile.view)})"
+        row_key = quote(next(c.name for c in profile.columns if c.raw_name == source.key.raw_name))
+        # As in bronze, the copy that was known first stays.
+        rank = "row_number() over (partition by row_key, reason is null order by known nulls last)"
+    counted = connection.execute(f"""
+        select reason, link_reason, row_key is not null and reason is null and copy > 1 as is_copy,
+            count(*), min(event_at), max(event_at)
+        from (
+            select *, {rank} as copy
+            from (
+                select
+                    {f"case {' '.join(cases)} end" if cases else "null::varchar"} as reason,
+                    {quote(LINK_REASON) if LINK_REASON in profile.notes else "null::varchar"} as link_reason,
+                    {row_key} as row_key, {when} as event_at, {known} as known
+                from {quote(profile.view)}
+            )
+        )
+        group by all order by count(*) desc, reason, link_reason, is_copy
+    """).fetchall()
+    quarantined: dict[str, int] = {}
+    unlinked: dict[str, int] = {}
+    first = last = None
+    for reason, link_reason, is_copy, count, low, high in counted:
+        put_aside = reason or (names["duplicate"] if is_copy else None)
+        if put_aside:
+            quarantined[put_aside] = quarantined.get(put_aside, 0) + count
+        elif link_reason:
+            unlinked[link_reason] = unlinked.get(link_reason, 0) + count
+        else:
+            first, last = low, high
+    columns = ", ".join(quote(c.name) for c in profile.columns)
+    distinct = connection.execute(
+        f"select count(*) from (select distinct {columns} from {quote(profile.view)})"
     ).fetchall()[0][0]
-    return replace(source, quarantined=quarantined, duplicates=copies, first=kept[0], last=kept[1])
+    return replace(
+        source,
+        quarantined=quarantined,
+        unlinked=unlinked,
+        duplicates=source.rows - distinct,
+        first=first,
+        last=last,
+    )
 
 
-def _repeated_keys(
-    connection: duckdb.DuckDBPyConnection, profile: FileProfile, source: SourceSpec, cases: str, when: str
-) -> int:
-    column = next(c for c in profile.columns if c.raw_name == source.key.raw_name)
-    return connection.execute(f"""
-        select count({quote(column.name)}) - count(distinct {quote(column.name)})
-        from (select *, {when} as event_at from {quote(profile.view)})
-        where case {cases} end is null
-    """).fetchall()[0][0]
-
-
-def find(connection: duckdb.DuckDBPyConnection, profiles: list[FileProfile], sources: list[SourceSpec]) -> list[str]:
+def find(
+    connection: duckdb.DuckDBPyConnection, profiles: list[FileProfile], sources: list[SourceSpec], related: Related
+) -> list[str]:
     """Tell the traps of all files, one sentence each, with what was done about it."""
     by_name = {p.name: p for p in profiles}
     told = []
     for source in sources:
         profile = by_name[source.name]
         told += [f"{source.name}: {trap}" for trap in _of_source(connection, profile, source, sources)]
+        told += [f"{source.name}: {trap}" for trap in _of_relations(connection, profile, source, by_name, related)]
+    return [*told, *related.relations.refused]
+
+
+def _of_relations(
+    connection: duckdb.DuckDBPyConnection,
+    profile: FileProfile,
+    source: SourceSpec,
+    by_name: dict[str, FileProfile],
+    related: Related,
+) -> list[str]:
+    """What the links cost, and rows that happened before what they belong to existed, or after it ended."""
+    told = [
+        f"{count:,} of {source.rows:,} rows cannot be linked and are quarantined: {reason}"
+        for reason, count in source.unlinked.items()
+    ]
+    used = {hop.relation for hop in related.hops.get(profile.name, ())}
+    dated = {hop.relation for hop in related.hops.get(profile.name, ()) if hop.brings_time}
+    told += [
+        f"it has no time of its own: its rows happened when their row of {relation.parent} did, and are taken to "
+        "have been known then"
+        for relation in dated
+    ]
+    for relation in related.relations.parents(profile.name):
+        parent = by_name[relation.parent]
+        has_time = profile.time is not None and source.own_time is not None
+        is_dated = parent.time is not None and not any(h.brings_time for h in related.hops.get(parent.name, ()))
+        if not (has_time and is_dated):
+            continue
+        ends = [
+            c
+            for c in parent.columns
+            if c.kind == "time" and c is not parent.time.column and set(words(c.raw_name)) & _ENDS
+        ]
+        counts = _count_disorder(connection, profile, parent, relation, ends)
+        total, before, *after = counts
+        own, start = profile.time.column.raw_name, parent.time.column.raw_name
+        if before:
+            what = "they are used only from then on" if relation in used else "it is for you to judge if that can be"
+            told.append(
+                f"{before:,} of {total:,} rows ({before / total:.0%}) have a `{own}` before the `{start}` of their row "
+                f"of {parent.name}; {what}"
+            )
+        told += [
+            f"{count:,} of {total:,} rows ({count / total:.0%}) have a `{own}` after the `{end.raw_name}` of their row "
+            f"of {parent.name}; they are kept"
+            for end, count in zip(ends, after, strict=True)
+            if count
+        ]
     return told
+
+
+def _count_disorder(
+    connection: duckdb.DuckDBPyConnection,
+    profile: FileProfile,
+    parent: FileProfile,
+    relation: Relation,
+    ends: list[ColumnProfile],
+) -> tuple[int, ...]:
+    """Rows whose parent has a time, those before it, and those after each end; a day is the finest that all know."""
+
+    def key(of: FileProfile, name: str) -> str:
+        return SPELLINGS[relation.spelling].format(canonical(next(c for c in of.columns if c.name == name)))
+
+    times = [parent.time.column, *ends]
+    wanted = ", ".join(f"min({detection.event_time_sql(c)}) as t{place}" for place, c in enumerate(times))
+    after = "".join(
+        f", count(*) filter (where cast(happened as date) > cast(t{place} as date))" for place in range(1, len(times))
+    )
+    return connection.execute(f"""
+        select count(t0), count(*) filter (where cast(happened as date) < cast(t0 as date)){after}
+        from (
+            select
+                {key(profile, relation.child_column)} as k,
+                {detection.event_time_sql(profile.time.column)} as happened
+            from {quote(profile.view)}
+        ) as child
+        left join (
+            select {key(parent, relation.parent_column)} as k, {wanted} from {quote(parent.view)} group by 1
+        ) as parent on child.k = parent.k
+    """).fetchall()[0]
 
 
 def _of_source(
@@ -106,6 +215,11 @@ def _of_source(
         told.append(f"no features are made of it: {source.use_reason}")
     if source.use == "tenure":
         told.append(source.use_reason)
+    if is_outcome(source) and source.dated:
+        told.append(
+            "its rows record who left, so it is an outcome: features of it use only what was known before their time, "
+            "but have a raised leakage risk"
+        )
     if source.duplicates and source.key is None:
         told.append(
             f"{source.duplicates:,} rows are exact copies of another; they are kept, since without a key a "
@@ -142,7 +256,7 @@ def _of_columns(connection: duckdb.DuckDBPyConnection, profile: FileProfile, sou
             is_price = vocabulary.is_unit_price(spec.raw_name) or vocabulary.has_word(spec.raw_name, vocabulary.TOTALS)
             if is_price and column.number.zeros:
                 told.append(f"{column.number.zeros:,} rows have a `{spec.name}` of zero; they are kept")
-        if spec.role == "identifier" and source.use == "events":
+        if spec.role == "identifier" and source.use == "events" and spec.name not in {k.column for k in source.links}:
             told += _odd_codes(connection, profile, spec.name, column.name)
         if spec.role == "time_other" and source.use == "events":
             later.append(spec.name)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 LISTED_CUSTOMERS = 25
 
 DEFINITION_VARS = ("churn_definition", "horizon", "gap", "step", "active_window", "windows")
+TARGET_VARS = ("scenario", "target", "churned_values")
 
 COLUMNS = {
     "predictions": ("model", "split", "feature_timestamp", "churned", "probability"),
@@ -43,7 +44,7 @@ class ReportInputs:
         Name of the project, and of the column that identifies a customer.
     definition : dict
         The variables that define churn: ``churn_definition``, ``horizon``, ``gap``, ``step``,
-        ``active_window``, ``windows``.
+        ``active_window``, ``windows``; for a table with a target ``scenario``, ``target``, ``churned_values``.
     predictions : pandas.DataFrame, optional
         One row per model and row of the validation and test periods: ``model``, ``split``,
         ``feature_timestamp``, ``churned`` (0 or 1), ``probability``. Rows of a model named ``recency``
@@ -143,7 +144,7 @@ def load_inputs(project: Project) -> ReportInputs:
         metrics=metrics,
         project_name=project.name,
         entity=entity,
-        definition={name: project.vars[name] for name in DEFINITION_VARS if name in project.vars},
+        definition={name: project.vars[name] for name in (*DEFINITION_VARS, *TARGET_VARS) if name in project.vars},
         predictions=_read_parquet(project.reports_dir / "predictions.parquet"),
         drivers=_read_parquet(project.reports_dir / "drivers.parquet"),
         feature_descriptions=_descriptions(project),

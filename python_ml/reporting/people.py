@@ -23,6 +23,8 @@ CLEAR_DIRECTION = 0.15
 def window_words(definition: dict[str, Any]) -> str:
     """Say when the label looks, after the as-of time: ``within the next 30 days``."""
     horizon = duration(definition.get("horizon"))
+    if definition.get("scenario") in ("static", "partial"):
+        return "as others in the snapshot have"
     if not definition.get("horizon"):
         return "in the label window"
     if span(definition.get("gap")):

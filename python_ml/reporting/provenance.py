@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from python_ml.reporting import curves, time_charts
-from python_ml.reporting.quality import CROSS_VALIDATED, METRICS, part
+from python_ml.reporting.quality import CROSS_VALIDATED, METRICS, is_snapshot, part
 from python_ml.reporting.svg import NARROW, WIDE
 from python_ml.reporting.words import NO_BREAK, counted, date, duration, moment, number, span
 
@@ -78,6 +78,12 @@ def data_section(inputs: ReportInputs, periods: Sequence[time_charts.Period]) ->
         "chart_missing": "The base rate over time needs gold.gld_churn_labels, which retention build makes.",
     }
     outcomes = inputs.outcomes
+    found["snapshot"] = is_snapshot(inputs.metrics)
+    if found["snapshot"]:
+        found["chart_missing"] = "The data are one snapshot, so there is no course over time to draw."
+        if outcomes is not None and not outcomes.empty:
+            found["unknown"] = int((outcomes["customers"] - outcomes["labelled"]).sum())
+        return found
     if outcomes is None or outcomes.empty:
         return found
     outcomes = outcomes.sort_values("feature_timestamp").reset_index(drop=True)
@@ -177,10 +183,7 @@ def _definition_facts(definition: dict[str, Any]) -> list[tuple[str, str]]:
             f"A customer has churned when no activity falls in the label window: {window}.",
             f"Customers with activity in the {active} before the feature time, as far as it was known then.",
         ),
-        "supplied": (
-            "Who churned was supplied with the data.",
-            "The customers and times that were supplied.",
-        ),
+        "supplied": _supplied(definition),
     }.get(str(definition.get("churn_definition")))
     facts = [("Churn", meaning[0]), ("At risk", meaning[1])] if meaning else []
     if definition.get("step"):
@@ -203,6 +206,8 @@ def _measurement_facts(inputs: ReportInputs, periods: Sequence[time_charts.Perio
         if purged:
             text += f": {counted(purged, 'row')} whose label window reaches into the next period took no part"
         facts.append(("Split", f"{text}."))
+    elif is_snapshot(inputs.metrics):
+        facts.append(("Split", _folds(split)))
     elif split.get("kind"):
         facts.append(("Split", f"Kind: {split['kind']}."))
     facts.append(("Choice", _choice(inputs)))
@@ -217,9 +222,14 @@ def _measurement_facts(inputs: ReportInputs, periods: Sequence[time_charts.Perio
 
 
 def _choice(inputs: ReportInputs) -> str:
-    where = "on the validation period"
+    where, after = "on the validation period", "The test period took no part in any choice."
     if part(inputs.metrics, "split", "kind") == CROSS_VALIDATED:
         where = "by cross-validation on customers within the training period"
+    if is_snapshot(inputs.metrics):
+        where = "in the first round of cross-validation"
+        after = "The second round measures it: with other folds, but of the same customers."
+        if part(inputs.metrics, "split", "rounds") == 1:
+            where, after = "by cross-validation", "The same predictions measure it, which flatters it a little."
     text = f"The champion was chosen {where}"
     metric = next((m for m in METRICS if m.key == inputs.selection.get("metric")), None)
     tolerance = number(inputs.selection.get("tolerance"))
@@ -227,7 +237,35 @@ def _choice(inputs: ReportInputs) -> str:
         text += f", by {metric.title}"
         if tolerance:
             text += f"; among models within {tolerance:g} of the best, the simplest wins"
-    return f"{text}. The test period took no part in any choice."
+    return f"{text}. {after}"
+
+
+def _folds(split: dict[str, Any]) -> str:
+    folds, areas = split.get("folds"), split.get("fold_roc_auc") or {}
+    text = (
+        f"None in time. {folds}-fold cross-validation by customer: each is judged by a model that was fitted, with all "
+        "its imputation, encoding and calibration, on the other folds."
+    )
+    spread = [value for values in areas.values() for value in values]
+    if spread:
+        text += f" ROC AUC of single folds runs from {min(spread):.3f} to {max(spread):.3f} over all models."
+    return text
+
+
+def _supplied(definition: dict[str, Any]) -> tuple[str, str]:
+    """What churn means where the data say it, and who is at risk."""
+    if not definition.get("target"):
+        return "Who churned was supplied with the data.", "The customers and times that were supplied."
+    values = definition.get("churned_values") or []
+    values = values if isinstance(values, list | tuple) else [values]
+    told = " or ".join(f"“{value}”" for value in values)
+    meaning = f"A customer has churned when the column {definition['target']} says {told}."
+    if definition.get("scenario") not in ("static", "partial"):
+        return meaning, "Every customer of the file, at the feature time of their row."
+    return (
+        f"{meaning} When that was decided, the file does not say.",
+        "Every customer of the snapshot teaches and measures; those who are not known to have left are scored.",
+    )
 
 
 def _timeline_reading(periods: Sequence[time_charts.Period]) -> str:

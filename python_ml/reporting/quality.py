@@ -56,6 +56,7 @@ METRICS = (
 )
 SPLITS = ("validation", "test")
 CROSS_VALIDATED = "temporal_cross_validated"
+SNAPSHOT = "cross_validation"
 BASELINES = ("recency", "oracle")
 DIAGONAL = curves.Curve(np.array([0.0, 1.0]), np.array([0.0, 1.0]))
 
@@ -65,6 +66,11 @@ def part(found: Any, *path: str) -> Any:
     for key in path:
         found = found.get(key) if isinstance(found, dict) else None
     return found
+
+
+def is_snapshot(metrics: dict[str, Any]) -> bool:
+    """Whether the data are one snapshot without feature times, measured by cross-validation."""
+    return part(metrics, "split", "kind") == SNAPSHOT
 
 
 def headline_figures(metrics: dict[str, Any]) -> dict[str, Any]:
@@ -96,7 +102,17 @@ def headline_figures(metrics: dict[str, Any]) -> dict[str, Any]:
         "version": part(metrics, "champion", "version"),
         "rows": part(metrics, "test", "n"),
         "base_rate": number(part(metrics, "test", "base_rate")),
+        "distrust": [str(reason) for reason in part(metrics, "not_trusted_because") or []],
+        "left_out": [f["column"] for f in _leaks(metrics) if f["column"] in metrics["leakage"]["left_out"]],
+        "snapshot": is_snapshot(metrics),
+        "folds": part(metrics, "split", "folds"),
+        "caveat": str(next(iter(part(metrics, "warnings") or []), "")) if is_snapshot(metrics) else "",
     }
+
+
+def _leaks(metrics: dict[str, Any]) -> list[dict[str, Any]]:
+    """Critical columns that the check of single columns found."""
+    return [found for found in part(metrics, "leakage", "found") or [] if found.get("severity") == "critical"]
 
 
 def curve_section(inputs: ReportInputs) -> dict[str, Any]:
@@ -111,7 +127,8 @@ def curve_section(inputs: ReportInputs) -> dict[str, Any]:
     leavers = int(rows["churned"].sum())
     if leavers in (0, len(rows)):
         who = "stayed" if leavers == 0 else "left"
-        return {"missing": f"Every customer of the test period {who}, so there is nothing to tell apart."}
+        where = "snapshot" if is_snapshot(inputs.metrics) else "test period"
+        return {"missing": f"Every customer of the {where} {who}, so there is nothing to tell apart."}
     references = {name: _complete(test[test["model"] == name]) for name in BASELINES}
     references = {name: frame for name, frame in references.items() if frame["churned"].nunique() == 2}
     return {"missing": "", "figures": _curves(inputs.metrics, champion, rows, references)}
@@ -139,11 +156,12 @@ def _curves(
 
     outcome, probability = rows["churned"].to_numpy(float), rows["probability"].to_numpy(float)
     base = float(outcome.mean())
+    where = "cross-validation" if is_snapshot(metrics) else "test period"
     return [
-        _roc_figure(lines(curves.roc_curve, "roc_auc")),
-        _gains_figure(lines(curves.gains_curve), base),
-        _recall_figure(lines(curves.precision_recall_curve, "pr_auc"), base),
-        _calibration_figure(model_title(champion), outcome, probability),
+        _roc_figure(lines(curves.roc_curve, "roc_auc"), where),
+        _gains_figure(lines(curves.gains_curve), base, where),
+        _recall_figure(lines(curves.precision_recall_curve, "pr_auc"), base, where),
+        _calibration_figure(model_title(champion), outcome, probability, where),
     ]
 
 
@@ -151,10 +169,10 @@ def _areas(lines: list[charts.Line]) -> str:
     return "; ".join(f"{line.name}: area {line.figure or 'not measured'}" for line in lines) + "."
 
 
-def _roc_figure(lines: list[charts.Line]) -> Figure:
+def _roc_figure(lines: list[charts.Line], where: str) -> Figure:
     lines = [*lines, charts.Line("Chance", "random", DIAGONAL, decimal(0.5))]
     drawing = charts.curve_chart(
-        lines, "ROC curve, test period", _areas(lines), "share of stayers named by mistake", "share of leavers named"
+        lines, f"ROC curve, {where}", _areas(lines), "share of stayers named by mistake", "share of leavers named"
     )  # fmt: skip
     reading = (
         "Take one customer who left and one who stayed. The area under the line is the chance that the leaver was "
@@ -164,7 +182,7 @@ def _roc_figure(lines: list[charts.Line]) -> Figure:
     return Figure("roc", "Telling leavers from stayers", "ROC curve", drawing, lines, reading)
 
 
-def _gains_figure(lines: list[charts.Line], base: float) -> Figure:
+def _gains_figure(lines: list[charts.Line], base: float, where: str) -> Figure:
     reached = curves.reached(lines[0].curve, 0.1)
     perfect = curves.Curve(np.array([0, base, 1]), np.array([0.0, 1, 1]))
     lines = [
@@ -174,7 +192,7 @@ def _gains_figure(lines: list[charts.Line], base: float) -> Figure:
     ]
     said = f"The tenth of customers with the highest probabilities holds {percent(reached)} of the leavers."
     drawing = charts.curve_chart(
-        lines, "Cumulative gains, test period", said, "share of customers contacted", "share of leavers reached"
+        lines, f"Cumulative gains, {where}", said, "share of customers contacted", "share of leavers reached"
     )
     charts.mark_share(drawing, 0.1, reached)
     reading = (
@@ -185,14 +203,14 @@ def _gains_figure(lines: list[charts.Line], base: float) -> Figure:
     return Figure("gains", "Leavers reached for the effort", "cumulative gains", drawing, lines, reading)
 
 
-def _recall_figure(lines: list[charts.Line], base: float) -> Figure:
+def _recall_figure(lines: list[charts.Line], base: float, where: str) -> Figure:
     # The first few rows make the left end of a line jump, so they do not decide the height of the axis.
     peak = max(float(line.curve.y[line.curve.x >= 0.02].max()) for line in lines)
     level = curves.Curve(np.array([0.0, 1]), np.array([base, base]))
     lines = [*lines, charts.Line("Chance", "random", level, decimal(base))]
     drawing = charts.curve_chart(
         lines,
-        "Precision and recall, test period",
+        f"Precision and recall, {where}",
         _areas(lines),
         "recall: share of leavers named",
         "precision: leavers among those named",
@@ -205,7 +223,7 @@ def _recall_figure(lines: list[charts.Line], base: float) -> Figure:
     return Figure("pr", "How many of those named really left", "precision and recall", drawing, lines, reading)
 
 
-def _calibration_figure(champion: str, outcome: NDArray, probability: NDArray) -> Figure:
+def _calibration_figure(champion: str, outcome: NDArray, probability: NDArray, where: str) -> Figure:
     bins = curves.calibration_bins(outcome, probability)
     worst = max(bins, key=lambda b: abs(b.observed - b.predicted))
     size = integer(len(outcome) / len(bins))
@@ -213,14 +231,14 @@ def _calibration_figure(champion: str, outcome: NDArray, probability: NDArray) -
         f"{counted(len(bins), 'bin')} of about {size} rows. Furthest from the diagonal: predicted "
         f"{percent(worst.predicted, 1)}, left {percent(worst.observed, 1)}."
     )
-    drawing = charts.calibration_chart(bins, probability, "Calibration, test period", said)
+    drawing = charts.calibration_chart(bins, probability, f"Calibration, {where}", said)
     lines = [
         charts.Line(champion, "subject", DIAGONAL),
         charts.Line("Exactly as predicted", "random", DIAGONAL),
     ]
     reading = (
-        f"Each dot is about {size} test rows with similar predictions; whiskers are 95\u00a0% intervals. On the "
-        "diagonal, as many left as predicted; above it, more did. Below, how many rows have which prediction."
+        f"Each dot is about {size} rows of the {where} with similar predictions; whiskers are 95\u00a0% intervals. "
+        "On the diagonal, as many left as predicted; above it, more did. Below, how many rows have which prediction."
     )
     return Figure(
         "calibration", "Do the probabilities mean what they say?", "calibration", drawing, lines, reading, bins
@@ -232,6 +250,8 @@ def model_table(metrics: dict[str, Any]) -> dict[str, Any]:
     champion = part(metrics, "champion", "name")
     models, baselines = part(metrics, "models") or {}, part(metrics, "baselines") or {}
     crossed = part(metrics, "split", "kind") == CROSS_VALIDATED
+    snapshot = is_snapshot(metrics)
+    rounds = {"validation": "First round", "test": "Second round"} if part(metrics, "split", "rounds") == 2 else {}
     measured = [(name, models[name]) for name in sorted(models, key=lambda name: name != champion)]
     measured += [(name, baselines.get(name)) for name in BASELINES]
     found = [(name, split, part(figures, split)) for name, figures in measured for split in SPLITS]
@@ -242,6 +262,10 @@ def model_table(metrics: dict[str, Any]) -> dict[str, Any]:
     for name, split, figures in found:
         kind = "subject" if name == champion else name if name in BASELINES else "other"
         period = "Cross-validation" if crossed and split == "validation" else split.capitalize()
+        if snapshot:
+            if split == "validation" and not rounds:
+                continue  # the same predictions as the test's
+            period = rounds.get(split, "Cross-validation")
         row = {
             "name": name,
             "title": model_title(name),
@@ -263,7 +287,14 @@ def model_table(metrics: dict[str, Any]) -> dict[str, Any]:
         "metrics": [{"metric": metric, "ends": _ends(metric, ranges[metric.key])} for metric in shown],
         "rows": rows,
         "crossed": crossed,
-        "compared_on": "cross-validation within the training period" if crossed else "the validation period",
+        "snapshot": snapshot,
+        "compared_on": "the first round of cross-validation"
+        if snapshot
+        else "cross-validation within the training period"
+        if crossed
+        else "the validation period",
+        "measured_on": "the second round, with other folds of the same customers" if snapshot else "the test period",
+        "one_round": snapshot and not rounds,
         "oracle": any(row["name"] == "oracle" for row in rows),
         "recency": any(row["name"] == "recency" for row in rows),
         "recency_feature": part(baselines, "recency", "feature"),

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+CROSS_VALIDATION = "cross_validation"
+
 if TYPE_CHECKING:
     from python_ml.training.tracking import Registration
     from python_ml.training.trainer import TrainingResult
@@ -82,14 +84,10 @@ def interval(entry: dict[str, float | None] | None) -> str:
 def summary(metrics: dict[str, Any]) -> str:
     """The whole outcome of ``retention train`` as text."""
     split, data, champion = metrics["split"], metrics["data"], metrics["champion"]
-    period = "the training customers, cross-validated"
-    if split["validation_from"]:
-        period = f"{_day(split['validation_from'])} to {_day(split['validation_to'])}"
     lines = [
         f"{data['customers']:,} customers, {data['rows']:,} labelled rows, {data['features']} features, "
         f"{data['base_rate']:.1%} churned",
-        f"validation: {period}; test: {_day(split['test_from'])} to {_day(split['test_to'])}; "
-        f"purge before each: {split['purge']}",
+        _measured_on(split),
         "",
         comparison_table(metrics),
         "",
@@ -101,7 +99,24 @@ def summary(metrics: dict[str, Any]) -> str:
             f"oracle: the champion comes {oracle['share']:.0%} of the way from 0.5 to the true model's ROC AUC "
             f"({interval(metrics['test']['roc_auc'])} against {interval(oracle['test']['roc_auc'])})"
         )
+    lines += [f"NOT TO BE TRUSTED: {reason}" for reason in metrics.get("not_trusted_because", [])]
     return "\n".join(lines)
+
+
+def _measured_on(split: dict[str, Any]) -> str:
+    if split["kind"] == CROSS_VALIDATION:
+        rounds = "another round" if split["rounds"] > 1 else "the same round"
+        return (
+            f"one snapshot: {split['folds']}-fold cross-validation by customer; one round chooses (validation), "
+            f"{rounds} measures (test)"
+        )
+    period = "the training customers, cross-validated"
+    if split["validation_from"]:
+        period = f"{_day(split['validation_from'])} to {_day(split['validation_to'])}"
+    return (
+        f"validation: {period}; test: {_day(split['test_from'])} to {_day(split['test_to'])}; "
+        f"purge before each: {split['purge']}"
+    )
 
 
 def _day(stamp: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from python_ml.errors import UserError
@@ -87,6 +87,28 @@ def result_warnings(
     if slope <= 0:
         warnings.append("On customers it had not seen, the champion ranked no better than chance.")
     return warnings
+
+
+def distrust(test: Mapping[str, Any], accepted: Sequence[str]) -> list[str]:
+    """Why the headline metric must not be believed; empty where nothing speaks against it.
+
+    Parameters
+    ----------
+    test : mapping
+        The champion's test metrics.
+    accepted : sequence of str
+        Columns that are likely to know the outcome, and that the model uses all the same.
+    """
+    reasons = []
+    if accepted:
+        columns = ", ".join(f"`{name}`" for name in accepted)
+        reasons.append(
+            f"the model uses {columns}, which most likely {'know' if len(accepted) > 1 else 'knows'} the outcome"
+        )
+    area = test["roc_auc"]["value"]
+    if area is not None and area > TOO_GOOD:
+        reasons.append(f"a ROC AUC of {area:.3f} is too good to be true")
+    return reasons
 
 
 def _odds(rate: float | None) -> float | None:

@@ -53,6 +53,19 @@ class TemporalSplit:
         """Whether there is a validation period of its own."""
         return self.validation_from is not None
 
+    @property
+    def label_span(self) -> str:
+        """From a feature time to the end of its label, such as ``30d``."""
+        return words_of(self.purge)
+
+    def fitted_times(self, times: pd.Series) -> dict[str, str | None]:
+        """First and last of the fitted feature times, and the start of the test period, for the model card."""
+        return {
+            "from": times.min().isoformat(),
+            "to": times.max().isoformat(),
+            "before": self.test_from.isoformat(),
+        }
+
     def describe(self, frame: pd.DataFrame) -> dict[str, Any]:
         """Kind, dates, purge and number of rows, for ``metrics.json``.
 

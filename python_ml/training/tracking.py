@@ -157,7 +157,7 @@ def _register(client: MlflowClient, result: TrainingResult, name: str, logged: A
         "retention.model": result.champion,
         "retention.dataset_sha256": result.digest,
         "retention.entity": result.card.entity,
-        "retention.label_span": result.card.label["span"],
+        "retention.label_span": result.card.label["span"] or "unknown",
         "retention.test_roc_auc": "not defined" if area is None else f"{area:.4f}",
     }
     for tag, value in tags.items():

@@ -15,12 +15,14 @@ from python_ml.scoring.contributions import contributions, linear_background
 from python_ml.training.baselines import oracle_score, recency_score
 from python_ml.training.calibration import fit_calibrated, out_of_fold, probabilities, sigmoid_of
 from python_ml.training.columns import Column, informative, model_input, typed_columns
+from python_ml.training.cross_validation import SNAPSHOTS, SnapshotSplit, cross_validate
 from python_ml.training.dataset import TRAINING_SET, check_training_set, dataset_digest
+from python_ml.training.exclusions import check_leaks, registered_risks, usable
 from python_ml.training.folds import affordable_folds, customer_folds
 from python_ml.training.metrics import RANKING_METRICS, evaluate
 from python_ml.training.pipelines import check_parameters
-from python_ml.training.selection import choose_champion, result_warnings
-from python_ml.training.split import TemporalSplit, temporal_split, words_of
+from python_ml.training.selection import choose_champion, distrust, result_warnings
+from python_ml.training.split import TemporalSplit, temporal_split
 
 if TYPE_CHECKING:
     from sklearn.ensemble import StackingClassifier
@@ -79,12 +81,16 @@ def train_models(
     *,
     truth: pd.DataFrame | None = None,
     label: dict[str, str | None] | None = None,
+    scenario: str | None = None,
     progress: Callable[[str], None] = lambda message: None,
 ) -> TrainingResult:
     """Split by time, fit and calibrate every enabled model, measure, and choose a champion.
 
     Each model is fitted twice: on the training rows, for the validation metrics that decide; and on all rows
     whose labels were known before the test period, for the test metrics. The champion is the second fit.
+
+    A snapshot without feature times is not split: its metrics come from cross-validation, and the champion is
+    fitted on all rows. In any table with a target, a column that is likely to know the outcome stops the training.
 
     Parameters
     ----------
@@ -100,6 +106,8 @@ def train_models(
         The entity, ``feature_timestamp``, ``probability``: true probabilities of a simulated world.
     label : dict, optional
         ``horizon`` and ``gap`` in words, for the model card.
+    scenario : str, optional
+        ``static`` or ``partial`` for a snapshot; ``production`` or ``derived`` for a table whose rows have times.
     progress : callable, optional
         Told what is being done.
 
@@ -107,20 +115,34 @@ def train_models(
     ------
     UserError
         When the data or the settings cannot give a model; says what to mend.
+    GateError
+        When a table with a target has a column that is likely to know the outcome, and nobody left it out or
+        accepted it.
     """
     training = settings.training
     check_parameters(settings)
     check_training_set(training_set, entity)
     frame = training_set.sort_values(["feature_timestamp", entity], kind="stable").reset_index(drop=True)
     churned = frame["churned"].astype(int).to_numpy()
-    split = temporal_split(frame, training.split, where=settings.where("training", "split"))
-    run = _Run(frame, features, entity, settings, split, churned, progress)
+    crossed = scenario in SNAPSHOTS or (scenario is not None and frame["feature_timestamp"].nunique() == 1)
+    leakage = check_leaks(frame, features, churned, settings) if scenario is not None else None
+    split = (
+        SnapshotSplit.of(frame, scenario, training.cross_validation.folds)
+        if crossed
+        else temporal_split(frame, training.split, where=settings.where("training", "split"))
+    )
+    run = TrainingRun(frame, usable(features, settings), entity, settings, split, churned, progress)
 
     probability = {"validation": {}, "test": {}}
     fits = {}
     for name in training.models.enabled:
-        probability["validation"][name] = run.validation_probability(name)
-        fits[name], probability["test"][name] = run.test_fit(name)
+        if crossed:
+            for part, found in cross_validate(run, name).items():
+                probability[part][name] = found
+            fits[name] = run.fit_on_everything(name)
+        else:
+            probability["validation"][name] = run.validation_probability(name)
+            fits[name], probability["test"][name] = run.test_fit(name)
     judged = {part: {name: run.measure(part, p) for name, p in found.items()} for part, found in probability.items()}
     champion = choose_champion(judged["validation"], training.selection.metric, training.selection.tolerance)
     model = fits[champion]
@@ -132,7 +154,8 @@ def train_models(
     fitted = {"n": int(split.fit.sum()), "base_rate": float(churned[split.fit].mean())}
     warnings = [
         *split.warnings,
-        *_leakage_warnings(features, card),
+        *(leakage.warnings if leakage else []),
+        *registered_risks(features, [column.name for column in card.columns]),
         *result_warnings(
             judged["test"][champion],
             fitted,
@@ -147,6 +170,7 @@ def train_models(
         "baselines": baselines,
         "split": split.describe(frame),
         "warnings": warnings,
+        "not_trusted_because": distrust(judged["test"][champion], leakage.accepted if leakage else []),
         "data": {
             "customers": int(frame[entity].nunique()),
             "rows": len(frame),
@@ -155,6 +179,8 @@ def train_models(
             "base_rate": float(churned.mean()),
         },
     }
+    if leakage is not None:
+        metrics["leakage"] = leakage.to_dict()
     for name, parts in baseline_scores.items():
         for part, scores in parts.items():
             probability[part][name] = scores
@@ -172,8 +198,8 @@ def train_models(
     )
 
 
-class _Run:
-    """The state that the steps of one training share."""
+class TrainingRun:
+    """The state that the steps of one training share; see :func:`train_models`."""
 
     def __init__(
         self,
@@ -181,7 +207,7 @@ class _Run:
         features: Sequence[Feature],
         entity: str,
         settings: Settings,
-        split: TemporalSplit,
+        split: TemporalSplit | SnapshotSplit,
         churned: np.ndarray,
         progress: Callable[[str], None],
     ) -> None:
@@ -248,6 +274,11 @@ class _Run:
             model = self._fit(name, "fit", self.split.fit)
         return model, probabilities(model, self.inputs[self.split.test])
 
+    def fit_on_everything(self, name: str) -> StackingClassifier:
+        """The model fitted on all rows, which is to score; cross-validation says what to expect of it."""
+        self.progress(f"{name}: fitting on all customers")
+        return self._fit(name, "fit", self.split.fit)
+
     def measure(self, part: str, scores: np.ndarray, **options: Any) -> dict[str, Any]:
         """Metrics of scores for the rows of ``validation`` or ``test``."""
         rows = self._rows(part)
@@ -276,13 +307,11 @@ class _Run:
             columns=describe_columns(self.inputs[fitted], self.used["fit"], self.features),
             risk_bands={"high": float(high), "medium": float(medium)},
             base_rate=float(self.churned[fitted].mean()),
-            label={"span": words_of(self.split.purge), **label},
+            label={"span": self.split.label_span, **label},
             fitted_on={
                 "rows": len(rows),
                 "customers": int(rows[self.entity].nunique()),
-                "from": rows["feature_timestamp"].min().isoformat(),
-                "to": rows["feature_timestamp"].max().isoformat(),
-                "before": self.split.test_from.isoformat(),
+                **self.split.fitted_times(rows["feature_timestamp"]),
             },
             calibration={"slope": slope, "intercept": intercept},
             background=linear_background(model, self.inputs[fitted]),
@@ -341,7 +370,7 @@ class _Run:
             known = oracle_score(self.frame, truth, self.entity)[self.split.test]
             if np.isfinite(known).all() and len(known):
                 found = self.measure("test", known)
-                metrics["oracle"] = {"test": found, "share": _share_of_oracle(self, champion, found)}
+                metrics["oracle"] = {"test": found, "share": self._share_of_oracle(champion, found)}
                 scores["oracle"] = {"test": known}
         return metrics, scores
 
@@ -357,18 +386,12 @@ class _Run:
         ]
         return pd.concat(parts, ignore_index=True)[["model", "split", *keys, "probability"]]
 
-
-def _share_of_oracle(run: _Run, champion: np.ndarray, oracle: dict[str, Any]) -> float | None:
-    """How far the champion comes from 0.5 to the oracle's ROC AUC."""
-    found = evaluate(
-        run.churned[run.split.test],
-        champion,
-        run.customers[run.split.test],
-        metrics=["roc_auc"],
-        replicates=0,
-    )["roc_auc"]["value"]
-    best = oracle["roc_auc"]["value"]
-    return None if found is None or best is None or best == 0.5 else (found - 0.5) / (best - 0.5)
+    def _share_of_oracle(self, champion: np.ndarray, oracle: dict[str, Any]) -> float | None:
+        """How far the champion comes from 0.5 to the oracle's ROC AUC."""
+        rows = self.split.test
+        found = evaluate(self.churned[rows], champion, self.customers[rows], metrics=["roc_auc"], replicates=0)
+        value, best = found["roc_auc"]["value"], oracle["roc_auc"]["value"]
+        return None if value is None or best is None or best == 0.5 else (value - 0.5) / (best - 0.5)
 
 
 def _direction(values: pd.Series, contribution: np.ndarray) -> float:
@@ -380,11 +403,3 @@ def _direction(values: pd.Series, contribution: np.ndarray) -> float:
     if len(x) < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
         return 0.0
     return float(np.clip(np.corrcoef(x, y)[0, 1], -1, 1))
-
-
-def _leakage_warnings(features: Sequence[Feature], card: ModelCard) -> list[str]:
-    used = {column.name for column in card.columns}
-    risky = [f.name for f in features if f.name in used and (f.leakage_risk or "").lower() == "high"]
-    if not risky:
-        return []
-    return [f"The model uses features whose leakage risk is registered as high: {', '.join(risky)}."]

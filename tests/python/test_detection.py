@@ -329,7 +329,7 @@ def test_real_linked_tables(connection, shared_data, tmp_path):
     assert {s.name: s.use for s in spec.sources} == {
         "subscriptions": "events",
         "accounts": "tenure",
-        "feature_usage": "stored",
+        "feature_usage": "events",
         "support_tickets": "events",
         "churn_events": "events",
     }

@@ -6,9 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.python.command_line import command, rows
 
+RAVENSTACK = ("accounts", "subscriptions", "feature_usage", "support_tickets", "churn_events")
 DATA_SETS = {
     "online_retail": (
         "online_retail/year_2009_2010.parquet",
@@ -64,3 +66,72 @@ def test_replay_is_exact(project):
     for replay in json.loads(outcome.stdout)["replays"]:
         assert replay["identical"]
         assert replay["rows"] > 0
+
+
+@pytest.fixture(scope="module")
+def ravenstack(shared_data, tmp_path_factory) -> Path:
+    """A project made from five linked files: usage names only subscriptions, and these name the accounts."""
+    files = [shared_data / "ravenstack" / f"{name}.csv.gz" for name in RAVENSTACK]
+    if not all(file.is_file() for file in files):
+        pytest.skip("ravenstack is not among the real data sets")
+    folder = tmp_path_factory.mktemp("real") / "ravenstack"
+    made = command(folder.parent, "init", str(folder), "--data", *map(str, files), "--yes")
+    assert made.returncode == 0, made.stderr
+    run = command(folder, "run")
+    assert run.returncode == 0, run.stderr[-3000:]
+    print(run.stdout)
+    return folder
+
+
+def test_ravenstack_usage_reaches_its_account_through_subscriptions(ravenstack):
+    findings = yaml.safe_load((ravenstack / "findings.yaml").read_text(encoding="utf-8"))
+    assert findings["decisions"]["entity"]["value"] == "account_id"
+    assert "5 of 5 files reach it" in findings["decisions"]["entity"]["reason"]
+    files = {f["source"]: f for f in findings["files"]}
+    assert files["feature_usage"]["linked_by"] == [
+        {"column": "subscription_id", "to": "subscriptions.subscription_id", "brings": ["account_id"]}
+    ]
+    assert files["feature_usage"]["rows_quarantined"] == {"duplicate usage_id": 21}
+    assert {(r["from"], r["to"], r["kind"]) for r in findings["relations"]} == {
+        ("feature_usage.subscription_id", "subscriptions.subscription_id", "n:1"),
+        *(
+            (f"{t}.account_id", "accounts.account_id", "n:1")
+            for t in ("subscriptions", "support_tickets", "churn_events")
+        ),
+    }
+    counts = rows(ravenstack, "select outcome, row_count from silver.slv_link_counts")
+    assert counts == [("kept", 24_979)]
+    ((wrong,),) = rows(
+        ravenstack,
+        """
+        select count(*) from silver.slv_feature_usage as u
+        left join bronze.brz_ravenstack__subscriptions as s using (subscription_id)
+        where u.account_id is distinct from s.account_id or u.known_at < s.start_date
+        """,
+    )
+    assert wrong == 0
+
+
+def test_ravenstack_traps_are_told(ravenstack):
+    findings = yaml.safe_load((ravenstack / "findings.yaml").read_text(encoding="utf-8"))
+    traps = "\n".join(findings["traps"])
+    assert "19,142 of 25,000 rows (77%) have a `usage_date` before the `start_date`" in traps
+    assert "1,077 of 2,000 rows (54%) have a `submitted_at` before the `signup_date`" in traps
+    assert "churn_events: its rows record who left, so it is an outcome" in traps
+    gold = yaml.safe_load((ravenstack / "models/gold/_gold__features.yml").read_text(encoding="utf-8"))
+    features = next(m for m in gold["models"] if m["name"] == "gld_customer_features")["columns"]
+    risks = {c["config"]["meta"]["leakage_risk"] for c in features if c["name"].startswith("churn_events_")}
+    assert risks == {"medium"}
+
+
+def test_ravenstack_has_hardly_a_signal(ravenstack):
+    auc = json.loads((ravenstack / "reports" / "metrics.json").read_text())["test"]["roc_auc"]
+    print(f"ravenstack: {auc}")
+    assert auc["low"] < 0.55
+    assert auc["value"] < 0.65
+
+
+def test_ravenstack_replays_exactly(ravenstack):
+    outcome = command(ravenstack, "replay", "--json")
+    assert outcome.returncode == 0, outcome.stderr
+    assert all(replay["identical"] for replay in json.loads(outcome.stdout)["replays"])

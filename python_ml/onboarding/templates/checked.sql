@@ -51,7 +51,7 @@ validated as (
 [%- endfor %]
         ]) }} as [[ "invalid_reason" if source.key else "quarantine_reason" ]]
 [%- else %]
-        cast(null as {{ dbt.type_string() }}) as quarantine_reason
+        cast(null as {{ dbt.type_string() }}) as [[ "invalid_reason" if source.key else "quarantine_reason" ]]
 [%- endif %]
     from [[ last ]]
 ),

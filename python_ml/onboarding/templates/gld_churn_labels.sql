@@ -4,7 +4,7 @@
     entity='[[ entity ]]',
     spine=ref('slv_spine'),
     outcome={
-        'relation': ref('brz_[[ project ]]__[[ activity.name ]]'),
+        'relation': ref('[[ spec.model(activity) ]]'),
         'event_at': '[[ activity.time.name ]]',
 [%- if activity.reversal %]
         'where': 'not is_reversal',

@@ -3,10 +3,10 @@
     definition=var('churn_definition'),
     entity='[[ entity ]]',
     population={
-        'relation': ref('brz_[[ project ]]__[[ activity.name ]]'),
+        'relation': ref('[[ spec.model(activity) ]]'),
         'event_at': '[[ activity.time.name ]]',
-[%- if activity.available %]
-        'available_at': '[[ activity.available.name ]]',
+[%- if activity.available_at %]
+        'available_at': '[[ activity.available_at ]]',
 [%- endif %]
 [%- if activity.reversal %]
         'where': 'not is_reversal',

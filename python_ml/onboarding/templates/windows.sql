@@ -1,12 +1,12 @@
 -- grain: one row per spine row; the customer's [[ words ]] before
 {{ customer_retention.window_features(
     spine=ref('slv_spine'),
-    events=ref('brz_[[ project ]]__[[ source.name ]]'),
+    events=ref('[[ spec.model(source) ]]'),
     source='[[ name ]]',
     entity='[[ entity ]]',
     event_at='[[ source.time.name ]]',
-[%- if source.available %]
-    available_at='[[ source.available.name ]]',
+[%- if source.available_at %]
+    available_at='[[ source.available_at ]]',
 [%- endif %]
 [%- if where %]
     where='[[ where ]]',

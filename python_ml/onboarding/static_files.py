@@ -1,0 +1,152 @@
+"""Writing the project of a table with a target: bronze as everywhere, and gold straight from it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from python_ml.errors import UserError
+from python_ml.onboarding import descriptions, static_findings, static_gold
+from python_ml.onboarding.bronze_sql import BronzeModel, bronze_model
+from python_ml.onboarding.generation import _environment, check_folder
+from python_ml.onboarding.naming import comment_text, yaml_text
+from python_ml.onboarding.package import carry_package
+from python_ml.onboarding.static import StaticSpec
+
+_SHARED = (
+    "gld_training_set.sql",
+    "gld_churn_scores_raw.py",
+    "gld_churn_scores.sql",
+    "gld_churn_reasons_raw.py",
+    "gld_churn_reasons.sql",
+)
+_OWN = ("gld_customer_features.sql", "gld_churn_labels.sql", "gld_scoring_set.sql")
+
+
+def generate_static(static: StaticSpec, folder: Path) -> list[str]:
+    """Write a project.
+
+    Everything is written beside the folder first and moved there at the end: a failure leaves nothing half done.
+
+    Parameters
+    ----------
+    static : StaticSpec
+    folder : Path
+        Must not exist, or be empty.
+
+    Returns
+    -------
+    list of str
+        Written files, relative to the folder, without those of the carried package.
+
+    Raises
+    ------
+    UserError
+        When the folder holds something, or cannot be written to.
+    """
+    check_folder(folder)
+    files = render_static(static)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".retention_init_", dir=folder.parent) as scratch:
+            built = Path(scratch) / "project"
+            for name, text in files.items():
+                path = built / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text, encoding="utf-8", newline="\n")
+            carry_package(built)
+            if folder.is_dir():
+                folder.rmdir()
+            shutil.move(built, folder)
+    except PermissionError as error:
+        raise UserError(
+            f"The folder cannot be written: {error.strerror}.", where=str(folder), mend="choose another place"
+        ) from error
+    return sorted(files)
+
+
+def render_static(static: StaticSpec) -> dict[str, str]:
+    """Render every file of a project.
+
+    Returns
+    -------
+    dict of str to str
+        Text by path relative to the project.
+    """
+    spec, environment = static.project, _environment()
+    models = {source.name: _bronze(static, source) for source in spec.sources}
+    shared: dict[str, Any] = {
+        "spec": spec,
+        "project": spec.name,
+        "entity": spec.entity,
+        "sources": spec.sources,
+        "table": static.table,
+        "features": static.features,
+        "scenario": static.scenario,
+        "target": static.target_column,
+        "churned_values": json.dumps([yaml_text(v) for v in static.target.leaving], ensure_ascii=False),
+        "excluded": [(name, comment_text(reason)) for name, reason in static.excluded.items()],
+        "seen_sql": _seen_sql(static),
+        "label_time_sql": _label_time_sql(static),
+    }
+
+    def written(template: str, **context: Any) -> str:
+        return environment.get_template(template).render({**shared, **context}).strip("\n") + "\n"
+
+    files = {f"models/gold/{name}": written(name) for name in _SHARED}
+    files |= {f"models/gold/{name}": written(f"static/{name}") for name in _OWN}
+    bronze = f"models/bronze/{spec.name}"
+    for source in spec.sources:
+        stem = f"{bronze}/brz_{spec.name}__{source.name}"
+        for suffix, template in (("__checked", "checked"), ("", "kept"), ("__quarantine", "quarantine")):
+            files[f"{stem}{suffix}.sql"] = written(f"{template}.sql", source=models[source.name])
+    files["models/bronze/brz_row_counts.sql"] = written("brz_row_counts.sql")
+    files[f"{bronze}/_{spec.name}__sources.yml"] = descriptions.sources(spec)
+    files[f"{bronze}/_{spec.name}__models.yml"] = descriptions.bronze(spec, models)
+    files["models/bronze/_bronze__models.yml"] = descriptions.row_counts()
+    files["models/gold/_gold__features.yml"] = static_gold.features(static)
+    files["models/gold/_gold__scores.yml"] = static_gold.scores(static)
+    files["tests/singular/assert_no_raw_row_is_lost.sql"] = written("assert_no_raw_row_is_lost.sql")
+    files["macros/generate_schema_name.sql"] = written("generate_schema_name.sql")
+    for name in ("profiles.yml", "packages.yml"):
+        files[name] = written(name)
+    for name in ("dbt_project.yml", "selectors.yml", "retention.yml"):
+        files[name] = written(f"static/{name}")
+    files[".gitignore"] = written("gitignore")
+    files["README.md"] = written("static/README.md", **static_findings.readme(static))
+    files["findings.yaml"] = static_findings.findings_yaml(static)
+    return files
+
+
+def _bronze(static: StaticSpec, source: Any) -> BronzeModel:
+    """The bronze model of a source; of several rows of a customer, the target must not decide which one stays."""
+    model = bronze_model(source)
+    if source is not static.table:
+        return model
+    target = static.target_column.name
+    return replace(model, tie_breakers=[*(n for n in model.tie_breakers if n != target), target])
+
+
+def _seen_sql(static: StaticSpec) -> str:
+    seen = static.scenario.seen
+    if seen is None:
+        return ""
+    names = {s.raw_name: s.name for s in static.table.columns}
+    if seen.duration is None:
+        return names[seen.column]
+    length = f"cast({names[seen.duration]} as integer)"
+    return f"{{{{ dbt.dateadd('{seen.unit}', '{length}', '{names[seen.column]}') }}}}"
+
+
+def _label_time_sql(static: StaticSpec) -> str:
+    scenario = static.scenario
+    if scenario.is_snapshot:
+        return "{{ customer_retention.timestamp_literal(var('snapshot_at'), 'snapshot_at') }}"
+    if scenario.decided is not None:
+        return next(s.name for s in static.table.columns if s.raw_name == scenario.decided)
+    moved = "customer_retention.epoch_us('feature_timestamp') ~ ' + ' ~ customer_retention.duration_us(var('horizon'))"
+    return f"{{{{ customer_retention.timestamp_from_us({moved}) }}}}"

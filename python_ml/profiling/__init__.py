@@ -1,0 +1,14 @@
+"""The deep profile: what raw files hold, measured on DuckDB, as findings (YAML), a page (HTML) and a summary.
+
+:mod:`assembly` leads: it has :mod:`python_ml.onboarding` open the files and find the customer and the time, then lets
+one module per question measure. :mod:`schema` says what a finding is, :mod:`storage` writes and reads it; :mod:`page`
+and :mod:`summary` show findings and know nothing else.
+"""
+
+from python_ml.profiling.assembly import profile_files
+from python_ml.profiling.page import render_page
+from python_ml.profiling.schema import Findings
+from python_ml.profiling.storage import read_findings, write_findings
+from python_ml.profiling.summary import summarise
+
+__all__ = ["Findings", "profile_files", "read_findings", "render_page", "summarise", "write_findings"]

@@ -1,0 +1,165 @@
+"""From paths to findings: files are opened and examined as `init` does, then measured question by question."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from python_ml.errors import UserError
+from python_ml.onboarding.examination import DataArgument, examine
+from python_ml.onboarding.relations import Relation, Relations, discover
+from python_ml.profiling import columns as described
+from python_ml.profiling import coverage, keys, lifecycle, numeric, order, targets, temporal, textual
+from python_ml.profiling.schema import Attention, File, Findings, Link
+from python_ml.profiling.tables import Table, prepare
+
+if TYPE_CHECKING:
+    import duckdb
+
+_LEVELS = ("critical", "warning", "note")
+
+
+def profile_files(
+    connection: duckdb.DuckDBPyConnection,
+    arguments: list[DataArgument],
+    *,
+    target: str | None = None,
+    positive: str | None = None,
+    entity: str | None = None,
+    time: str | None = None,
+    day_first: bool | None = None,
+    say: Callable[[str | None], None] = lambda message: None,
+) -> Findings:
+    """Profile raw files.
+
+    Parameters
+    ----------
+    connection : duckdb.DuckDBPyConnection
+        See :func:`python_ml.onboarding.reading.scratch_connection`.
+    arguments : list of DataArgument
+    target, entity, time : str, optional
+        Columns that the user named, as in the files; each must be in at least one.
+    positive : str, optional
+        Value of the target that means leaving.
+    day_first : bool, optional
+        Order of day and month where the user says it.
+    say : callable
+        Told what goes on; None at the end.
+
+    Returns
+    -------
+    Findings
+        Depends on the files' contents and the arguments alone.
+
+    Raises
+    ------
+    UserError
+        For every mistake that a file can hold, and for columns that are not there.
+    """
+    say("reading the files")
+    profiles = examine(connection, arguments, entity=entity, time=time, day_first=day_first)
+    if target is not None and not any(profile.column(target) for profile in profiles):
+        known = "; ".join(f"{p.file.path.name}: {', '.join(c.raw_name for c in p.columns[:30])}" for p in profiles)
+        raise UserError(f"There is no column `{target}`.", where="--target", mend=f"choose one of {known}")
+    tables = []
+    for place, profile in enumerate(profiles):
+        say(f"{profile.name}: typing")
+        tables.append(prepare(connection, profile, place))
+    times = []
+    for table in tables:
+        say(f"{table.name}: times")
+        times.append((table, temporal.measure(connection, table)))
+    now = temporal.newest_event(times)
+    files, noted = [], []
+    for table, found_times in times:
+        moments = temporal.count_future(connection, table, found_times, now) if now else found_times
+        file, attention = _file(connection, table, moments, (target, positive), say)
+        files.append(file)
+        noted += attention
+    say("times against each other")
+    violations = [violation for table in tables for violation in order.within_rows(connection, table)]
+    relations = discover(connection, profiles) if len(profiles) > 1 else Relations()
+    violations += order.across_files(connection, tables, relations)
+    noted += order.attention(violations)
+    say(None)
+    return Findings(
+        attention=sorted(noted, key=lambda item: _LEVELS.index(item.level)),
+        links=[_link(relation, tables) for relation in relations.found],
+        order_violations=violations,
+        files=files,
+    )
+
+
+def _file(
+    connection: duckdb.DuckDBPyConnection,
+    table: Table,
+    times: dict,
+    target: tuple[str | None, str | None],
+    say: Callable[[str | None], None],
+) -> tuple[File, list[Attention]]:
+    say(f"{table.name}: columns")
+    blanks = textual.count_blanks(connection, table)
+    numbers, texts = numeric.measure(connection, table), textual.measure(connection, table, blanks)
+    plain = described.describe(table, numbers, times, texts, blanks, {})
+    changes = lifecycle.changing(connection, table, plain)
+    columns = described.describe(table, numbers, times, texts, blanks, changes)
+    say(f"{table.name}: keys and copies")
+    found_keys = keys.find_keys(connection, table, columns)
+    duplicates = keys.count_duplicates(connection, table, found_keys)
+    shifted = keys.find_shifted(connection, table, columns)
+    say(f"{table.name}: course of time")
+    span = _span(table, times)
+    course = coverage.measure(connection, table, *span) if span else None
+    lives = lifecycle.measure(connection, table, *span) if span else None
+    say(f"{table.name}: target")
+    found_targets = []
+    if target[0] is None or table.profile.column(target[0]) is not None:
+        found_targets = targets.measure(connection, table, columns, *target)
+    file = File(
+        name=table.name,
+        path=table.profile.file.path.name,
+        format=table.profile.file.format,
+        notes=list(table.profile.file.notes),
+        rows=table.rows,
+        sampled_rows=table.sampled_rows,
+        duplicate_rows=duplicates,
+        keys=found_keys,
+        shifted_copies=shifted,
+        granularity=keys.granularity(table),
+        coverage=course,
+        lifecycle=lives,
+        targets=found_targets,
+        columns=columns,
+    )
+    attention = [
+        *(Attention(level="note", topic="reading", file=table.name, what=note) for note in file.notes),
+        *keys.attention(table, found_keys, duplicates, shifted, columns),
+        *described.attention(table, columns),
+        *coverage.attention(table, course),
+        *targets.attention(table, found_targets),
+    ]
+    return file, attention
+
+
+def _span(table: Table, times: dict) -> tuple[str, str] | None:
+    """First and last plausible time of the file's events."""
+    if table.profile.time is None:
+        return None
+    found = times[table.profile.time.column.name][0]
+    if found.plausible_first is None or found.plausible_last is None:
+        return None
+    return found.plausible_first, found.plausible_last
+
+
+def _link(relation: Relation, tables: list[Table]) -> Link:
+    """A relation under the names that stand in the files."""
+    raw = {(table.name, column.name): column.raw_name for table in tables for column in table.columns}
+    return Link(
+        child=relation.child,
+        child_column=raw[relation.child, relation.child_column],
+        parent=relation.parent,
+        parent_column=raw[relation.parent, relation.parent_column],
+        cardinality=relation.cardinality,
+        inclusion=relation.inclusion,
+        evidence=list(relation.evidence),
+    )

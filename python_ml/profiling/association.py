@@ -1,0 +1,264 @@
+"""What goes together with the target: AUC of numbers, rates and Cramer's V of categories, overall and by time.
+
+The interval of an AUC is DeLong's; where rows of one entity repeat, Obuchowski's, which counts entities rather than
+rows (E. DeLong and others, Biometrics 1988; N. Obuchowski, Biometrics 1997).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from python_ml.profiling.schema import Association, AucOf, Estimate, RateOf
+from python_ml.profiling.tables import Table
+from python_ml.warehouse import quote
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from python_ml.onboarding.profiling import ColumnProfile
+
+Z = 1.959964
+CATEGORIES = 50  # most values of a category
+SHOWN = 12
+FEWEST = 10  # of each class, for an AUC
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Rows with a known label.
+
+    Attributes
+    ----------
+    relation : str
+        With the columns of the table and ``__y`` (0 or 1), ``__cluster`` and ``__period``.
+    left, rows : int
+    is_clustered, is_dated : bool
+        Whether rows of one entity repeat, and whether there are periods.
+    """
+
+    relation: str
+    left: int
+    rows: int
+    is_clustered: bool
+    is_dated: bool
+
+
+def associate(
+    connection: duckdb.DuckDBPyConnection, column: ColumnProfile, labelled: Labelled, is_number: bool
+) -> Association | None:
+    """Measure how one column goes together with the target.
+
+    Parameters
+    ----------
+    is_number : bool
+        Whether its values have an order; times count as numbers.
+
+    Returns
+    -------
+    Association or None
+        None when there are too few values, or too many categories, for a figure.
+    """
+    name = quote(column.name)
+    rates, missing = _rates(connection, name, labelled, is_number)
+    if is_number:
+        value = f"epoch({name})" if column.kind == "time" else f"cast({name} as double)"
+        auc = _auc(connection, value, labelled)
+        if auc is None:
+            return None
+        by_time = _auc_by_time(connection, value, labelled) if labelled.is_dated else []
+        strength = abs(2 * auc.value - 1)
+        rows = connection.execute(f"select count({name}) from {labelled.relation}").fetchall()[0][0]
+        return Association(
+            column=column.raw_name,
+            measure="auc",
+            rows=rows,
+            auc=auc,
+            strength=strength,
+            missing_rate=missing,
+            by_time=by_time,
+        )
+    found = _cramers_v(connection, name, labelled)
+    if found is None:
+        return None
+    strength, rows = found
+    return Association(
+        column=column.raw_name,
+        measure="cramers_v",
+        rows=rows,
+        cramers_v=strength,
+        strength=strength,
+        rates=rates,
+        missing_rate=missing,
+    )
+
+
+def wilson(positives: int, rows: int) -> tuple[float, float]:
+    """Wilson's 95 % interval of a share."""
+    if not rows:
+        return 0.0, 1.0
+    share, square = positives / rows, Z * Z / rows
+    middle = share + square / 2
+    reach = Z * math.sqrt(share * (1 - share) / rows + square / (4 * rows))
+    return max((middle - reach) / (1 + square), 0.0), min((middle + reach) / (1 + square), 1.0)
+
+
+def rate_of(value: str, positives: int, rows: int) -> RateOf:
+    """A rate with its interval."""
+    low, high = wilson(positives, rows)
+    return RateOf(value=value, rows=rows, rate=positives / rows if rows else 0.0, low=low, high=high)
+
+
+def _rates(
+    connection: duckdb.DuckDBPyConnection, name: str, labelled: Labelled, only_missing: bool
+) -> tuple[list[RateOf], RateOf | None]:
+    value = f"case when {name} is not null then '' end" if only_missing else f"left(cast({name} as varchar), 80)"
+    rows = connection.execute(f"""
+        select {value} as value, sum(__y), count(*) as n
+        from {labelled.relation} group by 1 order by n desc, value limit {SHOWN + 1}
+    """).fetchall()
+    missing = next((rate_of("", int(p), n) for v, p, n in rows if v is None), None)
+    if missing is not None and missing.rows == labelled.rows:
+        missing = None
+    return [rate_of(v, int(p), n) for v, p, n in rows if v is not None][:SHOWN] if not only_missing else [], missing
+
+
+def _placements(value: str, relation: str, by: str = "") -> str:
+    """Query of ``x, p, n`` and the placements of positives (``v10``) and negatives (``v01``) at each value.
+
+    A positive's placement is the share of negatives below it, ties counting half; a negative's is the share of
+    positives above.
+    """
+    part = "partition by part " if by else ""
+    return f"""
+        select part, x, p, n, total_p, total_n,
+            (below_n + n / 2.0) / nullif(total_n, 0) as v10, (total_p - upto_p + p / 2.0) / nullif(total_p, 0) as v01
+        from (
+            select *,
+                sum(n) over ({part}order by x) - n as below_n, sum(p) over ({part}order by x) as upto_p,
+                sum(p) over ({part}) as total_p, sum(n) over ({part}) as total_n
+            from (
+                select {by or "0"} as part, {value} as x, sum(__y) as p, count(*) - sum(__y) as n
+                from {relation} where ({value}) is not null {f"and {by} is not null" if by else ""} group by 1, 2
+            )
+        )
+    """
+
+
+def _auc(connection: duckdb.DuckDBPyConnection, value: str, labelled: Labelled) -> Estimate | None:
+    placed = _placements(value, labelled.relation)
+    if not labelled.is_clustered:
+        row = connection.execute(f"""
+            select sum(p * v10) / sum(p), sum(p), sum(n), sum(p * v10 * v10), sum(n * v01 * v01)
+            from ({placed})
+        """).fetchall()[0]
+        auc, positives, negatives, squares, other = row
+        if not positives or not negatives or min(positives, negatives) < FEWEST:
+            return None
+        s10 = (squares - positives * auc * auc) / (positives - 1)
+        s01 = (other - negatives * auc * auc) / (negatives - 1)
+        return _estimate(auc, s10 / positives + s01 / negatives)
+    row = connection.execute(f"""
+        with
+        placed as materialized ({placed}),
+        whole as (select sum(p * v10) / sum(p) as auc, sum(p) as m, sum(n) as k from placed),
+        clusters as (
+            select
+                sum(case when __y = 1 then v10 - auc else 0 end) as a,
+                sum(case when __y = 0 then v01 - auc else 0 end) as b,
+                max(__y) as has_positive, max(1 - __y) as has_negative, any_value(auc) as auc,
+                any_value(m) as m, any_value(k) as k
+            from (select __y, __cluster, {value} as __x from {labelled.relation}) as r
+            join placed on placed.x = r.__x cross join whole
+            group by __cluster
+        )
+        select any_value(auc), any_value(m), any_value(k), sum(has_positive), sum(has_negative), count(*),
+            sum(a * a), sum(b * b), sum(a * b)
+        from clusters
+    """).fetchall()[0]
+    auc, m, k, with_positive, with_negative, clusters, aa, bb, ab = row
+    if not m or not k or min(m, k) < FEWEST or min(with_positive, with_negative, clusters) < 2:
+        return None
+    s10 = with_positive / ((with_positive - 1) * m) * aa
+    s01 = with_negative / ((with_negative - 1) * k) * bb
+    s11 = clusters / (clusters - 1) * ab
+    return _estimate(auc, s10 / m + s01 / k + 2 * s11 / (m * k))
+
+
+def _estimate(auc: float, variance: float) -> Estimate:
+    """An AUC with an interval on the logit scale, which stays within 0 and 1."""
+    auc, deviation = float(auc), math.sqrt(max(float(variance), 0.0))
+    if not 1e-9 < auc < 1 - 1e-9:
+        return Estimate(value=auc, low=auc, high=auc)
+    middle, reach = math.log(auc / (1 - auc)), Z * deviation / (auc * (1 - auc))
+    low, high = (1 / (1 + math.exp(-min(max(x, -700), 700))) for x in (middle - reach, middle + reach))
+    return Estimate(value=auc, low=low, high=high)
+
+
+def _auc_by_time(connection: duckdb.DuckDBPyConnection, value: str, labelled: Labelled) -> list[AucOf]:
+    rows = connection.execute(f"""
+        select part, sum(p * v10) / nullif(sum(p), 0) as auc, sum(p), sum(n),
+            sum(p * v10 * v10), sum(n * v01 * v01)
+        from ({_placements(value, labelled.relation, "__period")}) group by 1 order by 1
+    """).fetchall()
+    found = []
+    for part, auc, p, n, squares, other in rows:
+        if auc is None or min(p, n) < FEWEST:
+            continue
+        s10, s01 = (squares - p * auc * auc) / (p - 1), (other - n * auc * auc) / (n - 1)
+        estimate = _estimate(auc, s10 / p + s01 / n)
+        found.append(AucOf(period=str(part), rows=int(p + n), left=int(p), auc=estimate))
+    return found
+
+
+def _cramers_v(connection: duckdb.DuckDBPyConnection, name: str, labelled: Labelled) -> tuple[float, int] | None:
+    """Cramer's V with the correction of Bergsma (2013) for chance; missing is a value of its own."""
+    rows = connection.execute(f"""
+        select sum(__y), count(*) from {labelled.relation}
+        group by {name} order by count(*) desc, 1 limit {CATEGORIES + 1}
+    """).fetchall()
+    if not 2 <= len(rows) <= CATEGORIES:
+        return None
+    total, positives = sum(n for _, n in rows), sum(p for p, _ in rows)
+    if not 0 < positives < total:
+        return None
+    share = positives / total
+    chi = sum((p - n * share) ** 2 / (n * share * (1 - share)) for p, n in rows)
+    levels = len(rows)
+    phi = max(0.0, chi / total - (levels - 1) / (total - 1))
+    corrected = min(levels - (levels - 1) ** 2 / (total - 1), 2 - 1 / (total - 1)) - 1
+    return min(math.sqrt(phi / corrected), 1.0) if corrected > 0 else 0.0, total
+
+
+def labelled_rows(connection: duckdb.DuckDBPyConnection, table: Table, column: ColumnProfile, leaving: str) -> Labelled:
+    """Rows of the sample with a label, each with its entity and its period.
+
+    Parameters
+    ----------
+    leaving : str
+        SQL over the table's columns: whether a row's label means leaving, null without a label.
+    """
+    relation = quote(f"labelled_{table.profile.view}")
+    clustered = table.entity is not None and not table.is_entity_level
+    cluster = f"coalesce(cast({table.entity} as varchar), 'row ' || row_number() over ())" if clustered else "null"
+    unit = _unit(connection, table) if table.time else ""
+    period = f"strftime(date_trunc('{unit}', {table.time}), '%Y-%m')" if unit else "null"
+    connection.execute(f"""
+        create or replace temp table {relation} as
+        select *, cast({leaving} as integer) as __y, {cluster} as __cluster, {period} as __period
+        from {table.sample} where ({leaving}) is not null
+    """)
+    rows, left = connection.execute(f"select count(*), coalesce(sum(__y), 0) from {relation}").fetchall()[0]
+    return Labelled(relation, int(left), rows, clustered, bool(unit))
+
+
+def _unit(connection: duckdb.DuckDBPyConnection, table: Table) -> str:
+    """Period length that gives between three and a dozen periods, empty when there are none."""
+    days = connection.execute(f"""
+        select date_diff('day', quantile_disc({table.time}, 0.02), quantile_disc({table.time}, 0.98))
+        from {table.sample} where {table.time} >= timestamp '1900-01-01' and {table.time} < timestamp '2200-01-01'
+    """).fetchall()[0][0]
+    if not days or days < 60:
+        return ""
+    return "month" if days <= 370 else "quarter" if days <= 3 * 370 else "year"
