@@ -112,7 +112,8 @@ def features(static: StaticSpec) -> str:
 _SNAPSHOT_WORDS = {
     "customer at risk at the newest feature time": "customer of the snapshot who is not known to have left",
     "customer at risk": "customer of the snapshot who is not known to have left",
-    "As-of time of the features that were scored (UTC).": "A constant that stands for the snapshot, and no date of the data.",
+    "As-of time of the features that were scored (UTC).": "A constant that stands for the snapshot, and no date of "
+    "the data.",
     "leaves in the label window": "leaves as others in the snapshot have",
     "those of the validation period": "those of cross-validation",
 }
