@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from python_ml.onboarding import dates
+from python_ml.onboarding import dates, semantics
 from python_ml.onboarding.naming import unique_identifiers
 from python_ml.warehouse import quote
 
@@ -75,6 +75,11 @@ class ColumnProfile:
     padded : bool
         Whether the values are digits that begin with a zero: identifiers, not numbers.
     number, time : NumberProfile, TimeProfile or None
+    meaning, because : str
+        Semantic type, and why: empty, constant, identifier, target_candidate, binary, nominal, ordinal, continuous,
+        discrete, money, duration, cyclic, datetime, text, email, phone or personal.
+    personal : str or None
+        What personal data its values look like.
     """
 
     raw_name: str
@@ -89,6 +94,9 @@ class ColumnProfile:
     padded: bool = False
     number: NumberProfile | None = None
     time: TimeProfile | None = None
+    meaning: str = ""
+    because: str = ""
+    personal: str | None = None
 
     @property
     def fill_share(self) -> float:
@@ -165,9 +173,19 @@ def profile_columns(
         # A single query over thousands of columns takes more memory than the data.
         rows += _measure(connection, file, columns[start : start + BATCH], types)
     return [
-        _profile(connection, file, raw, name, types[raw], values, day_first)
+        _understood(connection, file, _profile(connection, file, raw, name, types[raw], values, day_first))
         for (raw, name), values in zip(columns, rows, strict=True)
     ]
+
+
+def _understood(connection: duckdb.DuckDBPyConnection, file: RawFile, column: ColumnProfile) -> ColumnProfile:
+    """The column with what it means."""
+    values, personal = frozenset(), None
+    if column.kind in ("text", "boolean", "constant"):
+        relation = f"({select_sql(file, {column.raw_name: column.name})}) as one_column"
+        values, personal = semantics.contents(connection, relation, quote(column.name), column.distinct)
+    meaning, because = semantics.semantic_type(column, values, personal)
+    return replace(column, meaning=meaning, because=because, personal=personal)
 
 
 def _measure(

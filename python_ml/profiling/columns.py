@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from python_ml.onboarding.personal import PERSONAL, personal_by_name
 from python_ml.profiling.schema import Attention, Column, Numbers
-from python_ml.profiling.semantics import semantic_type
-from python_ml.profiling.textual import TextMeasures, personal_by_name
+from python_ml.profiling.textual import TextMeasures
 
 if TYPE_CHECKING:
     from python_ml.onboarding.profiling import ColumnProfile
     from python_ml.profiling.schema import Sentinel, Texts, Times
     from python_ml.profiling.tables import Table
-
-_PERSONAL = ("email", "phone", "personal")
 
 
 def describe(
@@ -46,9 +44,9 @@ def _column(
     blanks: tuple[int, int],
     changes: float | None,
 ) -> Column:
-    semantic, because = semantic_type(column, text)
-    personal = (text.personal if text else None) or personal_by_name(column.raw_name)
-    hidden = semantic in _PERSONAL
+    semantic, because = column.meaning, column.because
+    personal = column.personal or personal_by_name(column.raw_name)
+    hidden = semantic in PERSONAL
     sentinels = [*(number[1] if number else []), *(time[1] if time else []), *(text.sentinels if text else [])]
     if semantic == "identifier" and column.kind == "number":
         # Numbers that name something are no measurements: 999 is as good as any.
@@ -137,9 +135,9 @@ def attention(table: Table, columns: list[Column]) -> list[Attention]:
         if column.variants and column.variants.blank_rows:
             what = f"{column.variants.blank_rows:,} values begin or end with a blank"
             tell("warning", "blanks around values", column, what)
-        if column.semantic not in _PERSONAL and column.personal and column.semantic != "constant":
+        if column.semantic not in PERSONAL and column.personal and column.semantic != "constant":
             tell("note", "personal data", column, f"perhaps: its name or values say {column.personal}")
-        if column.semantic in _PERSONAL:
+        if column.semantic in PERSONAL:
             tell("warning", "personal data", column, f"{column.because}; not shown here, and no feature")
         if column.missing_share > 0.5 and column.semantic != "empty":
             tell("note", "mostly missing", column, f"{column.missing_share:.1%} of the rows have no value")

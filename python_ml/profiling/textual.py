@@ -1,11 +1,10 @@
-"""Columns of text: top values, case and blank variants, words for nothing, shapes, and personal data."""
+"""Columns of text: top values, case and blank variants, words for nothing, and shapes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from python_ml.onboarding.naming import words
 from python_ml.profiling.schema import Sentinel, Texts, ValueCount, Variants
 from python_ml.profiling.tables import Table, batches
 from python_ml.warehouse import literal, quote
@@ -18,30 +17,12 @@ if TYPE_CHECKING:
 TOP = 10
 FEW = 20_000  # different values up to which every row is counted
 EXACT_ROWS = 1_000_000
-LOOKED_AT = 2_000  # values whose shapes and contents are looked at
+LOOKED_AT = 2_000  # values whose shapes are looked at
 NOTHING = (
     "n/a", "#n/a", "na", "n.a.", "null", "none", "nan", "nil", "-", "--", "?", "??", ".", "unknown", "unk", "missing",
     "undefined", "not available", "not applicable", "tbd", "tba", "xxx", "(blank)", "(null)", "#value!", "#ref!",
     "#div/0!", "\\n", "keine angabe", "unbekannt",
 )  # fmt: skip
-PERSONAL_PATTERNS = {
-    "email": r"[^@\s]+@[^@\s]+\.[A-Za-z]{2,}",
-    "phone": r"(\+|00|\(|0)[0-9()\s./-]{6,20}|[0-9]{3}[-. ][0-9]{3}[-. ][0-9]{4}",
-    "ip address": r"([0-9]{1,3}\.){3}[0-9]{1,3}",
-    "iban": r"[A-Z]{2}[0-9]{2}[A-Z0-9 ]{11,32}",
-    "card number": r"[0-9]{4}([ -][0-9]{4}){3}|[0-9]{3}-[0-9]{2}-[0-9]{4}",
-}
-_PERSONAL_NAMES = {
-    "email": ({"email"}, {"mail"}),
-    "phone": ({"phone"}, {"telephone"}, {"mobile"}, {"tel"}, {"fax"}, {"msisdn"}),
-    "name": (
-        {"first", "name"}, {"last", "name"}, {"full", "name"}, {"given", "name"}, {"surname"}, {"firstname"},
-        {"lastname"}, {"fullname"}, {"customer", "name"}, {"vorname"}, {"nachname"},
-    ),
-    "address": ({"address"}, {"street"}, {"postcode"}, {"zip"}, {"zipcode"}, {"postal"}),
-    "birth date": ({"birth"}, {"dob"}, {"birthday"}, {"birthdate"}, {"born"}),
-    "id document": ({"passport"}, {"ssn"}, {"social", "security"}, {"tax", "id"}, {"iban"}),
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -54,7 +35,6 @@ class TextMeasures:
     texts: Texts | None = None
     variants: Variants = field(default_factory=Variants)
     sentinels: list[Sentinel] = field(default_factory=list)
-    personal: str | None = None
 
 
 def measure(
@@ -66,15 +46,6 @@ def measure(
     """
     columns = table.of_kind("text", "boolean", "constant")
     return {column.name: _of_column(connection, table, column, blanks[column.name][0]) for column in columns}
-
-
-def personal_by_name(name: str) -> str | None:
-    """What personal data a column's name suggests."""
-    parts = set(words(name))
-    for kind, sets in _PERSONAL_NAMES.items():
-        if any(wanted <= parts for wanted in sets):
-            return kind
-    return None
 
 
 def count_blanks(connection: duckdb.DuckDBPyConnection, table: Table) -> dict[str, tuple[int, int]]:
@@ -109,10 +80,6 @@ def _of_column(
     name = quote(column.name)
     exact = table.sampled_rows is None or column.distinct <= FEW or table.rows <= EXACT_ROWS
     nothing = ", ".join(literal(word) for word in NOTHING)
-    patterns = ", ".join(
-        f"coalesce(sum(n) filter (where regexp_full_match(value, {literal(pattern)})), 0)"
-        for pattern in PERSONAL_PATTERNS.values()
-    )
     row = connection.execute(f"""
         with
         counts as materialized (
@@ -137,13 +104,11 @@ def _of_column(
             (select list(left(value, 40) order by n desc, value)[:3] from groups),
             (select list((value, n) order by n desc, value) from counts where lower(value) in ({nothing})),
             (select list((value, n) order by n desc, value)[:5] from shapes),
-            (select coalesce(sum(n), 0) from picked),
-            (select [{patterns}] from picked)
+            (select coalesce(sum(n), 0) from picked)
     """).fetchall()[0]
-    distinct, shortest, longest, mean, top, groups, group_rows, examples, empty_words, shapes, seen, hits = row
+    distinct, shortest, longest, mean, top, groups, group_rows, examples, empty_words, shapes, seen = row
     if not distinct:
         return TextMeasures(None, sampled=not exact)
-    personal = next((kind for kind, hit in zip(PERSONAL_PATTERNS, hits, strict=True) if hit >= 0.8 * seen), None)
     shown = [ValueCount(value=value, rows=int(count)) for value, count in shapes or []]
     # A second way to write a code, in some but not most of the values.
     is_coded = column.spaced < 0.2 and longest <= 40 and distinct > 20
@@ -160,5 +125,4 @@ def _of_column(
             # A column in which most values are such words uses them as an answer.
             if count < 0.9 * column.filled
         ],
-        personal,
     )

@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING
 
 from python_ml.onboarding import vocabulary
 from python_ml.onboarding.naming import words
-from python_ml.profiling.textual import TextMeasures, personal_by_name
+from python_ml.onboarding.personal import ENOUGH, PATTERNS, personal_by_name
+from python_ml.warehouse import literal
 
 if TYPE_CHECKING:
-    from python_ml.onboarding.profiling import ColumnProfile
-    from python_ml.profiling.schema import Semantic
+    import duckdb
 
+    from python_ml.onboarding.profiling import ColumnProfile
+
+FEW = 50  # different values up to which they are looked at one by one
+LOOKED_AT = 2_000  # values whose shapes say if they are personal
 _DURATIONS = frozenset(
     words(
         "days day hours hour minutes minute mins min seconds secs sec weeks months years duration tenure age elapsed "
@@ -54,46 +58,80 @@ _LADDERS = tuple(
 )
 
 
-def semantic_type(column: ColumnProfile, measures: TextMeasures | None) -> tuple[Semantic, str]:
+def contents(
+    connection: duckdb.DuckDBPyConnection, relation: str, column: str, distinct: int
+) -> tuple[frozenset[str], str | None]:
+    """Look at the values of a text column.
+
+    Parameters
+    ----------
+    relation, column : str
+        Quoted names.
+    distinct : int
+        Different values, approximately.
+
+    Returns
+    -------
+    (frozenset of str, str or None)
+        All values in lower case, where they are few; the kind of personal data that nearly all of the first ones are.
+    """
+    hits = ", ".join(f"count(*) filter (where regexp_full_match(v, {literal(p)}))" for p in PATTERNS.values())
+    few = f"(select list(distinct lower(cast({column} as varchar))) from {relation} where {column} is not null)"
+    row = connection.execute(f"""
+        select {few if distinct <= FEW else "null"}, count(*), {hits}
+        from (select cast({column} as varchar) as v from {relation} where {column} is not null limit {LOOKED_AT})
+    """).fetchall()[0]
+    values, seen, *counts = row
+    personal = next((kind for kind, n in zip(PATTERNS, counts, strict=True) if seen and n >= ENOUGH * seen), None)
+    return frozenset(values or ()), personal
+
+
+def semantic_type(column: ColumnProfile, values: frozenset[str], personal: str | None) -> tuple[str, str]:
     """Say what a column means, and why.
 
     Parameters
     ----------
     column : ColumnProfile
-    measures : TextMeasures or None
-        For text, truth values and constants.
+    values : frozenset of str
+        Its different values in lower case, where these are few texts.
+    personal : str or None
+        What personal data its values look like.
     """
     if column.kind == "empty":
         return "empty", "no value in any row"
     if column.kind == "constant":
         return "constant", "one value in all rows that have any"
     by_name = personal_by_name(column.raw_name)
-    if measures is not None and measures.personal in ("email", "phone"):
-        return measures.personal, f"its values look like an {measures.personal}".replace("an phone", "a phone number")
-    if measures is not None and measures.personal:
-        return "personal", f"its values look like: {measures.personal}"
+    if personal == "email":
+        return "email", "its values look like an email"
+    if personal == "phone" and (by_name == "phone" or not (column.padded or _named_key(column.raw_name))):
+        return "phone", "its values look like a phone number"
+    if personal and personal != "phone":
+        return "personal", f"its values look like: {personal}"
     if column.kind == "time":
         return "datetime", f"{column.time.share:.1%} of its values can be read as times"
     outcome = vocabulary.has_word(column.raw_name, vocabulary.OUTCOMES)
-    if column.distinct == 2 and _is_exact(column, measures):
+    if column.distinct == 2:
         if outcome:
             return "target_candidate", "two values, and its name says an outcome"
         return "binary", "two values"
-    if by_name in ("email", "phone") and column.kind == "text" and column.distinct > 20:
+    if by_name in ("email", "phone") and column.distinct > 20 and column.kind in ("text", "number"):
         return by_name, f"its name says {by_name}"
+    if by_name in ("address", "id document") and column.distinct > 20:
+        return "personal", f"its name says: {by_name}"
     if column.kind == "number" and column.number is not None:
         return _of_number(column, outcome)
     if by_name and column.kind == "text" and column.distinct > 20:
         return "personal", f"its name says: {by_name}"
-    return _of_text(column, measures, outcome)
+    return _of_text(column, values, outcome)
 
 
-def _is_exact(column: ColumnProfile, measures: TextMeasures | None) -> bool:
-    # The count of few different values is exact; of numbers it is so near that two are two.
-    return measures is None or measures.distinct == 2
+def _named_key(name: str) -> bool:
+    """Whether a name says a key: ``customer_id``, ``order no``; a count is none."""
+    return vocabulary.has_word(name, vocabulary.IDENTIFIERS) and not vocabulary.is_quantity(name)
 
 
-def _of_number(column: ColumnProfile, outcome: bool) -> tuple[Semantic, str]:
+def _of_number(column: ColumnProfile, outcome: bool) -> tuple[str, str]:
     number, parts = column.number, words(column.raw_name)
     unique_share = column.distinct / max(column.filled, 1)
     named_key = vocabulary.person_score(column.raw_name) >= 2 or (
@@ -129,7 +167,7 @@ def _is_share(parts: list[str]) -> bool:
     return bool({"rate", "ratio", "percent", "pct", "share"} & set(parts))
 
 
-def _of_text(column: ColumnProfile, measures: TextMeasures | None, outcome: bool) -> tuple[Semantic, str]:
+def _of_text(column: ColumnProfile, values: frozenset[str], outcome: bool) -> tuple[str, str]:
     name, share = column.raw_name, column.distinct / max(column.filled, 1)
     if outcome and column.distinct <= 5:
         return "target_candidate", f"{column.distinct} values, and its name says an outcome"
@@ -139,8 +177,7 @@ def _of_text(column: ColumnProfile, measures: TextMeasures | None, outcome: bool
         vocabulary.has_word(name, vocabulary.IDENTIFIERS) and column.spaced < 0.2 and column.distinct > 20
     ):
         return "identifier", "its name says a key"
-    values = {value.value.lower() for value in measures.top} if measures else set()
-    few = 3 <= column.distinct <= 12 and measures is not None
+    few = 3 <= len(values) <= 12
     if few and (values <= _WEEKDAYS or values <= _MONTHS):
         return "cyclic", "its values are " + ("weekdays" if values <= _WEEKDAYS else "months")
     if few and any(values <= ladder for ladder in _LADDERS):
