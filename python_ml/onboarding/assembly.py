@@ -10,23 +10,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from python_ml.errors import UserError
-from python_ml.feature_columns import window_feature_columns
 from python_ml.onboarding import detection, linking, links, rhythm, roles, traps, vocabulary
-from python_ml.onboarding.examination import DEFAULT_FROM, DEFAULT_TO, plausible_bounds
+from python_ml.onboarding.examination import DEFAULT_FROM, DEFAULT_TO
+from python_ml.onboarding.feature_sets import feature_sets
 from python_ml.onboarding.naming import identifier
-from python_ml.onboarding.profiling import number_sql
+from python_ml.onboarding.sources import number_of, source_of
 from python_ml.onboarding.specification import ColumnSpec, Decision, ProjectSpec, SourceSpec
 from python_ml.warehouse import quote
 
 if TYPE_CHECKING:
     import duckdb
 
-    from python_ml.feature_columns import FeatureColumn, Measure
     from python_ml.onboarding.detection import FileProfile
     from python_ml.onboarding.linking import Related
     from python_ml.onboarding.rhythm import Choices
-
-MAX_MEASURES = 25
 
 
 def assemble(
@@ -72,7 +69,7 @@ def assemble(
     sources, bounds = [], {}
     taken = {p.name for p in profiles}
     for profile in [chosen, *(p for p in profiles if p is not chosen)]:
-        source = _source(connection, profile, chosen, entity, taken, related, left_out)
+        source = source_of(connection, profile, chosen, entity, taken, related, left_out)
         bounds[source.name] = (source.plausible_from, source.plausible_to)
         sources.append(source)
     sources = links.attach(sources, related)
@@ -92,7 +89,7 @@ def assemble(
             mend="name other columns with --entity and --time",
         )
     when = rhythm.choose(measured, choices, str(chosen.file.path), partial(rhythm.count_at_risk, connection, relation))
-    feature_sets = _feature_sets(sources, when.windows)
+    sets = feature_sets(sources, when.windows)
     raw_dir, paths = _locations(folder, sources)
     doubts = [d for p in profiles for f in (p.time, p.entity) if f is not None and (d := f.doubt)]
     outlook = rhythm.outlook(connection, relation, when)
@@ -123,7 +120,7 @@ def assemble(
         sources=tuple(sources),
         windows=when.windows,
         decisions=decisions,
-        feature_sets=feature_sets,
+        feature_sets=sets,
         evidence=evidence,
         traps=tuple(traps.find(connection, profiles, sources, related)),
         doubts=tuple(dict.fromkeys(doubts)),
@@ -193,118 +190,6 @@ def _no_events(profiles: list[FileProfile]) -> UserError:
     )
 
 
-def _source(
-    connection: duckdb.DuckDBPyConnection,
-    profile: FileProfile,
-    chosen: FileProfile,
-    entity: str,
-    taken: set[str],
-    related: Related,
-    left_out: set[str],
-) -> SourceSpec:
-    specs = links.column_specs(connection, profile, related, left_out)
-    by_raw = {s.raw_name: i for i, s in enumerate(specs)}
-    inherited = links.inherited(profile, related)
-    use, reason = _use(profile, chosen, related, left_out)
-    if profile.entity:
-        place = by_raw[profile.entity.column.raw_name]
-        specs[place] = replace(specs[place], name=entity)
-    specs = _apart(specs)
-    parts = {part: next((s for s in specs if s.role == part), None) for part in ("entity", "time", "available")}
-    own = [s for s in specs if s.raw_name not in inherited]
-    if use == "stored" and profile.name not in links.needed(related):
-        # Nothing is made of its times, so none of them can be wrong.
-        parts |= {"time": None, "available": None}
-    source = SourceSpec(
-        profile.name,
-        profile.file,
-        tuple(own),
-        use,
-        reason,
-        **parts,
-        key=links.key(own, profile, related),
-        is_activity=profile is chosen,
-        rows=profile.file.rows,
-    )
-    if source.own_time is not None:
-        low, high = plausible_bounds(connection, profile)
-        source = replace(source, plausible_from=low, plausible_to=high)
-    if use == "stored":
-        kept = ("entity", "time", "available", "key")
-        source = replace(
-            source,
-            columns=tuple(replace(s, unused=s.unused or reason) if s.role not in kept else s for s in own),
-        )
-    elif use == "events":
-        derived = roles.derived_money(profile, specs)
-        sql_of = {s.name: _number_of(profile, s) for s in specs if s.role == "number"}
-        reversal = roles.find_reversal(connection, profile, specs, sql_of, taken)
-        chosen_measures = roles.measures(specs, derived)
-        if reversal is not None:
-            taken.add(reversal.name)
-            reversal = replace(reversal, measures=roles.reversal_measures(specs, derived))
-        source = replace(
-            source, derived=(derived,) if derived else (), reversal=reversal, measures=chosen_measures[:MAX_MEASURES]
-        )
-        dropped = {m.name for m in chosen_measures[MAX_MEASURES:]}
-        source = replace(
-            source,
-            columns=tuple(
-                replace(s, unused=f"more than {MAX_MEASURES} columns could be features") if s.name in dropped else s
-                for s in own
-            ),
-        )
-    else:
-        source = replace(
-            source,
-            columns=tuple(
-                replace(
-                    s, unused=s.unused or "an attribute without a time of its own: it may have been overwritten later"
-                )
-                if s.role not in ("entity", "time", "available", "key")
-                else s
-                for s in own
-            ),
-        )
-    return traps.count_rows(connection, profile, source)
-
-
-def _use(profile: FileProfile, chosen: FileProfile, related: Related, left_out: set[str]) -> tuple[str, str]:
-    through = " and ".join(linking.way(profile.name, related.hops)[1:])
-    if profile.name in left_out:
-        return "stored", "it was left out with --exclude"
-    if profile.entity is None:
-        return "stored", (
-            f"it has no column of customers such as {chosen.entity.column.raw_name}, and no key that leads to one"
-        )
-    if profile.time is None and through:
-        return "stored", f"it has no time; it leads others through {through} to the customer"
-    if profile.time is None:
-        return "stored", "it has no time: an undated attribute may know the future"
-    if profile is not chosen and profile.is_one_row_per_entity:
-        return "tenure", "it has one row per customer: only its time is used, since attributes may be overwritten later"
-    return "events", f"dated events of customers, through {through}" if through else "dated events of customers"
-
-
-def _apart(specs: list[ColumnSpec]) -> list[ColumnSpec]:
-    """Names that stay different after the entity and the time got theirs."""
-    fixed = {s.name for s in specs if s.role == "entity"}
-    used, result = set(fixed), []
-    for spec in specs:
-        name, number = spec.name, 1
-        while spec.role != "entity" and name in used:
-            number += 1
-            name = f"{spec.name}_{number}"
-        used.add(name)
-        result.append(replace(spec, name=name))
-    return result
-
-
-def _number_of(profile: FileProfile, spec: ColumnSpec) -> str:
-    column = next(c for c in profile.columns if c.raw_name == spec.raw_name)
-    return f"try_cast({number_sql(quote(column.name), spec.style)} as double)"
-
-
 def _activity_view(
     connection: duckdb.DuckDBPyConnection, profile: FileProfile, source: SourceSpec, bounds: tuple
 ) -> str:
@@ -315,7 +200,7 @@ def _activity_view(
     if source.reversal is not None:
         # The condition is written over bronze names; give it those.
         columns = ", ".join(
-            f"{_number_of(profile, s) if s.role == 'number' else quote(_view_name(profile, s))} as {quote(s.name)}"
+            f"{number_of(profile, s) if s.role == 'number' else quote(_view_name(profile, s))} as {quote(s.name)}"
             for s in source.columns
         )
         reversing = f"(select {columns}, {key} as activity_entity, {when} as activity_at from {quote(profile.view)})"
@@ -332,31 +217,6 @@ def _activity_view(
             and {counted}
     """)
     return "activity"
-
-
-def _view_name(profile: FileProfile, spec: ColumnSpec) -> str:
-    return next(c.name for c in profile.columns if c.raw_name == spec.raw_name)
-
-
-def _feature_sets(
-    sources: list[SourceSpec], windows: tuple[str, ...]
-) -> tuple[tuple[str, tuple[FeatureColumn, ...]], ...]:
-    sets = []
-
-    def add(name: str, measures: tuple[Measure, ...], events: str, risk: str) -> None:
-        columns = window_feature_columns(name, measures, windows, events=events, leakage_risk=risk)
-        sets.append((f"slv_{name}_windows", tuple(columns)))
-
-    for source in sources:
-        # Rows that record a leaving are known only once it has happened.
-        risk = "medium" if links.is_outcome(source) else "low"
-        if source.use == "events":
-            add(source.name, source.measures, source.events, risk)
-            if source.reversal is not None:
-                add(source.reversal.name, source.reversal.measures, source.reversal.name.replace("_", " "), risk)
-        elif source.use == "tenure":
-            add(source.name, (), source.events, risk)
-    return tuple(sets)
 
 
 def _locations(folder: Path, sources: list[SourceSpec]) -> tuple[str, dict[str, str]]:
@@ -386,3 +246,7 @@ def _outlook_doubts(outlook: dict[str, float]) -> list[str]:
             f"{rate:.1%} of the customers at risk count as churned: a {length} --horizon tells them apart better"
         )
     return doubts
+
+
+def _view_name(profile: FileProfile, spec: ColumnSpec) -> str:
+    return next(c.name for c in profile.columns if c.raw_name == spec.raw_name)
