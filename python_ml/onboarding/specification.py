@@ -40,6 +40,14 @@ class ColumnSpec:
         Why no feature is made of it; empty when one is, or when it is a key.
     missing, distinct : int
         Rows without a value, and different values (approximately).
+    null_values : tuple of str
+        Values that stand for a missing one.
+    fold_case : str
+        ``lower`` or ``upper`` where texts that differ only in case are to become one.
+    low, high : float or None
+        Bounds to which values beyond them are set.
+    is_dropped : bool
+        Whether nothing after the checked rows has it.
     """
 
     raw_name: str
@@ -56,6 +64,11 @@ class ColumnSpec:
     unused: str = ""
     missing: int = 0
     distinct: int = 0
+    null_values: tuple[str, ...] = ()
+    fold_case: str = ""
+    low: float | None = None
+    high: float | None = None
+    is_dropped: bool = False
 
     @property
     def is_checked(self) -> bool:
@@ -163,6 +176,10 @@ class SourceSpec:
         Column of the linked rows that says when both they and what they were linked through were known.
     is_always_known : bool
         Whether its raw table has no time of its own and yet leads to features.
+    windows : tuple of str or None
+        How far its features look back, where that is not as the project says.
+    drops_copies : bool
+        Whether exact copies of a row are put aside although it has no key.
     """
 
     name: str
@@ -189,6 +206,8 @@ class SourceSpec:
     unlinked: dict[str, int] = field(default_factory=dict)
     known: str | None = None
     is_always_known: bool = False
+    windows: tuple[str, ...] | None = None
+    drops_copies: bool = False
 
     @property
     def events(self) -> str:
@@ -234,6 +253,32 @@ class Decision:
 
 
 @dataclass(frozen=True)
+class Interaction:
+    """A feature of gold that is made of two others of the same row."""
+
+    column: FeatureColumn
+    expression: str
+
+
+@dataclass(frozen=True)
+class ModelInput:
+    """What models do with features before they learn; fitted on training rows, written to ``retention.yml``.
+
+    Attributes
+    ----------
+    exclude : dict of str to str
+        Features that they leave out, with the reason.
+    transform, scale, encode : dict of str to str
+        How, by feature; see :class:`python_ml.settings.Features`.
+    """
+
+    exclude: dict[str, str] = field(default_factory=dict)
+    transform: dict[str, str] = field(default_factory=dict)
+    scale: dict[str, str] = field(default_factory=dict)
+    encode: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class ProjectSpec:
     """A project to be written.
 
@@ -266,6 +311,8 @@ class ProjectSpec:
         Keys, and how tables hang together, in safe names of the files' columns.
     column_names : dict of (str, str) to (str, str)
         Name in the file and in bronze, by source and safe name.
+    interactions : tuple of Interaction
+    model_input : ModelInput
     """
 
     name: str
@@ -282,6 +329,8 @@ class ProjectSpec:
     outlook: dict[str, float] = field(default_factory=dict)
     relations: Relations = field(default_factory=Relations)
     column_names: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
+    interactions: tuple[Interaction, ...] = ()
+    model_input: ModelInput = field(default_factory=ModelInput)
 
     @property
     def activity(self) -> SourceSpec:
@@ -300,7 +349,8 @@ class ProjectSpec:
     @property
     def features(self) -> list[FeatureColumn]:
         """All features, in the order of the gold table."""
-        return [column for _, columns in self.feature_sets for column in columns]
+        made = [column for _, columns in self.feature_sets for column in columns]
+        return made + [interaction.column for interaction in self.interactions]
 
     def decision(self, name: str) -> str:
         """Value of a decision by name."""
