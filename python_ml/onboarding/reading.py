@@ -10,7 +10,7 @@ import tempfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 SAMPLE_BYTES = 262_144
 _GZIP, _PARQUET, _ZIP = b"\x1f\x8b", b"PAR1", b"PK\x03\x04"
+_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")  # of UTF-8 and UTF-16
 _UTF8_LETTER = re.compile(rb"[\xc3-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 
 
@@ -45,6 +46,8 @@ class RawFile:
     rows : int
     notes : tuple of str
         What a reader should know, such as an encoding that had to be guessed.
+    has_mark : bool
+        Whether it begins with a byte-order mark.
     """
 
     path: Path
@@ -54,6 +57,7 @@ class RawFile:
     columns: tuple[tuple[str, str], ...]
     rows: int
     notes: tuple[str, ...] = field(default=())
+    has_mark: bool = False
 
     @property
     def is_text(self) -> bool:
@@ -116,7 +120,8 @@ def open_file(connection: duckdb.DuckDBPyConnection, path: Path, table: str) -> 
     options: dict[str, Any] = {"encoding": encoding} if encoding != "utf-8" else {}
     if is_gzip:
         options["compression"] = "gzip"
-    return _open_text(connection, path, table, options, detect(text, len(sample) < SAMPLE_BYTES), notes)
+    file = _open_text(connection, path, table, options, detect(text, len(sample) < SAMPLE_BYTES), notes)
+    return replace(file, has_mark=sample.startswith(_MARKS))
 
 
 def scan_sql(path: Path | str, file_format: str, options: dict[str, Any]) -> str:
@@ -181,7 +186,7 @@ def _sample(path: Path) -> tuple[bytes, bool]:
 
 def _encoding(path: Path, sample: bytes) -> tuple[str, tuple[str, ...]]:
     """Name the encoding that DuckDB should read with, and a note where it is a guess."""
-    if sample.startswith((b"\xff\xfe", b"\xfe\xff")):
+    if sample.startswith(_MARKS[1:]):
         return "utf-16", ("encoding utf-16, by its byte-order mark",)
     if sample.startswith(_ZIP) or b"\x00" in sample:
         kind = "a zip archive or a spreadsheet" if sample.startswith(_ZIP) else "a binary file"
@@ -202,7 +207,7 @@ def _encoding(path: Path, sample: bytes) -> tuple[str, tuple[str, ...]]:
                 mend="save it as UTF-8",
             ) from error
         return "latin-1", (f"line {line} is not UTF-8; read as latin-1: check letters with accents",)
-    return "utf-8", ("starts with a UTF-8 byte-order mark",) if sample.startswith(b"\xef\xbb\xbf") else ()
+    return "utf-8", ("starts with a UTF-8 byte-order mark",) if sample.startswith(_MARKS[0]) else ()
 
 
 def _open_text(

@@ -9,13 +9,21 @@ from python_ml.errors import UserError
 from python_ml.onboarding.examination import DataArgument, examine
 from python_ml.onboarding.relations import Relation, Relations, discover
 from python_ml.profiling import columns as described
-from python_ml.profiling import coverage, keys, lifecycle, numeric, order, targets, temporal, textual
-from python_ml.profiling.schema import Attention, File, Findings, Link
+from python_ml.profiling import coverage, keys, lifecycle, numeric, order, segments, targets, temporal, textual
+from python_ml.profiling.schema import Attention, File, Findings, Link, Reading
 from python_ml.profiling.tables import Table, prepare
 
 if TYPE_CHECKING:
     import duckdb
 
+    from python_ml.onboarding.detection import FileProfile
+    from python_ml.onboarding.reading import RawFile
+    from python_ml.profiling.schema import Column, Coverage
+
+SAMPLED = (
+    "quantiles", "histogram", "limits of outliers_iqr and outliers_modified_z", "texts.shapes", "top where top_sampled",
+    "associations", "segments", "effective_variables",
+)  # fmt: skip
 _LEVELS = ("critical", "warning", "note")
 
 
@@ -58,6 +66,18 @@ def profile_files(
     """
     say("reading the files")
     profiles = examine(connection, arguments, entity=entity, time=time, day_first=day_first)
+    return profile_examined(connection, profiles, target=target, positive=positive, say=say)
+
+
+def profile_examined(
+    connection: duckdb.DuckDBPyConnection,
+    profiles: list[FileProfile],
+    *,
+    target: str | None = None,
+    positive: str | None = None,
+    say: Callable[[str | None], None] = lambda message: None,
+) -> Findings:
+    """Profile files that :func:`python_ml.onboarding.examination.examine` has opened; see :func:`profile_files`."""
     if target is not None and not any(profile.column(target) for profile in profiles):
         known = "; ".join(f"{p.file.path.name}: {', '.join(c.raw_name for c in p.columns[:30])}" for p in profiles)
         raise UserError(f"There is no column `{target}`.", where="--target", mend=f"choose one of {known}")
@@ -115,13 +135,19 @@ def _file(
     found_targets = []
     if target[0] is None or table.profile.column(target[0]) is not None:
         found_targets = targets.measure(connection, table, columns, *target)
+    say(f"{table.name}: segments")
+    entities = lifecycle.entities_of(table) if lives else None
+    groups = segments.measure(connection, table, columns, found_targets, entities)
     file = File(
         name=table.name,
         path=table.profile.file.path.name,
         format=table.profile.file.format,
+        reading=_reading(table.profile.file),
         notes=list(table.profile.file.notes),
         rows=table.rows,
         sampled_rows=table.sampled_rows,
+        sampled=list(SAMPLED) if table.sampled_rows else [],
+        approximate=_approximate(columns, course),
         duplicate_rows=duplicates,
         keys=found_keys,
         shifted_copies=shifted,
@@ -129,6 +155,7 @@ def _file(
         coverage=course,
         lifecycle=lives,
         targets=found_targets,
+        segments=groups,
         columns=columns,
     )
     attention = [
@@ -139,6 +166,29 @@ def _file(
         *targets.attention(table, found_targets),
     ]
     return file, attention
+
+
+def _reading(file: RawFile) -> Reading | None:
+    """How a text file was read; parquet says it itself."""
+    if not file.is_text:
+        return None
+    options = file.options
+    return Reading(
+        encoding=options.get("encoding", "utf-8"),
+        byte_order_mark=file.has_mark,
+        compression=options.get("compression"),
+        header=bool(options.get("header", True)),
+        delimiter=options.get("delim", "blanks"),
+        quote=options.get("quote") or None,
+        line_end=options.get("new_line"),
+    )
+
+
+def _approximate(columns: list[Column], course: Coverage | None) -> list[str]:
+    found = [] if all(column.distinct_exact for column in columns) else ["distinct where distinct_exact is false"]
+    if course is not None and any(period.entities is not None for period in course.periods):
+        found.append("entities of a period")
+    return found
 
 
 def _span(table: Table, times: dict) -> tuple[str, str] | None:

@@ -10,9 +10,10 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from python_ml.profiling.schema import Association, AucOf, Estimate, RateOf
+from python_ml.profiling.figures import Estimate, RateOf
 from python_ml.profiling.tables import Table
-from python_ml.warehouse import quote
+from python_ml.profiling.target_schema import Association, AssociationOf
+from python_ml.warehouse import literal, quote
 
 if TYPE_CHECKING:
     import duckdb
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from python_ml.onboarding.profiling import ColumnProfile
 
 Z = 1.959964
-CATEGORIES = 50  # most values of a category
+CATEGORIES = 50  # values of a category that are told apart
 SHOWN = 12
 FEWEST = 10  # of each class, for an AUC
 
@@ -58,7 +59,7 @@ def associate(
     Returns
     -------
     Association or None
-        None when there are too few values, or too many categories, for a figure.
+        None when there are too few values for a figure.
     """
     name = quote(column.name)
     rates, missing = _rates(connection, name, labelled, is_number)
@@ -79,18 +80,19 @@ def associate(
             missing_rate=missing,
             by_time=by_time,
         )
-    found = _cramers_v(connection, name, labelled)
-    if found is None:
+    category = _category(connection, name, labelled)
+    strength = _cramers_v(_counts(connection, category, labelled).get(None, []))
+    if strength is None:
         return None
-    strength, rows = found
     return Association(
         column=column.raw_name,
         measure="cramers_v",
-        rows=rows,
+        rows=labelled.rows,
         cramers_v=strength,
         strength=strength,
         rates=rates,
         missing_rate=missing,
+        by_time=_v_by_time(connection, category, labelled) if labelled.is_dated else [],
     )
 
 
@@ -196,7 +198,7 @@ def _estimate(auc: float, variance: float) -> Estimate:
     return Estimate(value=auc, low=low, high=high)
 
 
-def _auc_by_time(connection: duckdb.DuckDBPyConnection, value: str, labelled: Labelled) -> list[AucOf]:
+def _auc_by_time(connection: duckdb.DuckDBPyConnection, value: str, labelled: Labelled) -> list[AssociationOf]:
     rows = connection.execute(f"""
         select part, sum(p * v10) / nullif(sum(p), 0) as auc, sum(p), sum(n),
             sum(p * v10 * v10), sum(n * v01 * v01)
@@ -208,27 +210,70 @@ def _auc_by_time(connection: duckdb.DuckDBPyConnection, value: str, labelled: La
             continue
         s10, s01 = (squares - p * auc * auc) / (p - 1), (other - n * auc * auc) / (n - 1)
         estimate = _estimate(auc, s10 / p + s01 / n)
-        found.append(AucOf(period=str(part), rows=int(p + n), left=int(p), auc=estimate))
+        found.append(AssociationOf(period=str(part), rows=int(p + n), left=int(p), auc=estimate))
     return found
 
 
-def _cramers_v(connection: duckdb.DuckDBPyConnection, name: str, labelled: Labelled) -> tuple[float, int] | None:
-    """Cramer's V with the correction of Bergsma (2013) for chance; missing is a value of its own."""
-    rows = connection.execute(f"""
-        select sum(__y), count(*) from {labelled.relation}
-        group by {name} order by count(*) desc, 1 limit {CATEGORIES + 1}
+def _category(connection: duckdb.DuckDBPyConnection, name: str, labelled: Labelled) -> str:
+    """SQL of a category as text; beyond the commonest values of a column of many, all the others are one."""
+    common = connection.execute(f"""
+        select cast({name} as varchar) as value from {labelled.relation} where {name} is not null
+        group by 1 order by count(*) desc, 1 limit {CATEGORIES + 1}
     """).fetchall()
-    if not 2 <= len(rows) <= CATEGORIES:
-        return None
-    total, positives = sum(n for _, n in rows), sum(p for p, _ in rows)
-    if not 0 < positives < total:
+    if len(common) <= CATEGORIES:
+        return f"cast({name} as varchar)"
+    values = ", ".join(literal(value) for (value,) in common[: CATEGORIES - 1])
+    text = f"cast({name} as varchar)"
+    return f"case when {text} in ({values}) then 'v' || {text} when {text} is not null then 'other' end"
+
+
+def _counts(
+    connection: duckdb.DuckDBPyConnection, category: str, labelled: Labelled, period: str = "null"
+) -> dict[str | None, list[tuple[int, int]]]:
+    """Those who left, and rows, of each category, by period."""
+    rows = connection.execute(f"""
+        select part, sum(__y), count(*)
+        from (select {period} as part, {category} as category, __y from {labelled.relation})
+        group by part, category order by part, category
+    """).fetchall()
+    found: dict[str | None, list[tuple[int, int]]] = {}
+    for part, positives, count in rows:
+        found.setdefault(part, []).append((int(positives), count))
+    return found
+
+
+def _v_by_time(connection: duckdb.DuckDBPyConnection, category: str, labelled: Labelled) -> list[AssociationOf]:
+    found = []
+    for part, counts in _counts(connection, category, labelled, "__period").items():
+        rows, left = sum(n for _, n in counts), sum(p for p, _ in counts)
+        value = _cramers_v(counts)
+        if part is not None and value is not None and min(left, rows - left) >= FEWEST:
+            found.append(AssociationOf(period=str(part), rows=rows, left=left, cramers_v=value))
+    return found
+
+
+def _cramers_v(counts: list[tuple[int, int]]) -> float | None:
+    """Cramer's V with the correction of Bergsma (2013) for chance; missing is a value of its own.
+
+    Parameters
+    ----------
+    counts : list of (int, int)
+        Those who left, and rows, of each category.
+
+    Returns
+    -------
+    float or None
+        0 to 1; None for a single category or a single outcome.
+    """
+    total, positives = sum(n for _, n in counts), sum(p for p, _ in counts)
+    if len(counts) < 2 or not 0 < positives < total:
         return None
     share = positives / total
-    chi = sum((p - n * share) ** 2 / (n * share * (1 - share)) for p, n in rows)
-    levels = len(rows)
+    chi = sum((p - n * share) ** 2 / (n * share * (1 - share)) for p, n in counts)
+    levels = len(counts)
     phi = max(0.0, chi / total - (levels - 1) / (total - 1))
     corrected = min(levels - (levels - 1) ** 2 / (total - 1), 2 - 1 / (total - 1)) - 1
-    return min(math.sqrt(phi / corrected), 1.0) if corrected > 0 else 0.0, total
+    return min(math.sqrt(phi / corrected), 1.0) if corrected > 0 else 0.0
 
 
 def labelled_rows(connection: duckdb.DuckDBPyConnection, table: Table, column: ColumnProfile, leaving: str) -> Labelled:

@@ -9,7 +9,9 @@ from python_ml.reporting.svg import Drawing, Scale, nice_ceiling, ticks, time_ti
 from python_ml.reporting.words import counted, decimal, integer, percent
 
 if TYPE_CHECKING:
-    from python_ml.profiling.schema import AucOf, Cohort, Coverage, Findings, Histogram, RateOf
+    from python_ml.profiling.figures import RateOf
+    from python_ml.profiling.schema import Cohort, Coverage, Findings, Histogram
+    from python_ml.profiling.target_schema import AssociationOf
 
 SMALL_WIDTH, SMALL_HEIGHT = 250.0, 62.0
 MONTH_NAMES = ("J", "F", "M", "A", "M", "J", "J", "A", "S", "O", "N", "D")
@@ -119,15 +121,19 @@ def cohorts(found: list[Cohort], width: float) -> Drawing:
     return drawing
 
 
-def course_of_auc(found: list[AucOf], name: str) -> Drawing:
-    """Draw an AUC by period in a table's cell; the line in the middle is chance."""
-    drawing = Drawing(120, 26, f"{name} by time", ", ".join(f"{p.period}: {decimal(p.auc.value)}" for p in found))
+def course_of_association(found: list[AssociationOf], name: str) -> Drawing:
+    """Draw an association by period in a table's cell: an AUC about the line of chance, or Cramer's V from zero."""
+    values = [(p.auc.value if p.auc else p.cramers_v) or 0.0 for p in found]
+    told = ", ".join(f"{p.period}: {decimal(value)}" for p, value in zip(found, values, strict=True))
+    drawing = Drawing(120, 26, f"{name} by time", told)
     x, y = Scale(0, max(len(found) - 1, 1), 4, 116), Scale(0, 1, 24, 2)
-    drawing.line("guide", 0, y(0.5), 120, y(0.5))
-    drawing.path("line subject thin", [(x(place), y(point.auc.value)) for place, point in enumerate(found)])
-    for place, point in enumerate(found):
-        tip = f"{point.period}: {decimal(point.auc.value)}, {counted(point.rows, 'row')}"
-        drawing.dot("point subject", x(place), y(point.auc.value), 2.5, tip)
+    chance = y(0.5 if found[0].auc else 0.0)
+    drawing.line("guide", 0, chance, 120, chance)
+    drawing.path("line subject thin", [(x(place), y(value)) for place, value in enumerate(values)])
+    for place, (point, value) in enumerate(zip(found, values, strict=True)):
+        drawing.dot(
+            "point subject", x(place), y(value), 2.5, f"{point.period}: {decimal(value)}, {counted(point.rows, 'row')}"
+        )
     return drawing
 
 

@@ -118,6 +118,10 @@ def attention(table: Table, columns: list[Column]) -> list[Attention]:
         if column.times and column.times.future:
             what = f"{column.times.future:,} times lie after the newest event of the data"
             tell("note", "future dates", column, what)
+        if column.numbers and column.numbers.zero_inflated and column.semantic not in ("identifier", *PERSONAL):
+            share = column.numbers.zeros / column.numbers.readable
+            what = f"{share:.0%} of the values are zero: whether there is any, and how much, are two questions"
+            tell("note", "zero inflation", column, what)
         if column.numbers and column.numbers.unreadable:
             values = ", ".join(repr(item.value) for item in column.numbers.unreadable)
             count = table.rows - column.missing - column.numbers.readable

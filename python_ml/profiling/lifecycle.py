@@ -41,7 +41,7 @@ def measure(connection: duckdb.DuckDBPyConnection, table: Table, low: str, high:
     if activity.customers == 0:
         return None
     # One row each: first and last day, events, active days.
-    entities = quote(f"entities_{table.profile.view}")
+    entities = entities_of(table)
     connection.execute(f"""
         create or replace temp table {entities} as
         select
@@ -67,6 +67,11 @@ def measure(connection: duckdb.DuckDBPyConnection, table: Table, low: str, high:
         cohorts=_cohorts(connection, entities),
         windows=_windows(connection, days, activity),
     )
+
+
+def entities_of(table: Table) -> str:
+    """Quoted name of the table that :func:`measure` makes of the entities: one row each."""
+    return quote(f"entities_{table.profile.view}")
 
 
 def _ordinal(number: int) -> str:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 QUANTILES = {"p01": 0.01, "p05": 0.05, "p25": 0.25, "p50": 0.5, "p75": 0.75, "p95": 0.95, "p99": 0.99}
 BINS = 24
 Z_LIMIT, MODIFIED_Z_LIMIT, FENCE = 3.0, 3.5, 1.5
+ZEROS = 0.2  # share of zeros from which they deserve a word
 NEGATIVE_CODES = frozenset({-1.0, -9.0, -99.0, -999.0, -9999.0, -99999.0})
 POSITIVE_CODES = frozenset({99.0, 999.0, 9999.0, 99999.0, 999999.0, 9999999.0, 99999999.0, 2147483647.0})
 
@@ -175,6 +176,7 @@ def _result(
         skew=None if spread.skew is None else round(spread.skew, 4),
         quantiles=dict(zip(QUANTILES, spread.quantiles, strict=False)),
         zeros=number.zeros,
+        zero_inflated=_is_zero_inflated(column),
         negatives=number.negatives,
         outliers_iqr=outliers[0],
         outliers_z=outliers[1],
@@ -193,6 +195,12 @@ def _result(
         why = f"far from all other values; the next is {plain(above)}"
         sentinels.append(Sentinel(value="0", rows=number.zeros, why=why))
     return numbers, sentinels
+
+
+def _is_zero_inflated(column: ColumnProfile) -> bool:
+    """Whether zero is far more frequent than a value among so many would be."""
+    number = column.number
+    return column.distinct > 10 and number.zeros >= max(ZEROS * number.readable, 5 * number.readable / column.distinct)
 
 
 def _unreadable(connection: duckdb.DuckDBPyConnection, table: Table, column: ColumnProfile) -> list[ValueCount]:

@@ -15,7 +15,8 @@ from python_ml.reporting.report import TEMPLATES as REPORT_TEMPLATES
 from python_ml.reporting.svg import NARROW, WIDE
 
 if TYPE_CHECKING:
-    from python_ml.profiling.schema import Association, Column, File, Findings, Target
+    from python_ml.profiling.schema import Column, File, Findings
+    from python_ml.profiling.target_schema import Association, Segment, Segments, Target
 
 TEMPLATES = Path(__file__).parent / "templates"
 DRAWN = 150  # columns of a file that are drawn; findings.yaml has all
@@ -52,6 +53,7 @@ def render_page(findings: Findings) -> str:
         "percent": words.percent,
         "date": words.date,
         "plain": charts.plain,
+        "capitalize_first": lambda text: text[:1].upper() + text[1:],
     }
     sheets = (REPORT_TEMPLATES / "report.css", TEMPLATES / "profile.css")
     style = "\n" + "\n".join(sheet.read_text(encoding="utf-8") for sheet in sheets)
@@ -83,6 +85,7 @@ def _file(file: File, place: int) -> dict[str, Any]:
         ],
         "missing_rest": len(gone) - SHOWN_MISSING,
         "targets": [_target(target) for target in file.targets],
+        "segments": [_segment(segment, file.segments) for segment in file.segments.segments] if file.segments else [],
         "columns": [_column(column) for column in file.columns[:DRAWN]],
         "columns_rest": len(file.columns) - DRAWN,
     }
@@ -111,7 +114,21 @@ def _association(found: Association) -> dict[str, Any]:
         "found": found,
         "estimate": estimate,
         "drawing": drawing,
-        "by_time": charts.course_of_auc(found.by_time, found.column) if len(found.by_time) > 1 else None,
+        "by_time": charts.course_of_association(found.by_time, found.column) if len(found.by_time) > 1 else None,
+    }
+
+
+def _segment(segment: Segment, found: Segments) -> dict[str, Any]:
+    """A segment with its size and its rate drawn on the scale of all of them."""
+    drawing, rate = None, segment.left
+    if rate is not None:
+        highest = max(other.left.high for other in found.segments if other.left)
+        estimate = words.Estimate(rate.rate, rate.low, rate.high)
+        drawing = report_charts.whisker(estimate, 0.0, max(highest, 0.01), "subject", f"segment {segment.number}")
+    return {
+        "segment": segment,
+        "size": report_charts.bar(segment.share, 1.0, "quiet", f"segment {segment.number}", 104.0),
+        "rate": drawing,
     }
 
 

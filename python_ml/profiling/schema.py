@@ -6,44 +6,21 @@ on the clock or on the order of threads: the same files give the same bytes.
 
 from __future__ import annotations
 
-import math
-from datetime import date, datetime
-from typing import Annotated, Any, Literal
+from typing import Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import Field
+
+from python_ml.profiling.figures import Figure, MaybeFigure, Moment, Part
+from python_ml.profiling.target_schema import Segments, Target
 
 VERSION = 1
-
-
-def _significant(value: Any) -> Any:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return value
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    rounded = float(f"{value:.6g}")
-    return int(rounded) if isinstance(value, int) and rounded == value else rounded
-
-
-def _time_text(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.isoformat(" ") if value.time() != datetime.min.time() else value.date().isoformat()
-    return value.isoformat() if isinstance(value, date) else value
-
-
-Figure = Annotated[float, BeforeValidator(_significant)]
-MaybeFigure = Annotated[float | None, BeforeValidator(_significant)]
-Moment = Annotated[str, BeforeValidator(_time_text)]
 Semantic = Literal[
     "empty", "constant", "identifier", "target_candidate", "binary", "nominal", "ordinal", "continuous", "discrete",
     "money", "duration", "cyclic", "datetime", "text", "email", "phone", "personal",
 ]  # fmt: skip
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Attention(_Model):
+class Attention(Part):
     """Something that a person should look at before they trust the data."""
 
     level: Literal["critical", "warning", "note"]
@@ -53,35 +30,36 @@ class Attention(_Model):
     what: str
 
 
-class ValueCount(_Model):
+class ValueCount(Part):
     """A value and in how many rows it stands."""
 
     value: str
     rows: int
 
 
-class Histogram(_Model):
+class Histogram(Part):
     """Counts between edges; values beyond the first and last edge are counted apart."""
 
-    edges: list[Figure] = []
-    counts: list[int] = []
+    edges: list[Figure] = Field([])
+    counts: list[int] = Field([])
     below: int = 0
     above: int = 0
 
 
-class Numbers(_Model):
+class Numbers(Part):
     """What a column holds when read as numbers. Outliers are counted by three rules."""
 
     readable: int
-    unreadable: list[ValueCount] = []
+    unreadable: list[ValueCount] = Field([])
     written: str = "plain"
     minimum: MaybeFigure = None
     maximum: MaybeFigure = None
     mean: MaybeFigure = None
     deviation: MaybeFigure = None
     skew: MaybeFigure = None
-    quantiles: dict[str, MaybeFigure] = {}
+    quantiles: dict[str, MaybeFigure] = Field({})
     zeros: int = 0
+    zero_inflated: bool = False
     negatives: int = 0
     outliers_iqr: int = 0
     outliers_z: int = 0
@@ -89,12 +67,12 @@ class Numbers(_Model):
     histogram: Histogram | None = None
 
 
-class Times(_Model):
+class Times(Part):
     """What a column holds when read as times, and how they are written."""
 
     readable: int
-    unreadable: list[ValueCount] = []
-    formats: list[str] = []
+    unreadable: list[ValueCount] = Field([])
+    formats: list[str] = Field([])
     order: str = ""
     undecided: bool = False
     has_clock: bool = False
@@ -107,26 +85,26 @@ class Times(_Model):
     future: int = 0
 
 
-class Texts(_Model):
+class Texts(Part):
     """Lengths in characters, and the shapes of values (letters as ``a``, digits as ``9``)."""
 
     shortest: int
     longest: int
     mean: Figure
-    shapes: list[ValueCount] = []
+    shapes: list[ValueCount] = Field([])
     mixed: bool = False
 
 
-class Variants(_Model):
+class Variants(Part):
     """Values that differ only in case, or have blanks around them."""
 
     case_groups: int = 0
     case_rows: int = 0
-    case_examples: list[str] = []
+    case_examples: list[str] = Field([])
     blank_rows: int = 0
 
 
-class Sentinel(_Model):
+class Sentinel(Part):
     """A value that stands for something else: missing, unknown, never."""
 
     value: str
@@ -134,7 +112,7 @@ class Sentinel(_Model):
     why: str
 
 
-class Column(_Model):
+class Column(Part):
     """One column of a file."""
 
     name: str
@@ -147,8 +125,8 @@ class Column(_Model):
     blank: int = 0
     distinct: int
     distinct_exact: bool
-    sentinels: list[Sentinel] = []
-    top: list[ValueCount] = []
+    sentinels: list[Sentinel] = Field([])
+    top: list[ValueCount] = Field([])
     top_sampled: bool = False
     numbers: Numbers | None = None
     times: Times | None = None
@@ -157,7 +135,7 @@ class Column(_Model):
     changes: Figure | None = Field(default=None, description="share of entities with more than one value")
 
 
-class Key(_Model):
+class Key(Part):
     """Columns that (nearly) tell rows apart."""
 
     columns: list[str]
@@ -166,30 +144,30 @@ class Key(_Model):
     missing: int = 0
 
 
-class ShiftedCopies(_Model):
+class ShiftedCopies(Part):
     """Rows that equal another in everything but the identifier, and whose times lie a fixed number of days apart."""
 
     rows: int
     days: int
     of_pairs: Figure
-    compared: list[str] = []
+    compared: list[str] = Field([])
 
 
-class Granularity(_Model):
+class Granularity(Part):
     """What a row is."""
 
     level: Literal["entity", "event", "unknown"]
     entity: str | None = None
-    entity_evidence: list[str] = []
+    entity_evidence: list[str] = Field([])
     time: str | None = None
-    time_evidence: list[str] = []
-    other_times: list[str] = []
+    time_evidence: list[str] = Field([])
+    other_times: list[str] = Field([])
     entities: int | None = None
     rows_per_entity: MaybeFigure = None
     words: str
 
 
-class Period(_Model):
+class Period(Part):
     """Rows and (approximately) entities of a month, or of a year where the history is long."""
 
     start: Moment
@@ -197,7 +175,7 @@ class Period(_Model):
     entities: int | None = None
 
 
-class Gap(_Model):
+class Gap(Part):
     """Days without any row, both ends included."""
 
     first: Moment
@@ -205,7 +183,7 @@ class Gap(_Model):
     days: int
 
 
-class Coverage(_Model):
+class Coverage(Part):
     """The course of a table's rows over time."""
 
     column: str
@@ -214,11 +192,11 @@ class Coverage(_Model):
     days: int
     days_with_rows: int
     unit: Literal["month", "year"]
-    periods: list[Period] = []
-    gaps: list[Gap] = []
-    weekdays: list[int] = []
+    periods: list[Period] = Field([])
+    gaps: list[Gap] = Field([])
+    weekdays: list[int] = Field([])
     weekday_strength: Figure
-    calendar_months: list[int] = []
+    calendar_months: list[int] = Field([])
     month_strength: MaybeFigure = None
     trend_per_year: MaybeFigure = None
     trend_words: str
@@ -226,7 +204,7 @@ class Coverage(_Model):
     weekday_words: str
 
 
-class Quadrant(_Model):
+class Quadrant(Part):
     """Entities by tenure and intensity, each split at its median."""
 
     tenure: Literal["long", "short"]
@@ -236,7 +214,7 @@ class Quadrant(_Model):
     recently_active: Figure
 
 
-class Cohort(_Model):
+class Cohort(Part):
     """Entities by when they were first seen, and how many of them were seen in the last 90 days."""
 
     start: Moment
@@ -244,7 +222,7 @@ class Cohort(_Model):
     recently_active: Figure
 
 
-class Window(_Model):
+class Window(Part):
     """What a window length would see."""
 
     window: str
@@ -253,7 +231,7 @@ class Window(_Model):
     why: str
 
 
-class Lifecycle(_Model):
+class Lifecycle(Part):
     """How entities live: quadrants, cohorts, pauses and the windows that follow from them."""
 
     sampled_entities: str | None = None
@@ -263,86 +241,12 @@ class Lifecycle(_Model):
     median_events_per_month: Figure
     median_pause_days: MaybeFigure = None
     long_pause_days: MaybeFigure = None
-    quadrants: list[Quadrant] = []
-    cohorts: list[Cohort] = []
-    windows: list[Window] = []
+    quadrants: list[Quadrant] = Field([])
+    cohorts: list[Cohort] = Field([])
+    windows: list[Window] = Field([])
 
 
-class Estimate(_Model):
-    """A figure with its 95 % interval."""
-
-    value: Figure
-    low: MaybeFigure = None
-    high: MaybeFigure = None
-
-
-class RateOf(_Model):
-    """Share of those who left among the rows with a value."""
-
-    value: str
-    rows: int
-    rate: Figure
-    low: Figure
-    high: Figure
-
-
-class AucOf(_Model):
-    """The association within a period."""
-
-    period: str
-    rows: int
-    left: int
-    auc: Estimate
-
-
-class Association(_Model):
-    """How a column goes together with the target."""
-
-    column: str
-    measure: Literal["auc", "cramers_v"]
-    rows: int
-    auc: Estimate | None = None
-    cramers_v: MaybeFigure = None
-    strength: Figure
-    rates: list[RateOf] = []
-    missing_rate: RateOf | None = None
-    by_time: list[AucOf] = []
-    leak: Literal["critical", "high"] | None = None
-    leak_reasons: list[str] = []
-
-
-class Capacity(_Model):
-    """How many variables the labelled rows can bear."""
-
-    events: int
-    variables: int
-    events_per_variable: Figure
-    bearable_variables: int
-    effective_variables: MaybeFigure = None
-    words: str
-
-
-class Target(_Model):
-    """A target and its associations, strongest first. An AUC above 0.5 says that higher values leave more often."""
-
-    column: str
-    given: bool
-    meaning: str
-    because: str
-    flag: str | None = None
-    doubt: str | None = None
-    left_rows: int
-    labelled_rows: int
-    rate: Estimate
-    sampled_rows: int | None = None
-    clustered_by: str | None = None
-    time: str | None = None
-    by_time: list[RateOf] = []
-    associations: list[Association] = []
-    capacity: Capacity
-
-
-class Link(_Model):
+class Link(Part):
     """A column whose values are those of a key of another file."""
 
     child: str
@@ -351,10 +255,10 @@ class Link(_Model):
     parent_column: str
     cardinality: str
     inclusion: Figure
-    evidence: list[str] = []
+    evidence: list[str] = Field([])
 
 
-class OrderViolation(_Model):
+class OrderViolation(Part):
     """Rows whose times contradict each other."""
 
     kind: Literal["within_row", "across_files"]
@@ -369,30 +273,46 @@ class OrderViolation(_Model):
     words: str
 
 
-class File(_Model):
-    """One profiled file."""
+class Reading(Part):
+    """How a text file is read."""
+
+    encoding: str
+    byte_order_mark: bool
+    compression: str | None = None
+    header: bool
+    delimiter: str
+    quote: str | None = None
+    line_end: str | None = None
+
+
+class File(Part):
+    """One profiled file. Figures that were not measured on all rows are named in ``sampled`` or ``approximate``."""
 
     name: str
     path: str
     format: str
-    notes: list[str] = []
+    reading: Reading | None = None
+    notes: list[str] = Field([])
     rows: int
     sampled_rows: int | None = None
+    sampled: list[str] = Field([])
+    approximate: list[str] = Field([])
     duplicate_rows: int
-    keys: list[Key] = []
+    keys: list[Key] = Field([])
     shifted_copies: ShiftedCopies | None = None
     granularity: Granularity
     coverage: Coverage | None = None
     lifecycle: Lifecycle | None = None
-    targets: list[Target] = []
-    columns: list[Column] = []
+    targets: list[Target] = Field([])
+    segments: Segments | None = None
+    columns: list[Column] = Field([])
 
 
-class Findings(_Model):
+class Findings(Part):
     """Everything that a profile found."""
 
     version: Literal[1] = VERSION
-    attention: list[Attention] = []
-    links: list[Link] = []
-    order_violations: list[OrderViolation] = []
+    attention: list[Attention] = Field([])
+    links: list[Link] = Field([])
+    order_violations: list[OrderViolation] = Field([])
     files: list[File]

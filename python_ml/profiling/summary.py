@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from python_ml.onboarding.naming import comment_text
 
 if TYPE_CHECKING:
-    from python_ml.profiling.schema import Column, File, Findings, Target
+    from python_ml.profiling.schema import Column, File, Findings
+    from python_ml.profiling.target_schema import Target
 
 MOST_COLUMNS, MOST_NOTES, MOST_ASSOCIATIONS = 40, 25, 8
 
