@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from python_ml.feature_columns import Measure
 from python_ml.onboarding import vocabulary
 from python_ml.onboarding.naming import RESERVED, words
+from python_ml.onboarding.personal import PERSONAL
+from python_ml.onboarding.semantics import named_key
 from python_ml.onboarding.specification import ColumnSpec, DerivedColumn, Reversal
 from python_ml.warehouse import literal, quote
 
@@ -111,8 +113,9 @@ def _other_spec(connection: duckdb.DuckDBPyConnection, profile: FileProfile, col
         return _base(column, column.kind, "text", f"{text}.", f"it is {column.kind}")
     if column.kind == "time":
         return _time_spec(column, "time_other", "a second time: it may lie after the event")
-    is_quantity = vocabulary.is_quantity(column.raw_name)
-    is_id = column.padded or (vocabulary.has_word(column.raw_name, vocabulary.IDENTIFIERS) and not is_quantity)
+    if column.meaning in PERSONAL:
+        return _base(column, "text", "text", f"{text}.", f"personal data: {column.because}")
+    is_id = column.meaning == "identifier" or named_key(column.raw_name)
     outcome = vocabulary.has_word(column.raw_name, vocabulary.OUTCOMES)
     if column.kind == "boolean":
         unused = "its name says the outcome" if outcome else ""
@@ -139,7 +142,7 @@ def _other_spec(connection: duckdb.DuckDBPyConnection, profile: FileProfile, col
             return _base(column, "key", "text", f"Key of the row: {_words(column)}.", "it is different in every row")
         unused = "each customer has one of its own" if _is_fixed(connection, profile, column) else ""
         return _base(column, "identifier", "text", f"{text}.", unused)
-    if column.mean_length > 15 and column.spaced > 0.5 and column.distinct > 50:
+    if column.meaning == "text":
         return _base(column, "text", "text", f"{text}.", "free text")
     if column.distinct > max(1000, 0.5 * column.filled):
         return _base(column, "text", "text", f"{text}.", "nearly every row has a value of its own")

@@ -104,7 +104,7 @@ def semantic_type(column: ColumnProfile, values: frozenset[str], personal: str |
     by_name = personal_by_name(column.raw_name)
     if personal == "email":
         return "email", "its values look like an email"
-    if personal == "phone" and (by_name == "phone" or not (column.padded or _named_key(column.raw_name))):
+    if personal == "phone" and (by_name == "phone" or not (column.padded or named_key(column.raw_name))):
         return "phone", "its values look like a phone number"
     if personal and personal != "phone":
         return "personal", f"its values look like: {personal}"
@@ -126,7 +126,7 @@ def semantic_type(column: ColumnProfile, values: frozenset[str], personal: str |
     return _of_text(column, values, outcome)
 
 
-def _named_key(name: str) -> bool:
+def named_key(name: str) -> bool:
     """Whether a name says a key: ``customer_id``, ``order no``; a count is none."""
     return vocabulary.has_word(name, vocabulary.IDENTIFIERS) and not vocabulary.is_quantity(name)
 
