@@ -167,13 +167,21 @@ def _cut_query(
         raise UserError(
             f"The raw table {name} declares no time, so it cannot be cut: a replay would prove nothing.",
             where=node["original_file_path"],
-            mend="set config.meta.time to {event_at: ..., available_at: ...}, "
-            "or to `static` for a table that never changes",
+            mend="set config.meta.time to {event_at: ..., available_at: ...}, to {as_of: ..., visible: [...]} for "
+            "labels, or to `static` for a table that never changes",
         )
     time = meta["time"]
     if time == "static":
         return f"select * from {stored}", False
     formats = time.get("formats") or []
+    if "as_of" in time:
+        # Whom to look at, and when, is asked from outside; what became of them is hidden altogether.
+        kept = {column.lower() for column in (time["as_of"], *time.get("visible", []))}
+        columns = [row[0] for row in connection.execute(f"describe {stored}").fetchall()]
+        hidden = [f"case when false then {quote(c)} end as {quote(c)}" for c in columns if c.lower() not in kept]
+        selected = f"* replace ({', '.join(hidden)})" if hidden else "*"
+        asked = _timestamp(time["as_of"], formats)
+        return f"select {selected} from {stored} where coalesce({asked} <= {moment}, false)", True
 
     def later_than_visible(*columns: str) -> str:
         known = "greatest(" + ", ".join(_timestamp(column, formats) for column in columns) + ")"

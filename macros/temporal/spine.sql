@@ -11,11 +11,21 @@
     'supplied': ['relation', 'as_of'],
 }) -%}
 {%- if definition == 'supplied' -%}
+{%- set wanted = var('feature_timestamps', none) -%}
 select distinct
     {{ entity }},
     {{ population.as_of }} as feature_timestamp
 from {{ population.relation }}
-where {{ entity }} is not null and {{ population.as_of }} is not null
+where
+    {{ entity }} is not null
+    and {{ population.as_of }} is not null
+    {%- if wanted %}
+    and {{ population.as_of }} in (
+        {%- for time in wanted %}
+        {{ customer_retention.timestamp_literal(time, 'feature_timestamps') }}{{ ',' if not loop.last }}
+        {%- endfor %}
+    )
+    {%- endif %}
 {%- else -%}
 with
 

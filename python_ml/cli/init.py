@@ -38,7 +38,9 @@ if TYPE_CHECKING:
     metavar="COL",
     help="Column that says who left: the file is then one row per customer rather than events.",
 )
-@click.option("--positive", metavar="VALUE", help="Value of the target that means leaving.  [default: by its words]")
+@click.option(
+    "--positive", metavar="VALUE", help="Value of the target or label that means leaving.  [default: by its words]"
+)
 @click.option(
     "--exclude-columns",
     "left_out",
@@ -46,6 +48,20 @@ if TYPE_CHECKING:
     metavar="COL,...",
     help="Columns of the table with the target that models leave out.",
 )
+@click.option(
+    "--labels",
+    metavar="PATH",
+    help="A file that says who left: customer, as-of time, 1 or 0. Features are made as of those times.",
+)
+@click.option(
+    "--label-column",
+    "label_columns",
+    multiple=True,
+    metavar="PART=COL",
+    help="Column of the labels: entity, time, label, known (when the outcome was) or split.  [default: by evidence]",
+)
+@click.option("--val-from", metavar="DATE", help="As-of time from which labels validate.  [default: by share]")
+@click.option("--test-from", metavar="DATE", help="As-of time from which labels test.  [default: by share]")
 @click.option("--activity", metavar="NAME", help="Source whose events say who is active.  [default: the busiest]")
 @click.option(
     "--churn",
@@ -92,6 +108,10 @@ def command(
     target: str | None,
     positive: str | None,
     left_out: tuple[str, ...],
+    labels: str | None,
+    label_columns: tuple[str, ...],
+    val_from: str | None,
+    test_from: str | None,
     activity: str | None,
     churn: str,
     horizon: str | None,
@@ -108,8 +128,9 @@ def command(
 
     One file must be a table of events with a customer, a time and values: orders, visits, usage. Further dated
     files become further features; undated ones are kept but not used, since they may know the future. Or name a
-    --target: then a file has one row per customer, with attributes and a column that says who left. What was
-    found, and why, is printed and stands in DIR/README.md and DIR/findings.yaml.
+    --target: then a file has one row per customer, with attributes and a column that says who left. Or bring
+    --labels beside the events: whose outcome, as of when. What was found, and why, is printed and stands in
+    DIR/README.md and DIR/findings.yaml.
 
     \b
     Examples:
@@ -117,6 +138,7 @@ def command(
       retention init my_shop --data orders.csv tickets.csv --horizon 90d --active-window 180d
       retention init my_shop --data purchases=export_2024.parquet --entity cust_no
       retention init my_telco --data customers.csv --target Churn --positive Yes
+      retention init my_bank --data payments.csv --labels labels.csv --horizon 30d --test-from 2024-05-01
     """
     paths = [*data, *files]
     if not paths:
@@ -130,14 +152,19 @@ def command(
     check_choices(choices)
     check_folder(folder)
     excluded = [name.strip() for names in left_out for name in names.split(",") if name.strip()]
-    _refuse_without_target(target, positive, excluded)
+    _refuse_alone(target, labels, positive, excluded, label_columns, val_from or test_from)
+    file = None
+    if labels is not None:
+        from python_ml.onboarding.supplied import LabelFile, SplitDates
+
+        file = LabelFile(Path(labels), label_columns, positive, day_first, SplitDates.parse(val_from, test_from))
     with scratch_connection() as connection:
         with console.step("Reading and measuring the files"):
             arguments = [DataArgument.parse(path) for path in paths]
             profiles = examine(connection, arguments, entity=entity, time=time, day_first=day_first)
         with console.step("Deciding what becomes of them"):
             if target is None:
-                between = {"entity": entity, "relate": relate, "exclude": exclude}
+                between = {"entity": entity, "relate": relate, "exclude": exclude, "labels": file}
                 spec = _events(connection, profiles, folder, choices, activity, **between)
             else:
                 options = {"positive": positive, "entity": entity, "horizon": horizon, "exclude": excluded}
@@ -207,11 +234,26 @@ def _table(
     )
 
 
-def _refuse_without_target(target: str | None, positive: str | None, excluded: list[str]) -> None:
-    for flag, given in (("--positive", positive is not None), ("--exclude-columns", bool(excluded))):
-        if given and target is None:
-            raise UserError(
-                f"{flag} says something about a table with a target, but there is none.",
-                where=flag,
-                mend="name the column that says who left with --target, or leave it out",
-            )
+def _refuse_alone(
+    target: str | None,
+    labels: str | None,
+    positive: str | None,
+    excluded: list[str],
+    label_columns: tuple[str, ...],
+    split: str | None,
+) -> None:
+    """Refuse flags that say something about a target or labels which are not there."""
+    if target is not None and labels is not None:
+        raise UserError(
+            "A project has a target or labels, not both.",
+            where="--target, --labels",
+            mend="name the column of a table with --target, or bring a file of labels beside events",
+        )
+    for flag, is_given, has, what in (
+        ("--positive", positive is not None, target or labels, "--target or --labels"),
+        ("--exclude-columns", bool(excluded), target, "--target"),
+        ("--label-column", bool(label_columns), labels, "--labels"),
+        ("--val-from, --test-from", split is not None, labels, "--labels"),
+    ):
+        if is_given and has is None:
+            raise UserError(f"{flag} says nothing without {what}.", where=flag, mend=f"add {what}, or leave {flag} out")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from python_ml.errors import UserError
-from python_ml.onboarding import detection, linking, links, rhythm, roles, traps, vocabulary
+from python_ml.onboarding import detection, linking, links, rhythm, roles, supplied, traps, vocabulary
 from python_ml.onboarding.examination import DEFAULT_FROM, DEFAULT_TO
 from python_ml.onboarding.feature_sets import feature_sets
 from python_ml.onboarding.naming import identifier
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from python_ml.onboarding.detection import FileProfile
     from python_ml.onboarding.linking import Related
     from python_ml.onboarding.rhythm import Choices
+    from python_ml.onboarding.supplied import LabelFile
 
 
 def assemble(
@@ -36,6 +37,7 @@ def assemble(
     entity: str | None = None,
     relate: Sequence[str] = (),
     exclude: Sequence[str] = (),
+    labels: LabelFile | None = None,
 ) -> ProjectSpec:
     """Decide what becomes of every file, and when features are made.
 
@@ -55,11 +57,13 @@ def assemble(
         Relations that the user named, as ``child.column=parent.column``.
     exclude : sequence of str
         Sources, or columns as ``source.column``, of which no features are to be made and that lead nowhere.
+    labels : LabelFile, optional
+        Outcomes that the user supplies; without them, who has no activity for a while has left.
 
     Raises
     ------
     UserError
-        When no file is a table of dated events of customers, or the history is too short.
+        When no file is a table of dated events of customers, the history is too short, or the labels do not fit.
     """
     left_out = links.excluded(profiles, exclude)
     related = linking.relate(connection, profiles, entity, relate, [name for name in left_out if "." in name])
@@ -88,20 +92,30 @@ def assemble(
             where=str(chosen.file.path),
             mend="name other columns with --entity and --time",
         )
-    when = rhythm.choose(measured, choices, str(chosen.file.path), partial(rhythm.count_at_risk, connection, relation))
+    path = str(chosen.file.path)
+    outlook: dict[str, float] = {}
+    if labels is None:
+        when = rhythm.choose(measured, choices, path, partial(rhythm.count_at_risk, connection, relation))
+        outlook = rhythm.outlook(connection, relation, when)
+        meaning = f"churned = none of the {sources[0].events} in the label window"
+        found, churn = None, Decision("churn_definition", "inactivity", meaning, "--churn")
+    else:
+        found = supplied.read(connection, labels, relation, chosen, entity, measured, choices, sorted(taken))
+        when, churn = found.times, found.definition
+    told = traps.find(connection, profiles, sources, related)
+    column_names = links.column_names(profiles, sources)
+    if found is not None:
+        sources.append(found.labels.source)
+        told += found.traps
     sets = feature_sets(sources, when.windows)
     raw_dir, paths = _locations(folder, sources)
     doubts = [d for p in profiles for f in (p.time, p.entity) if f is not None and (d := f.doubt)]
-    outlook = rhythm.outlook(connection, relation, when)
-    doubts += list(when.doubts) + _outlook_doubts(outlook) + list(related.doubts) + links.doubts(sources, related)
+    doubts += list(when.doubts) + list(related.doubts) + links.doubts(sources, related)
+    if labels is None:
+        doubts += _outlook_doubts(outlook)
     decisions = (
         Decision("entity", entity, "; ".join((*chosen.entity.evidence, *related.evidence)), "--entity"),
-        Decision(
-            "churn_definition",
-            "inactivity",
-            f"churned = none of the {sources[0].events} in the label window",
-            "--churn",
-        ),
+        churn,
         *when.decisions,
         Decision("plausible_from", ours[0].isoformat(), "times before it are typing errors"),
         Decision("plausible_to", ours[1].isoformat(), "times from then on are typing errors"),
@@ -112,6 +126,8 @@ def assemble(
         for part, f in (("entity", p.entity), ("time", p.time), ("available", p.available))
         if f is not None
     }
+    if found is not None:
+        evidence |= found.evidence
     return ProjectSpec(
         name=identifier(folder.name, "project"),
         entity=entity,
@@ -122,11 +138,12 @@ def assemble(
         decisions=decisions,
         feature_sets=sets,
         evidence=evidence,
-        traps=tuple(traps.find(connection, profiles, sources, related)),
+        traps=tuple(told),
         doubts=tuple(dict.fromkeys(doubts)),
         outlook=outlook,
         relations=related.relations,
-        column_names=links.column_names(profiles, sources),
+        column_names=column_names,
+        supplied=found,
     )
 
 

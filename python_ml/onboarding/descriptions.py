@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from python_ml.feature_columns import duration_words
 from python_ml.onboarding.bronze_sql import BronzeModel
 from python_ml.onboarding.dbt_yaml import OneLine, OneLineList, properties, raw_texts
+from python_ml.onboarding.label_parts import SPLIT_COLUMN
 from python_ml.onboarding.naming import RESERVED, yaml_text
 from python_ml.onboarding.specification import ColumnSpec, ProjectSpec, SourceSpec
+
+if TYPE_CHECKING:
+    from python_ml.onboarding.supplied import Supplied
 
 NOT_NULL = "not_null"
 
@@ -35,6 +39,12 @@ def sources(spec: ProjectSpec) -> str:
         if source.is_always_known:
             # Its rows are seen only through those of others, which have a time.
             meta["time"] = "static"
+        elif source.use == "labels":
+            # Whom to look at and when is asked from outside; what became of them is not for features to see.
+            time = {"as_of": source.time.raw_name, "visible": [source.entity.raw_name]}
+            if source.time.formats:
+                time["formats"] = list(source.time.formats)
+            meta["time"] = raw_texts(time)
         elif source.own_time is not None:
             time: dict[str, Any] = {"event_at": source.own_time.raw_name}
             if source.available is not None:
@@ -186,10 +196,11 @@ def silver(spec: ProjectSpec) -> str:
         },
     ]
     per_spine_row = [unique_rows(entity, "feature_timestamp"), same_rows("slv_spine")]
+    until = ", or to the last supplied outcome where that is later" if spec.supplied else ""
     models = [
         {
             "name": "slv_observation_period",
-            "description": f"A single row: from the first to the newest of the {spec.activity.events}. Up to "
+            "description": f"A single row: from the first to the newest of the {spec.activity.events}{until}. Up to "
             "`observation_end` the data is complete; the variable `observation_end` overrules it.",
             "columns": [
                 {
@@ -206,12 +217,13 @@ def silver(spec: ProjectSpec) -> str:
         },
         {
             "name": "slv_spine",
-            "description": "One row per customer and feature time at which they are at risk: active in the "
-            f"{duration_words(spec.decision('active_window'))} before it. Owns time for everything downstream.",
+            "description": f"{_spine_grain(spec)} Owns time for everything downstream.",
             "data_tests": [unique_rows(entity, "feature_timestamp")],
             "columns": keys,
         },
     ]
+    if spec.supplied is not None:
+        models.append(_labels(spec, spec.supplied))
     for source in spec.linked:
         models += _linked_models(spec, source)
     if spec.linked:
@@ -227,6 +239,57 @@ def silver(spec: ProjectSpec) -> str:
             }
         )
     return properties({"models": models})
+
+
+def _spine_grain(spec: ProjectSpec) -> str:
+    if spec.supplied is None:
+        active = duration_words(spec.decision("active_window"))
+        return f"One row per customer and feature time at which they are at risk: active in the {active} before it."
+    grain = "One row per customer and as-of time of the labels"
+    if spec.supplied.times.scores_file:
+        return f"{grain}."
+    active = duration_words(spec.decision("active_window"))
+    return f"{grain}, and one per customer at `score_at` who was active in the {active} before it."
+
+
+def _labels(spec: ProjectSpec, supplied: Supplied) -> dict[str, Any]:
+    """The model of supplied labels."""
+    labels = supplied.labels
+    meaning = labels.target.meaning.removeprefix("churned = ")
+    known = f"{label_time_words(supplied)}; null without an outcome."
+    columns = [
+        {"name": spec.entity, "description": "Key of the customer.", "data_tests": [NOT_NULL]},
+        {
+            "name": "feature_timestamp",
+            "description": "As of when the customer is looked at (UTC).",
+            "data_tests": [NOT_NULL],
+        },
+        {
+            "name": "churned",
+            "description": yaml_text(f"1 when {meaning}, 0 for any other value."),
+            "data_tests": [{"accepted_values": {"arguments": {"values": OneLineList([0, 1]), "quote": False}}}],
+        },
+        {"name": "label_timestamp", "description": yaml_text(known)},
+    ]
+    if labels.split is not None:
+        accepted = {"accepted_values": {"arguments": {"values": OneLineList(labels.split_values)}}}
+        columns.append({"name": SPLIT_COLUMN, "description": "Part of the split.", "data_tests": [accepted]})
+    return {
+        "name": "slv_labels",
+        "description": "One row per customer and as-of time of the supplied labels. No feature reads what it says of "
+        "outcomes.",
+        "data_tests": [unique_rows(spec.entity, "feature_timestamp")],
+        "columns": columns,
+    }
+
+
+def label_time_words(supplied: Supplied) -> str:
+    """When a supplied outcome was known, in words."""
+    if supplied.labels.known is not None:
+        return f"When the outcome was known (UTC), as `{supplied.labels.known.raw_name}` of the labels says"
+    if supplied.horizon is not None:
+        return "End of the time at which the label looks (UTC): feature time, gap and horizon"
+    return "The feature time itself: nothing says how far the label looks ahead"
 
 
 def _linked_models(spec: ProjectSpec, source: SourceSpec) -> list[dict[str, Any]]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from python_ml.onboarding.dbt_yaml import OneLineList, dump
 from python_ml.onboarding.naming import comment_text
 from python_ml.onboarding.relations import Relation
 from python_ml.onboarding.specification import ProjectSpec, SourceSpec
+
+if TYPE_CHECKING:
+    from python_ml.onboarding.supplied import Supplied
 
 VERSION = 1
 
@@ -29,6 +32,7 @@ def findings(spec: ProjectSpec) -> dict[str, Any]:
             d.name: {"value": d.value, "reason": d.reason, **({"given": True} if d.given else {})}
             for d in spec.decisions
         },
+        **({"labels": _labels(spec.supplied)} if spec.supplied else {}),
         "traps": list(spec.traps),
         "doubts": list(spec.doubts),
         "outlook": {
@@ -92,6 +96,33 @@ def _file(spec: ProjectSpec, source: SourceSpec) -> dict[str, Any]:
             for link in source.links
         ]
     found["columns"] = [_column(source, place) for place in range(len(source.columns))]
+    return found
+
+
+def _labels(supplied: Supplied) -> dict[str, Any]:
+    """What the supplied labels say."""
+    labels = supplied.labels
+    found: dict[str, Any] = {
+        "source": labels.source.name,
+        "columns": {
+            part: {"column": told[0], "evidence": list(told[1:])}
+            for part, told in labels.evidence.items()
+            if part != "split" or labels.split is not None
+        },
+        "values": dict(labels.target.counts),
+        "churned_when": list(labels.target.leaving),
+        "reason": labels.target.evidence,
+        **({"flag": labels.target.flag} if labels.target.flag else {}),
+        "rows": labels.rows,
+        "labelled": labels.labelled,
+        "churn_rate": round(labels.left / max(labels.labelled, 1), 4),
+        "customers": labels.customers,
+        "customers_without_events": labels.strangers,
+        "first": labels.first.isoformat(" "),
+        "last": labels.last.isoformat(" "),
+    }
+    if labels.split is not None:
+        found["split"] = {part: list(values) for part, values in labels.split_values.items()}
     return found
 
 
@@ -162,7 +193,7 @@ def summary(spec: ProjectSpec, folder: str) -> str:
         lines.append(f"{source.name}  ({spec.paths[source.name]}, {source.rows:,} rows): {source.use_reason}")
         for part in ("entity", "time", "available"):
             evidence = spec.evidence.get(f"{source.name}.{part}")
-            if evidence and (source.dated or (source.links and part == "entity")):
+            if evidence and (source.dated or source.use == "labels" or (source.links and part == "entity")):
                 label = {"entity": "customer", "time": "time", "available": "known at"}[part]
                 lines.append(f"    {label:<9} {comment_text(evidence[0])}: {'; '.join(evidence[1:])}")
         if source.measures:
@@ -177,6 +208,8 @@ def summary(spec: ProjectSpec, folder: str) -> str:
                 f"{f'; brings {used}' if used else ''}"
             )
     lines += ["", "Decided (flags and vars in dbt_project.yml overrule):"]
+    if spec.supplied is not None:
+        lines.insert(-1, _supplied_words(spec.supplied))
     shown = [d for d in spec.decisions if d.name not in ("entity", "plausible_from", "plausible_to")]
     wide = max(len(d.value) for d in shown)
     lines += [f"    {d.name:<16} {d.value:<{wide}}  {d.reason}" for d in shown]
@@ -191,8 +224,19 @@ def summary(spec: ProjectSpec, folder: str) -> str:
             f"{spec.outlook['customers']:,.0f} "
             f"customers are at risk and {spec.outlook['churn_rate']:.1%} of them leave."
         )
+    if spec.supplied is not None:
+        lines.append(f"{len(spec.features)} features.")
     lines.append(f"Next: cd {folder} && retention run")
     return "\n".join(lines)
+
+
+def _supplied_words(supplied: Supplied) -> str:
+    labels = supplied.labels
+    return (
+        f"\nLabels: {labels.labelled:,} outcomes of {labels.customers:,} customers, {labels.first:%Y-%m-%d} to "
+        f"{labels.last:%Y-%m-%d}; {labels.left / max(labels.labelled, 1):.1%} left"
+        + (f"; {labels.unlabelled:,} rows without an outcome" if labels.unlabelled else "")
+    )
 
 
 def markdown(text: str) -> str:
@@ -221,7 +265,7 @@ def readme_tables(spec: ProjectSpec) -> dict[str, Any]:
             if column.role == "entity":
                 becomes = "key of the customer"
             elif column.role == "time":
-                becomes = "time of the event"
+                becomes = "as-of time of the label" if source.use == "labels" else "time of the event"
             elif column.role == "available":
                 becomes = "time from which the row is known"
             elif column.unused:

@@ -16,6 +16,7 @@ from python_ml.onboarding.linked_sql import linked_model
 from python_ml.onboarding.naming import yaml_text
 from python_ml.onboarding.package import carry_package
 from python_ml.onboarding.specification import ProjectSpec
+from python_ml.onboarding.supplied_sql import supplied_context, supplied_templates
 
 _SAME = {
     "bronze/brz_row_counts.sql": "brz_row_counts.sql",
@@ -118,6 +119,9 @@ def render(spec: ProjectSpec) -> dict[str, str]:
         return templates.get_template(template).render({**shared, **context}).strip("\n") + "\n"
 
     files = {f"models/{path}": written(template) for path, template in _SAME.items()}
+    if spec.supplied is not None:
+        shared |= supplied_context(spec.supplied)
+        files |= {f"models/{path}": written(template) for path, template in supplied_templates(spec.supplied)}
     bronze = f"models/bronze/{spec.name}"
     for source in spec.sources:
         stem = f"{bronze}/brz_{spec.name}__{source.name}"

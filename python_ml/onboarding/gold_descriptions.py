@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from python_ml.onboarding.dbt_yaml import OneLine, OneLineList, properties
-from python_ml.onboarding.descriptions import NOT_NULL, same_rows, unique_rows
+from python_ml.onboarding.descriptions import NOT_NULL, label_time_words, same_rows, unique_rows
+from python_ml.onboarding.label_parts import SPLIT_COLUMN
+from python_ml.onboarding.naming import yaml_text
 from python_ml.onboarding.specification import ProjectSpec
 
 
@@ -42,29 +44,37 @@ def features(spec: ProjectSpec) -> str:
     label_time = {
         "name": "label_timestamp",
         "data_type": "timestamp",
-        "description": "End of the label window (UTC); from then on the outcome can be known",
+        "description": yaml_text(label_time_words(spec.supplied))
+        if spec.supplied
+        else "End of the label window (UTC); from then on the outcome can be known",
         "config": {"meta": OneLine(role="time")},
     }
     available = {
         "name": "label_available_flag",
         "data_type": "boolean",
-        "description": "Whether the label window was over when the observation ended",
+        "description": "Whether an outcome was supplied"
+        if spec.supplied
+        else "Whether the label window was over when the observation ended",
         "data_tests": [NOT_NULL],
         "config": {"meta": OneLine(role="label")},
     }
     churned = {
         "name": "churned",
         "data_type": "integer",
-        "description": f"1 when none of the {spec.activity.events} lies in the label window, 0 when one "
-        "does, null while "
-        "it is not known",
+        "description": _churned_words(spec),
         "data_tests": [
             {"accepted_values": {"arguments": {"values": OneLineList([0, 1]), "quote": False}}},
         ],
         "config": {"meta": OneLine(role="label")},
     }
     config = _contracted()
-    horizon = "[T + gap, T + gap + horizon)"
+    grain = f"Whether none of the {spec.activity.events} lies in [T + gap, T + gap + horizon)."
+    parts = []
+    if spec.supplied is not None:
+        grain = "What the supplied labels say."
+        if spec.supplied.labels.split is not None:
+            part = {"name": SPLIT_COLUMN, "data_type": "string", "description": "Part of the split, as supplied"}
+            parts.append({**part, "config": {"meta": OneLine(role="label")}})
     models = [
         {
             "name": "gld_customer_features",
@@ -77,9 +87,7 @@ def features(spec: ProjectSpec) -> str:
         },
         {
             "name": "gld_churn_labels",
-            "description": "One row per customer and feature time. Whether none of the "
-            f"{spec.activity.events} lies in "
-            f"{horizon}.",
+            "description": f"One row per customer and feature time. {grain}",
             "config": config,
             "data_tests": [unique_rows(entity, "feature_timestamp"), same_rows("slv_spine")],
             "columns": [key, time, label_time, available, churned],
@@ -89,11 +97,11 @@ def features(spec: ProjectSpec) -> str:
             "description": "One row per customer and feature time whose outcome is known. Features and label.",
             "config": config,
             "data_tests": [unique_rows(entity, "feature_timestamp")],
-            "columns": [key, time, *made, label_time, churned],
+            "columns": [key, time, *made, label_time, churned, *parts],
         },
         {
             "name": "gld_scoring_set",
-            "description": "One row per customer at risk at the newest feature time.",
+            "description": f"One row per customer {_scored_words(spec)} at the newest feature time.",
             "config": config,
             "data_tests": [unique_rows(entity)],
             "columns": [key, time, *made],
@@ -105,6 +113,18 @@ def features(spec: ProjectSpec) -> str:
         "registry:\n"
         "training, scoring and the docs read them from dbt's manifest.",
     )
+
+
+def _churned_words(spec: ProjectSpec) -> str:
+    if spec.supplied is not None:
+        meaning = spec.supplied.labels.target.meaning.removeprefix("churned = ")
+        return yaml_text(f"1 when {meaning}, 0 for any other value, null without one")
+    events = spec.activity.events
+    return f"1 when none of the {events} lies in the label window, 0 when one does, null while it is not known"
+
+
+def _scored_words(spec: ProjectSpec) -> str:
+    return "at risk" if spec.supplied is None else "who is not known to have left"
 
 
 def scores(spec: ProjectSpec) -> str:

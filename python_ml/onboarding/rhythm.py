@@ -219,7 +219,7 @@ def choose(activity: Activity, choices: Choices, path: str, at_risk: Callable[[d
     customers = at_risk(start, activity.anchor - timedelta(days=label), days_of(active, "active_window"))
     labelled = labelled_history - warm_up
     step = decide("step", *_step(activity, days_of(horizon, "horizon"), labelled, spare, customers), choices.step)
-    windows = _windows(activity, labelled_history, days_of(horizon, "horizon"))
+    windows = windows_of(activity, labelled_history, days_of(horizon, "horizon"))
     decide(
         "windows",
         ", ".join(windows),
@@ -284,7 +284,17 @@ def _step(activity: Activity, horizon: float, labelled: float, spare: float, cus
     )
 
 
-def _windows(activity: Activity, labelled_history: float, horizon: float) -> tuple[str, ...]:
+def windows_of(activity: Activity, labelled_history: float, horizon: float) -> tuple[str, ...]:
+    """Windows that the history can fill and in which a fair share of customers is seen.
+
+    Parameters
+    ----------
+    activity : Activity
+    labelled_history : float
+        Days from the first event to the last feature time with a known outcome.
+    horizon : float
+        Days that labels look ahead.
+    """
     weekly = activity.customer_days / max(activity.customers * activity.span / 7, 1)
     kept = []
     for window in WINDOW_LADDER:

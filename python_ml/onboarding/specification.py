@@ -5,10 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from typing import TYPE_CHECKING
 
 from python_ml.feature_columns import FeatureColumn, Measure
 from python_ml.onboarding.reading import RawFile
 from python_ml.onboarding.relations import Relations
+
+if TYPE_CHECKING:
+    from python_ml.onboarding.supplied import Supplied
 
 
 @dataclass(frozen=True)
@@ -313,6 +317,8 @@ class ProjectSpec:
         Name in the file and in bronze, by source and safe name.
     interactions : tuple of Interaction
     model_input : ModelInput
+    supplied : Supplied or None
+        Labels that the user brought, where nothing else says who left.
     """
 
     name: str
@@ -331,6 +337,7 @@ class ProjectSpec:
     column_names: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
     interactions: tuple[Interaction, ...] = ()
     model_input: ModelInput = field(default_factory=ModelInput)
+    supplied: Supplied | None = None
 
     @property
     def activity(self) -> SourceSpec:
@@ -351,6 +358,10 @@ class ProjectSpec:
         """All features, in the order of the gold table."""
         made = [column for _, columns in self.feature_sets for column in columns]
         return made + [interaction.column for interaction in self.interactions]
+
+    def decided(self, name: str) -> str | None:
+        """Value of a decision by name; None where nothing was to be decided."""
+        return next((d.value for d in self.decisions if d.name == name), None)
 
     def decision(self, name: str) -> str:
         """Value of a decision by name."""
