@@ -72,7 +72,7 @@ def detect(text: str, complete: bool) -> Dialect:
         readings, key=lambda r: (r.width > 1, r.agreeing >= MOSTLY, r.width if r.agreeing >= MOSTLY else 0, r.agreeing)
     )
     first = best.rows[0]
-    header = looks_like_names(first)
+    header = looks_like_names(first) or _stand_above_numbers(best.rows)
     names = distinct_names(first) if header else [f"column_{place}" for place in range(1, best.width + 1)]
     escape = "\\" if best.quote and '\\"' in text and '""' not in text else best.quote
     return Dialect(
@@ -85,7 +85,25 @@ def looks_like_names(cells: Sequence[str]) -> bool:
     filled = [cell.strip() for cell in cells if cell.strip()]
     if not filled or len(filled) < max(1, len(cells) - 1):
         return False
-    return not any(re.fullmatch(r"[\s$€£+-]*\d[\d.,:/\sT+Z-]*", cell) for cell in filled)
+    return not any(_is_number(cell) for cell in filled)
+
+
+def _is_number(cell: str) -> bool:
+    """Whether a cell is a number, a date or an amount of money."""
+    return bool(re.fullmatch(r"[\s$€£+-]*\d[\d.,:/\sT+Z-]*", cell.strip()))
+
+
+def _stand_above_numbers(rows: list[list[str]]) -> bool:
+    """Whether a first line with a number in it, such as the year 2020, still holds names: words above numbers."""
+    first, below = rows[0], [row for row in rows[1:] if len(row) == len(rows[0])]
+    if len(below) < 3 or 2 * sum(_is_number(cell) for cell in first) > len(first):
+        return False
+    for place, cell in enumerate(first):
+        filled = [row[place] for row in below if row[place].strip()]
+        is_name = bool(re.search(r"[^\W\d_]{3}", cell)) and not _is_number(cell)
+        if is_name and len(filled) >= 3 and sum(_is_number(value) for value in filled) >= MOSTLY * len(filled):
+            return True
+    return False
 
 
 def distinct_names(cells: Sequence[str]) -> list[str]:
