@@ -69,6 +69,11 @@ def name_parts(profile: FileProfile, given: Sequence[str]) -> dict[str, ColumnPr
     return named
 
 
+def says_outcome(column: ColumnProfile) -> bool:
+    """Whether a column is named like an outcome, or like the time of one."""
+    return bool(set(words(column.raw_name)) & (_NAMES["known"] | LEAVING))
+
+
 def find_label(profile: FileProfile, used: list[ColumnProfile], named: ColumnProfile | None) -> Finding:
     """The column with the outcome.
 
@@ -113,7 +118,7 @@ def find_known(
     """
     possible = [named] if named else [c for c in profile.columns if c not in used and c.kind == "time"]
     for column in possible:
-        if named is None and not set(words(column.raw_name)) & (_NAMES["known"] | LEAVING):
+        if named is None and not says_outcome(column):
             continue
         if column.time is None:
             share = None

@@ -10,7 +10,15 @@ from python_ml.errors import UserError
 from python_ml.onboarding import detection, roles, traps, vocabulary
 from python_ml.onboarding.detection import FileProfile, Finding
 from python_ml.onboarding.key_values import canonical
-from python_ml.onboarding.label_parts import SPLIT, SPLIT_COLUMN, find_known, find_label, find_split, name_parts
+from python_ml.onboarding.label_parts import (
+    SPLIT,
+    SPLIT_COLUMN,
+    find_known,
+    find_label,
+    find_split,
+    name_parts,
+    says_outcome,
+)
 from python_ml.onboarding.naming import unique_identifiers
 from python_ml.onboarding.profiling import profile_columns
 from python_ml.onboarding.reading import open_file
@@ -234,7 +242,11 @@ def _find_time(
             )
         found = detection.find_time(connection, profile.view, columns, path, named.name)
         return replace(found, evidence=("named with --label-column", *found.evidence[1:]))
-    found = detection.find_time(connection, profile.view, columns, path)
+    # The time of an outcome is not the time at which it was asked for, where there are both.
+    plain = [c for c in columns if not says_outcome(c)]
+    found = detection.find_time(connection, profile.view, plain, path) or detection.find_time(
+        connection, profile.view, columns, path
+    )
     if found is None:
         single = next((c for c in columns if c.kind == "time" or (c.time is not None and c.time.share >= 0.95)), None)
         if single is not None:

@@ -65,6 +65,8 @@ class ReportInputs:
         One row: newest ``feature_timestamp`` and the number of ``customers`` to score then.
     feature_descriptions : dict
         Feature name to description.
+    traps, doubts : tuple of str
+        What ``retention init`` found in the raw files, and what it wanted a person to check.
     docs_link : str, optional
         Address of dbt's documentation, relative to the report.
     selection : dict
@@ -90,6 +92,8 @@ class ReportInputs:
     row_counts: pd.DataFrame | None = None
     scoring: pd.DataFrame | None = None
     feature_descriptions: dict[str, str] = field(default_factory=dict)
+    traps: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
     docs_link: str | None = None
     selection: dict[str, Any] = field(default_factory=dict)
     tracking_uri: str = "sqlite:///mlflow.db"
@@ -148,11 +152,28 @@ def load_inputs(project: Project) -> ReportInputs:
         predictions=_read_parquet(project.reports_dir / "predictions.parquet"),
         drivers=_read_parquet(project.reports_dir / "drivers.parquet"),
         feature_descriptions=_descriptions(project),
+        **_findings(project.root / "findings.yaml"),
         docs_link="../target/index.html" if (project.root / "target" / "index.html").is_file() else None,
         selection={"metric": selection.metric, "tolerance": selection.tolerance},
         tracking_uri=shown_uri(project.tracking_uri, project.root),
         **warehouse,
     )
+
+
+def _findings(path: Path) -> dict[str, tuple[str, ...]]:
+    """What ``retention init`` found; empty for a project that was made by hand."""
+    import yaml
+
+    if not path.is_file():
+        return {}
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, OSError, ValueError) as error:
+        raise UserError(
+            f"findings.yaml cannot be read: {str(error).splitlines()[0]}", where=str(path), mend="undo the last change"
+        ) from error
+    found = found if isinstance(found, dict) else {}
+    return {name: tuple(str(text) for text in found.get(name) or []) for name in ("traps", "doubts")}
 
 
 def shown_uri(uri: str, root: Path) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from python_ml.reporting import curves, time_charts
-from python_ml.reporting.quality import CROSS_VALIDATED, METRICS, is_snapshot, part
+from python_ml.reporting.quality import CROSS_VALIDATED, METRICS, SUPPLIED, is_snapshot, part
 from python_ml.reporting.svg import NARROW, WIDE
 from python_ml.reporting.words import NO_BREAK, counted, date, duration, moment, number, span
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 # Kept rows with something to say about them have an outcome that begins like this.
 NOTE = "kept: "
+MOST_TIMES = 80  # feature times that a chart can tell apart
+SPANS = 24  # into which more of them are grouped
 LISTED_QUARANTINE = 6
 
 
@@ -54,6 +56,7 @@ def periods_of(inputs: ReportInputs, as_of: Any = None) -> list[time_charts.Peri
         window = None if reach is None else ends[name] + reach
         rows = part(split, "rows", name)
         note = counted(rows, "row") if number(rows) is not None else ""
+        times[name] = _thinned(times[name])
         title = {"train": "Training"}.get(name, name.capitalize())
         found.append(time_charts.Period(title, name, start, ends[name], tuple(times[name]), window, note))
     scored = moment(as_of)
@@ -61,6 +64,22 @@ def periods_of(inputs: ReportInputs, as_of: Any = None) -> list[time_charts.Peri
         window = None if reach is None else scored + reach
         found.append(time_charts.Period("Scoring", "scoring", scored, scored, (scored,), window, "the answer above"))
     return found
+
+
+def _thinned(times: list) -> list:
+    """Times to draw: all of them, or evenly picked ones where there are too many to tell apart."""
+    if len(times) <= MOST_TIMES:
+        return times
+    return [times[place] for place in np.linspace(0, len(times) - 1, MOST_TIMES).round().astype(int)]
+
+
+def _in_spans(outcomes: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+    """Irregular feature times, grouped by equal spans, with the days of one; a span is called by its first day."""
+    times = outcomes["feature_timestamp"].dt.normalize()
+    days = max(1, -(-((times.max() - times.min()).days + 1) // SPANS))
+    starts = times.min() + (times - times.min()) // timedelta(days=days) * timedelta(days=days)
+    counts = outcomes.assign(feature_timestamp=starts).groupby("feature_timestamp", as_index=False)
+    return counts[["customers", "labelled", "churned"]].sum(), days
 
 
 def data_section(inputs: ReportInputs, periods: Sequence[time_charts.Period]) -> dict[str, Any]:
@@ -79,6 +98,7 @@ def data_section(inputs: ReportInputs, periods: Sequence[time_charts.Period]) ->
     }
     outcomes = inputs.outcomes
     found["snapshot"] = is_snapshot(inputs.metrics)
+    found["traps"], found["doubts"], found["span"] = inputs.traps, inputs.doubts, ""
     if found["snapshot"]:
         found["chart_missing"] = "The data are one snapshot, so there is no course over time to draw."
         if outcomes is not None and not outcomes.empty:
@@ -87,11 +107,16 @@ def data_section(inputs: ReportInputs, periods: Sequence[time_charts.Period]) ->
     if outcomes is None or outcomes.empty:
         return found
     outcomes = outcomes.sort_values("feature_timestamp").reset_index(drop=True)
-    known = outcomes[outcomes["labelled"] > 0]
     found.update(
         feature_times=len(outcomes),
         first=outcomes["feature_timestamp"].iloc[0],
         last=outcomes["feature_timestamp"].iloc[-1],
+    )
+    if len(outcomes) > MOST_TIMES:
+        outcomes, days = _in_spans(outcomes)
+        found["span"] = counted(days, "day")
+    known = outcomes[outcomes["labelled"] > 0]
+    found.update(
         unlabelled=len(outcomes) - len(known),
         last_known=None if known.empty else known["feature_timestamp"].iloc[-1],
     )
@@ -208,6 +233,8 @@ def _measurement_facts(inputs: ReportInputs, periods: Sequence[time_charts.Perio
         facts.append(("Split", f"{text}."))
     elif is_snapshot(inputs.metrics):
         facts.append(("Split", _folds(split)))
+    elif split.get("kind") == SUPPLIED:
+        facts.append(("Split", "As the labels say. The parts overlap in time, and nothing was purged."))
     elif split.get("kind"):
         facts.append(("Split", f"Kind: {split['kind']}."))
     facts.append(("Choice", _choice(inputs)))

@@ -57,6 +57,7 @@ METRICS = (
 SPLITS = ("validation", "test")
 CROSS_VALIDATED = "temporal_cross_validated"
 SNAPSHOT = "cross_validation"
+SUPPLIED = "supplied"
 BASELINES = ("recency", "oracle")
 DIAGONAL = curves.Curve(np.array([0.0, 1.0]), np.array([0.0, 1.0]))
 
@@ -106,8 +107,16 @@ def headline_figures(metrics: dict[str, Any]) -> dict[str, Any]:
         "left_out": [f["column"] for f in _leaks(metrics) if f["column"] in metrics["leakage"]["left_out"]],
         "snapshot": is_snapshot(metrics),
         "folds": part(metrics, "split", "folds"),
-        "caveat": str(next(iter(part(metrics, "warnings") or []), "")) if is_snapshot(metrics) else "",
+        "supplied": part(metrics, "split", "kind") == SUPPLIED,
+        "no_signal": str(part(metrics, "no_signal") or ""),
+        "caveat": _snapshot_caveat(metrics) if is_snapshot(metrics) else "",
     }
+
+
+def _snapshot_caveat(metrics: dict[str, Any]) -> str:
+    """What training said of a snapshot."""
+    warnings = (str(text) for text in part(metrics, "warnings") or [])
+    return next((text for text in warnings if "cross-validation" in text), "")
 
 
 def _leaks(metrics: dict[str, Any]) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from python_ml.errors import UserError
 from python_ml.training.metrics import better
 from python_ml.training.pipelines import SIMPLICITY
 
+NEARLY_CHANCE = 0.03  # an interval that begins this close above 0.5 is no proof of a signal
 TOO_GOOD = 0.98
 FEW_EVENTS_FITTED = 100
 FEW_EVENTS_TESTED = 30
@@ -87,6 +88,26 @@ def result_warnings(
     if slope <= 0:
         warnings.append("On customers it had not seen, the champion ranked no better than chance.")
     return warnings
+
+
+def no_signal(test: Mapping[str, Any]) -> str | None:
+    """Say that the test does not show a signal: the interval of the ROC AUC holds 0.5, or begins just above it.
+
+    Parameters
+    ----------
+    test : mapping
+        The champion's test metrics.
+    """
+    area = test["roc_auc"]
+    if area["value"] is None or area.get("low") is None or area["low"] > 0.5 + NEARLY_CHANCE:
+        return None
+    holds = (
+        "contains" if area["low"] <= 0.5 <= area["high"] else "ends below" if area["high"] < 0.5 else "nearly contains"
+    )
+    return (
+        f"No signal can be shown: the 95 % interval of the test ROC AUC ({area['low']:.3f} to {area['high']:.3f}) "
+        f"{holds} 0.5, which is what guessing reaches. Do not act on single scores of this model."
+    )
 
 
 def distrust(test: Mapping[str, Any], accepted: Sequence[str]) -> list[str]:

@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 
 COMFORTABLE = 20  # rows of the rarer class that a part should have where the history allows a choice
 
+_BLIND = (
+    "Nothing says how far the labels look ahead (label_timestamp is the feature time), so nothing was purged: labels "
+    "that models learn from may have been decided during the test period. Say the horizon."
+)
+
 
 @dataclass(frozen=True)
 class TemporalSplit:
@@ -122,10 +127,11 @@ def temporal_split(frame: pd.DataFrame, settings: Split, where: str = "retention
         boundaries leave a part without both classes.
     """
     history = _History.of(frame)
+    blind = [] if history.purge > pd.Timedelta(0) else [_BLIND]
     found = history.best_boundaries(settings)
     if found is not None:
         validation_from, test_from = found
-        return _masks(frame, history.purge, validation_from, test_from, [])
+        return _masks(frame, history.purge, validation_from, test_from, blind)
     if settings.validation_from is not None:
         raise _unusable_dates(history, settings, where)
     test_from = history.best_test_start(settings)
@@ -138,7 +144,7 @@ def temporal_split(frame: pd.DataFrame, settings: Split, where: str = "retention
         "compared by cross-validation on customers within the training period, and only the test period is "
         "proof in time."
     )
-    return _masks(frame, history.purge, None, test_from, [warning])
+    return _masks(frame, history.purge, None, test_from, [*blind, warning])
 
 
 @dataclass(frozen=True)

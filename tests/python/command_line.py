@@ -8,6 +8,9 @@ import sys
 from pathlib import Path
 
 import duckdb
+import pytest
+
+from python_ml.cli import main
 
 # What would lead a project away from its own folder.
 ELSEWHERE = ("RETENTION_DUCKDB_PATH", "MLFLOW_TRACKING_URI")
@@ -27,6 +30,15 @@ def command(folder: Path, *words: str, variables: dict[str, str] | None = None) 
         text=True,
         check=False,
     )
+
+
+def retention(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, *words: object) -> tuple[int, str, str]:
+    """Run the command line in this process: exit code, stdout, stderr."""
+    monkeypatch.setattr(sys, "argv", ["retention", *map(str, words)])
+    with pytest.raises(SystemExit) as end:
+        main()
+    captured = capsys.readouterr()
+    return int(end.value.code or 0), captured.out, captured.err
 
 
 def rows(folder: Path, query: str) -> list[tuple]:

@@ -53,23 +53,34 @@ def write(path: Path, header: list[str], rows: list) -> Path:
     return path
 
 
-def world(customers: int = 260, seed: int = 11) -> World:
-    """Customers who come every few days, and less and less from two months before they leave."""
+def world(customers: int = 300, seed: int = 11) -> World:
+    """Customers who come every few days, and less and less from two months before they leave.
+
+    Some visits lie at the very edges of what a label may see: at its time, and 30 days before it.
+    """
     draw = random.Random(seed)
     visits, labels = [], []
     for number in range(customers):
         who = f"C{number:04d}"
-        began = draw.uniform(0, 150)
-        left = began + draw.expovariate(1 / 220)
+        began = draw.uniform(0, 300)
+        left = began + 25 + draw.expovariate(1 / 130)
         pause = draw.uniform(3, 9)
         day = began
         while day < min(left, DAYS):
-            visits.append((who, START + timedelta(seconds=round(day * 86_400)), draw.randrange(1, 20)))
+            visits.append((who, moment(day), draw.randrange(1, 20)))
             slow = 1 + 2.5 * max(0.0, 1 - (left - day) / 60)
             day += draw.expovariate(1 / (pause * slow))
         for _ in range(draw.randrange(1, 5)):
-            at = began + draw.uniform(20, 300)
-            if at < min(left, DAYS - 30):
-                moment = START + timedelta(seconds=round(at * 86_400))
-                labels.append(Label(who, moment, int(left < at + HORIZON.days)))
-    return World(sorted(visits), labels)
+            at = began + draw.uniform(10, 200)
+            if at < min(left, DAYS - HORIZON.days):
+                label = Label(who, moment(at), int(left < at + HORIZON.days))
+                labels.append(label)
+                if number % 10 == 0:
+                    visits += [(who, label.looked_at, 7), (who, label.looked_at - HORIZON, 7)]
+    last = moment(DAYS) - timedelta(minutes=1)
+    return World(sorted([*visits, ("C0000", last, 1)]), labels)
+
+
+def moment(day: float) -> datetime:
+    """A time by days since the start, to the second."""
+    return START + timedelta(seconds=round(day * 86_400))

@@ -2,21 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-
 import pytest
 
-from python_ml.cli import main
+from tests.python.command_line import retention
 from tests.python.raw_shop import events
-
-
-def retention(monkeypatch, capsys, *words: object) -> tuple[int, str, str]:
-    """Run the command line in this process: exit code, stdout, stderr."""
-    monkeypatch.setattr(sys, "argv", ["retention", *map(str, words)])
-    with pytest.raises(SystemExit) as end:
-        main()
-    captured = capsys.readouterr()
-    return int(end.value.code or 0), captured.out, captured.err
 
 
 class TestMistakes:
