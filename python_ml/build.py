@@ -61,7 +61,7 @@ def run_dbt(
     results_path.unlink(missing_ok=True)
     command = [sys.executable, "-c", "from dbt.cli.main import cli; cli()"]
     command += ["--log-format", "json", "--no-use-colors", "--no-version-check", arguments[0]]
-    command += ["--project-dir", str(project.root), "--profiles-dir", str(_profiles_dir(project))]
+    command += ["--project-dir", str(project.root), "--profiles-dir", str(profiles_dir(project))]
     command += ["--target-path", str(target_path), "--log-path", str(target_path.parent / "logs")]
     command += ["--target", project.target] if project.target else []
     environment = {
@@ -124,7 +124,7 @@ def _show(event: dict[str, Any], console: Console, errors: list[str]) -> None:
         console.progress(f"  {data['index']} of {data['total']}: {data.get('node_info', {}).get('node_name', '')}")
 
 
-def _profiles_dir(project: Project) -> Path:
+def profiles_dir(project: Project) -> Path:
     """The project's own folder when it has a profiles.yml, else dbt's usual place."""
     if (project.root / "profiles.yml").is_file():
         return project.root

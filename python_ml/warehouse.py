@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,56 @@ def literal(text: str) -> str:
 def relation(name: str) -> str:
     """Quote a ``schema.table`` name."""
     return ".".join(quote(part) for part in name.split("."))
+
+
+def target_settings(project: Project) -> dict[str, Any]:
+    """What ``profiles.yml`` says of the project's target, with environment variables filled in.
+
+    Returns
+    -------
+    dict
+        ``type`` and the rest; empty where no profile is found.
+
+    Raises
+    ------
+    UserError
+        When the profile has no such target, or asks for a variable that is not set.
+    """
+    import jinja2
+    import yaml
+
+    from python_ml.build import profiles_dir
+
+    path = profiles_dir(project) / "profiles.yml"
+    if not path.is_file():
+        return {}
+    profile = (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get(str(project.config.get("profile"))) or {}
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)  # noqa: S701 - YAML, no HTML
+
+    def env_var(name: str, default: str | None = None) -> str:
+        value = os.environ.get(name, default)
+        if value is None:
+            raise UserError(f"The environment variable {name} is not set.", where=str(path), mend="set it")
+        return value
+
+    environment.globals["env_var"] = env_var
+    environment.filters |= {"as_number": int, "as_bool": bool, "as_native": str, "as_text": str}
+
+    def filled(value: Any) -> Any:
+        return environment.from_string(value).render() if isinstance(value, str) else value
+
+    outputs = profile.get("outputs") or {}
+    target = project.target or filled(profile.get("target", "default"))
+    if target not in outputs:
+        raise UserError(
+            f"There is no target {target}.", where=str(path), mend=f"choose one of {', '.join(outputs) or 'none'}"
+        )
+    return {name: filled(value) for name, value in outputs[target].items()}
+
+
+def engine(project: Project) -> str:
+    """The engine of the project's target: ``duckdb``, ``spark`` or ``databricks``."""
+    return str(target_settings(project).get("type", "duckdb"))
 
 
 @contextmanager

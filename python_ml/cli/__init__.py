@@ -14,12 +14,15 @@ from python_ml.errors import RetentionError
 COMMANDS = {
     "init": ("python_ml.cli.init", "Turn raw files into a dbt project that is ready to run."),
     "profile": ("python_ml.cli.profile", "Say what raw files hold: columns, rows, time, customers, target."),
+    "recommend": ("python_ml.cli.recommend", "Propose what could be done to the data; accept or reject it."),
+    "generate": ("python_ml.cli.generate", "Write the project again, as its recommendations say."),
     "run": ("python_ml.cli.run", "Build, train, score and report: the whole way."),
     "build": ("python_ml.cli.build", "Build and test the warehouse with dbt."),
     "train": ("python_ml.cli.train", "Train, compare and register churn models."),
     "score": ("python_ml.cli.score", "Score customers with the champion, with reasons."),
     "report": ("python_ml.cli.report", "Write reports/index.html from the last run."),
     "replay": ("python_ml.cli.replay", "Prove that stored features use nothing from the future."),
+    "snapshot": ("python_ml.cli.snapshot", "Freeze the training set: numbered, hashed, verified."),
     "simulate": ("python_ml.cli.simulate", "Write a subscription business whose truth is known."),
 }
 

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,25 @@ class Console:
     def result(self, text: str, data: dict[str, Any]) -> None:
         """End a command: ``text`` for people, ``data`` with ``--json``."""
         click.echo(json.dumps(data, indent=2, default=str) if self.as_json else text)
+
+
+def parse_time(text: str, option: str) -> datetime:
+    """Read a time that a user typed as naive UTC.
+
+    Raises
+    ------
+    UserError
+        When it is none.
+    """
+    from python_ml.errors import UserError
+
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise UserError(
+            f"`{text}` is not a time.", where=option, mend="write it as 2025-01-31 or 2025-01-31T18:30:00 (UTC)"
+        ) from error
+    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
 
 
 def json_option(function: Callable) -> Callable:

@@ -3,28 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
 
-from python_ml.cli.options import Console, project_options
+from python_ml.cli.options import Console, parse_time, project_options
 from python_ml.errors import GateError, UserError
 
 if TYPE_CHECKING:
     from python_ml.project import Project
-
-
-def _parse_time(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise UserError(
-            f"`{text}` is not a time.",
-            where="--as-of",
-            mend="write it as 2025-01-31 or 2025-01-31T18:30:00 (UTC)",
-        ) from error
-    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
 
 
 @click.command("replay")
@@ -42,7 +29,7 @@ def command(project: Project, console: Console, times: tuple[str, ...]) -> None:
     """
     from python_ml.replay import feature_times, replay
 
-    moments = [_parse_time(text) for text in times]
+    moments = [parse_time(text, "--as-of") for text in times]
     if not moments:
         stored = feature_times(project)
         moments = sorted({stored[0], stored[len(stored) // 2], stored[-1]}) if stored else []

@@ -1,0 +1,104 @@
+"""What a snapshot's rows mean: the definitions in force, and the code that made them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import python_ml
+
+if TYPE_CHECKING:
+    from python_ml.project import Project
+
+MODEL = "gld_training_set"
+
+# What differs between two parses of the same project: times, places, and what has been compiled so far.
+_VOLATILE = frozenset(
+    {
+        "build_path", "compiled", "compiled_code", "compiled_path", "created_at", "deferred", "extra_ctes",
+        "extra_ctes_injected", "generated_at", "invocation_id", "metadata", "relation_name", "root_path",
+        "run_started_at",
+    }
+)  # fmt: skip
+
+
+def definitions_of(project: Project) -> dict[str, Any]:
+    """dbt's variables: churn definition, horizon, gap, windows and whatever else models read."""
+    return {name: value for name, value in project.vars.items() if name != project.name}
+
+
+def features_of(project: Project) -> list[dict[str, Any]]:
+    """The feature registry as plain data."""
+    from python_ml.registry import feature_registry
+
+    return [asdict(feature) for feature in feature_registry(project)]
+
+
+def code_of(project: Project) -> dict[str, Any]:
+    """Hashes of what made the rows.
+
+    Returns
+    -------
+    dict
+        ``sql_sha256`` (the training set's model, what it is built from, and their macros), ``manifest_sha256`` (dbt's
+        manifest without times and places), ``package_version`` and ``package_sha256`` (this package), ``git_commit``
+        and ``git_dirty`` (None without git).
+    """
+    manifest = project.manifest
+    commit = _git(project.root, "rev-parse", "HEAD")
+    changes = _git(project.root, "status", "--porcelain", "--untracked-files=no")
+    return {
+        "sql_sha256": _sha256(_sql(manifest)),
+        "manifest_sha256": _sha256(_stable(manifest)),
+        "package_version": python_ml.__version__,
+        "package_sha256": _sha256(_sources(Path(python_ml.__file__).parent)),
+        "git_commit": commit.strip() if commit else None,
+        "git_dirty": None if changes is None else bool(changes.strip()),
+    }
+
+
+def _sql(manifest: dict[str, Any]) -> dict[str, str]:
+    """Text of the training set's model, of all that it depends on, and of their macros, by unique id."""
+    everything = {**manifest.get("sources", {}), **manifest["nodes"], **manifest.get("macros", {})}
+    waiting = [i for i, n in manifest["nodes"].items() if n["resource_type"] == "model" and n["name"] == MODEL]
+    found: dict[str, str] = {}
+    while waiting:
+        unique_id = waiting.pop()
+        if unique_id in found or unique_id not in everything:
+            continue
+        node = everything[unique_id]
+        seed = (node.get("checksum") or {}).get("checksum", "")
+        found[unique_id] = node.get("macro_sql") or node.get("raw_code") or seed
+        depends = node.get("depends_on") or {}
+        waiting += [*depends.get("nodes", []), *depends.get("macros", [])]
+    return found
+
+
+def _stable(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _stable(inner) for name, inner in value.items() if name not in _VOLATILE}
+    return [_stable(inner) for inner in value] if isinstance(value, list) else value
+
+
+def _sources(folder: Path) -> dict[str, str]:
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*.py"))
+    }
+
+
+def _sha256(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    """What git says; None where the folder is in no repository, or there is no git."""
+    try:
+        found = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=False)
+    except OSError:
+        return None
+    return found.stdout if found.returncode == 0 else None
