@@ -76,6 +76,7 @@ class Split(Section):
     test_share: float = Field(0.2, gt=0, lt=0.9)
     validation_from: datetime | None = None
     test_from: datetime | None = None
+    column: str | None = None
 
     @field_validator("validation_from", "test_from", mode="before")
     @classmethod
@@ -98,6 +99,8 @@ class Split(Section):
             raise ValueError("validation_share and test_share must leave some history to train on")
         if self.validation_from and self.test_from and self.validation_from >= self.test_from:
             raise ValueError("validation_from must lie before test_from")
+        if self.column and (self.validation_from or self.test_from):
+            raise ValueError("a split is given by column or by dates, not by both")
         return self
 
 
@@ -127,14 +130,25 @@ class Training(Section):
 
 
 class Features(Section):
-    """Which columns of the training set models may use."""
+    """Which columns of the training set models may use, and how they see them.
+
+    Everything fitted (power, rank, scales, target means) is fitted on training rows, inside the models' pipelines.
+    """
 
     exclude: tuple[str, ...] = ()
+    transform: dict[str, Literal["none", "asinh", "log", "power", "rank"]] = Field(default_factory=dict)
+    scale: dict[str, Literal["standard", "robust", "none"]] = Field(default_factory=dict)
+    encode: dict[str, Literal["one_hot", "target"]] = Field(default_factory=dict)
 
     @field_validator("exclude", mode="before")
     @classmethod
     def _none_means_all(cls, value: Any) -> Any:
         return () if value is None else value
+
+    @field_validator("transform", "scale", "encode", mode="before")
+    @classmethod
+    def _none_means_ours(cls, value: Any) -> Any:
+        return {} if value is None else value
 
 
 class Leakage(Section):

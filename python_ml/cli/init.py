@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,10 +13,9 @@ from python_ml.cli.options import Console, json_option
 from python_ml.errors import UserError
 
 if TYPE_CHECKING:
-    import duckdb
-
-    from python_ml.onboarding.detection import FileProfile
-    from python_ml.onboarding.rhythm import Choices
+    from python_ml.onboarding.found import Found
+    from python_ml.onboarding.specification import ProjectSpec
+    from python_ml.onboarding.static import StaticSpec
 
 
 @click.command("init")
@@ -97,7 +94,7 @@ if TYPE_CHECKING:
     metavar="NAME",
     help="Source, or source.column, of which no feature is made and that leads nowhere. Again for each further one.",
 )
-@click.option("--yes", is_flag=True, help="Never ask; take the best guess and say so.")
+@click.option("--yes", is_flag=True, help="Never ask: take the best guess, and accept every recommendation.")
 @json_option
 def command(
     folder: Path,
@@ -143,95 +140,85 @@ def command(
     paths = [*data, *files]
     if not paths:
         raise click.UsageError("Missing option '--data'. Name at least one raw file.")
-    from python_ml.onboarding.examination import DataArgument, examine
-    from python_ml.onboarding.generation import check_folder
-    from python_ml.onboarding.reading import scratch_connection
-    from python_ml.onboarding.rhythm import Choices, check_choices
+    from python_ml.onboarding.examination import DataArgument
+    from python_ml.onboarding.looking import Told, look
+    from python_ml.onboarding.writing import check_folder
+    from python_ml.recommendations import Recommendations
+    from python_ml.recommendations.projects import create_project
 
-    choices = Choices(horizon, gap, step, active_window)
-    check_choices(choices)
-    check_folder(folder)
-    excluded = [name.strip() for names in left_out for name in names.split(",") if name.strip()]
-    _refuse_alone(target, labels, positive, excluded, label_columns, val_from or test_from)
-    file = None
-    if labels is not None:
-        from python_ml.onboarding.supplied import LabelFile, SplitDates
-
-        file = LabelFile(Path(labels), label_columns, positive, day_first, SplitDates.parse(val_from, test_from))
-    with scratch_connection() as connection:
-        with console.step("Reading and measuring the files"):
-            arguments = [DataArgument.parse(path) for path in paths]
-            profiles = examine(connection, arguments, entity=entity, time=time, day_first=day_first)
-        with console.step("Deciding what becomes of them"):
-            if target is None:
-                between = {"entity": entity, "relate": relate, "exclude": exclude, "labels": file}
-                spec = _events(connection, profiles, folder, choices, activity, **between)
-            else:
-                options = {"positive": positive, "entity": entity, "horizon": horizon, "exclude": excluded}
-                spec = _table(connection, profiles, folder, target, ask=not yes, console=console, **options)
-    if spec.doubts and not yes and sys.stdin.isatty():
-        console.note("Please check:\n" + "\n".join(f"  - {doubt}" for doubt in spec.doubts))
-        click.confirm("Write the project all the same?", default=True, abort=True, err=True)
-    with console.step("Writing the project"):
-        written = spec.write(folder)
-    data = {"project": str(folder.resolve()), "files": written, "findings": spec.findings}
-    console.result(spec.summary, data)
-
-
-@dataclass(frozen=True)
-class _Decided:
-    """A project that has been decided, whatever kind of files it is made of."""
-
-    doubts: tuple[str, ...]
-    summary: str
-    findings: dict[str, Any]
-    write: Callable[[Path], list[str]]
-
-
-def _events(
-    connection: duckdb.DuckDBPyConnection,
-    profiles: list[FileProfile],
-    folder: Path,
-    choices: Choices,
-    activity: str | None,
-    **options: Any,
-) -> _Decided:
-    from python_ml.onboarding.assembly import assemble
-    from python_ml.onboarding.findings import findings, summary
-    from python_ml.onboarding.generation import generate
-
-    spec = assemble(connection, profiles, folder, choices, activity, **options)
-    return _Decided(spec.doubts, summary(spec, str(folder)), findings(spec), partial(generate, spec))
-
-
-def _table(
-    connection: duckdb.DuckDBPyConnection,
-    profiles: list[FileProfile],
-    folder: Path,
-    target: str,
-    *,
-    ask: bool,
-    console: Console,
-    **options: Any,
-) -> _Decided:
-    from python_ml.onboarding.static import assemble_static
-    from python_ml.onboarding.static_files import generate_static
-    from python_ml.onboarding.static_findings import findings, summary
-
-    static = assemble_static(connection, profiles, folder, target, **options)
-    aim = static.target
-    if aim.doubt and options["positive"] is None and ask and sys.stdin.isatty():
-        console.note(f"Please check: {aim.doubt}")
-        chosen = click.prompt(
-            f"Which value of `{aim.raw_name}` means that a customer has left?",
-            type=click.Choice(aim.options, case_sensitive=False),
-            default=aim.leaving[0],
-            err=True,
-        )
-        static = assemble_static(connection, profiles, folder, target, **{**options, "positive": chosen})
-    return _Decided(
-        static.project.doubts, summary(static, str(folder)), findings(static), partial(generate_static, static)
+    excluded = tuple(name.strip() for names in left_out for name in names.split(",") if name.strip())
+    told = Told(
+        entity=entity,
+        time=time,
+        target=target,
+        positive=positive,
+        exclude_columns=excluded,
+        labels=labels,
+        label_columns=label_columns,
+        val_from=val_from,
+        test_from=test_from,
+        activity=activity,
+        horizon=horizon,
+        gap=gap,
+        step=step,
+        active_window=active_window,
+        day_first=day_first,
+        relate=relate,
+        exclude=exclude,
     )
+    _ = told.choices  # durations are refused before any file is read
+    check_folder(folder)
+    _refuse_alone(target, labels, positive, list(excluded), label_columns, val_from or test_from)
+    asks = not yes and sys.stdin.isatty()
+    arguments = [DataArgument.parse(path) for path in paths]
+    with console.step("Looking at the files"):
+        found = look(
+            arguments, told, folder, say=console.progress, ask=partial(_ask, console) if asks else lambda static: None
+        )
+        console.progress(None)
+    doubts = found.project.doubts
+    if doubts and asks:
+        console.note("Please check:\n" + "\n".join(f"  - {doubt}" for doubt in doubts))
+        click.confirm("Write the project all the same?", default=True, abort=True, err=True)
+    recommendations = Recommendations.from_findings(found)
+    if yes:
+        recommendations = recommendations.accept_all()
+    with console.step("Writing the project"):
+        written, obeyed = create_project(folder, found, recommendations)
+    text, data = _told(found, obeyed.spec, folder)
+    counts = obeyed.recommendations.counts
+    open_ones = (
+        f"{counts['proposed']} more are proposed: `retention recommend` shows them, recommendations.yaml decides."
+        if counts["proposed"]
+        else "recommendations.yaml has them all; reject one there, and `retention generate` obeys."
+    )
+    text = text.replace("\nNext: ", f"\n{counts['applied']} recommendations are applied; {open_ones}\nNext: ")
+    console.result(
+        text,
+        {"project": str(folder.resolve()), "files": written, "findings": data, "recommendations": counts},
+    )
+
+
+def _ask(console: Console, static: StaticSpec) -> str:
+    """Ask which value of the target means leaving."""
+    aim = static.target
+    console.progress(None)
+    console.note(f"Please check: {aim.doubt}")
+    return click.prompt(
+        f"Which value of `{aim.raw_name}` means that a customer has left?",
+        type=click.Choice(aim.options, case_sensitive=False),
+        default=aim.leaving[0],
+        err=True,
+    )
+
+
+def _told(found: Found, generated: ProjectSpec | StaticSpec, folder: Path) -> tuple[str, dict[str, Any]]:
+    """What was found, in words and as data."""
+    from python_ml.onboarding import findings, static_findings
+
+    if found.static is not None:
+        return static_findings.summary(generated, str(folder)), static_findings.findings(found.static)
+    return findings.summary(generated, str(folder)), findings.findings(found.spec)
 
 
 def _refuse_alone(

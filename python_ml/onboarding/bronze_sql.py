@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from python_ml.onboarding.naming import RESERVED, comment_text, jinja_string
@@ -13,6 +14,7 @@ from python_ml.onboarding.traps import reasons
 
 _STRING = "{{ dbt.type_string() }}"
 _TIMESTAMP = "{{ dbt.type_timestamp() }}"
+COPY_REASON = "exact copy"
 _ORDER = ("text", "integer", "decimal", "boolean", "timestamp")
 
 
@@ -43,6 +45,8 @@ class BronzeModel:
         ``when`` (Jinja expression) and ``reason``.
     output : list of str
         Columns of the kept rows.
+    copy_columns, copy_when, copy_reason : str
+        What makes rows copies of each other (empty where none is put aside), when, and the reason they get.
     """
 
     name: str
@@ -57,6 +61,9 @@ class BronzeModel:
     key: ColumnSpec | None
     known_at: str
     tie_breakers: list[str]
+    copy_columns: str
+    copy_when: str
+    copy_reason: str
 
 
 def bronze_model(source: SourceSpec) -> BronzeModel:
@@ -77,7 +84,10 @@ def bronze_model(source: SourceSpec) -> BronzeModel:
         # behind the last column of its kind or of an earlier one
         before = [i for i, (_, other) in enumerate(kinds) if _ORDER.index(other) <= _ORDER.index(kind)]
         kinds.insert(max(before, default=-1) + 1, (name, kind))
-    output = [name for name, _ in kinds]
+    dropped = {c.name for c in columns if c.spec.is_dropped}
+    output = [name for name, _ in kinds if name not in dropped]
+    checked = [c for c in checked if c.name not in dropped]
+    copy_columns, copy_when, copy_reason = _copies(source, columns)
     return BronzeModel(
         name=source.name,
         title=comment_text(source.file.path.name),
@@ -92,7 +102,21 @@ def bronze_model(source: SourceSpec) -> BronzeModel:
         known_at=_known_at(source),
         tie_breakers=[c.name for c in columns if source.key is None or c.name != source.key.name]
         or [c.name for c in columns],
+        copy_columns=copy_columns,
+        copy_when=copy_when,
+        copy_reason=copy_reason,
     )
+
+
+def _copies(source: SourceSpec, columns: list[BronzeColumn]) -> tuple[str, str, str]:
+    """What makes rows copies, when one is put aside, and its reason."""
+    if source.key is not None:
+        return source.key.name, f"{source.key.name} is not null and copy_rank > 1", f"duplicate {source.key.name}"
+    if not source.drops_copies:
+        return "", "", ""
+    # What a row said tells copies, not only what could be read of it.
+    texts = [c.raw_text for c in columns if c.spec.is_checked and not c.spec.is_dropped]
+    return ", ".join([*(c.name for c in columns), *texts]), "copy_rank > 1", COPY_REASON
 
 
 def _place(spec: ColumnSpec) -> tuple[int, int]:
@@ -108,9 +132,44 @@ def _raw_sql(spec: ColumnSpec) -> str:
 
 
 def _typed_sql(spec: ColumnSpec) -> str:
-    return {"text": _text, "integer": _integer, "decimal": _decimal, "boolean": _boolean, "timestamp": _timestamp}[
-        spec.type
-    ](spec)
+    typed = {"text": _text, "integer": _integer, "decimal": _decimal, "boolean": _boolean, "timestamp": _timestamp}
+    expression = typed[spec.type](spec)
+    for value in spec.null_values:
+        expression = f"nullif({expression}, {_value(spec, value)})"
+    if spec.fold_case:
+        expression = f"{spec.fold_case}({expression})"
+    if spec.low is not None or spec.high is not None:
+        bounds = [f"{name}={_plain(b)}" for name, b in (("low", spec.low), ("high", spec.high)) if b is not None]
+        capped = f"{{{{ customer_retention.capped({as_argument(expression)}, {', '.join(bounds)}) }}}}"
+        expression = f"cast({capped} as {'bigint' if spec.type == 'integer' else f'decimal(18, {spec.scale})'})"
+    return expression
+
+
+def _value(spec: ColumnSpec, value: str) -> str:
+    """A value as a literal of its column's type."""
+    if spec.type == "text":
+        return f"{{{{ customer_retention.text_literal({jinja_string(value)}) }}}}"
+    if spec.type == "timestamp":
+        return f"{{{{ customer_retention.timestamp_literal({jinja_string(value)}) }}}}"
+    if spec.type == "boolean":
+        return "true" if value.lower() in ("true", "t", "yes", "y", "1") else "false"
+    return _plain(value)
+
+
+def _plain(number: float | str) -> str:
+    """A number as SQL writes it; raises ValueError for anything else."""
+    exact = Decimal(str(number))
+    if not exact.is_finite():
+        raise ValueError(f"`{number}` is no number")
+    text = f"{exact:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def as_argument(expression: str) -> str:
+    """An expression with Jinja in it as the argument of a macro."""
+    parts = re.split(r"\{\{ (.*?) \}\}", expression)
+    told = [part if place % 2 else jinja_string(part) for place, part in enumerate(parts) if part]
+    return " ~ ".join(told)
 
 
 def _call(macro: str, argument: str, *further: Any) -> str:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
+import re
 from pathlib import Path
 from typing import Any
 
-from python_ml.errors import UserError
 from python_ml.feature_columns import duration_words
 from python_ml.onboarding import descriptions, gold_descriptions
 from python_ml.onboarding.bronze_sql import bronze_model
 from python_ml.onboarding.findings import findings_yaml, readme_tables
 from python_ml.onboarding.linked_sql import linked_model
-from python_ml.onboarding.naming import yaml_text
-from python_ml.onboarding.package import carry_package
+from python_ml.onboarding.naming import comment_text, yaml_text
+from python_ml.onboarding.package import package_files
 from python_ml.onboarding.specification import ProjectSpec
 from python_ml.onboarding.supplied_sql import supplied_context, supplied_templates
+from python_ml.onboarding.writing import create
 
 _SAME = {
     "bronze/brz_row_counts.sql": "brz_row_counts.sql",
@@ -33,28 +32,10 @@ _SAME = {
 }
 
 
-def check_folder(folder: Path) -> None:
-    """Refuse a project folder that would overwrite something.
-
-    Raises
-    ------
-    UserError
-        When it exists and is not an empty folder, or its parent cannot be written to.
-    """
-    if folder.exists() and not folder.is_dir():
-        raise UserError("The project's folder is the name of a file.", where=str(folder), mend="choose another folder")
-    if folder.is_dir() and any(folder.iterdir()):
-        raise UserError(
-            "The project's folder exists and is not empty.",
-            where=str(folder),
-            mend="choose a new folder, or remove this one: init never overwrites",
-        )
-
-
 def generate(spec: ProjectSpec, folder: Path) -> list[str]:
-    """Write a project.
+    """Write a project exactly as specified, without recommendations.
 
-    Everything is written beside the folder first and moved there at the end: a failure leaves nothing half done.
+    See :func:`python_ml.recommendations.projects.create_project` for one that can be decided upon and generated again.
 
     Parameters
     ----------
@@ -70,27 +51,9 @@ def generate(spec: ProjectSpec, folder: Path) -> list[str]:
     Raises
     ------
     UserError
-        See :func:`check_folder`; also when the place cannot be written to.
+        See :func:`python_ml.onboarding.writing.create`.
     """
-    check_folder(folder)
-    files = render(spec)
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".retention_init_", dir=folder.parent) as scratch:
-            built = Path(scratch) / "project"
-            for name, text in files.items():
-                path = built / name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(text, encoding="utf-8", newline="\n")
-            carry_package(built)
-            if folder.is_dir():
-                folder.rmdir()
-            shutil.move(built, folder)
-    except PermissionError as error:
-        raise UserError(
-            f"The folder cannot be written: {error.strerror}.", where=str(folder), mend="choose another place"
-        ) from error
-    return sorted(files)
+    return create(folder, {**render(spec), **package_files()}, {})
 
 
 def render(spec: ProjectSpec) -> dict[str, str]:
@@ -110,6 +73,8 @@ def render(spec: ProjectSpec) -> dict[str, str]:
         "activity": spec.activity,
         "sources": spec.sources,
         "linked": spec.linked,
+        "model_input": spec.model_input,
+        "excluded": [(name, comment_text(reason)) for name, reason in spec.model_input.exclude.items()],
         "feature_models": [
             {"name": name, "alias": name.removeprefix("slv_").removesuffix("_windows")} for name, _ in spec.feature_sets
         ],
@@ -195,7 +160,20 @@ def _environment() -> Any:
     )
     environment.filters["yaml_value"] = _yaml_value
     environment.filters["in_words"] = duration_words
+    environment.filters["patterns"] = _patterns
     return environment
+
+
+def _patterns(values: dict[str, str]) -> list[tuple[str, str]]:
+    """Settings by feature, with one line for all windows of an aggregate: ``orders_amount_sum_*``."""
+    lines: dict[str, str] = {}
+    for name, how in sorted(values.items()):
+        found = re.fullmatch(r"(.+)_(\d+[hdw]|all_time)", name)
+        stem = found[1] if found else ""
+        together = {how for other, how in values.items() if stem and other.startswith(f"{stem}_")}
+        is_several = sum(other.startswith(f"{stem}_") for other in values) > 1
+        lines['"' + stem + '_*"' if len(together) == 1 and is_several else name] = how
+    return list(lines.items())
 
 
 def _yaml_value(text: str) -> str:

@@ -47,36 +47,31 @@ def dbt_package_source() -> Path:
     )
 
 
-def carry_package(project: Path) -> list[Path]:
-    """Copy the dbt package into a project, and put it where ``dbt deps`` would.
-
-    Parameters
-    ----------
-    project : Path
-        Folder of the project.
+def package_files() -> dict[str, str]:
+    """Read the dbt package that a project carries along.
 
     Returns
     -------
-    list of Path
-        Written files, without those below ``dbt_packages``.
+    dict of str to str
+        Text by path relative to the project.
     """
-    source = dbt_package_source()
-    target = project / "packages" / PACKAGE
-    written = []
+    source, target = dbt_package_source(), Path("packages") / PACKAGE
+    files = {(target / "dbt_project.yml").as_posix(): _MANIFEST}
     for part in ("macros", "tests/generic"):
         for path in sorted((source / part).rglob("*")):
             if path.suffix in _KEPT and path.is_file():
-                copy = target / path.relative_to(source)
-                copy.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(path, copy)
-                written.append(copy)
-    manifest = target / "dbt_project.yml"
-    manifest.write_text(_MANIFEST, encoding="utf-8")
-    installed = project / "dbt_packages" / PACKAGE
+                files[(target / path.relative_to(source)).as_posix()] = path.read_text(encoding="utf-8")
+    return files
+
+
+def install_package(project: Path) -> None:
+    """Put the package of a project where ``dbt deps`` would; one that is there stays."""
+    target, installed = project / "packages" / PACKAGE, project / "dbt_packages" / PACKAGE
+    if installed.exists():
+        return
     installed.parent.mkdir(exist_ok=True)
     try:
         installed.symlink_to(Path(os.path.relpath(target, installed.parent)), target_is_directory=True)
     except OSError:
         # Windows without the right to make links
         shutil.copytree(target, installed)
-    return [*written, manifest]

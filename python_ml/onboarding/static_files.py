@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from python_ml.errors import UserError
 from python_ml.onboarding import descriptions, static_findings, static_gold
 from python_ml.onboarding.bronze_sql import BronzeModel, bronze_model
-from python_ml.onboarding.generation import _environment, check_folder
+from python_ml.onboarding.generation import _environment
 from python_ml.onboarding.naming import comment_text, yaml_text
-from python_ml.onboarding.package import carry_package
+from python_ml.onboarding.package import package_files
 from python_ml.onboarding.static import StaticSpec
+from python_ml.onboarding.writing import create
 
 _SHARED = (
     "gld_training_set.sql",
@@ -28,9 +26,7 @@ _OWN = ("gld_customer_features.sql", "gld_churn_labels.sql", "gld_scoring_set.sq
 
 
 def generate_static(static: StaticSpec, folder: Path) -> list[str]:
-    """Write a project.
-
-    Everything is written beside the folder first and moved there at the end: a failure leaves nothing half done.
+    """Write a project exactly as specified, without recommendations.
 
     Parameters
     ----------
@@ -48,25 +44,7 @@ def generate_static(static: StaticSpec, folder: Path) -> list[str]:
     UserError
         When the folder holds something, or cannot be written to.
     """
-    check_folder(folder)
-    files = render_static(static)
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".retention_init_", dir=folder.parent) as scratch:
-            built = Path(scratch) / "project"
-            for name, text in files.items():
-                path = built / name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(text, encoding="utf-8", newline="\n")
-            carry_package(built)
-            if folder.is_dir():
-                folder.rmdir()
-            shutil.move(built, folder)
-    except PermissionError as error:
-        raise UserError(
-            f"The folder cannot be written: {error.strerror}.", where=str(folder), mend="choose another place"
-        ) from error
-    return sorted(files)
+    return create(folder, {**render_static(static), **package_files()}, {})
 
 
 def render_static(static: StaticSpec) -> dict[str, str]:
@@ -89,6 +67,7 @@ def render_static(static: StaticSpec) -> dict[str, str]:
         "scenario": static.scenario,
         "target": static.target_column,
         "churned_values": json.dumps([yaml_text(v) for v in static.target.leaving], ensure_ascii=False),
+        "model_input": spec.model_input,
         "excluded": [(name, comment_text(reason)) for name, reason in static.excluded.items()],
         "seen_sql": _seen_sql(static),
         "label_time_sql": _label_time_sql(static),

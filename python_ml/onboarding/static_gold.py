@@ -41,6 +41,15 @@ def features(static: StaticSpec) -> str:
         }
         for feature in static.features
     ]
+    made += [
+        {
+            "name": column.name,
+            "data_type": column.data_type,
+            "description": yaml_text(column.description),
+            "config": {"meta": OneLine(column.meta)},
+        }
+        for column in (interaction.column for interaction in spec.interactions)
+    ]
     label_time = {
         "name": "label_timestamp",
         "data_type": "timestamp",

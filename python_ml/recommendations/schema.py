@@ -151,7 +151,7 @@ class Scale(Features):
 class Encode(Features):
     """``encode``: how models see categories; fitted on training rows."""
 
-    how: Literal["one_hot", "frequency", "target"]
+    how: Literal["one_hot", "target"]
 
 
 class Interaction(Parameters):

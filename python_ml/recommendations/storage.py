@@ -13,8 +13,8 @@ from python_ml.errors import UserError
 from python_ml.recommendations.schema import VERSION, Proposal, order
 
 FILE = "recommendations.yaml"
-_HEADER = """What could be done to the data, layer by layer. An editor decides: set `status` to accepted or rejected, change
-`parameters`, add a `note`; then run `retention generate`. `applied` means accepted, and in the generated code.
+_HEADER = """What could be done to the data, layer by layer. An editor decides: set `status` to accepted or rejected,
+change `parameters`, add a `note`; then run `retention generate`. `applied` means accepted, and in the generated code.
 `retention recommend` looks anew and keeps what was decided here. Other comments than notes are not kept."""
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
+import fnmatch
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +17,7 @@ from python_ml.errors import UserError
 
 if TYPE_CHECKING:
     from python_ml.registry import Feature
+    from python_ml.settings import Settings
 
 NUMBER, FLAG, CATEGORY = "number", "flag", "category"
 
@@ -32,10 +35,16 @@ NEAR_CONSTANT_ROWS = 5
 
 @dataclass(frozen=True)
 class Column:
-    """A column that a model takes: its name and its kind (``number``, ``flag`` or ``category``)."""
+    """A column that a model takes: its name and its kind (``number``, ``flag`` or ``category``).
+
+    ``transform``, ``scale`` and ``encode`` say how models see it; see :class:`python_ml.settings.Features`.
+    """
 
     name: str
     kind: str
+    transform: str = "asinh"
+    scale: str = "standard"
+    encode: str = "one_hot"
 
 
 def typed_columns(frame: pd.DataFrame, features: Sequence[Feature]) -> list[Column]:
@@ -78,6 +87,34 @@ def typed_columns(frame: pd.DataFrame, features: Sequence[Feature]) -> list[Colu
             mend="give at least one column the role `feature` (config.meta.role)",
         )
     return columns
+
+
+def prepared_as(columns: Sequence[Column], settings: Settings) -> list[Column]:
+    """Columns with what ``retention.yml`` says of how models are to see them; ``*`` stands for anything in a name.
+
+    Raises
+    ------
+    UserError
+        When it names something that is no feature, or of another kind.
+    """
+    chosen = settings.features
+    by_name = {column.name: column for column in columns}
+    for part, kinds in (("transform", (NUMBER, FLAG)), ("scale", (NUMBER, FLAG)), ("encode", (CATEGORY,))):
+        for pattern, how in getattr(chosen, part).items():
+            named = fnmatch.filter(by_name, pattern)
+            fitting = [name for name in named if by_name[name].kind in kinds]
+            if not fitting and not fnmatch.filter(chosen.exclude, pattern):
+                close = difflib.get_close_matches(pattern, list(by_name), n=1)
+                raise UserError(
+                    f"The feature `{named[0]}` is a {by_name[named[0]].kind}, which there is no way to {part}."
+                    if named
+                    else f"There is no feature `{pattern}` to {part}.",
+                    where=settings.where("features", part, pattern),
+                    mend=f"did you mean `{close[0]}`?" if close and not named else "delete the line",
+                )
+            for name in fitting:
+                by_name[name] = replace(by_name[name], **{part: how})
+    return [by_name[column.name] for column in columns]
 
 
 def model_input(frame: pd.DataFrame, columns: Sequence[Column], where: str = "the frame") -> pd.DataFrame:

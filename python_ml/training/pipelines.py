@@ -15,7 +15,15 @@ import scipy.special
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import MissingIndicator, SimpleImputer
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    OneHotEncoder,
+    PowerTransformer,
+    QuantileTransformer,
+    RobustScaler,
+    StandardScaler,
+    TargetEncoder,
+)
 
 from python_ml.errors import UserError
 from python_ml.training.columns import CATEGORY, Column
@@ -84,15 +92,44 @@ def check_parameters(settings: Settings) -> None:
 
 
 def linear_preparation(columns: Sequence[Column], n_rows: int) -> ColumnTransformer:
-    """Medians for gaps plus an indicator of the gap, asinh (a signed logarithm), unit variance; one-hot."""
+    """Medians for gaps plus an indicator of the gap, asinh (a signed logarithm), unit variance; one-hot.
+
+    Columns that ask for another transformation or scale get it, in a block of their own.
+    """
     numbers = [column.name for column in columns if column.kind != CATEGORY]
-    scaled = make_pipeline(
-        SimpleImputer(strategy="median", keep_empty_features=True),
-        FunctionTransformer(np.arcsinh, feature_names_out="one-to-one"),
-        StandardScaler(),
-    )
-    blocks = [("numbers", scaled, numbers), ("gaps", MissingIndicator(error_on_new=False), numbers)]
+    usual = (Column("", "").transform, Column("", "").scale)
+    ways = {(c.transform, c.scale): None for c in columns if c.kind != CATEGORY}
+    blocks = []
+    for transform, scale in sorted(ways, key=lambda way: (way != usual, way)):
+        names = [c.name for c in columns if c.kind != CATEGORY and (c.transform, c.scale) == (transform, scale)]
+        steps = [SimpleImputer(strategy="median", keep_empty_features=True)]
+        steps += [*_TRANSFORMS[transform](n_rows), *_SCALES[scale]()]
+        block = "numbers" if (transform, scale) == usual else f"numbers_{transform}_{scale}"
+        blocks.append((block, make_pipeline(*steps), names))
+    blocks.append(("gaps", MissingIndicator(error_on_new=False), numbers))
     return ColumnTransformer((blocks if numbers else []) + _categories(columns, n_rows), sparse_threshold=0, n_jobs=1)
+
+
+# What turns numbers into others, by its name in retention.yml; whatever is learnt is learnt from training rows.
+_TRANSFORMS: dict[str, Callable[[int], list]] = {
+    "none": lambda n_rows: [],
+    "asinh": lambda n_rows: [FunctionTransformer(np.arcsinh, feature_names_out="one-to-one")],
+    "log": lambda n_rows: [
+        FunctionTransformer(np.clip, kw_args={"a_min": 0, "a_max": None}, feature_names_out="one-to-one"),
+        FunctionTransformer(np.log1p, feature_names_out="one-to-one"),
+    ],
+    "power": lambda n_rows: [PowerTransformer(method="yeo-johnson", standardize=False)],
+    "rank": lambda n_rows: [
+        QuantileTransformer(
+            n_quantiles=max(2, min(1000, n_rows // 5)), output_distribution="normal", subsample=None, random_state=0
+        )
+    ],
+}
+_SCALES: dict[str, Callable[[], list]] = {
+    "none": list,
+    "standard": lambda: [StandardScaler()],
+    "robust": lambda: [RobustScaler(quantile_range=(5.0, 95.0))],
+}
 
 
 def tree_preparation(columns: Sequence[Column], n_rows: int) -> ColumnTransformer:
@@ -107,20 +144,26 @@ def _categories(columns: Sequence[Column], n_rows: int) -> list[tuple]:
     return [
         (
             f"category_{position}",
-            make_pipeline(
-                SimpleImputer(strategy="constant", fill_value=MISSING),
-                OneHotEncoder(
-                    min_frequency=max(5, min(50, n_rows // 100)),
-                    max_categories=LARGEST_VOCABULARY,
-                    handle_unknown="infrequent_if_exist",
-                    sparse_output=False,
-                ),
-            ),
+            make_pipeline(SimpleImputer(strategy="constant", fill_value=MISSING), *_ENCODERS[column.encode](n_rows)),
             [column.name],
         )
         for position, column in enumerate(columns)
         if column.kind == CATEGORY
     ]
+
+
+_ENCODERS: dict[str, Callable[[int], list]] = {
+    "one_hot": lambda n_rows: [
+        OneHotEncoder(
+            min_frequency=max(5, min(50, n_rows // 100)),
+            max_categories=LARGEST_VOCABULARY,
+            handle_unknown="infrequent_if_exist",
+            sparse_output=False,
+        )
+    ],
+    # Shrunken shares of leavers, cross-fitted: a row never sees its own outcome (Micci-Barreca 2001).
+    "target": lambda n_rows: [TargetEncoder(target_type="binary", random_state=0), StandardScaler()],
+}
 
 
 def output_sources(prepare: ColumnTransformer) -> np.ndarray:
@@ -145,7 +188,7 @@ def output_sources(prepare: ColumnTransformer) -> np.ndarray:
             continue
         if name == "gaps":
             names = [inputs[i] for i in transformer.features_]
-        elif name == "numbers":
+        elif name.startswith("numbers"):
             names = inputs
         else:
             names = list(inputs) * (where.stop - where.start)

@@ -14,15 +14,16 @@ from python_ml.scoring.card import ModelCard, describe_columns
 from python_ml.scoring.contributions import contributions, linear_background
 from python_ml.training.baselines import oracle_score, recency_score
 from python_ml.training.calibration import fit_calibrated, out_of_fold, probabilities, sigmoid_of
-from python_ml.training.columns import Column, informative, model_input, typed_columns
+from python_ml.training.columns import Column, informative, model_input, prepared_as, typed_columns
 from python_ml.training.cross_validation import SNAPSHOTS, SnapshotSplit, cross_validate
 from python_ml.training.dataset import TRAINING_SET, check_training_set, dataset_digest
 from python_ml.training.exclusions import check_leaks, registered_risks, usable
 from python_ml.training.folds import affordable_folds, customer_folds
 from python_ml.training.metrics import RANKING_METRICS, evaluate
 from python_ml.training.pipelines import check_parameters
-from python_ml.training.selection import choose_champion, distrust, result_warnings
+from python_ml.training.selection import choose_champion, distrust, no_signal, result_warnings
 from python_ml.training.split import TemporalSplit, temporal_split
+from python_ml.training.supplied_split import supplied_split
 
 if TYPE_CHECKING:
     from sklearn.ensemble import StackingClassifier
@@ -126,11 +127,12 @@ def train_models(
     churned = frame["churned"].astype(int).to_numpy()
     crossed = scenario in SNAPSHOTS or (scenario is not None and frame["feature_timestamp"].nunique() == 1)
     leakage = check_leaks(frame, features, churned, settings) if scenario is not None else None
-    split = (
-        SnapshotSplit.of(frame, scenario, training.cross_validation.folds)
-        if crossed
-        else temporal_split(frame, training.split, where=settings.where("training", "split"))
-    )
+    split = SnapshotSplit.of(frame, scenario, training.cross_validation.folds) if crossed else None
+    if split is None and training.split.column:
+        where = settings.where("training", "split", "column")
+        split = supplied_split(frame, training.split.column, entity, where)
+    elif split is None:
+        split = temporal_split(frame, training.split, where=settings.where("training", "split"))
     run = TrainingRun(frame, usable(features, settings), entity, settings, split, churned, progress)
 
     probability = {"validation": {}, "test": {}}
@@ -153,6 +155,7 @@ def train_models(
     baselines, baseline_scores = run.baselines(truth, probability["test"][champion])
     fitted = {"n": int(split.fit.sum()), "base_rate": float(churned[split.fit].mean())}
     warnings = [
+        *([nothing] if (nothing := no_signal(judged["test"][champion])) else []),
         *split.warnings,
         *(leakage.warnings if leakage else []),
         *registered_risks(features, [column.name for column in card.columns]),
@@ -170,6 +173,7 @@ def train_models(
         "baselines": baselines,
         "split": split.describe(frame),
         "warnings": warnings,
+        "no_signal": nothing,
         "not_trusted_because": distrust(judged["test"][champion], leakage.accepted if leakage else []),
         "data": {
             "customers": int(frame[entity].nunique()),
@@ -214,7 +218,7 @@ class TrainingRun:
         self.frame, self.features, self.entity = frame, features, entity
         self.settings, self.split, self.churned, self.progress = settings, split, churned, progress
         self.customers = frame[entity].to_numpy()
-        self.columns = typed_columns(frame, features)
+        self.columns = prepared_as(typed_columns(frame, features), settings)
         self.inputs = model_input(frame, self.columns, where=TRAINING_SET)
         self.used = {"train": self._used(split.train), "fit": self._used(split.fit)}
         self.folds = {"train": self._folds(split.train), "fit": self._folds(split.fit)}

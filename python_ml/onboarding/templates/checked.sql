@@ -49,19 +49,19 @@ validated as (
 [%- for check in source.checks %]
             {'when': [[ check.when ]], 'reason': '[[ check.reason ]]'},
 [%- endfor %]
-        ]) }} as [[ "invalid_reason" if source.key else "quarantine_reason" ]]
+        ]) }} as [[ "invalid_reason" if source.copy_columns else "quarantine_reason" ]]
 [%- else %]
-        cast(null as {{ dbt.type_string() }}) as [[ "invalid_reason" if source.key else "quarantine_reason" ]]
+        cast(null as {{ dbt.type_string() }}) as [[ "invalid_reason" if source.copy_columns else "quarantine_reason" ]]
 [%- endif %]
     from [[ last ]]
 ),
-[% if source.key %]
+[% if source.copy_columns %]
 -- of several copies, the one that was known first stays
 ranked as (
     select
         *,
         {{ customer_retention.first_known_rank(
-            key='[[ source.key.name ]]',
+            key='[[ source.copy_columns ]]',
             known_at=[[ source.known_at ]],
             tie_breakers=[[ source.tie_breakers ]],
             reason='invalid_reason',
@@ -77,10 +77,10 @@ final as (
 [%- for column in source.checked %]
         [[ column.raw_text ]],
 [%- endfor %]
-[%- if source.key %]
+[%- if source.copy_columns %]
         case
             when invalid_reason is not null then invalid_reason
-            when [[ source.key.name ]] is not null and copy_rank > 1 then 'duplicate [[ source.key.name ]]'
+            when [[ source.copy_when ]] then '[[ source.copy_reason ]]'
         end as quarantine_reason
     from ranked
 [%- else %]

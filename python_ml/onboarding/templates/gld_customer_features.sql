@@ -10,7 +10,15 @@ spine as (
 ),
 [% endfor %]
 final as (
+[%- if spec.interactions %]
+    select
+        *,
+[%- for made in spec.interactions %]
+        [[ made.expression ]] as [[ made.column.name ]][[ "," if not loop.last ]]
+[%- endfor %]
+[%- else %]
     select *
+[%- endif %]
     from spine
 [%- for model in feature_models %]
     left join [[ model.alias ]] using ([[ entity ]], feature_timestamp)

@@ -18,4 +18,7 @@
 [%- endfor %]
     ],
 [%- endif %]
+[%- if source.windows is not none %]
+    windows=[[ source.windows | list ]],
+[%- endif %]
 ) }}

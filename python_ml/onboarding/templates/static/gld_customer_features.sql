@@ -17,7 +17,7 @@ customers as (
     from {{ ref('brz_[[ project ]]__[[ table.name ]]') }}
 ),
 
-final as (
+[[ 'attributes' if spec.interactions else 'final' ]] as (
     select
         [[ entity ]],
         feature_timestamp,
@@ -28,6 +28,15 @@ final as (
 [%- if not scenario.is_snapshot %]
     where feature_timestamp is not null
 [%- endif %]
-)
+)[% if spec.interactions %],
+
+final as (
+    select
+        *,
+[%- for made in spec.interactions %]
+        [[ made.expression ]] as [[ made.column.name ]][[ "," if not loop.last ]]
+[%- endfor %]
+    from attributes
+)[% endif %]
 
 select * from final
