@@ -4,7 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PYTEST_WORKERS ?= 2
-# What uv writes behind a package that is needed on every platform of [tool.uv] in pyproject.toml.
+# What uv writes behind a package that is needed on every platform and Python of [tool.uv] in pyproject.toml.
+NO_LATER := python_full_version < '3.14' and
 EVERYWHERE := (platform_machine == 'arm64' and sys_platform == 'darwin') or sys_platform == 'linux' or sys_platform == 'win32'
 
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
@@ -51,7 +52,7 @@ lock: ## solve requirements.lock anew from pyproject.toml
 	@$(PYTHON) -m venv build/lock
 	@build/lock/bin/python -m pip install --quiet --disable-pip-version-check uv
 	@build/lock/bin/uv pip compile --quiet --universal --no-annotate --no-header --extra dev pyproject.toml -o requirements.lock
-	@sed -i.bak -e "s/ ; $(EVERYWHERE)$$//" -e "s/ and ($(EVERYWHERE))$$//" requirements.lock && rm requirements.lock.bak
+	@sed -i.bak -e "s/$(NO_LATER) //" -e "s/ ; $(EVERYWHERE)$$//" -e "s/ ; ($(EVERYWHERE))$$//" -e "s/ and ($(EVERYWHERE))$$//" requirements.lock && rm requirements.lock.bak
 
 clean: ## remove everything that was made here
 	rm -rf $(VENV) build target logs dbt_packages reports mlartifacts mlflow.db warehouse.duckdb warehouse.duckdb.wal
