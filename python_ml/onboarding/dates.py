@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 EARLIEST, LATEST = "1900-01-01", "2200-01-01"
 MAX_SHAPES = 200
+SHORTEST = 6  # letters of a date: 1/2/24
 
 _MONTH = r"[A-Za-z]{3,9}\.?"
 _CORES = (
@@ -89,7 +90,8 @@ class TimeProfile:
 
 def looks_like_time(value: str) -> bool:
     """Whether a text has one of the shapes that this module reads."""
-    return bool(_formats_of(value.strip()))
+    text = value.strip()
+    return len(text) >= SHORTEST and bool(_formats_of(text))
 
 
 def time_sql(column: str, formats: tuple[str, ...]) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from python_ml.onboarding import dates, semantics
 from python_ml.onboarding.naming import unique_identifiers
@@ -172,10 +173,32 @@ def profile_columns(
     for start in range(0, len(columns), BATCH):
         # A single query over thousands of columns takes more memory than the data.
         rows += _measure(connection, file, columns[start : start + BATCH], types)
-    return [
-        _understood(connection, file, _profile(connection, file, raw, name, types[raw], values, day_first))
+    drafts = [
+        _draft(connection, file, raw, name, types[raw], values, day_first)
         for (raw, name), values in zip(columns, rows, strict=True)
     ]
+    numeric = [draft for draft in drafts if draft.style is not None]
+    numbers: dict[str, NumberProfile | None] = {}
+    for start in range(0, len(numeric), BATCH):
+        numbers |= _numbers(connection, file, numeric[start : start + BATCH])
+    return [_understood(connection, file, _settled(draft, numbers.get(draft.facts["name"]))) for draft in drafts]
+
+
+@dataclass(frozen=True)
+class _Draft:
+    """A column before its numbers are read: what is known, its kind where that is settled, and how to read numbers."""
+
+    facts: dict[str, Any]
+    kind: str = ""
+    time: TimeProfile | None = None
+    style: str | None = None
+
+
+def _settled(draft: _Draft, number: NumberProfile | None) -> ColumnProfile:
+    if draft.kind:
+        return ColumnProfile(kind=draft.kind, time=draft.time, **draft.facts)
+    is_number = number is not None and not draft.facts["padded"]
+    return ColumnProfile(kind="number" if is_number else "text", number=number, time=draft.time, **draft.facts)
 
 
 def _understood(connection: duckdb.DuckDBPyConnection, file: RawFile, column: ColumnProfile) -> ColumnProfile:
@@ -232,7 +255,7 @@ def _count_matches(column: str, first: str, pattern: str) -> str:
     return f"count(case when {first} then case when regexp_full_match({column}, '{pattern}') then 1 end end)"
 
 
-def _profile(
+def _draft(
     connection: duckdb.DuckDBPyConnection,
     file: RawFile,
     raw: str,
@@ -240,7 +263,7 @@ def _profile(
     physical_type: str,
     values: tuple,
     day_first: bool | None,
-) -> ColumnProfile:
+) -> _Draft:
     filled, distinct, mean_length, same_length, spaced, padded, plain, comma, grouped = values
     # approximate counts may exceed what is there
     distinct = min(distinct, filled)
@@ -257,7 +280,7 @@ def _profile(
         "padded": zero_padded,
     }
     if filled == 0:
-        return ColumnProfile(kind="empty", **facts)
+        return _Draft(facts, "empty")
     # Only the column that is looked at: a view of thousands takes longer to bind than to read.
     relation, column = f"({select_sql(file, {raw: name})}) as one_column", quote(name)
     if distinct <= 3:
@@ -267,18 +290,15 @@ def _profile(
         found = {value for (value,) in exact}
         facts["distinct"] = len(found)
         if len(found) == 1:
-            return ColumnProfile(kind="constant", **facts)
+            return _Draft(facts, "constant")
         if physical_type == "BOOLEAN" or any(
             found == pair for pair in ({"true", "false"}, {"t", "f"}, {"yes", "no"}, {"y", "n"}, {"0", "1"})
         ):
-            return ColumnProfile(kind="boolean", **facts)
+            return _Draft(facts, "boolean")
     time = _time(connection, relation, column, physical_type, plain, filled, day_first)
     if time is not None and time.share >= 0.5:
-        return ColumnProfile(kind="time", time=time, number=None, **facts)
-    number = _number(connection, relation, column, physical_type, filled, plain, comma, grouped)
-    if number is not None and not zero_padded:
-        return ColumnProfile(kind="number", number=number, time=time, **facts)
-    return ColumnProfile(kind="text", number=number, time=time, **facts)
+        return _Draft(facts, "time", time)
+    return _Draft(facts, "", time, _style(connection, relation, column, physical_type, filled, plain, comma, grouped))
 
 
 def _time(
@@ -302,7 +322,8 @@ def _time(
     if physical_type != "VARCHAR":
         return None
     sample = connection.execute(f"select {column} from {relation} where {column} is not null limit 500").fetchall()
-    if sum(dates.looks_like_time(value) for (value,) in sample) < 0.4 * len(sample):
+    different = Counter(value for (value,) in sample)
+    if sum(count for value, count in different.items() if dates.looks_like_time(value)) < 0.4 * len(sample):
         return None
     found = dates.profile_text(connection, relation, column, day_first)
     return _only_plausible(found) if plain >= MOSTLY * filled else found
@@ -313,7 +334,7 @@ def _only_plausible(time: TimeProfile | None) -> TimeProfile | None:
     return time if time is not None and time.share >= MOSTLY else None
 
 
-def _number(
+def _style(
     connection: duckdb.DuckDBPyConnection,
     relation: str,
     column: str,
@@ -322,35 +343,49 @@ def _number(
     plain: int,
     comma: int,
     grouped: int,
-) -> NumberProfile | None:
-    style = "plain"
-    if physical_type == "VARCHAR":
-        if plain >= MOSTLY * filled:
-            pass
-        elif comma and comma + plain >= MOSTLY * filled and not _commas_group(connection, relation, column):
-            style = "decimal_comma"
-        elif grouped >= MOSTLY * filled:
-            style = "grouped"
-        else:
-            return None
-        value = f"try_cast({number_sql(column, style)} as double)"
-    elif physical_type in (*INTEGER_TYPES, "FLOAT", "DOUBLE", "DECIMAL"):
-        value = f"cast({column} as double)"
-    else:
-        return None
-    readable, minimum, maximum, mean, negatives, zeros, whole, cents, fine = connection.execute(f"""
-        select
-            count(value), min(value), max(value), avg(value),
-            count(*) filter (where value < 0), count(*) filter (where value = 0),
-            count(*) filter (where value = round(value)),
-            count(*) filter (where abs(value - round(value, 2)) < 1e-7),
-            count(*) filter (where abs(value - round(value, 4)) < 1e-8)
-        from (select {value} as value from {relation}) where isfinite(value)
+) -> str | None:
+    """How a column's numbers are written; None when it holds none."""
+    if physical_type != "VARCHAR":
+        return "plain" if physical_type in (*INTEGER_TYPES, "FLOAT", "DOUBLE", "DECIMAL") else None
+    if plain >= MOSTLY * filled:
+        return "plain"
+    if comma and comma + plain >= MOSTLY * filled and not _commas_group(connection, relation, column):
+        return "decimal_comma"
+    return "grouped" if grouped >= MOSTLY * filled else None
+
+
+def _numbers(
+    connection: duckdb.DuckDBPyConnection, file: RawFile, drafts: list[_Draft]
+) -> dict[str, NumberProfile | None]:
+    """Read several columns as numbers in one query; None for those that hold too few."""
+    names = {draft.facts["raw_name"]: draft.facts["name"] for draft in drafts}
+    values, measures = [], []
+    for draft in drafts:
+        column = quote(draft.facts["name"])
+        is_text = draft.facts["physical_type"] == "VARCHAR"
+        number = f"try_cast({number_sql(column, draft.style)} as double)" if is_text else f"cast({column} as double)"
+        values.append(f"case when isfinite({number}) then {number} end as {column}")
+        measures += [
+            f"count({column})", f"min({column})", f"max({column})", f"avg({column})",
+            f"count(*) filter (where {column} < 0)", f"count(*) filter (where {column} = 0)",
+            f"count(*) filter (where {column} = round({column}))",
+            f"count(*) filter (where abs({column} - round({column}, 2)) < 1e-7)",
+            f"count(*) filter (where abs({column} - round({column}, 4)) < 1e-8)",
+        ]  # fmt: skip
+    row = connection.execute(f"""
+        select {", ".join(measures)} from (select {", ".join(values)} from ({select_sql(file, names)}))
     """).fetchall()[0]
-    if readable < MOSTLY * filled:
-        return None
-    scale = 2 if cents == readable else 4 if fine == readable else 6
-    return NumberProfile(style, readable, whole == readable, scale, minimum, maximum, mean, negatives, zeros)
+    found: dict[str, NumberProfile | None] = {}
+    for place, draft in enumerate(drafts):
+        readable, low, high, mean, negatives, zeros, whole, cents, fine = row[9 * place : 9 * place + 9]
+        scale = 2 if cents == readable else 4 if fine == readable else 6
+        is_one = readable >= MOSTLY * draft.facts["filled"]
+        found[draft.facts["name"]] = (
+            NumberProfile(draft.style, readable, whole == readable, scale, low, high, mean, negatives, zeros)
+            if is_one
+            else None
+        )
+    return found
 
 
 def _commas_group(connection: duckdb.DuckDBPyConnection, relation: str, column: str) -> bool:
