@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from python_ml.feature_columns import duration_words
 from python_ml.onboarding.bronze_sql import BronzeModel
@@ -10,9 +10,7 @@ from python_ml.onboarding.dbt_yaml import OneLine, OneLineList, properties, raw_
 from python_ml.onboarding.label_parts import SPLIT_COLUMN
 from python_ml.onboarding.naming import RESERVED, yaml_text
 from python_ml.onboarding.specification import ColumnSpec, ProjectSpec, SourceSpec
-
-if TYPE_CHECKING:
-    from python_ml.onboarding.supplied import Supplied
+from python_ml.onboarding.supplied import Supplied, label_time_words
 
 NOT_NULL = "not_null"
 
@@ -281,15 +279,6 @@ def _labels(spec: ProjectSpec, supplied: Supplied) -> dict[str, Any]:
         "data_tests": [unique_rows(spec.entity, "feature_timestamp")],
         "columns": columns,
     }
-
-
-def label_time_words(supplied: Supplied) -> str:
-    """When a supplied outcome was known, in words."""
-    if supplied.labels.known is not None:
-        return f"When the outcome was known (UTC), as `{supplied.labels.known.raw_name}` of the labels says"
-    if supplied.horizon is not None:
-        return "End of the time at which the label looks (UTC): feature time, gap and horizon"
-    return "The feature time itself: nothing says how far the label looks ahead"
 
 
 def _linked_models(spec: ProjectSpec, source: SourceSpec) -> list[dict[str, Any]]:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from python_ml.onboarding.dbt_yaml import OneLineList, dump
 from python_ml.onboarding.naming import comment_text
 from python_ml.onboarding.relations import Relation
+from python_ml.onboarding.scenario import DERIVED, PARTIAL, PRODUCTION
 from python_ml.onboarding.specification import ProjectSpec, SourceSpec
-
-if TYPE_CHECKING:
-    from python_ml.onboarding.supplied import Supplied
+from python_ml.onboarding.supplied import Supplied, label_time_words
 
 VERSION = 1
 
@@ -21,13 +20,14 @@ def findings(spec: ProjectSpec) -> dict[str, Any]:
     Returns
     -------
     dict
-        version, project, files, relations, decisions, traps, doubts, outlook.
+        version, project, files, relations, scenario, decisions, traps, doubts, outlook.
     """
     return {
         "version": VERSION,
         "project": spec.name,
         "files": [_file(spec, source) for source in spec.sources],
         "relations": [_relation(spec, relation) for relation in spec.relations.found],
+        "scenario": _scenario(spec),
         "decisions": {
             d.name: {"value": d.value, "reason": d.reason, **({"given": True} if d.given else {})}
             for d in spec.decisions
@@ -45,6 +45,29 @@ def findings(spec: ProjectSpec) -> dict[str, Any]:
     }
 
 
+def _scenario(spec: ProjectSpec) -> dict[str, str]:
+    """What is known of time in a project with events; see :mod:`python_ml.onboarding.scenario` for the kinds."""
+    supplied = spec.supplied
+    if supplied is None:
+        return {
+            "kind": DERIVED,
+            "reason": "events have times: feature times are a grid over them, and what happens after says the outcome",
+            "feature_time": "a grid through the last day of the data",
+            "label_time": "feature time + gap + horizon",
+            "measured_by": "a later period",
+        }
+    known = supplied.horizon is not None or supplied.labels.known is not None
+    told = "say as of when each customer is looked at, "
+    told += "and when the outcome was known" if known else "but nothing says when the outcome was known"
+    return {
+        "kind": PRODUCTION if known else PARTIAL,
+        "reason": f"the labels {told}",
+        "feature_time": f"`{supplied.labels.time.raw_name}` of the labels",
+        "label_time": label_time_words(supplied),
+        "measured_by": "a later period" if supplied.labels.split is None else "the split of the labels",
+    }
+
+
 def _file(spec: ProjectSpec, source: SourceSpec) -> dict[str, Any]:
     found: dict[str, Any] = {
         "source": source.name,
@@ -55,6 +78,7 @@ def _file(spec: ProjectSpec, source: SourceSpec) -> dict[str, Any]:
         },
         "use": source.use,
         "use_reason": source.use_reason,
+        **({"granularity": source.granularity} if source.granularity else {}),
         "is_activity": source.is_activity,
         "rows": source.rows,
         "rows_kept": source.kept,

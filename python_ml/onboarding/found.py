@@ -44,6 +44,13 @@ class Found:
         """The table with a target, in a project that is made of one."""
         return self.spec if isinstance(self.spec, StaticSpec) else None
 
+    @property
+    def data(self) -> tuple[SourceSpec, ...]:
+        """The sources that features are made of: all but supplied labels."""
+        supplied = self.project.supplied
+        labels = supplied.labels.source.name if supplied is not None else None
+        return tuple(source for source in self.project.sources if source.name != labels)
+
     def with_project(self, project: ProjectSpec) -> ProjectSpec | StaticSpec:
         """The specification with another project in it."""
         return replace(self.spec, project=project) if isinstance(self.spec, StaticSpec) else project

@@ -157,6 +157,7 @@ def examine_labels(
         entity=by_raw[found_entity.column.raw_name],
         time=by_raw[time.column.raw_name],
         rows=file.rows,
+        granularity="event",
     )
     source = traps.count_rows(connection, profile, source)
     spec = LabelSpec(
@@ -393,4 +394,3 @@ def _counted(
         last=last,
         doubts=tuple(doubts),
     )
-

@@ -111,10 +111,12 @@ def needed(related: Related) -> set[str]:
 
 
 def key(specs: list[ColumnSpec], profile: FileProfile, related: Related) -> ColumnSpec | None:
-    """The column by which bronze takes copies out: the one that others point at, before any other key."""
+    """The column by which bronze takes copies out: the one that others point at, or the customer, before any other."""
     parents, _ = _link_columns(profile.name, related)
     raw = {c.raw_name for c in profile.columns if c.name in parents}
     keys = [s for s in specs if s.role == "key"]
+    if profile.facts is not None and profile.facts.rows_per_value == 1:
+        keys = [s for s in specs if s.role == "entity"] + keys
     return next((s for s in keys if s.raw_name in raw), keys[0] if keys else None)
 
 

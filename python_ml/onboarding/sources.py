@@ -68,6 +68,7 @@ def source_of(
         key=links.key(own, profile, related),
         is_activity=profile is chosen,
         rows=profile.file.rows,
+        granularity="" if profile.entity is None else "entity" if profile.is_one_row_per_entity else "event",
     )
     if source.own_time is not None:
         low, high = plausible_bounds(connection, profile)

@@ -182,6 +182,8 @@ class SourceSpec:
         Whether its raw table has no time of its own and yet leads to features.
     windows : tuple of str or None
         How far its features look back, where that is not as the project says.
+    granularity : str
+        What a row is of: ``entity`` (one row per customer), ``event`` or, without a customer, empty.
     drops_copies : bool
         Whether exact copies of a row are put aside although it has no key.
     """
@@ -212,6 +214,7 @@ class SourceSpec:
     is_always_known: bool = False
     windows: tuple[str, ...] | None = None
     drops_copies: bool = False
+    granularity: str = ""
 
     @property
     def events(self) -> str:

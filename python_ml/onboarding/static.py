@@ -135,6 +135,7 @@ def assemble_static(
             key=entity_spec,
             rows=table.file.rows,
             is_always_known=True,
+            granularity="entity",
         ),
     )
     leaks = _leaks(connection, table, aim, specs, features)

@@ -40,6 +40,7 @@ def findings(static: StaticSpec) -> dict[str, Any]:
     }
     if target.flag:
         aim["flag"] = target.flag
+    del shared["scenario"]
     place = list(shared).index("decisions")
     front = dict(list(shared.items())[:place])
     back = dict(list(shared.items())[place:])

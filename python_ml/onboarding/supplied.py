@@ -243,6 +243,15 @@ def decide(
     return SuppliedTimes(windows, tuple(decisions), tuple(doubts), scores_file)
 
 
+def label_time_words(supplied: Supplied) -> str:
+    """When a supplied outcome was known, in words."""
+    if supplied.labels.known is not None:
+        return f"When the outcome was known (UTC), as `{supplied.labels.known.raw_name}` of the labels says"
+    if supplied.horizon is not None:
+        return "End of the time at which the label looks (UTC): feature time, gap and horizon"
+    return "The feature time itself: nothing says how far the label looks ahead"
+
+
 def split_settings(labels: LabelSpec, dates: SplitDates) -> tuple[dict[str, str | None], Decision]:
     """What ``training.split`` of ``retention.yml`` says, and the decision that explains it."""
     if labels.split is not None:

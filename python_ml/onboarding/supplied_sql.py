@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from python_ml.onboarding.descriptions import label_time_words
 from python_ml.onboarding.findings import markdown
 from python_ml.onboarding.label_parts import SPLIT_COLUMN
 from python_ml.onboarding.naming import comment_text, yaml_text
+from python_ml.onboarding.supplied import label_time_words
 
 if TYPE_CHECKING:
     from python_ml.onboarding.supplied import Supplied

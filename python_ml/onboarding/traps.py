@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from python_ml.onboarding.specification import SourceSpec
 
 
+AGREEING = 0.95  # share of customers for whom a flag and a record of the same outcome must agree
 # Times at which what a row describes was over.
 _ENDS = {"end", "ended", "ends", "closed", "cancelled", "canceled", "expired", "until"}
 
@@ -123,7 +124,38 @@ def find(
         profile = by_name[source.name]
         told += [f"{source.name}: {trap}" for trap in _of_source(connection, profile, source, sources)]
         told += [f"{source.name}: {trap}" for trap in _of_relations(connection, profile, source, by_name, related)]
-    return [*told, *related.relations.refused]
+    return [*told, *related.relations.refused, *_disagreeing_outcomes(connection, profiles, related)]
+
+
+def _disagreeing_outcomes(
+    connection: duckdb.DuckDBPyConnection, profiles: list[FileProfile], related: Related
+) -> list[str]:
+    """Flags of customers that say who left, held against the tables that record it."""
+    told = []
+    records = [p for p in related.profiles if vocabulary.has_word(p.name, vocabulary.OUTCOMES) and p.entity]
+    for profile in (p for p in profiles if p.is_one_row_per_entity):
+        flags = [
+            c for c in profile.columns if c.kind == "boolean" and vocabulary.has_word(c.raw_name, vocabulary.OUTCOMES)
+        ]
+        for record in (r for r in records if r.name != profile.name):
+            for flag in flags:
+                total, agreeing = connection.execute(f"""
+                    select count(*), count(*) filter (where said = (r.v is not null))
+                    from (
+                        select {canonical(profile.entity.column)} as v,
+                            lower(cast({quote(flag.name)} as varchar)) in ('true', 't', 'yes', 'y', '1') as said
+                        from {quote(profile.view)}
+                        where {quote(flag.name)} is not null
+                    ) as f
+                    left join (select distinct {canonical(record.entity.column)} as v from {quote(record.view)}) as r
+                        on f.v = r.v
+                """).fetchall()[0]
+                if total and agreeing < AGREEING * total:
+                    told.append(
+                        f"{profile.name}: `{flag.raw_name}` agrees with {record.name} for only {agreeing:,} of "
+                        f"{total:,} customers ({agreeing / total:.0%}): one of them is not what it seems"
+                    )
+    return told
 
 
 def _of_relations(
