@@ -6,9 +6,13 @@ from typing import TYPE_CHECKING
 
 from python_ml.onboarding.personal import PERSONAL, personal_by_name
 from python_ml.profiling.schema import Attention, Column, Numbers
+from python_ml.profiling.tables import batches
 from python_ml.profiling.textual import TextMeasures
+from python_ml.warehouse import quote
 
 if TYPE_CHECKING:
+    import duckdb
+
     from python_ml.onboarding.profiling import ColumnProfile
     from python_ml.profiling.schema import Sentinel, Texts, Times
     from python_ml.profiling.tables import Table
@@ -20,6 +24,7 @@ def describe(
     times: dict[str, tuple[Times, list[Sentinel]]],
     texts: dict[str, TextMeasures],
     blanks: dict[str, tuple[int, int]],
+    distinct: dict[str, int],
     changes: dict[str, float],
 ) -> list[Column]:
     """Put together what is known of each column, in the file's order; personal values are not shown."""
@@ -30,6 +35,7 @@ def describe(
             times.get(column.name),
             texts.get(column.name),
             blanks[column.name],
+            distinct.get(column.name),
             changes.get(column.name),
         )
         for column in table.columns
@@ -42,6 +48,7 @@ def _column(
     time: tuple[Times, list[Sentinel]] | None,
     text: TextMeasures | None,
     blanks: tuple[int, int],
+    distinct: int | None,
     changes: float | None,
 ) -> Column:
     semantic, because = column.meaning, column.because
@@ -51,7 +58,10 @@ def _column(
     if semantic == "identifier" and column.kind == "number":
         # Numbers that name something are no measurements: 999 is as good as any.
         sentinels = []
-    exact = column.distinct <= 3 if text is None else text.distinct is not None
+    if text is not None and text.distinct is not None:
+        distinct = text.distinct
+    elif column.distinct <= 3:
+        distinct = column.distinct
     missing = column.rows - column.filled
     shown = (
         text is not None
@@ -67,8 +77,8 @@ def _column(
         missing=missing,
         missing_share=missing / column.rows,
         blank=blanks[1],
-        distinct=column.distinct if text is None or text.distinct is None else text.distinct,
-        distinct_exact=exact or column.filled == 0,
+        distinct=column.distinct if distinct is None else distinct,
+        distinct_exact=distinct is not None,
         sentinels=sentinels,
         top=text.top if shown else [],
         top_sampled=bool(text and text.sampled and shown),
@@ -80,6 +90,18 @@ def _column(
         else None,
         changes=changes,
     )
+
+
+def count_distinct(connection: duckdb.DuckDBPyConnection, table: Table) -> dict[str, int]:
+    """Different values of numbers and times, exactly, by safe name; nothing for tables that are sampled."""
+    if table.sampled_rows is not None:
+        return {}
+    found: dict[str, int] = {}
+    for batch in batches([c for c in table.of_kind("number", "time") if c.distinct > 3]):
+        measures = ", ".join(f"count(distinct {quote(c.name)})" for c in batch)
+        row = connection.execute(f"select {measures} from {quote(table.profile.view)}").fetchall()[0]
+        found |= {column.name: count for column, count in zip(batch, row, strict=True)}
+    return found
 
 
 def _name_only(numbers: Numbers) -> Numbers:

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from python_ml.errors import UserError
+from python_ml.leakage import find_leaks
 from python_ml.onboarding.target import examine_target
 from python_ml.profiling.association import Labelled, associate, labelled_rows, rate_of
 from python_ml.profiling.figures import Estimate
 from python_ml.profiling.schema import Attention
 from python_ml.profiling.tables import Table
 from python_ml.profiling.target_schema import Association, Capacity, Target
-from python_ml.training.leaks import find_leaks
 from python_ml.warehouse import literal, quote
 
 if TYPE_CHECKING:

@@ -16,9 +16,20 @@ import duckdb
 ROWS = 600
 NAMES = (
     'say "x"', "{{ 1/0 }}", "{% raw %}", "x'; drop table file_0;--", "two  words", "größe 日本", "select", "Select ",
-    "SELECT", "<b>bold</b>", "%s", "\u202egnp", "a\\b", "#", "order by", "__y", "-- c", "$1", "=1+1", "null",
+    "SELECT", "<b>bold</b>", "%s", "\u202egnp", "a\\b", "#", "order by", "__y", "-- c", "2020", "=1+1", "null",
 )  # fmt: skip
-VALUES = ("<script>alert(1)</script>", "{{ 7 * 7 }}", "'; drop table x;--", '"', "\\", "=cmd()", "\u202e", "%s", "'", "é")
+VALUES = (
+    "<script>alert(1)</script>",
+    "{{ 7 * 7 }}",
+    "'; drop table x;--",
+    '"',
+    "\\",
+    "=cmd()",
+    "\u202e",
+    "%s",
+    "'",
+    "é",
+)
 
 
 @dataclass(frozen=True)
