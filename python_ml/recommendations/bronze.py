@@ -34,7 +34,7 @@ def propose(found: Found) -> Iterator[Proposal]:
     """Propose what could be done to raw columns and rows."""
     table = found.static.table.name if found.static else None
     target = found.static.target_column.name if found.static else None
-    for source in found.project.sources:
+    for source in found.data:
         values = found.values.get(source.name)
         for column in source.columns:
             if source.name == table and column.name == target:
@@ -181,10 +181,10 @@ def _deduplicate(source: SourceSpec) -> Proposal:
 
 def obey(draft: Draft) -> None:
     """Change the draft as was accepted; undo what was not."""
-    for name in list(draft.sources):
+    for name in draft.names:
         _types(draft, name)
     _cleaning(draft)
-    for name in list(draft.sources):
+    for name in draft.names:
         _copies(draft, draft.sources[name])
         _derived(draft, draft.sources[name])
 

@@ -23,6 +23,8 @@ class Draft:
     ----------
     sources : dict of str to SourceSpec
         The activity (or the table with the target) first.
+    names : list of str
+        Sources that proposals are about: all but supplied labels.
     missed : dict of str to str
         Why an accepted proposal could not be obeyed, by its id.
     """
@@ -32,6 +34,7 @@ class Draft:
         self.project: ProjectSpec = found.project
         self.static: StaticSpec | None = found.static
         self.sources: dict[str, SourceSpec] = {source.name: source for source in self.project.sources}
+        self.names = [source.name for source in found.data]
         self.missed: dict[str, str] = {}
         self._met: set[str] = set()
 

@@ -27,7 +27,7 @@ _JOINED = {"product": "times", "ratio": "per", "difference": "minus"}
 def propose(found: Found) -> Iterator[Proposal]:
     """Propose what models should leave out, how they should see features, and features made of two others."""
     yield from _leaks(found)
-    for source in found.project.sources:
+    for source in found.data:
         values = found.values.get(source.name)
         if values is None:
             continue

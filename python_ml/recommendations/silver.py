@@ -43,7 +43,7 @@ def propose(found: Found) -> Iterator[Proposal]:
                 evidence={"told": True} if decision.given else {},
                 status="accepted",
             )
-    for source in project.sources:
+    for source in found.data:
         yield from _links(source)
         for column in source.columns:
             if column.role in ("empty", "constant"):
@@ -96,7 +96,8 @@ def _measures(table: str, measures: tuple[Measure, ...], source: SourceSpec) -> 
     by_name = {column.name: column for column in source.columns}
     for measure in measures:
         column = by_name.get(measure.name)
-        evidence = {"missing": column.missing, "distinct": column.distinct} if column else {}
+        evidence = {"rows": source.rows}
+        evidence |= {"missing": column.missing, "distinct": column.distinct} if column else {}
         yield proposal(
             "silver",
             table,
@@ -162,7 +163,7 @@ def obey(draft: Draft) -> None:
             draft.miss(entry, f"{column.name} is used")
             continue
         draft.change_column(source, column, is_dropped=True)
-    for name in list(draft.sources):
+    for name in draft.names:
         source = draft.sources[name]
         if source.use == "tenure" and source.time and draft.wanted("silver", name, "tenure", source.time.name) is None:
             source = stored(draft, source, "its tenure was not accepted")
@@ -237,7 +238,7 @@ def _unlink(draft: Draft) -> None:
         )  # fmt: skip
     if lost:
         parents = {link.parent for s in draft.sources.values() for link in s.links}
-        for source in list(draft.sources.values()):
+        for source in [draft.sources[name] for name in draft.names]:
             is_silent = source.own_time is None and bool(source.links or source.name in parents)
             draft.change(source, is_always_known=is_silent)
 
