@@ -112,7 +112,7 @@ def data_section(inputs: ReportInputs, periods: Sequence[time_charts.Period]) ->
         first=outcomes["feature_timestamp"].iloc[0],
         last=outcomes["feature_timestamp"].iloc[-1],
     )
-    if len(outcomes) > MOST_TIMES:
+    if len(outcomes) > MOST_TIMES and inputs.definition.get("churn_definition") == "supplied":
         outcomes, days = _in_spans(outcomes)
         found["span"] = counted(days, "day")
     known = outcomes[outcomes["labelled"] > 0]

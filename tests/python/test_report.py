@@ -286,3 +286,42 @@ def test_one_feature_time_is_a_sentence_not_a_chart(inputs: ReportInputs) -> Non
 def test_a_frame_of_another_version_is_refused(inputs: ReportInputs) -> None:
     with pytest.raises(UserError, match="lack the column risk_band"):
         replace(inputs, scores=inputs.scores.drop(columns="risk_band"))
+
+
+# --- what training and init found ---------------------------------------------------------------------------
+
+
+def test_no_signal_is_said_at_the_top(inputs: ReportInputs) -> None:
+    told = "No signal can be shown: the 95 % interval of the test ROC AUC (0.480 to 0.560) contains 0.5."
+    text = Page(render_report(replace(inputs, metrics={**inputs.metrics, "no_signal": told}))).text
+    assert "No signal can be shown: the 95" in text.partition("What drives it")[0]
+    assert "No signal" not in Page(render_report(inputs)).text
+
+
+def test_what_was_found_in_the_files_is_listed(inputs: ReportInputs) -> None:
+    found = {"traps": ("77 % of rows lie before <b>their</b> start",), "doubts": ("positive class is not churn",)}
+    html = render_report(replace(inputs, **found))
+    assert "77 % of rows lie before &lt;b&gt;their&lt;/b&gt; start" in html
+    assert "positive class is not churn" in Page(html).text
+    assert "What to look out for" not in Page(render_report(inputs)).text
+
+
+def test_a_supplied_split_that_overlaps_is_called_by_its_name(inputs: ReportInputs) -> None:
+    dates = {f"{part}_{end}": None for part in ("train", "validation", "test") for end in ("from", "to")}
+    metrics = {**inputs.metrics, "split": {**inputs.metrics["split"], **dates, "kind": "supplied"}}
+    text = Page(render_report(replace(inputs, metrics=metrics, predictions=None, outcomes=None))).text
+    assert "As the labels say. The parts overlap in time" in text
+    assert "that the labels set aside as a test" in text
+    assert "a later period that took no part" not in text
+
+
+def test_many_irregular_times_are_grouped(inputs: ReportInputs) -> None:
+    rng = np.random.default_rng(5)
+    times = pd.Timestamp("2022-01-01") + pd.to_timedelta(np.sort(rng.uniform(0, 480, 700)), unit="D")
+    outcomes = pd.DataFrame(
+        {"feature_timestamp": times, "customers": 1, "labelled": 1, "churned": rng.integers(0, 2, 700)}
+    )
+    supplied = {**inputs.definition, "churn_definition": "supplied"}
+    text = Page(render_report(replace(inputs, outcomes=outcomes, definition=supplied))).text
+    assert "Feature times are irregular; here they are grouped by 20 days" in text
+    assert "irregular" not in Page(render_report(replace(inputs, outcomes=outcomes))).text

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from python_ml.errors import UserError
 from python_ml.settings import Split
 from python_ml.training.folds import customer_folds
+from python_ml.training.selection import no_signal
 from python_ml.training.split import TemporalSplit, temporal_split, words_of
+from python_ml.training.supplied_split import supplied_split
 
 START = pd.Timestamp("2024-01-01")
 
@@ -184,3 +186,81 @@ def test_folds_keep_customers_together(customers: int, folds: int, seed: int, ra
     order = rng.permutation(200)
     again = customer_folds(customer[order], churned[order], folds, seed)
     assert [set(customer[order][out]) for _, out in again] == [set(customer[out]) for _, out in made]
+
+
+def parts(frame: pd.DataFrame, edges: tuple[float, float]) -> pd.DataFrame:
+    """Customers and a supplied split: train up to the first edge (in days), validation up to the second, then test."""
+    days = (frame["feature_timestamp"] - START) / pd.Timedelta(days=1)
+    split = np.select([days < edges[0], days < edges[1]], ["train", "validation"], "test")
+    return frame.assign(who=np.arange(len(frame)) % 50, split=split)
+
+
+class TestSupplied:
+    """A column that says train, validation or test."""
+
+    def test_parts_in_order_are_purged_like_any_other(self):
+        frame = parts(labelled([0, 17, 31, 60, 75, 92, 110, 150, 171, 200], 30), (80, 140))
+        split = supplied_split(frame, "split", "who", "retention.yml")
+        check_purge(frame, split)
+        assert split.test_from == START + pd.Timedelta(days=150)
+        assert split.validation_from == START + pd.Timedelta(days=92)
+        assert not split.warnings
+        described = split.describe(frame)
+        assert described["kind"] == "temporal"
+        assert described["rows"] == {"train": 160, "validation": 80, "test": 120, "purged": 40}
+
+    def test_parts_that_overlap_are_taken_as_they_are_and_told(self):
+        frame = labelled([0, 30, 60, 90], 30)
+        frame = frame.assign(
+            who=np.arange(len(frame)) % 50, split=np.where(np.arange(len(frame)) % 4 == 0, "test", "train")
+        )
+        split = supplied_split(frame, "split", "who", "retention.yml")
+        assert (split.test == (frame["split"] == "test")).all()
+        assert (split.train == (frame["split"] == "train")).all()
+        assert not split.has_validation
+        assert "overlap in time" in split.warnings[0]
+        assert "customers are in the test and in what models learn from" in split.warnings[1]
+        described = split.describe(frame)
+        assert described["kind"] == "supplied"
+        assert described["test_from"] is described["train_to"] is None
+        assert split.fitted_times(frame["feature_timestamp"])["before"] is None
+
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            (lambda f: f.drop(columns="split"), "no column split"),
+            (lambda f: f.assign(split="fold 1"), "'fold 1'"),
+            (lambda f: f.assign(split=f["split"].mask(f.index < 3)), "empty values"),
+            (lambda f: f.assign(split="train"), "test part of the split has no row"),
+            (lambda f: f.assign(churned=np.where(f["split"] == "test", 0, f["churned"])), "no customer who left"),
+        ],
+    )
+    def test_mistakes_are_told(self, change, message):
+        frame = change(parts(labelled([0, 40, 80, 120, 160, 200], 30), (90, 150)))
+        with pytest.raises(UserError, match=message):
+            supplied_split(frame, "split", "who", "retention.yml")
+
+    def test_settings_refuse_a_column_and_dates(self):
+        with pytest.raises(ValueError, match="not by both"):
+            Split(column="split", test_from="2024-01-01")
+
+
+def test_labels_that_do_not_look_ahead_cannot_be_purged_and_it_is_told():
+    split = temporal_split(labelled(list(range(0, 200, 10)), 0), Split())
+    assert any("nothing was purged" in warning for warning in split.warnings)
+    assert not any("nothing was purged" in warning for warning in temporal_split(monthly(14), Split()).warnings)
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "words"),
+    [
+        (0.51, 0.45, 0.57, "contains 0.5"),
+        (0.59, 0.514, 0.66, "nearly contains 0.5"),
+        (0.42, 0.36, 0.48, "ends below 0.5"),
+        (0.60, 0.55, 0.65, None),
+        (None, None, None, None),
+    ],
+)
+def test_an_interval_that_holds_chance_shows_no_signal(value, low, high, words):
+    told = no_signal({"roc_auc": {"value": value, "low": low, "high": high}})
+    assert (told is None) if words is None else words in told
