@@ -369,8 +369,9 @@ def _broken(path: Path, error: Exception | None, dialect: Dialect | None = None)
         return _misfit(path, int(line[1]), int(columns[2]), int(columns[1]))
     kept = [x for x in lines if re.match(r"(CSV Error on Line|Original Line|Value with)", x)]
     reason = "; ".join(kept[:3]) or (lines[0] if lines else "unknown reason")
+    reason = re.sub(r"^[A-Z][A-Za-z ]* Error: ", "", reason)
     return UserError(
         f"The file cannot be read as a table: {reason}",
         where=str(path),
-        mend="correct the line, or export the file again as parquet",
+        mend="copy or export it again" if dialect is None else "correct the line, or export the file again as parquet",
     )

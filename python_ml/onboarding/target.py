@@ -185,11 +185,12 @@ def _values(
 ) -> tuple[dict[str, int], int, bool]:
     """Rows per value, rows without one, and whether there are more values than were read."""
     found = connection.execute(f"""
-        select {value_sql(column)} as value, count(*) as n
-        from {quote(profile.view)} group by 1 order by n desc, value limit {MOST_VALUES + 3}
+        select {value_sql(column)} as value, sum(rows) as n
+        from (select {quote(column.name)}, count(*) as rows from {quote(profile.view)} group by 1)
+        group by 1 order by n desc, value limit {MOST_VALUES + 3}
     """).fetchall()
-    counts = {value: n for value, n in found if value not in (None, "")}
-    missing = sum(n for value, n in found if value in (None, ""))
+    counts = {value: int(n) for value, n in found if value not in (None, "")}
+    missing = sum(int(n) for value, n in found if value in (None, ""))
     return counts, missing, len(found) > MOST_VALUES + 2
 
 

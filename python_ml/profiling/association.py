@@ -24,6 +24,7 @@ Z = 1.959964
 CATEGORIES = 50  # values of a category that are told apart
 SHOWN = 12
 FEWEST = 10  # of each class, for an AUC
+MOST_ROWS = 200_000  # of a sample that associations are measured on: the intervals are narrow by then
 
 
 @dataclass(frozen=True)
@@ -289,10 +290,14 @@ def labelled_rows(connection: duckdb.DuckDBPyConnection, table: Table, column: C
     cluster = f"coalesce(cast({table.entity} as varchar), 'row ' || row_number() over ())" if clustered else "null"
     unit = _unit(connection, table) if table.time else ""
     period = f"strftime(date_trunc('{unit}', {table.time}), '%Y-%m')" if unit else "null"
+    sample = table.sample
+    if table.sampled_rows is not None and table.sampled_rows > MOST_ROWS:
+        every = -(-table.sampled_rows // MOST_ROWS)
+        sample = f"(select * from {sample} where rowid % {every} = 0)"
     connection.execute(f"""
         create or replace temp table {relation} as
         select *, cast({leaving} as integer) as __y, {cluster} as __cluster, {period} as __period
-        from {table.sample} where ({leaving}) is not null
+        from {sample} where ({leaving}) is not null
     """)
     rows, left = connection.execute(f"select count(*), coalesce(sum(__y), 0) from {relation}").fetchall()[0]
     return Labelled(relation, int(left), rows, clustered, bool(unit))

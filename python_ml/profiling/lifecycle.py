@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from python_ml.profiling.schema import Column
 
 RECENT_DAYS = 90
-MOST_ROWS = 1_000_000  # of larger tables, every n-th entity is followed
+MOST_ROWS = 500_000  # of larger tables, every n-th entity is followed
 OCCUPIED = 0.05  # share of windows with an event from which a window says more than nothing
 MOST_COHORTS = 60
 
@@ -83,11 +83,17 @@ def _every(table: Table) -> int:
     return max(1, round(table.rows / MOST_ROWS))
 
 
-def followed(table: Table) -> str:
-    """SQL condition for the rows of the entities that are followed."""
+def follow(connection: duckdb.DuckDBPyConnection, table: Table) -> str:
+    """Quoted relation of the rows of the entities that are followed; of large tables they are copied once."""
     every = _every(table)
-    condition = f"{table.entity} is not null"
-    return condition if every == 1 else f"{condition} and hash({table.entity}) % {every} = 0"
+    if every == 1:
+        return f"(select * from {table.typed} where {table.entity} is not null)"
+    rows = quote(f"followed_{table.profile.view}")
+    connection.execute(f"""
+        create temp table if not exists {rows} as
+        select * from {table.typed} where {table.entity} is not null and hash({table.entity}) % {every} = 0
+    """)
+    return rows
 
 
 def _active_days(connection: duckdb.DuckDBPyConnection, table: Table, low: str, high: str) -> str:
@@ -96,8 +102,8 @@ def _active_days(connection: duckdb.DuckDBPyConnection, table: Table, low: str, 
     connection.execute(f"""
         create or replace temp table {days} as
         select {table.entity} as entity, date_trunc('day', {table.time}) as event_at, count(*) as n
-        from {table.typed}
-        where {followed(table)} and {table.time} >= timestamp '{low}' and {table.time} <= timestamp '{high}'
+        from {follow(connection, table)}
+        where {table.time} >= timestamp '{low}' and {table.time} <= timestamp '{high}'
         group by 1, 2
     """)
     return days
@@ -178,7 +184,7 @@ def changing(connection: duckdb.DuckDBPyConnection, table: Table, columns: list[
         shares = ", ".join(f"avg(cast({quote(c.name)} as integer))" for c in batch)
         row = connection.execute(f"""
             select {shares}
-            from (select {values} from {table.typed} where {followed(table)}
+            from (select {values} from {follow(connection, table)}
                   group by {table.entity} having count(*) > 1)
         """).fetchall()[0]
         found |= {c.name: float(share) for c, share in zip(batch, row, strict=True) if share is not None}

@@ -11,6 +11,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from python_ml.profiling import lifecycle
 from python_ml.profiling.association import rate_of
 from python_ml.profiling.tables import Table
 from python_ml.profiling.target_schema import Mark, Segment, Segments
@@ -109,8 +110,7 @@ def _of_entities(
     values = "".join(f", m{place}" for place in range(len(means)))
     joined = f"""
         left join (
-            select {table.entity} as entity, {wanted} from {table.typed}
-            where {table.entity} in (select entity from {entities}) group by 1
+            select {table.entity} as entity, {wanted} from {lifecycle.follow(connection, table)} group by 1
         ) as means using (entity)
     """
     relation = f"""(

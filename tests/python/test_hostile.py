@@ -98,7 +98,7 @@ CELLS = st.one_of(
     st.floats(allow_nan=True).map(str),
     st.datetimes().map(str),
 )
-SETTINGS = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+SETTINGS = settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 class TestAnything:
