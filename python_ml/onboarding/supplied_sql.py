@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from python_ml.onboarding.findings import markdown
+from python_ml.onboarding.findings import code, markdown
 from python_ml.onboarding.label_parts import SPLIT_COLUMN
-from python_ml.onboarding.naming import comment_text, yaml_text
+from python_ml.onboarding.naming import comment_text
 from python_ml.onboarding.supplied import label_time_words
 
 if TYPE_CHECKING:
@@ -43,8 +43,9 @@ def supplied_context(supplied: Supplied) -> dict[str, Any]:
         "labels": supplied.labels,
         "label_title": comment_text(supplied.labels.source.file.path.name),
         "ahead_sql": f"{{{{ customer_retention.timestamp_from_us({moved}) }}}}",
-        "churned_values": json.dumps([yaml_text(v) for v in supplied.labels.target.leaving], ensure_ascii=False),
+        "churned_values": json.dumps(list(supplied.labels.target.leaving), ensure_ascii=False),
         "scores_file": supplied.times.scores_file,
         "split_column": SPLIT_COLUMN,
         "label_time": markdown(lowered),
+        "leaving": " or ".join(code(value) for value in supplied.labels.target.leaving),
     }

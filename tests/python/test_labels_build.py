@@ -71,6 +71,19 @@ def made(project: Path, visits: Path, labels: Path, *flags: str, command_words: 
     return project
 
 
+def test_hostile_names_and_values_of_labels_stay_text(small, tmp_path):
+    visits = small.write_visits(tmp_path / "visits.csv")
+    who, when, what = 'who"}} {{ 1 / 0 }}', "as of -- ' {% raw %}", "order; drop table x"
+    left, stayed = "churned {{ 1 / 0 }} 'now'", "stayed \\ %} ok"
+    table = [(label.customer_id, label.looked_at, left if label.churned else stayed) for label in small.labels]
+    labels = write(tmp_path / "la'bels {{ 2 }}.csv", [who, when, what], table)
+    flags = [f"entity={who}", f"time={when}", f"label={what}"]
+    flags = [word for flag in flags for word in ("--label-column", flag)]
+    project = made(tmp_path / "p", visits, labels, "--horizon", "30d", *flags, command_words=())
+    ((rows_built, leavers),) = rows(project, "select count(churned), sum(churned) from gold.gld_training_set")
+    assert (rows_built, leavers) == (len(small.labels), sum(label.churned for label in small.labels))
+
+
 def measured(project: Path) -> dict:
     return json.loads((project / "reports" / "metrics.json").read_text(encoding="utf-8"))
 

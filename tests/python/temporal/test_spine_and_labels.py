@@ -188,6 +188,8 @@ def test_spine_as_supplied(macros: MacroCompiler, warehouse: Warehouse) -> None:
         "observation": "observation",
     }
     assert _spine_rows(macros, warehouse, arguments) == set(pairs)
+    rows = warehouse.rows(macros.sql("spine", arguments, {"feature_timestamps": [(T + US).isoformat(" ")]}))
+    assert [(row["customer_id"], row["feature_timestamp"]) for row in rows] == [("ada", T + US)]
 
 
 def test_named_feature_times_replace_the_grid(macros: MacroCompiler, warehouse: Warehouse) -> None:
@@ -344,6 +346,46 @@ def test_labels_as_supplied(
     outcome = {"relation": "supplied", "as_of": "as_of", "label": "label"}
     churned = oracle.churned_as_supplied(labels)
     _check_labels(macros, warehouse, world, "supplied", outcome, churned, observed_to, window)
+
+
+def test_supplied_labels_that_say_when_they_were_known(macros: MacroCompiler, warehouse: Warehouse) -> None:
+    """A label counts from its own time on; a row without one looks ahead by the horizon."""
+    known = T + 20 * DAY
+    warehouse.fill(
+        {
+            "spine": [{"customer_id": who, "feature_timestamp": T} for who in ("ada", "bob", "cyd")],
+            "supplied": [
+                {"customer_id": "ada", "as_of": T, "label": 1},
+                {"customer_id": "bob", "as_of": T, "label": 0},
+                {"customer_id": "cyd", "as_of": T, "label": None},
+                {"customer_id": "cyd", "as_of": T + US, "label": 1},
+            ],
+            "observation": [{"observation_start": T - DAY, "observation_end": known}],
+        }
+    )
+    late = "case when customer_id = 'bob' then interval '1 microsecond' else interval '0 days' end"
+    arguments = {
+        "definition": "supplied",
+        "entity": "customer_id",
+        "spine": "spine",
+        "outcome": {
+            "relation": f"(select *, as_of + interval '20 days' + {late} as known_at from supplied) as supplied",
+            "as_of": "as_of",
+            "label": "label",
+            "label_at": "known_at",
+        },
+        "observation": "observation",
+        "horizon": "30d",
+        "gap": "7d",
+    }
+    rows = {row["customer_id"]: row for row in warehouse.rows(macros.sql("churn_labels", arguments))}
+    assert {
+        who: (row["churned"], row["label_timestamp"], row["label_available_flag"]) for who, row in rows.items()
+    } == {
+        "ada": (1, known, True),
+        "bob": (None, known + US, False),
+        "cyd": (None, T + 37 * DAY, False),
+    }
 
 
 # name -> time of the end, or of the activity, and the label by end_date and by inactivity; gap 7d, horizon 30d
