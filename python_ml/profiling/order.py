@@ -56,6 +56,8 @@ def across_files(
 ) -> list[OrderViolation]:
     """Rows dated before what they belong to had begun: the beginning is the time of the parent that is named like one.
 
+    A day is the finest that all files know.
+
     Parameters
     ----------
     relations : Relations
@@ -92,7 +94,7 @@ def _compare(
     )
     happened, began = _plausible(event_time_sql(time)), _plausible(event_time_sql(start))
     compared, violated = connection.execute(f"""
-        select count(*), count(*) filter (where event_at < started)
+        select count(*), count(*) filter (where cast(event_at as date) < cast(started as date))
         from (select {link} as key, {happened} as event_at from {quote(child.profile.view)}) as child
         join (select {key} as key, min({began}) as started from {quote(parent.profile.view)} group by 1) as parent
         using (key)
