@@ -64,7 +64,9 @@ def _scenario(spec: ProjectSpec) -> dict[str, str]:
         "reason": f"the labels {told}",
         "feature_time": f"`{supplied.labels.time.raw_name}` of the labels",
         "label_time": label_time_words(supplied),
-        "measured_by": "a later period" if supplied.labels.split is None else "the split of the labels",
+        "measured_by": {"by time": "a later period", "cross-validation": "cross-validation"}.get(
+            spec.decided("split"), "the split as given"
+        ),
     }
 
 

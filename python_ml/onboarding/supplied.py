@@ -263,6 +263,10 @@ def split_settings(labels: LabelSpec, dates: SplitDates) -> tuple[dict[str, str 
     if dates:
         shown = ", ".join(f"{name.removesuffix('_from')} from {value}" for name, value in values.items() if value)
         return values, Decision("split", shown, "as told", "--val-from, --test-from", True)
+    if labels.first == labels.last:
+        return values, Decision(
+            "split", "cross-validation", "all labels are of one time: no later one can be set apart"
+        )
     return values, Decision("split", "by time", "the last fifth tests, the fifth before it validates", "--test-from")
 
 

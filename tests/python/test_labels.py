@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -120,6 +121,19 @@ def test_split_dates_go_to_the_settings(tmp_path, small, init):
     split = settings(tmp_path)["training"]["split"]
     assert str(split["validation_from"]) == "2023-07-01 00:00:00"
     assert str(split["test_from"]) == "2023-09-01 00:00:00"
+
+
+def test_labels_of_one_time_are_measured_by_cross_validation(tmp_path, small, init):
+    one = World(small.visits, [replace(label, looked_at=moment(200)) for label in small.labels[::3]])
+    rows = {label.customer_id: (label.customer_id, label.looked_at, label.churned) for label in one.labels}
+    labels = write(tmp_path / "labels.csv", ["customer_id", "looked_at", "churned"], list(rows.values()))
+    code, _, err = init(labels, "--horizon", "30d", "--yes")
+    assert code == 0, err
+    found = findings(tmp_path)
+    assert decided(found, "split") == found["scenario"]["measured_by"] == "cross-validation"
+    assert settings(tmp_path)["training"]["split"]["test_from"] is None
+    project = yaml.safe_load((tmp_path / "p/dbt_project.yml").read_text(encoding="utf-8"))
+    assert project["vars"]["scenario"] == "production"
 
 
 def test_strangers_and_rows_outside_the_events_are_counted(tmp_path, small, init):
