@@ -171,6 +171,57 @@ class Leakage(Section):
         return value
 
 
+class Limits(Section):
+    """Shares of rows: more than ``warn`` is told, more than ``stop`` stops; 1 never happens."""
+
+    warn: float = Field(ge=0, le=1)
+    stop: float = Field(ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _tell_first(self) -> Limits:
+        if self.stop < self.warn:
+            raise ValueError("stop must not be below warn")
+        return self
+
+
+class Quality(Section):
+    """When a frame is not fit to be learnt from or scored; see docs/guides/quality.md."""
+
+    least_rows: int = Field(50, ge=1)
+    fewer_rows: Limits = Limits(warn=0.5, stop=0.9)
+    null_jump: Limits = Limits(warn=0.1, stop=0.5)
+    out_of_range: Limits = Limits(warn=0.05, stop=0.5)
+    range_margin: float = Field(1.0, ge=0)
+    new_categories: Limits = Limits(warn=0.01, stop=0.5)
+    stale_steps: float = Field(2, gt=0)
+    accept: dict[str, str] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _parts_have_defaults(cls, value: Any) -> Any:
+        # Who sets one of `warn` and `stop` keeps our other one.
+        if not isinstance(value, dict):
+            return value
+        defaults = {name: f.default for name, f in cls.model_fields.items() if isinstance(f.default, Limits)}
+        given = {name: part or {} for name, part in value.items() if name in defaults}
+        return value | {
+            name: {**defaults[name].model_dump(), **part} for name, part in given.items() if isinstance(part, dict)
+        }
+
+    @field_validator("accept", mode="before")
+    @classmethod
+    def _none_means_none(cls, value: Any) -> Any:
+        return {} if value is None else value
+
+    @field_validator("accept")
+    @classmethod
+    def _with_a_reason(cls, value: dict[str, str]) -> dict[str, str]:
+        for name, reason in value.items():
+            if not reason.strip():
+                raise ValueError(f"say why `{name}` may fail")
+        return value
+
+
 class RiskBands(Section):
     """Shares of customers per risk band, measured on the champion's validation probabilities."""
 
@@ -202,6 +253,7 @@ class Settings(Section):
 
     features: Features = Features()
     leakage: Leakage = Leakage()
+    quality: Quality = Quality()
     training: Training = Training()
     scoring: Scoring = Scoring()
     mlflow: Tracking = Tracking()

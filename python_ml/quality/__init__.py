@@ -1,0 +1,104 @@
+"""Quality gates: is the training frame fit to be learnt from, and the scoring frame one that the model knows?
+
+Suites are built from the feature registry and from what frames showed, and asked by Great Expectations; nothing heavy
+is imported before a frame is judged.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from python_ml.quality.checks import SCORING, TRAINING, Check, Outcome, Verdict
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from python_ml.project import Project
+    from python_ml.quality.facts import Facts
+    from python_ml.registry import Feature
+    from python_ml.scoring.card import ModelCard
+    from python_ml.scoring.champion import Champion
+    from python_ml.training.dataset import TrainingSet
+
+__all__ = ["SCORING", "TRAINING", "Check", "Outcome", "Verdict", "gate_scoring", "gate_training", "model_facts"]
+
+
+def gate_training(project: Project, training_set: TrainingSet) -> Verdict:
+    """Judge the rows of a training, and write ``reports/quality.html`` and ``quality.json``.
+
+    Parameters
+    ----------
+    project : Project
+    training_set : TrainingSet
+        From the warehouse or from a snapshot. A snapshot is old on purpose: it is not asked how new it is.
+
+    Returns
+    -------
+    Verdict
+
+    Raises
+    ------
+    GateError
+        When a critical check fails that ``quality.accept`` does not name. The reports are written all the same.
+    UserError
+        When ``quality.accept`` names no check.
+    """
+    from python_ml.quality.gate import enforce, judge_training
+    from python_ml.quality.records import calendar_of, champion_facts, is_snapshot, write
+    from python_ml.quality.suites import Calendar
+    from python_ml.scoring.champion import load_champion
+
+    left_out = set(project.settings.features.exclude)
+    champion = load_champion(project)
+    verdict = judge_training(
+        training_set.frame,
+        [feature for feature in training_set.features if feature.name not in left_out],
+        training_set.entity,
+        project.settings,
+        Calendar() if training_set.snapshot else calendar_of(project),
+        snapshot=is_snapshot(training_set.definitions),
+        before=champion_facts(champion) if champion else None,
+    )
+    write(project, verdict)
+    enforce(verdict)
+    return verdict
+
+
+def gate_scoring(project: Project, frame: pd.DataFrame, champion: Champion) -> Verdict:
+    """Judge the scoring set of a project by what its champion was fitted on; otherwise as :func:`gate_training`."""
+    from python_ml.quality.gate import enforce, judge_scoring
+    from python_ml.quality.records import calendar_of, champion_facts, write
+
+    verdict = judge_scoring(
+        frame,
+        champion_facts(champion),
+        project.entity,
+        project.settings,
+        calendar_of(project),
+        model=f"{champion.card.model} version {champion.version}",
+    )
+    write(project, verdict)
+    enforce(verdict)
+    return verdict
+
+
+def model_facts(frame: pd.DataFrame, card: ModelCard, features: list[Feature]) -> Facts:
+    """What the rows that a model was fitted on showed, in the columns that it uses; to be kept with the model.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        The whole training set.
+    card : ModelCard
+        Says which columns the model uses and up to which feature time it was fitted.
+    features : list of Feature
+        The registry.
+    """
+    import pandas as pd
+
+    from python_ml.quality.facts import measure
+
+    last = card.fitted_on.get("to")
+    rows = frame if last is None else frame[(frame["feature_timestamp"] <= pd.Timestamp(last)).to_numpy()]
+    columns = [column.column for column in card.columns]
+    return measure(rows, columns, features, card.entity, snapshot=last is None)

@@ -1,0 +1,192 @@
+"""Great Expectations: the one module that knows the library. Checks and a frame in, outcomes out.
+
+The library is heavy, so it is imported when a suite is validated. It gets pandas frames, never the warehouse. Nothing
+is sent anywhere: there is no project folder, no cloud, and its usage statistics are switched off.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from python_ml.quality.checks import CRITICAL, Check, Outcome
+from python_ml.reporting.words import integer, percent
+
+if TYPE_CHECKING:
+    import great_expectations as gx
+
+EXAMPLES = 5
+PART = 8  # columns that are validated together
+LONGEST_EXAMPLE = 40
+
+OF_EMPTY = ("null_rate", "empty", "key_present")
+
+# Read when the library is imported, and by versions of it that send usage statistics.
+_QUIET = {"GX_ANALYTICS_ENABLED": "false", "GX_POSTHOG_ENABLED": "false"}
+
+
+def validate(frame: pd.DataFrame, checks: Sequence[Check], name: str) -> list[Outcome]:
+    """Ask a suite of checks of a frame.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame, shape (n_rows, any)
+        With every column that the checks name, and of types that they can be asked of.
+    checks : sequence of Check, n_checks
+    name : str
+        Name of the suite.
+
+    Returns
+    -------
+    list of Outcome, n_checks
+        In the given order.
+
+    Raises
+    ------
+    RuntimeError
+        When the library could not evaluate an expectation: a defect of ours.
+    """
+    if not checks:
+        return []
+    gx = _library()
+    context = gx.get_context(mode="ephemeral")
+    # A bar of the library's own would break into the console's progress.
+    context.variables.progress_bars = _no_bars()
+    rows = (
+        context.data_sources.add_pandas("warehouse")
+        .add_dataframe_asset(name)
+        .add_batch_definition_whole_dataframe("all rows")
+    )
+    wanted = {"result_format": "BASIC", "partial_unexpected_count": EXAMPLES}
+    outcomes = {}
+    for part in _parts(checks):
+        needed = set().union(*(check.needs for check in part))
+        # The check of columns has to see all of them, but nothing in them.
+        seen = frame if any(check.name == "columns" for check in part) else frame[[c for c in frame if c in needed]]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            batch = rows.get_batch(batch_parameters={"dataframe": _plain(seen)})
+            results = batch.validate(_suite(gx, part, name), result_format=wanted).results
+        by_number = {result.expectation_config.meta["number"]: result for result in results}
+        outcomes |= {id(check): _outcome(check, by_number[number], len(frame)) for number, check in enumerate(part)}
+    return [outcomes[id(check)] for check in checks]
+
+
+def _parts(checks: Sequence[Check]) -> list[list[Check]]:
+    """Checks in parts that concern few columns each: for every expectation the library copies all it is given."""
+    by_column: dict[str | None, list[Check]] = {}
+    for check in checks:
+        by_column.setdefault(check.column, []).append(check)
+    groups = list(by_column.values())
+    starts = range(0, len(groups), PART)
+    return [[check for group in groups[start : start + PART] for check in group] for start in starts]
+
+
+def suite_document(checks: Sequence[Check], name: str) -> dict[str, Any]:
+    """The suite as Great Expectations stores it, to be kept with a run or opened elsewhere."""
+    return _suite(_library(), checks, name).to_json_dict()
+
+
+def _library() -> Any:
+    for variable, value in _QUIET.items():
+        os.environ[variable] = value
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import great_expectations as gx
+    return gx
+
+
+def _no_bars() -> Any:
+    from great_expectations.data_context.types.base import ProgressBarsConfig
+
+    return ProgressBarsConfig(globally=False)
+
+
+def _suite(gx: Any, checks: Sequence[Check], name: str) -> gx.ExpectationSuite:
+    expectations = []
+    for number, check in enumerate(checks):
+        kind = getattr(gx.expectations, "".join(part.capitalize() for part in check.expectation.split("_")))
+        column = {} if check.column is None else {"column": check.column}
+        meta = {"number": number, "check": check.id, "allowed": check.allowed}
+        expectations.append(kind(**column, **check.arguments, severity=check.severity, meta=meta))
+    return gx.ExpectationSuite(name=name, expectations=expectations)
+
+
+def _plain(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with pandas' own extension types as what they hold: the library knows numpy's and Python's."""
+    columns = {}
+    for name, values in frame.items():
+        kind = values.dtype
+        if isinstance(kind, pd.CategoricalDtype | pd.StringDtype | pd.BooleanDtype):
+            values = values.astype(object).where(values.notna(), None)
+        elif pd.api.types.is_extension_array_dtype(kind) and pd.api.types.is_numeric_dtype(kind):
+            values = values.astype("float64")
+        columns[name] = values
+    return pd.DataFrame(columns, index=frame.index, copy=False)
+
+
+def _outcome(check: Check, result: Any, rows: int) -> Outcome:
+    raised = result.exception_info
+    # One dictionary, or one for each figure that could not be computed.
+    for info in [raised] if "raised_exception" in raised else raised.values():
+        if info["raised_exception"]:
+            raise RuntimeError(f"{check.id} could not be evaluated: {info['exception_message']}")
+    found, success = result.result, bool(result.success)
+    severity = check.severity
+    if "unexpected_count" in found:
+        # Empty values are judged by null_rate; of the others, the library takes shares of those that are there.
+        judged = rows if "mostly" not in check.arguments or check.name in OF_EMPTY else rows - found["missing_count"]
+        share = found["unexpected_count"] / judged if judged else 0.0
+        if not success and check.critical_above is not None and share > check.critical_above:
+            severity = CRITICAL
+        words = _odd_rows(check, found["unexpected_count"], judged, share)
+    else:
+        seen = found["observed_value"]
+        if not success and check.critical_below is not None and seen < check.critical_below:
+            severity = CRITICAL
+        words = _observed(check, seen)
+    return Outcome(check, success, severity, words, () if success else _examples(check, found))
+
+
+def _odd_rows(check: Check, count: int, judged: int, share: float) -> str:
+    what = {
+        "null_rate": "are empty",
+        "empty": "are empty",
+        "key_present": "have no " + str(check.arguments.get("column")),
+        "key_unique": "share their key with another row",
+        "range": "lie outside",
+        "sign": "lie outside of what is possible",
+        "categories": "were not there before",
+        "type": "are of another type",
+    }[check.name]
+    of = "values" if check.name in ("range", "categories") else "rows"
+    return f"{integer(count)} of {integer(judged)} {of} ({percent(share)}) {what}"
+
+
+def _observed(check: Check, seen: Any) -> str:
+    if check.name == "columns":
+        gone = [name for name in check.arguments["column_set"] if name not in set(seen)]
+        if not gone:
+            return "all are there"
+        rest = f" and {len(gone) - EXAMPLES} more" if len(gone) > EXAMPLES else ""
+        return "missing: " + ", ".join(f"`{name}`" for name in gone[:EXAMPLES]) + rest
+    if check.name == "row_count":
+        return f"{integer(int(seen))} rows"
+    if check.name == "type":
+        return f"the column is of type {seen}"
+    return f"{'oldest' if 'min' in check.expectation else 'newest'}: {pd.Timestamp(seen).isoformat()}"
+
+
+def _examples(check: Check, found: dict[str, Any]) -> tuple[str, ...]:
+    """Some unexpected values, each once; a key's values are shown, an empty value is not."""
+    if check.name in OF_EMPTY:
+        return ()
+    shown: dict[str, None] = {}
+    for value in found.get("partial_unexpected_list") or []:
+        text = ", ".join(map(str, value.values())) if isinstance(value, dict) else str(value)
+        shown[text if len(text) <= LONGEST_EXAMPLE else text[: LONGEST_EXAMPLE - 1] + "…"] = None
+    return tuple(shown)

@@ -1,0 +1,72 @@
+"""The verdicts as one self-contained HTML page that loads nothing and runs nothing.
+
+Great Expectations' own data docs fetch scripts and styles from the net, so this page is ours.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from python_ml.quality.checks import ABOUT, SCORING, TABLES, TRAINING, Verdict, counts
+from python_ml.reporting import words
+from python_ml.reporting.report import FORBIDDEN
+from python_ml.reporting.report import TEMPLATES as REPORT_TEMPLATES
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+def render_page(verdicts: Mapping[str, Verdict], project_name: str) -> str:
+    """Render the verdicts of the last run.
+
+    Parameters
+    ----------
+    verdicts : mapping of str to Verdict
+        By suite; either may be missing.
+    project_name : str
+
+    Returns
+    -------
+    str
+        An HTML page that depends on the arguments alone. Every name and value is escaped, and the page's own policy
+        forbids scripts and every load.
+    """
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader([TEMPLATES, REPORT_TEMPLATES]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"count": words.integer, "counted": words.counted}
+    sheets = (REPORT_TEMPLATES / "report.css", TEMPLATES / "quality.css")
+    style = "\n" + "\n".join(sheet.read_text(encoding="utf-8") for sheet in sheets)
+    page = environment.get_template("quality.html.j2").render(
+        project_name=project_name,
+        style=style,
+        style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
+        sections=[_section(suite, verdicts.get(suite)) for suite in (TRAINING, SCORING)],
+        refused=[o for verdict in verdicts.values() for o in verdict.refused],
+        warned=sum(counts(verdict.outcomes)["warnings"] for verdict in verdicts.values()),
+        asked=sum(len(verdict.outcomes) for verdict in verdicts.values()),
+    )
+    return page.translate(FORBIDDEN)
+
+
+def _section(suite: str, verdict: Verdict | None) -> dict[str, Any]:
+    """What the template needs of one suite: failures first, then every check by what it looks at."""
+    found = {"suite": suite, "table": TABLES[suite], "verdict": verdict}
+    if verdict is None:
+        return found
+    groups = {name: [o for o in verdict.outcomes if o.check.name == name] for name in ABOUT}
+    return found | {
+        "counts": counts(verdict.outcomes),
+        "failed": verdict.failed,
+        "groups": [(name, ABOUT[name], asked, counts(asked)) for name, asked in groups.items() if asked],
+    }

@@ -1,0 +1,93 @@
+"""Where a project keeps what quality is judged by, and what came of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from python_ml.errors import UserError
+from python_ml.quality.checks import SCORING, TRAINING, Verdict
+from python_ml.quality.suites import Calendar, step_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from python_ml.project import Project
+    from python_ml.quality.facts import Facts
+    from python_ml.scoring.champion import Champion
+
+OBSERVATION = "silver.slv_observation_period"
+FILE, PAGE = "quality.json", "quality.html"
+SNAPSHOTS = ("static", "partial")  # scenarios whose feature time is a constant, no date
+
+
+def is_snapshot(definitions: Mapping[str, Any]) -> bool:
+    """Whether the rows of a project with these variables have no dates of their own."""
+    return definitions.get("scenario") in SNAPSHOTS
+
+
+def calendar_of(project: Project) -> Calendar:
+    """The end of the observation as the warehouse has it (else the variable), and the step between feature times."""
+    from python_ml.warehouse import connect, relation, table_exists
+
+    if is_snapshot(project.vars):
+        return Calendar()
+    end = None
+    with connect(project) as connection:
+        if table_exists(connection, OBSERVATION):
+            [(end,)] = connection.execute(
+                f"select cast(max(observation_end) as timestamp) from {relation(OBSERVATION)}"
+            ).fetchall()
+    return Calendar(end or _moment(project.vars.get("observation_end")), step_of(project.vars.get("step")))
+
+
+def _moment(text: Any) -> datetime | None:
+    return datetime.fromisoformat(str(text)) if text else None
+
+
+def champion_facts(champion: Champion) -> Facts | None:
+    """What the champion's training frame showed, from its verified files; None for a model of an older version."""
+    from python_ml.quality.facts import Facts
+
+    return None if champion.quality is None else Facts.from_json(champion.quality)
+
+
+def read(folder: Path) -> dict[str, Verdict]:
+    """The verdicts of the last run, by suite.
+
+    Raises
+    ------
+    UserError
+        When the file was written by something else.
+    """
+    path = folder / FILE
+    if not path.is_file():
+        return {}
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        return {suite: Verdict.from_dict(data[suite]) for suite in (TRAINING, SCORING) if suite in data}
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{FILE} cannot be read: {error}", where=str(path), mend="delete it; `retention quality` writes it anew"
+        ) from error
+
+
+def write(project: Project, verdict: Verdict) -> None:
+    """Put a verdict beside that of the other suite, as JSON and as a page.
+
+    A training set that is judged anew begins a new run: the scoring set that an older model was asked about is dropped.
+    """
+    from python_ml.quality.page import render_page
+
+    folder = project.reports_dir
+    verdicts = {} if verdict.suite == TRAINING else read(folder)
+    verdicts[verdict.suite] = verdict
+    folder.mkdir(parents=True, exist_ok=True)
+    document = {suite: verdicts[suite].to_dict() for suite in (TRAINING, SCORING) if suite in verdicts}
+    text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+    for name, content in ((FILE, text), (PAGE, render_page(verdicts, project.name))):
+        draft = folder / f".{name}.part"
+        draft.write_bytes(content.encode("utf-8", errors="replace"))
+        draft.replace(folder / name)
