@@ -138,7 +138,7 @@ def _typed_sql(spec: ColumnSpec) -> str:
         expression = f"nullif({expression}, {_value(spec, value)})"
     if spec.fold_case:
         expression = f"{spec.fold_case}({expression})"
-    if spec.low is not None or spec.high is not None:
+    if not spec.is_bounded and (spec.low is not None or spec.high is not None):
         bounds = [f"{name}={_plain(b)}" for name, b in (("low", spec.low), ("high", spec.high)) if b is not None]
         capped = f"{{{{ customer_retention.capped({as_argument(expression)}, {', '.join(bounds)}) }}}}"
         expression = f"cast({capped} as {'bigint' if spec.type == 'integer' else f'decimal(18, {spec.scale})'})"
@@ -236,7 +236,19 @@ def _checks(source: SourceSpec, columns: list[BronzeColumn]) -> list[dict[str, s
         if source.plausible_from is not None:
             bounds = f", '{source.plausible_from}', '{source.plausible_to}'"
         conditions["implausible"] = f"customer_retention.implausible_time('{source.own_time.name}'{bounds})"
-    return [{"when": when, "reason": named[part]} for part, when in conditions.items()]
+    checks = [{"when": when, "reason": named[part]} for part, when in conditions.items()]
+    for column in columns:
+        spec = column.spec
+        if spec.must_be_readable and spec.name in raw_text:
+            when = f"'{raw_text[spec.name]} is not null and {spec.name} is null'"
+            checks.append({"when": when, "reason": f"unreadable {spec.name}"})
+    for column in columns:
+        spec = column.spec
+        if spec.is_bounded:
+            beyond = [f"{spec.name} < {_plain(spec.low)}"] if spec.low is not None else []
+            beyond += [f"{spec.name} > {_plain(spec.high)}"] if spec.high is not None else []
+            checks.append({"when": f"'{' or '.join(beyond)}'", "reason": f"{spec.name} out of range"})
+    return checks
 
 
 def _known_at(source: SourceSpec) -> str:

@@ -67,8 +67,9 @@ def package_files() -> dict[str, str]:
 def install_package(project: Path) -> None:
     """Put the package of a project where ``dbt deps`` would; one that is there stays."""
     target, installed = project / "packages" / PACKAGE, project / "dbt_packages" / PACKAGE
-    if installed.exists():
+    if installed.exists() or not target.is_dir():
         return
+    installed.unlink(missing_ok=True)  # a link that leads nowhere
     installed.parent.mkdir(exist_ok=True)
     try:
         installed.symlink_to(Path(os.path.relpath(target, installed.parent)), target_is_directory=True)

@@ -89,7 +89,9 @@ def _column(column: ColumnSpec) -> tuple[str, str, str, str, str]:
         f"{word} {value:g}" for word, value in (("at least", column.low), ("at most", column.high)) if value is not None
     ]
     if bounds:
-        steps.append(" and ".join(bounds))
+        steps.append(" and ".join(bounds) + (", else quarantined" if column.is_bounded else ""))
+    if column.must_be_readable:
+        steps.append("quarantined where it cannot be read")
     if column.is_dropped:
         steps.append("dropped")
     kind = f"decimal(18, {column.scale})" if column.type == "decimal" else column.type

@@ -49,7 +49,9 @@ class ColumnSpec:
     fold_case : str
         ``lower`` or ``upper`` where texts that differ only in case are to become one.
     low, high : float or None
-        Bounds to which values beyond them are set.
+        Bounds to which values beyond them are set; with ``is_bounded``, their rows are quarantined instead.
+    must_be_readable : bool
+        Whether a row whose value cannot be read is quarantined.
     is_dropped : bool
         Whether nothing after the checked rows has it.
     """
@@ -72,6 +74,8 @@ class ColumnSpec:
     fold_case: str = ""
     low: float | None = None
     high: float | None = None
+    is_bounded: bool = False
+    must_be_readable: bool = False
     is_dropped: bool = False
 
     @property

@@ -10,7 +10,7 @@ from typing import Any
 from python_ml.onboarding import descriptions, static_findings, static_gold
 from python_ml.onboarding.bronze_sql import BronzeModel, bronze_model
 from python_ml.onboarding.generation import _environment
-from python_ml.onboarding.naming import comment_text, yaml_text
+from python_ml.onboarding.naming import comment_text
 from python_ml.onboarding.package import package_files
 from python_ml.onboarding.static import StaticSpec
 from python_ml.onboarding.writing import create
@@ -66,7 +66,8 @@ def render_static(static: StaticSpec) -> dict[str, str]:
         "features": static.features,
         "scenario": static.scenario,
         "target": static.target_column,
-        "churned_values": json.dumps([yaml_text(v) for v in static.target.leaving], ensure_ascii=False),
+        # dbt does not render what stands under vars
+        "churned_values": json.dumps(list(static.target.leaving), ensure_ascii=False),
         "model_input": spec.model_input,
         "excluded": [(name, comment_text(reason)) for name, reason in static.excluded.items()],
         "seen_sql": _seen_sql(static),

@@ -215,6 +215,7 @@ def _types(draft: Draft, name: str) -> None:
                 scale=column.scale if given.scale is None else given.scale,
                 style=given.written or "plain",
                 formats=tuple(given.formats),
+                must_be_readable=given.unreadable == "quarantine",
             )
     source = draft.sources[name]
     texts = {c.name for c in source.columns if c.type == "text"} - {
@@ -255,7 +256,8 @@ def _cleaning(draft: Draft) -> None:
         if column.type not in ("integer", "decimal"):
             draft.miss(entry, f"{column.name} is not read as a number")
             continue
-        draft.change_column(source, column, low=entry.given.low, high=entry.given.high)
+        bounded = entry.given.then == "quarantine"
+        draft.change_column(source, column, low=entry.given.low, high=entry.given.high, is_bounded=bounded)
 
 
 def _copies(draft: Draft, source: SourceSpec) -> None:

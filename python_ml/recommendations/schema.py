@@ -32,12 +32,16 @@ Text = Annotated[str, BeforeValidator(_text)]
 
 
 class ReadAs(Parameters):
-    """``read_as``: the type that a column of text is read as; formats are strftime patterns, empty for ISO 8601."""
+    """``read_as``: the type that a column of text is read as; formats are strftime patterns, empty for ISO 8601.
+
+    A row whose value cannot be read has null there, or goes to quarantine.
+    """
 
     type: Literal["integer", "decimal", "boolean", "timestamp"]
     scale: int | None = Field(None, ge=0, le=18)
     written: Literal["plain", "decimal_comma", "grouped"] | None = None
     formats: list[str] = []
+    unreadable: Literal["null", "quarantine"] = "null"
 
 
 class Key(Parameters):
@@ -57,11 +61,12 @@ class NullValues(Parameters):
 
 
 class Cap(Parameters):
-    """``cap``: values beyond the bounds are set to them."""
+    """``cap``: values beyond the bounds are set to them, or their rows go to quarantine."""
 
     low: float | None = None
     high: float | None = None
     fitted_before: Text | None = None
+    then: Literal["cap", "quarantine"] = "cap"
 
     @model_validator(mode="after")
     def _in_order(self) -> Cap:
@@ -100,9 +105,10 @@ class Setting(Parameters):
 
 
 class Aggregates(Parameters):
-    """``measure``: how a value is aggregated over windows."""
+    """``measure``: how a value is aggregated, and over which of the table's windows if not over all."""
 
     aggregates: list[str] = Field(min_length=1)
+    windows: list[str] | None = Field(None, min_length=1)
 
     @field_validator("aggregates")
     @classmethod

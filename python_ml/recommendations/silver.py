@@ -249,7 +249,14 @@ def _choose_measures(draft: Draft, source: SourceSpec) -> None:
         for measure in measures:
             entry = draft.wanted("silver", table, "measure", measure.name)
             if entry is not None:
-                kept.append(replace(measure, aggregates=tuple(entry.given.aggregates)))
+                windows = entry.given.windows
+                kept.append(
+                    replace(
+                        measure,
+                        aggregates=tuple(entry.given.aggregates),
+                        windows=measure.windows if windows is None else tuple(windows),
+                    )
+                )
         return tuple(kept)
 
     measures = chosen(source.name, source.measures)
@@ -279,6 +286,8 @@ def _choose_windows(draft: Draft) -> None:
     for entry in draft.accepted("silver", "window"):
         if entry.table not in chosen:
             draft.miss(entry, f"no features are made of {entry.table}")
+    for name, windows in chosen.items():
+        _within(draft, draft.sources[name], windows)
     activity = next(iter(draft.sources))
     common = chosen.get(activity) or next(iter(chosen.values()), draft.project.windows)
     for name, windows in chosen.items():
@@ -287,6 +296,21 @@ def _choose_windows(draft: Draft) -> None:
         replace(d, value=", ".join(common)) if d.name == "windows" else d for d in draft.project.decisions
     )
     draft.project = replace(draft.project, windows=common, decisions=decisions)
+
+
+def _within(draft: Draft, source: SourceSpec, windows: tuple[str, ...]) -> None:
+    """Keep measures to windows that their table has."""
+    kept = []
+    for measure in source.measures:
+        if measure.windows is not None:
+            some = tuple(w for w in measure.windows if w in windows)
+            if not some:
+                entry = draft.wanted("silver", source.name, "measure", measure.name)
+                draft.miss(entry, f"none of its windows is one of {source.name}")
+                continue
+            measure = replace(measure, windows=some)
+        kept.append(measure)
+    draft.change(source, measures=tuple(kept))
 
 
 def _choose_attributes(draft: Draft) -> None:
