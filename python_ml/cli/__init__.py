@@ -18,6 +18,8 @@ COMMANDS = {
     "generate": ("python_ml.cli.generate", "Write the project again, as its recommendations say."),
     "run": ("python_ml.cli.run", "Build, train, score and report: the whole way."),
     "build": ("python_ml.cli.build", "Build and test the warehouse with dbt."),
+    "leakage": ("python_ml.cli.leakage", "Look for columns and rows that know the outcome."),
+    "quality": ("python_ml.cli.quality", "Ask whether rows are fit to be learnt from and scored."),
     "train": ("python_ml.cli.train", "Train, compare and register churn models."),
     "score": ("python_ml.cli.score", "Score customers with the champion, with reasons."),
     "report": ("python_ml.cli.report", "Write reports/index.html from the last run."),

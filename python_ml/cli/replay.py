@@ -20,13 +20,15 @@ if TYPE_CHECKING:
 def command(project: Project, console: Console, times: tuple[str, ...]) -> None:
     """Rebuild feature times from data cut off there and compare, value for value.
 
-    Without --as-of, the first, the middle and the last stored feature time are replayed.
+    Without --as-of, the first, the middle and the last stored feature time are replayed. The outcome is kept, and
+    speaks in `retention leakage` for as long as these features stand.
 
     \b
     Example: retention replay --as-of 2025-03-01
 
     Exit code 3 when a row or value differs; the columns are named.
     """
+    from python_ml.leakage.replays import store_replays
     from python_ml.replay import feature_times, replay
 
     moments = [parse_time(text, "--as-of") for text in times]
@@ -39,6 +41,7 @@ def command(project: Project, console: Console, times: tuple[str, ...]) -> None:
     for moment in moments:
         with console.step(f"Replaying {moment}"):
             outcomes.append(replay(project, moment, console))
+    store_replays(project, outcomes)
     for table in outcomes[0].uncut:
         console.warn(f"{table} is declared static, so it was not cut.")
     lines = [

@@ -11,82 +11,110 @@ from python_ml.cli.options import Console, project_options
 if TYPE_CHECKING:
     import pandas as pd
 
+    from python_ml.leakage.gate import LeakageCheck
     from python_ml.project import Project
 
 TRUTH_TABLE = "raw.raw_sim__true_hazard"
 
 
 @click.command("train")
+@click.option("--snapshot", metavar="ID", help="Train on a snapshot (`retention snapshot list`), not on the warehouse.")
 @project_options
-def command(project: Project, console: Console) -> None:
+def command(project: Project, console: Console, snapshot: str | None) -> None:
     """Train, compare and register churn models.
 
     Reads gold.gld_training_set, splits it by time, fits every model that retention.yml enables, registers the
     best by validation as `champion`, and writes reports/metrics.json, predictions.parquet and drivers.parquet.
     A snapshot without feature times is measured by cross-validation instead.
 
-    Exit code 3 when a table with a target has a column that most likely knows the outcome; it is named.
+    With --snapshot, rows, features and definitions are those of a training snapshot, verified while it is read: with
+    the same retention.yml, models and metrics are the same, whatever has become of the warehouse. Either way the run
+    in MLflow records the SHA-256 of the rows.
+
+    Exit code 3 when a column most likely knows the outcome (see `retention leakage`) or the rows fail a critical
+    quality check (see `retention quality`); it is named. Also when the snapshot is not what it was when it was made.
 
     \b
-    Example: retention train --project-dir my_shop
+    Examples:
+      retention train --project-dir my_shop
+      retention train --snapshot 3
     """
     from python_ml.training.reports import summary
 
-    metrics = train(project, console)
+    metrics = train(project, console, snapshot)
     console.result(summary(metrics), metrics)
 
 
-def train(project: Project, console: Console) -> dict[str, Any]:
-    """Train on the project's warehouse and register the champion; return what ``metrics.json`` holds.
+def train(project: Project, console: Console, snapshot: str | None = None) -> dict[str, Any]:
+    """Train on the project's warehouse, or on a snapshot, and register the champion.
+
+    Returns
+    -------
+    dict
+        What ``metrics.json`` holds.
 
     Raises
     ------
     UserError
         When the data or the settings cannot give a model.
     GateError
-        When a column most likely knows the outcome.
+        When a column most likely knows the outcome, a critical quality check fails, or the snapshot was changed.
     """
-    settings, entity = project.settings, project.entity  # a mistake in either file shows before the heavy work
+    settings, _ = project.settings, project.entity  # a mistake in either file shows before the heavy work
 
-    from python_ml.registry import feature_registry
-    from python_ml.warehouse import read_table
+    from python_ml.training.dataset import read_snapshot, read_training_set
 
-    features = feature_registry(project)
-    with console.step("Reading the training set"):
-        frame = read_table(project, "gold.gld_training_set")
-        truth = read_truth(project)
+    with console.step(f"Reading snapshot {snapshot}" if snapshot else "Reading the training set"):
+        training_set = read_snapshot(project, snapshot) if snapshot else read_training_set(project)
+        truth = read_truth(project, training_set.entity) if project.warehouse_path.is_file() else None
 
+    from python_ml.quality import gate_training
+
+    with console.step("Checking the quality of the training set"):
+        quality = gate_training(project, training_set)
+
+    from python_ml.leakage.replays import stored_replays
+    from python_ml.leakage.table import store_findings
     from python_ml.training.reports import write_reports
     from python_ml.training.tracking import record
     from python_ml.training.trainer import train_models
 
+    def keep(check: LeakageCheck) -> None:
+        if project.warehouse_path.is_file():  # a snapshot may outlive it
+            store_findings(project, check, training_set.sha256)
+
+    definitions = training_set.definitions
     with console.step("Training"):
         result = train_models(
-            frame,
-            features,
-            entity,
+            training_set.frame,
+            training_set.features,
+            training_set.entity,
             settings,
             truth=truth,
-            label={name: _text(project.vars.get(name)) for name in ("horizon", "gap")},
-            scenario=_text(project.vars.get("scenario")),
+            label={name: _text(definitions.get(name)) for name in ("horizon", "gap")},
+            scenario=_text(definitions.get("scenario")),
+            replays=[] if snapshot else stored_replays(project),
+            on_leakage=keep,
             progress=lambda message: console.note(f"  {message}"),
         )
+    result.metrics["warnings"] += quality.warnings()
     with console.step("Recording the run in MLflow"):
         registration = record(
             result,
+            training_set,
+            settings,
             tracking_uri=project.tracking_uri,
             root=project.root,
             project_name=project.name,
             experiment=settings.mlflow.experiment or project.name,
-            source=str(project.warehouse_path),
         )
-    metrics = write_reports(result, registration, project.reports_dir)
+    metrics = write_reports(result, training_set, registration, project.reports_dir)
     for warning in metrics["warnings"]:
         console.warn(warning)
     return metrics
 
 
-def read_truth(project: Project) -> pd.DataFrame | None:
+def read_truth(project: Project, entity: str) -> pd.DataFrame | None:
     """True churn probabilities of a simulated world, or None in a real one.
 
     Returns
@@ -99,7 +127,7 @@ def read_truth(project: Project) -> pd.DataFrame | None:
     with connect(project) as connection:
         if not table_exists(connection, TRUTH_TABLE):
             return None
-        key = quote(project.entity)
+        key = quote(entity)
         return connection.execute(
             f"select {key}, cast(as_of as timestamp) as feature_timestamp, "
             f"cast(churn_probability_30d as double) as probability from {relation(TRUTH_TABLE)}"

@@ -10,24 +10,25 @@ import numpy as np
 import pandas as pd
 
 from python_ml.errors import UserError
+from python_ml.leakage.gate import LeakageCheck, registered_risks, usable
 from python_ml.scoring.card import ModelCard, describe_columns
 from python_ml.scoring.contributions import contributions, linear_background
 from python_ml.training.baselines import oracle_score, recency_score
 from python_ml.training.calibration import fit_calibrated, out_of_fold, probabilities, sigmoid_of
 from python_ml.training.columns import Column, informative, model_input, prepared_as, typed_columns
-from python_ml.training.cross_validation import SNAPSHOTS, SnapshotSplit, cross_validate
-from python_ml.training.dataset import TRAINING_SET, check_training_set, dataset_digest
-from python_ml.training.exclusions import check_leaks, registered_risks, usable
+from python_ml.training.cross_validation import SnapshotSplit, cross_validate
+from python_ml.training.dataset import TRAINING_SET
 from python_ml.training.folds import affordable_folds, customer_folds
 from python_ml.training.metrics import RANKING_METRICS, evaluate
 from python_ml.training.pipelines import check_parameters
+from python_ml.training.preparation import prepare
 from python_ml.training.selection import choose_champion, distrust, no_signal, result_warnings
-from python_ml.training.split import TemporalSplit, temporal_split
-from python_ml.training.supplied_split import supplied_split
+from python_ml.training.split import TemporalSplit
 
 if TYPE_CHECKING:
     from sklearn.ensemble import StackingClassifier
 
+    from python_ml.leakage.replays import StoredReplay
     from python_ml.registry import Feature
     from python_ml.settings import Settings
 
@@ -58,8 +59,6 @@ class TrainingResult:
         Some inputs of the champion, and what MLflow's signature is made from.
     dataset : pandas.DataFrame
         The labelled rows in their canonical order.
-    digest : str
-        SHA-256 over ``dataset``: names, types, values.
     """
 
     champion: str
@@ -71,7 +70,6 @@ class TrainingResult:
     parameters: dict[str, dict[str, Any]]
     example: pd.DataFrame
     dataset: pd.DataFrame
-    digest: str
 
 
 def train_models(
@@ -83,6 +81,8 @@ def train_models(
     truth: pd.DataFrame | None = None,
     label: dict[str, str | None] | None = None,
     scenario: str | None = None,
+    replays: Sequence[StoredReplay] = (),
+    on_leakage: Callable[[LeakageCheck], object] = lambda check: None,
     progress: Callable[[str], None] = lambda message: None,
 ) -> TrainingResult:
     """Split by time, fit and calibrate every enabled model, measure, and choose a champion.
@@ -91,7 +91,7 @@ def train_models(
     whose labels were known before the test period, for the test metrics. The champion is the second fit.
 
     A snapshot without feature times is not split: its metrics come from cross-validation, and the champion is
-    fitted on all rows. In any table with a target, a column that is likely to know the outcome stops the training.
+    fitted on all rows. A column that is likely to know the outcome stops the training (:mod:`python_ml.leakage`).
 
     Parameters
     ----------
@@ -109,6 +109,10 @@ def train_models(
         ``horizon`` and ``gap`` in words, for the model card.
     scenario : str, optional
         ``static`` or ``partial`` for a snapshot; ``production`` or ``derived`` for a table whose rows have times.
+    replays : sequence of StoredReplay
+        What replays have shown of these features.
+    on_leakage : callable, optional
+        Told what the leakage probes found, before it can stop the training.
     progress : callable, optional
         Told what is being done.
 
@@ -117,22 +121,14 @@ def train_models(
     UserError
         When the data or the settings cannot give a model; says what to mend.
     GateError
-        When a table with a target has a column that is likely to know the outcome, and nobody left it out or
-        accepted it.
+        When a column is likely to know the outcome, and nobody left it out or accepted it.
     """
     training = settings.training
     check_parameters(settings)
-    check_training_set(training_set, entity)
-    frame = training_set.sort_values(["feature_timestamp", entity], kind="stable").reset_index(drop=True)
-    churned = frame["churned"].astype(int).to_numpy()
-    crossed = scenario in SNAPSHOTS or (scenario is not None and frame["feature_timestamp"].nunique() == 1)
-    leakage = check_leaks(frame, features, churned, settings) if scenario is not None else None
-    split = SnapshotSplit.of(frame, scenario, training.cross_validation.folds) if crossed else None
-    if split is None and training.split.column:
-        where = settings.where("training", "split", "column")
-        split = supplied_split(frame, training.split.column, entity, where)
-    elif split is None:
-        split = temporal_split(frame, training.split, where=settings.where("training", "split"))
+    prepared = prepare(training_set, features, entity, settings, scenario=scenario, replays=replays)
+    on_leakage(prepared.leakage)
+    prepared.leakage.enforce()
+    frame, churned, split, crossed = prepared.frame, prepared.churned, prepared.split, prepared.crossed
     run = TrainingRun(frame, usable(features, settings), entity, settings, split, churned, progress)
 
     probability = {"validation": {}, "test": {}}
@@ -157,7 +153,7 @@ def train_models(
     warnings = [
         *([nothing] if (nothing := no_signal(judged["test"][champion])) else []),
         *split.warnings,
-        *(leakage.warnings if leakage else []),
+        *prepared.leakage.warnings,
         *registered_risks(features, [column.name for column in card.columns]),
         *result_warnings(
             judged["test"][champion],
@@ -174,7 +170,7 @@ def train_models(
         "split": split.describe(frame),
         "warnings": warnings,
         "no_signal": nothing,
-        "not_trusted_because": distrust(judged["test"][champion], leakage.accepted if leakage else []),
+        "not_trusted_because": distrust(judged["test"][champion], prepared.leakage.accepted),
         "data": {
             "customers": int(frame[entity].nunique()),
             "rows": len(frame),
@@ -183,8 +179,7 @@ def train_models(
             "base_rate": float(churned.mean()),
         },
     }
-    if leakage is not None:
-        metrics["leakage"] = leakage.to_dict()
+    metrics["leakage"] = prepared.leakage.to_dict()
     for name, parts in baseline_scores.items():
         for part, scores in parts.items():
             probability[part][name] = scores
@@ -198,7 +193,6 @@ def train_models(
         parameters={name: dict(fit.estimators_[0][-1].get_params()) for name, fit in fits.items()},
         example=run.inputs.loc[split.fit, [column.name for column in card.columns]].head(5),
         dataset=frame,
-        digest=dataset_digest(frame),
     )
 
 

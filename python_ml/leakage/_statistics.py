@@ -1,0 +1,230 @@
+"""Areas under the ROC curve with intervals by customer, also within strata; and how surprising a share is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+
+CONFIDENCE = 0.95
+BINS, CATEGORIES = 50, 200
+REPEATED = 5  # rows per distinct value from which on the values of a number may be looked at one by one
+DRAWN = 10  # rows of the base rate that the rate of each group is drawn towards
+
+
+@dataclass(frozen=True)
+class Area:
+    """An area under the ROC curve.
+
+    Attributes
+    ----------
+    value : float
+        NaN where nothing can be compared.
+    error : float
+        Standard error, by customer.
+    """
+
+    value: float
+    error: float
+
+    def bounds(self, tests: int = 1) -> tuple[float, float]:
+        """The 95 % interval; with several ``tests``, one that holds for all of them together (Bonferroni)."""
+        width = NormalDist().inv_cdf(1 - (1 - CONFIDENCE) / (2 * max(tests, 1))) * self.error
+        return max(self.value - width, 0.0), min(self.value + width, 1.0)
+
+    @property
+    def low(self) -> float:
+        """Lower end of the 95 % interval."""
+        return self.bounds()[0]
+
+    @property
+    def high(self) -> float:
+        """Upper end of the 95 % interval."""
+        return self.bounds()[1]
+
+    @property
+    def turned(self) -> Area:
+        """The area of the opposite order."""
+        return Area(1 - self.value, self.error)
+
+    @property
+    def words(self) -> str:
+        """``0.912 [0.900, 0.924]``."""
+        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+
+
+NOTHING = Area(float("nan"), 0.0)
+
+
+def area(
+    scores: np.ndarray, churned: np.ndarray, clusters: np.ndarray | None = None, strata: np.ndarray | None = None
+) -> Area:
+    """Probability that a leaver has a higher score than a stayer, ties counting half.
+
+    The variance is that of the two-sample U-statistic with its parts added up within clusters (Obuchowski,
+    "Nonparametric analysis of clustered ROC curve data", Biometrics 1997).
+
+    Parameters
+    ----------
+    scores : numpy.ndarray of float, shape (n_rows,)
+        Without NaN.
+    churned : numpy.ndarray of float, shape (n_rows,)
+        0 or 1.
+    clusters : numpy.ndarray of int, shape (n_rows,), optional
+        Number of the customer of each row, from 0; default: each row is a customer.
+    strata : numpy.ndarray of int, shape (n_rows,), optional
+        Only leavers and stayers of the same stratum are compared.
+    """
+    order = np.argsort(scores, kind="stable") if strata is None else np.lexsort((scores, strata))
+    s, left = scores[order], churned[order]
+    starts = np.ones(len(s), dtype=bool)
+    starts[1:] = s[1:] != s[:-1]
+    new = np.zeros(len(s), dtype=bool)
+    new[:1] = True
+    if strata is not None:
+        group = strata[order]
+        new[1:] = group[1:] != group[:-1]
+        starts |= new
+    tie, stratum = np.cumsum(starts) - 1, np.cumsum(new) - 1
+    stayed = 1 - left
+    # Leavers and stayers per stratum, and those of the same stratum below each row, ties counting half.
+    leavers, stayers = np.bincount(stratum, left), np.bincount(stratum, stayed)
+    pairs = float(leavers @ stayers)
+    if not pairs:
+        return NOTHING
+    below = {}
+    for name, is_in, total in (("stayed", stayed, stayers), ("left", left, leavers)):
+        of_tie = np.bincount(tie, is_in)
+        earlier = np.concatenate([[0.0], np.cumsum(total)[:-1]])
+        below[name] = (np.cumsum(of_tie) - of_tie / 2)[tie] - earlier[stratum]
+    won = np.where(left == 1, below["stayed"], leavers[stratum] - below["left"])
+    value = float(won[left == 1].sum() / pairs)
+    influence = won - value * np.where(left == 1, stayers[stratum], leavers[stratum])
+    if clusters is not None:
+        influence = np.bincount(clusters[order], influence)
+        influence = influence[influence != 0]
+    count = max(len(influence), 2)
+    return Area(value, float(np.sqrt((influence**2).sum() * count / (count - 1)) / pairs))
+
+
+def halves(clusters: np.ndarray | None, rows: int) -> np.ndarray:
+    """Deal rows into two halves by chance, all rows of a customer into the same one."""
+    rng = np.random.default_rng(0)
+    if clusters is None:
+        return rng.permutation(rows) % 2
+    return (rng.permutation(int(clusters.max()) + 1) % 2)[clusters]
+
+
+def blank(values: np.ndarray) -> np.ndarray:
+    """Where a column is empty, shape (n_rows,)."""
+    if values.dtype.kind == "f":
+        return ~np.isfinite(values)
+    return np.fromiter((v is None or v != v or v == "" for v in values), dtype=bool, count=len(values))
+
+
+def groups(values: np.ndarray) -> list[np.ndarray]:
+    """Ways of putting rows into groups by a column: bins of a number, and its values where they repeat; categories."""
+    empty = blank(values)
+    present = values[~empty]
+    if values.dtype.kind != "f":
+        return [_ranked(empty, present.astype(str), CATEGORIES)]
+    if not len(present):
+        return []
+    edges = np.unique(np.quantile(present, np.linspace(0, 1, BINS + 1)[1:-1]))
+    binned = np.zeros(len(values), dtype=int)
+    binned[~empty] = 1 + np.searchsorted(edges, present, side="left")
+    found = [binned]
+    distinct = len(np.unique(present))
+    if BINS < distinct <= len(present) / REPEATED:
+        found.append(_ranked(empty, present, distinct))
+    return found
+
+
+def _ranked(empty: np.ndarray, present: np.ndarray, most: int) -> np.ndarray:
+    """Number of each value by how common it is, 0 for none; beyond ``most``, they share the last."""
+    found = np.zeros(len(empty), dtype=int)
+    _, codes, counts = np.unique(present, return_inverse=True, return_counts=True)
+    place = np.empty(len(counts), dtype=int)
+    place[np.argsort(-counts, kind="stable")] = np.arange(len(counts))
+    found[~empty] = 1 + np.minimum(place[codes], most)
+    return found
+
+
+def rates(group: np.ndarray, churned: np.ndarray, half: np.ndarray) -> np.ndarray:
+    """Rate of each row's group, learnt on the other half of the rows and drawn towards the base rate."""
+    scores = np.empty(len(group))
+    width = int(group.max()) + 1
+    for part in (0, 1):
+        learn, apply = half != part, half == part
+        n = np.bincount(group[learn], minlength=width)
+        left = np.bincount(group[learn], weights=churned[learn], minlength=width)
+        base = churned[learn].mean() if learn.any() else churned.mean()
+        scores[apply] = ((left + DRAWN * base) / (n + DRAWN))[group[apply]]
+    return scores
+
+
+def power(
+    values: np.ndarray,
+    churned: np.ndarray,
+    clusters: np.ndarray | None = None,
+    strata: np.ndarray | None = None,
+    half: np.ndarray | None = None,
+) -> tuple[Area, np.ndarray]:
+    """How well one column alone ranks leavers above stayers, and the scores by which it does.
+
+    By its rank (either way), or by the churn rate of its bins, values or categories, whichever is more. These rates
+    are learnt on one half of the customers and used on the other, so that a column of noise with many values stays
+    near 0.5.
+    """
+    half = halves(clusters, len(values)) if half is None else half
+    candidates = [rates(group, churned, half) for group in groups(values)]
+    if values.dtype.kind == "f":
+        candidates.insert(0, filled(values))
+    best, scores = Area(0.5, 0.0), np.zeros(len(values))
+    for candidate in candidates:
+        found = area(candidate, churned, clusters, strata)
+        if found.value != found.value:
+            continue
+        # The rates of groups have one direction only: that of the rates.
+        if candidate is candidates[0] and values.dtype.kind == "f" and found.value < 0.5:
+            found, candidate = found.turned, -candidate
+        if found.value > best.value:
+            best, scores = found, candidate
+    return best, scores
+
+
+def filled(values: np.ndarray) -> np.ndarray:
+    """A number with its median where it is empty."""
+    present = np.isfinite(values)
+    return np.where(present, values, np.median(values[present]) if present.any() else 0.0)
+
+
+def ranked(values: np.ndarray) -> np.ndarray:
+    """Ranks from 1, the mean of those that are tied."""
+    _, codes, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return (np.cumsum(counts) - (counts - 1) / 2)[codes]
+
+
+def association(values: np.ndarray, churned: np.ndarray) -> tuple[str, float]:
+    """Strength of the association with the outcome: correlation of ranks for numbers, Cramér's V for categories."""
+    if values.dtype.kind == "f":
+        ranks = ranked(filled(values))
+        if np.ptp(ranks) == 0:
+            return "rank correlation", 0.0
+        return "rank correlation", float(np.corrcoef(ranks, churned)[0, 1])
+    group = groups(values)[0]
+    n = np.bincount(group)
+    left = np.bincount(group, churned, minlength=len(n))
+    base = churned.mean()
+    kept = n > 0
+    chi = (((left - n * base)[kept]) ** 2 / (n[kept] * base * (1 - base))).sum()
+    return "Cramér's V", float(np.sqrt(min(chi / len(values), 1.0)))
+
+
+def surprise(hits: float, of: float, expected: float) -> float:
+    """Probability of at least so many ``hits`` of so many rows, where each has the ``expected`` one."""
+    from scipy.special import bdtrc
+
+    least = np.floor(hits + 1e-9) - 1
+    return 1.0 if least < 0 else float(bdtrc(least, int(np.ceil(of)), min(max(expected, 1e-9), 1 - 1e-9)))

@@ -1,0 +1,27 @@
+"""Words in column names that make a probe look closer. Names are hints: figures decide."""
+
+from __future__ import annotations
+
+
+def words_of(name: str) -> set[str]:
+    """The words of a column's name, lower case."""
+    from python_ml.onboarding.naming import words
+
+    return set(words(name))
+
+
+def _vocabulary(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+IDENTIFIERS = _vocabulary("id ids no nr num number row rows index idx seq sequence key uuid guid hash record serial")
+DEPARTURES = _vocabulary(
+    "churn churned attrition attrited cancel cancelled canceled cancellation closed closing closure left leave leaver "
+    "leaving terminated termination deactivated deactivation exited exit quit lapsed ended unsubscribed winback "
+    "outcome lost retained retention end ends until expiry expired"
+)
+STATES = _vocabulary("status state reason stage flag active inactive")
+# Aggregates that describe what lies before a feature time; a difference or a shifted window is none of them.
+LOOKING_BACK = _vocabulary(
+    "count sum mean min max variance stddev slope first last nunique mode entropy any all share days_since_last"
+)

@@ -1,0 +1,140 @@
+"""Every probe in turn, on a training set or on single columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from python_ml.leakage import _encoding, _identifiers, _lags, _names, _patterns, _rows, _separation, _temporal
+from python_ml.leakage._finding import SEVERITIES, Finding, Leak, verdicts
+from python_ml.leakage._separation import LIMIT
+from python_ml.leakage._subject import Subject
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from python_ml.leakage._rows import Parts
+    from python_ml.leakage.replays import StoredReplay
+    from python_ml.registry import Feature
+
+# What each probe asks. Those that concern rows have no column to leave out, and are accepted by their own name.
+PROBES = {
+    "single_feature_auc": "How well does the column alone rank leavers?",
+    "separation": "Does the column alone (nearly) equal the outcome?",
+    "post_outcome_missing": "Is it empty or zero for leavers only?",
+    "pure_value": "Has one of its values (nearly) only leavers?",
+    "frozen": "Does it stand still for leavers only?",
+    "companion": "Is it empty or zero wherever a critical column is?",
+    "future_time": "Does it hold times, or days since times, that were still to come?",
+    "replay": "Did a replay from data cut off at the feature time give other values?",
+    "foreknowledge": "Does it know who leaves long before that was decided?",
+    "power_jump": "Does its power appear only as the outcome nears?",
+    "past_over_future": "Does it tell the outcome before its feature time better than the one after?",
+    "future_echo": "Does it show now what another column shows at the next feature time?",
+    "target_encoding": "Is it a rate of the outcome over the very rows that it is to predict?",
+    "identifier": "Does it number or name customers, and rank them all the same?",
+    "proxy_name": "Is it called like an outcome, and behaves like one?",
+    "label_order": "Was an outcome known before the features?",
+    "replay_population": "Did a replay give other customers at risk?",
+    "replay_identical": "Which feature times were rebuilt exactly?",
+    "duplicate_rows": "Do customers stand there twice, under other keys?",
+    "entity_overlap": "Are customers on both sides of the split?",
+    "split_overlap": "Do training labels reach into the test period?",
+}
+ROW_PROBES = (
+    "label_order",
+    "replay_population",
+    "replay_identical",
+    "duplicate_rows",
+    "entity_overlap",
+    "split_overlap",
+)
+
+
+def probe_training_set(
+    frame: pd.DataFrame,
+    features: Sequence[Feature],
+    entity: str,
+    *,
+    dated: bool,
+    limit: float = LIMIT,
+    parts: Parts | None = None,
+    replays: Sequence[StoredReplay] = (),
+    seed: int = 0,
+) -> list[Finding]:
+    """Look at every feature of a training set, also at those that models leave out.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame, n_rows rows
+        The entity, ``feature_timestamp``, ``label_timestamp``, ``churned`` (0 or 1) and the features. Of more than
+        200,000 rows, all rows of customers who are drawn by chance are looked at.
+    features : sequence of Feature
+        The registry.
+    entity : str
+        Key column.
+    dated : bool
+        Whether feature times are times, which a snapshot's are not.
+    limit : float
+        AUC from which on a single column is not believed.
+    parts : Parts, optional
+        How the rows are split.
+    replays : sequence of StoredReplay
+        What replays have shown.
+    seed : int
+
+    Returns
+    -------
+    list of Finding
+        The worst first; of every feature at least one, with its figures.
+    """
+    subject = Subject.of(frame, features, entity, dated=dated, seed=seed)
+    found = list(_temporal.probe(subject, replays))
+    if subject.has_enough:
+        found += _of_columns(subject, limit)
+        found += _lags.probe(subject)
+        found += _encoding.probe(subject)
+        found += _identifiers.probe(subject)
+    found += _rows.duplicates(subject)
+    if parts is not None:
+        found += _rows.overlap(frame, entity, parts)
+    return sorted(found, key=_worst_first)
+
+
+def find_leaks(
+    names: Iterable[str],
+    values_of: Callable[[str], np.ndarray],
+    churned: np.ndarray,
+    limit: float = LIMIT,
+) -> list[Leak]:
+    """Look at columns one by one, where rows have neither times nor customers.
+
+    Parameters
+    ----------
+    names : iterable of str
+    values_of : callable
+        Values of a column, shape (n_rows,): floats with NaN, or objects with None or NaN.
+    churned : numpy.ndarray, shape (n_rows,)
+        0 or 1.
+    limit : float
+        AUC from which a single column is critical.
+
+    Returns
+    -------
+    list of Leak
+        Critical ones first, then by AUC; columns bound to a critical one come last.
+    """
+    subject = Subject(tuple(names), values_of, np.asarray(churned, dtype=float))
+    return verdicts(_of_columns(subject, limit)) if subject.has_enough else []
+
+
+def _of_columns(subject: Subject, limit: float) -> list[Finding]:
+    return [*_separation.probe(subject, limit), *_patterns.probe(subject), *_names.probe(subject)]
+
+
+def _worst_first(finding: Finding) -> tuple[int, bool, float, str, int]:
+    place = SEVERITIES.index(finding.severity)
+    area = -finding.evidence.get("auc", 0.0)
+    return place, finding.related_to is not None, area, finding.name, list(PROBES).index(finding.probe)

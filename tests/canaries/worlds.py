@@ -1,0 +1,379 @@
+"""Clean training sets: simulated worlds of either definition of churn, tables without dates, and the real data sets.
+
+Features of events are made by the package's own `window_features`, from what was visible; labels by plain SQL.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pandas as pd
+
+from python_ml.registry import Feature
+from python_ml.simulate import World, write_world
+from tests.python.temporal.engine import MacroCompiler
+
+SPAN = 30  # days from a feature time to the end of its label, in the contractual world
+TIME = "%Y-%m-%d %H:%M:%S"
+
+MEASURES = [
+    {"name": "amount", "expression": "amount", "type": "decimal(12, 2)", "aggregates": ["sum", "mean", "max"]},
+]
+WINDOWS = ["30d", "90d", "all_time"]
+
+
+@dataclass(frozen=True)
+class Clean:
+    """A training set without a leak.
+
+    Attributes
+    ----------
+    name : str
+    frame : pandas.DataFrame
+        As gold.gld_training_set.
+    features : list of Feature
+        As the registry.
+    entity : str
+    dated : bool
+    """
+
+    name: str
+    frame: pd.DataFrame
+    features: list[Feature]
+    entity: str = "customer_id"
+    dated: bool = True
+
+
+@cache
+def compiler() -> MacroCompiler:
+    """Compiler of the package's macros, once in a process: dbt takes some seconds to start."""
+    return MacroCompiler(Path(tempfile.mkdtemp(prefix="canaries_")))
+
+
+def windows(source: str, events: str, measures: list[dict[str, Any]], names: list[str] | None = None) -> str:
+    """SQL of the window features of some events."""
+    declared = {
+        "spine": "spine",
+        "events": events,
+        "source": source,
+        "entity": "customer_id",
+        "event_at": "event_at",
+        "available_at": "available_at",
+        "measures": measures,
+        "windows": names or WINDOWS,
+    }
+    return compiler().sql("window_features", declared)
+
+
+def contractual(customers: int, months: int, seed: int) -> Clean:
+    """A simulated world whose customers end their subscriptions."""
+    with _simulated(customers, months, seed) as connection:
+        connection.execute(f"""
+            create table at_risk as
+            select customer_id, feature_timestamp, max(left_then) as churned, any_value(plan) as plan,
+                any_value(price) as price, any_value(tenure) as tenure
+            from (
+                select s.customer_id, t.feature_timestamp, s.plan, s.price,
+                    date_diff('day', s.started_at, t.feature_timestamp) as tenure,
+                    coalesce(s.ended_at < t.feature_timestamp + interval {SPAN} day, false)::int as left_then
+                from subscriptions as s
+                join times as t on greatest(s.started_at, s.available_at) < t.feature_timestamp
+                    and coalesce(s.ended_at >= t.feature_timestamp, true)
+            )
+            group by customer_id, feature_timestamp
+        """)
+        connection.execute("create table spine as select customer_id, feature_timestamp from at_risk")
+        frame = connection.execute(f"""
+            select r.customer_id, r.feature_timestamp, r.plan as subscription_plan,
+                r.price as subscription_price, r.tenure as subscription_days_since_start,
+                c.acquisition_channel as customer_channel, c.birth_year as customer_birth_year,
+                o.* exclude (customer_id, feature_timestamp), k.* exclude (customer_id, feature_timestamp),
+                r.churned, r.feature_timestamp + interval {SPAN} day as label_timestamp
+            from at_risk as r
+            left join customers as c using (customer_id)
+            left join ({windows("orders", "orders", MEASURES)}) as o using (customer_id, feature_timestamp)
+            left join ({windows("tickets", "tickets", [_SATISFACTION])}) as k using (customer_id, feature_timestamp)
+            order by feature_timestamp, customer_id
+        """).df()
+    return Clean(f"contract {customers:,} x {months} months, seed {seed}", frame, registry(frame))
+
+
+_SATISFACTION = {
+    "name": "satisfaction",
+    "expression": "satisfaction",
+    "type": "decimal(3, 0)",
+    "aggregates": ["mean", "min"],
+}
+
+
+def shop(customers: int, months: int, seed: int) -> Clean:
+    """The same simulated world without its contracts: who orders nothing for 60 days has left."""
+    with _simulated(customers, months, seed) as connection:
+        frame = _inactivity(connection, active=120, horizon=60)
+    return Clean(f"shop {customers:,} x {months} months, seed {seed}", frame, registry(frame))
+
+
+def _inactivity(connection: duckdb.DuckDBPyConnection, active: int, horizon: int) -> pd.DataFrame:
+    """Customers at risk (active lately) of ``orders`` at the ``times``; churned when nothing follows in the horizon."""
+    connection.execute(f"""
+        create table spine as
+        select customer_id, feature_timestamp
+        from (select distinct customer_id from orders) as c, times
+        where exists (
+            select 1 from orders as o where o.customer_id = c.customer_id
+            and greatest(o.event_at, o.available_at) < feature_timestamp
+            and o.event_at >= feature_timestamp - interval {active} day
+        ) and feature_timestamp + interval {horizon} day <= (select max(event_at) from orders)
+    """)
+    return connection.execute(f"""
+        with labels as (
+            select s.customer_id, s.feature_timestamp, (count(o.event_at) = 0)::int as churned
+            from spine as s
+            left join orders as o on o.customer_id = s.customer_id and o.event_at >= s.feature_timestamp
+                and o.event_at < s.feature_timestamp + interval {horizon} day
+            group by all
+        )
+        select f.*, churned, feature_timestamp + interval {horizon} day as label_timestamp
+        from ({windows("orders", "orders", MEASURES, ["30d", "60d", "180d", "all_time"])}) as f
+        join labels using (customer_id, feature_timestamp)
+        order by feature_timestamp, customer_id
+    """).df()
+
+
+class _simulated:  # noqa: N801 - reads like a function
+    """A connection to the typed tables of a simulated world, and to the months' beginnings as `times`."""
+
+    def __init__(self, customers: int, months: int, seed: int) -> None:
+        self.world = World(customers=customers, months=months, seed=seed)
+
+    def __enter__(self) -> duckdb.DuckDBPyConnection:
+        self.folder = tempfile.TemporaryDirectory(prefix="canary_")
+        out = Path(self.folder.name) / "world"
+        write_world(self.world, out, "parquet")
+        self.connection = connection = duckdb.connect(config={"threads": 1})
+
+        def raw(table: str) -> str:
+            return f"read_parquet('{out}/{table}.parquet')"
+
+        def typed(table: str, key: str, columns: str, where: str) -> str:
+            return (
+                f"select distinct on ({key}) {columns} from {raw(table)} where {where} "
+                f"order by {key}, try_cast(available_at as timestamp)"
+            )
+
+        connection.execute(f"""
+            create table orders as {
+            typed(
+                "raw_app__orders",
+                "order_id",
+                "trim(customer_id) as customer_id, try_cast(ordered_at as timestamp) as event_at, "
+                "coalesce(try_cast(available_at as timestamp), try_cast(ordered_at as timestamp)) as available_at, "
+                "try_cast(amount as decimal(12, 2)) as amount",
+                "try_cast(ordered_at as timestamp) between timestamp '2000-01-01' and timestamp '2100-01-01' "
+                "and customer_id is not null",
+            )
+        };
+            create table tickets as {
+            typed(
+                "raw_support__tickets",
+                "ticket_id",
+                "trim(customer_id) as customer_id, try_cast(opened_at as timestamp) as event_at, "
+                "coalesce(try_cast(available_at as timestamp), try_cast(opened_at as timestamp)) as available_at, "
+                "try_cast(satisfaction as integer) as satisfaction",
+                "try_cast(opened_at as timestamp) is not null",
+            )
+        };
+            create table subscriptions as {
+            typed(
+                "raw_app__subscriptions",
+                "subscription_id",
+                "trim(customer_id) as customer_id, lower(trim(plan)) as plan, "
+                "try_cast(price_at_start as double) as price, try_cast(started_at as timestamp) as started_at, "
+                "try_cast(available_at as timestamp) as available_at, try_cast(ended_at as timestamp) as ended_at",
+                "try_cast(started_at as timestamp) is not null",
+            )
+        };
+            create table customers as
+            select distinct on (customer_id) trim(customer_id) as customer_id,
+                lower(trim(acquisition_channel)) as acquisition_channel, try_cast(birth_year as double) as birth_year
+            from {raw("raw_app__customers")} order by customer_id, updated_at;
+        """)
+        connection.execute("create table times (feature_timestamp timestamp)")
+        firsts = [self.world.moment(day) for day in self.world.month_starts[3:-1]]
+        connection.executemany("insert into times values (?)", [[first] for first in firsts])
+        return connection
+
+    def __exit__(self, *error: object) -> None:
+        self.connection.close()
+        self.folder.cleanup()
+
+
+def undated(rows: int, seed: int) -> Clean:
+    """A table without dates whose outcome hangs on tenure, contract and price, as strongly as in public ones."""
+    rng = np.random.default_rng(seed)
+    tenure, price = rng.integers(0, 73, rows), np.round(20 + rng.gamma(2, 20, rows), 2)
+    contract = rng.choice(["monthly", "yearly", "two years"], rows, p=[0.55, 0.21, 0.24])
+    odds = (
+        0.2
+        - 0.05 * tenure
+        + 0.02 * (price - 60)
+        + np.select([contract == "monthly", contract == "yearly"], [1.2, -0.4], -2)
+    )
+    frame = pd.DataFrame(
+        {
+            "customer_id": [f"K{n:06d}" for n in rng.permutation(rows)],
+            "feature_timestamp": pd.Timestamp("1970-01-01"),
+            "label_timestamp": pd.Timestamp("1970-01-01"),
+            "tenure": tenure.astype(float),
+            "price": price,
+            "total": np.round(price * tenure * rng.normal(1, 0.05, rows), 2),
+            "contract": contract,
+            "channel": rng.choice(["web", "shop", "phone"], rows),
+            "postcode": [f"P{n:04d}" for n in rng.integers(0, 1500, rows)],
+            "score": np.where(rng.random(rows) < 0.1, np.nan, rng.normal(size=rows)),
+            "churned": (rng.random(rows) < 1 / (1 + np.exp(-odds))).astype(int),
+        }
+    )
+    return Clean(f"undated {rows:,} rows, seed {seed}", frame, registry(frame), dated=False)
+
+
+def registry(frame: pd.DataFrame, entity: str = "customer_id") -> list[Feature]:
+    """The registry that `window_features` and attributes would have, read from the names."""
+    found = [Feature(entity, "key", "varchar"), Feature("feature_timestamp", "time", "timestamp")]
+    for name in frame.columns:
+        if name in (entity, "feature_timestamp", "label_timestamp", "churned"):
+            continue
+        values = frame[name]
+        kind = "double" if pd.api.types.is_numeric_dtype(values) else "varchar"
+        kind = "timestamp" if pd.api.types.is_datetime64_any_dtype(values) else kind
+        parts = name.split("_")
+        meta: dict[str, str] = {}
+        if parts[0] in ("orders", "tickets"):
+            meta["source"] = parts[0]
+            rest = name.removeprefix(f"{parts[0]}_")
+            window = next((w for w in ("30d", "60d", "90d", "180d", "all_time") if rest.endswith(f"_{w}")), None)
+            meta["window"] = window or "all_time"
+            body = rest.removesuffix(f"_{window}") if window else rest
+            measure, _, aggregate = body.rpartition("_") if window else ("", "", body)
+            meta |= {"aggregate": aggregate} | ({"measure": measure} if measure else {})
+        else:
+            meta["aggregate"] = "attribute"
+        found.append(Feature(name, "feature", kind, **meta))
+    return found
+
+
+# Real data, read where it lies.
+
+
+def telco(data: Path) -> Clean:
+    """IBM Telco: one undated snapshot."""
+    frame = pd.read_csv(data / "telco" / "Telco-Customer-Churn.csv")
+    frame["TotalCharges"] = pd.to_numeric(frame["TotalCharges"], errors="coerce")
+    return _snapshot("telco", frame, "customerID", frame.pop("Churn") == "Yes")
+
+
+def retail(data: Path, with_mail: bool = False) -> Clean:
+    """Retail retention: a snapshot whose e-mail columns are leaks; without them by default."""
+    with gzip.open(data / "retail_retention" / "customer_retention_retail.csv.gz", "rb") as file:
+        frame = pd.read_csv(io.BytesIO(file.read()), encoding="utf-8-sig")
+    frame = frame[frame["custid"].notna()].drop_duplicates("custid").reset_index(drop=True)
+    created = pd.to_datetime(frame.pop("created"), format="%m/%d/%y", errors="coerce")
+    frame["days_since_created"] = (created.max() - created).dt.days.astype(float)
+    frame = frame.drop(
+        columns=["firstorder", "lastorder", *([] if with_mail else ["esent", "eopenrate", "eclickrate"])]
+    )
+    return _snapshot(
+        "retail retention" + (" with e-mail" if with_mail else ""), frame, "custid", frame.pop("retained") == 0
+    )
+
+
+def _snapshot(name: str, frame: pd.DataFrame, key: str, left: pd.Series) -> Clean:
+    frame = frame.rename(columns={key: "customer_id"}).assign(
+        feature_timestamp=pd.Timestamp("1970-01-01"),
+        label_timestamp=pd.Timestamp("1970-01-01"),
+        churned=left.astype(int),
+    )
+    return Clean(name, frame, registry(frame), dated=False)
+
+
+def cdnow(data: Path) -> Clean:
+    """CDNOW: purchases of a shop without contracts."""
+    with gzip.open(data / "cdnow" / "CDNOW_master.txt.gz", "rt") as file:
+        lines = pd.read_csv(file, sep=r"\s+", dtype={"customer_id": str, "date": str})
+    orders = pd.DataFrame(
+        {
+            "customer_id": lines["customer_id"],
+            "event_at": pd.to_datetime(lines["date"], format="%Y%m%d"),
+            "amount": lines["dollar_value"],
+        }
+    )
+    return _real_shop("cdnow", orders)
+
+
+def online_retail(data: Path) -> Clean:
+    """UCI Online Retail II, first year: invoices of a shop without contracts."""
+    lines = pd.read_parquet(data / "online_retail" / "year_2009_2010.parquet")
+    lines = lines[lines["customer_id"].notna() & (lines["quantity"] > 0)]
+    spent = lines.assign(amount=lines["quantity"] * lines["unit_price"])
+    orders = spent.groupby("invoice_no").agg(
+        customer_id=("customer_id", "first"), event_at=("invoice_ts", "min"), amount=("amount", "sum")
+    )
+    return _real_shop("online retail", orders.assign(customer_id=orders["customer_id"].astype(str)))
+
+
+def ravenstack(data: Path) -> Clean:
+    """RavenStack: usage of subscriptions, without any signal."""
+    subscriptions = pd.read_csv(data / "ravenstack" / "subscriptions.csv.gz")
+    usage = pd.read_csv(data / "ravenstack" / "feature_usage.csv.gz").merge(
+        subscriptions[["subscription_id", "account_id"]], on="subscription_id"
+    )
+    orders = pd.DataFrame(
+        {
+            "customer_id": usage["account_id"],
+            "event_at": pd.to_datetime(usage["usage_date"]),
+            "amount": usage["usage_count"].astype(float),
+        }
+    )
+    return _real_shop("ravenstack", orders, active=60, horizon=14)
+
+
+def _real_shop(name: str, orders: pd.DataFrame, active: int = 180, horizon: int = 90) -> Clean:
+    with duckdb.connect(config={"threads": 1}) as connection:
+        connection.register("incoming", orders)
+        connection.execute(
+            "create table orders as select customer_id, event_at::timestamp as event_at, event_at::timestamp as "
+            "available_at, amount::decimal(12, 2) as amount from incoming"
+        )
+        connection.execute(
+            "create table times as select unnest(generate_series(min(event_at) + interval 120 day, max(event_at), "
+            "interval 1 month))::date::timestamp as feature_timestamp from orders"
+        )
+        frame = _inactivity(connection, active, horizon)
+    return Clean(name, frame, registry(frame))
+
+
+REAL: dict[str, Callable[[Path], Clean]] = {
+    "telco": telco,
+    "retail retention": retail,
+    "cdnow": cdnow,
+    "online retail": online_retail,
+    "ravenstack": ravenstack,
+}
+
+
+def real(data: Path) -> Iterator[Clean]:
+    """The real data sets that are there."""
+    for make in REAL.values():
+        try:
+            yield make(data)
+        except FileNotFoundError:
+            continue
