@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from python_ml.errors import UserError
+from python_ml.leakage import CRITICAL, Leak, find_leaks
 from python_ml.onboarding import detection, roles, traps, vocabulary
 from python_ml.onboarding.assembly import _locations
 from python_ml.onboarding.detection import Finding
@@ -16,7 +17,6 @@ from python_ml.onboarding.scenario import SNAPSHOT_AT, Scenario, decide
 from python_ml.onboarding.specification import ColumnSpec, Decision, ProjectSpec, SourceSpec
 from python_ml.onboarding.static_features import Sample, StaticFeature, features_of, typed_sql
 from python_ml.onboarding.target import TargetSpec, examine_target, is_whole_number, value_sql
-from python_ml.training.leaks import CRITICAL, Leak, find_leaks
 from python_ml.warehouse import literal, quote
 
 if TYPE_CHECKING:
