@@ -299,7 +299,7 @@ def test_the_macro_reads_files_as_init_did(built):
             "scoring_set.sql", "training_set.sql", "churn_scores.sql", "churn_reasons.sql", "churn_scores_raw.py",
             "churn_reasons_raw.py",
         )),
-        *((name, name) for name in ("retention.yml", "selectors.yml", "profiles.yml")),
+        *((name, name) for name in ("selectors.yml", "profiles.yml")),
         ("generate_schema_name.sql", "macros/generate_schema_name.sql"),
     ],
 )  # fmt: skip
@@ -309,6 +309,12 @@ def test_templates_follow_the_reference_project(repository, template, reference)
     for placeholder, value in (("[[ entity ]]", "customer_id"), ("[[ project ]]", "customer_retention")):
         text = text.replace(placeholder, value)
     assert text == (repository / reference).read_text(encoding="utf-8")
+
+
+def test_settings_are_those_of_the_reference_project(repository, made):
+    assert (made / "retention.yml").read_text(encoding="utf-8") == (repository / "retention.yml").read_text(
+        encoding="utf-8"
+    )
 
 
 @pytest.mark.parametrize("name", ["online_retail/year_2009_2010.parquet", "cdnow/CDNOW_master.txt.gz"])
