@@ -12,6 +12,7 @@ from python_ml.errors import UserError
 if TYPE_CHECKING:
     import duckdb
     import pandas as pd
+    import pyarrow as pa
 
     from python_ml.project import Project
 
@@ -139,6 +140,18 @@ def read_table(project: Project, name: str) -> pd.DataFrame:
     UserError
         When the warehouse or the table does not exist.
     """
+    with _selected(project, name) as found:
+        return found.df()
+
+
+def read_arrow(project: Project, name: str) -> pa.Table:
+    """Read a whole table with its own types; as :func:`read_table` otherwise."""
+    with _selected(project, name) as found:
+        return found.to_arrow_table()
+
+
+@contextmanager
+def _selected(project: Project, name: str) -> Iterator[duckdb.DuckDBPyRelation]:
     with connect(project) as connection:
         if not table_exists(connection, name):
             raise UserError(
@@ -146,4 +159,4 @@ def read_table(project: Project, name: str) -> pd.DataFrame:
                 where=str(project.warehouse_path),
                 mend="run `retention build`",
             )
-        return connection.execute(f"select * from {relation(name)}").df()
+        yield connection.sql(f"select * from {relation(name)}")

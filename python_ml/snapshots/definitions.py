@@ -19,11 +19,15 @@ MODEL = "gld_training_set"
 # What differs between two parses of the same project: times, places, and what has been compiled so far.
 _VOLATILE = frozenset(
     {
-        "build_path", "compiled", "compiled_code", "compiled_path", "created_at", "deferred", "extra_ctes",
+        "build_path", "index", "compiled", "compiled_code", "compiled_path", "created_at", "deferred", "extra_ctes",
         "extra_ctes_injected", "generated_at", "invocation_id", "metadata", "relation_name", "root_path",
         "run_started_at",
     }
 )  # fmt: skip
+
+
+# dbt's own macros: its version stands for them.
+_DBT = frozenset({"dbt", "dbt_duckdb", "dbt_spark", "dbt_databricks"})
 
 
 def definitions_of(project: Project) -> dict[str, Any]:
@@ -44,9 +48,9 @@ def code_of(project: Project) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``sql_sha256`` (the training set's model, what it is built from, and their macros), ``manifest_sha256`` (dbt's
-        manifest without times and places), ``package_version`` and ``package_sha256`` (this package), ``git_commit``
-        and ``git_dirty`` (None without git).
+        ``sql_sha256`` (the training set's model, what it is built from, and all macros but dbt's own),
+        ``manifest_sha256`` (dbt's manifest without times and places), ``dbt_version``, ``package_version`` and
+        ``package_sha256`` (this package), ``git_commit`` and ``git_dirty`` (None without git).
     """
     manifest = project.manifest
     commit = _git(project.root, "rev-parse", "HEAD")
@@ -54,6 +58,7 @@ def code_of(project: Project) -> dict[str, Any]:
     return {
         "sql_sha256": _sha256(_sql(manifest)),
         "manifest_sha256": _sha256(_stable(manifest)),
+        "dbt_version": manifest.get("metadata", {}).get("dbt_version"),
         "package_version": python_ml.__version__,
         "package_sha256": _sha256(_sources(Path(python_ml.__file__).parent)),
         "git_commit": commit.strip() if commit else None,
@@ -62,25 +67,29 @@ def code_of(project: Project) -> dict[str, Any]:
 
 
 def _sql(manifest: dict[str, Any]) -> dict[str, str]:
-    """Text of the training set's model, of all that it depends on, and of their macros, by unique id."""
-    everything = {**manifest.get("sources", {}), **manifest["nodes"], **manifest.get("macros", {})}
+    """Text of the training set's model, of all that it is built from, and of the macros at hand, by unique id."""
+    nodes = {**manifest.get("sources", {}), **manifest["nodes"]}
     waiting = [i for i, n in manifest["nodes"].items() if n["resource_type"] == "model" and n["name"] == MODEL]
-    found: dict[str, str] = {}
+    # Which macros a model calls is known only once it has been compiled, so all of them count.
+    found = {
+        unique_id: macro["macro_sql"]
+        for unique_id, macro in manifest.get("macros", {}).items()
+        if macro["package_name"] not in _DBT
+    }
     while waiting:
         unique_id = waiting.pop()
-        if unique_id in found or unique_id not in everything:
+        if unique_id in found or unique_id not in nodes:
             continue
-        node = everything[unique_id]
-        seed = (node.get("checksum") or {}).get("checksum", "")
-        found[unique_id] = node.get("macro_sql") or node.get("raw_code") or seed
-        depends = node.get("depends_on") or {}
-        waiting += [*depends.get("nodes", []), *depends.get("macros", [])]
+        node = nodes[unique_id]
+        found[unique_id] = node.get("raw_code") or (node.get("checksum") or {}).get("checksum", "")
+        waiting += (node.get("depends_on") or {}).get("nodes", [])
     return found
 
 
-def _stable(value: Any) -> Any:
+def _stable(value: Any, under: str = "") -> Any:
     if isinstance(value, dict):
-        return {name: _stable(inner) for name, inner in value.items() if name not in _VOLATILE}
+        left_out = _VOLATILE | ({"macros"} if under == "depends_on" else set())  # those that compiling has found so far
+        return {name: _stable(inner, name) for name, inner in value.items() if name not in left_out}
     return [_stable(inner) for inner in value] if isinstance(value, list) else value
 
 

@@ -1,14 +1,127 @@
-"""The training set as a whole: what it must be, and its fingerprint."""
+"""The training set as a whole: where it comes from, what it must be, and its fingerprint."""
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from python_ml.errors import UserError
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from python_ml.project import Project
+    from python_ml.registry import Feature
+    from python_ml.snapshots.record import Snapshot
+
 TRAINING_SET = "gold.gld_training_set"
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """The rows of a training, with what they mean.
+
+    Attributes
+    ----------
+    frame : pandas.DataFrame
+        As ``gold.gld_training_set``, in any order of rows.
+    features : list of Feature
+    entity : str
+    definitions : mapping
+        dbt's variables when the rows were made.
+    source : str
+        Where they come from.
+    sha256 : str or None
+        Hash of their content, equal for equal rows wherever they are kept; None where a type has no canonical form.
+    snapshot : Snapshot or None
+        The snapshot that holds them; None for the table as it is in the warehouse.
+    """
+
+    frame: pd.DataFrame
+    features: list[Feature]
+    entity: str
+    definitions: Mapping[str, Any]
+    source: str
+    sha256: str | None
+    snapshot: Snapshot | None = None
+
+    def describe(self) -> dict[str, Any]:
+        """``sha256``, and ``snapshot`` and ``cutoff`` where there are such."""
+        held = self.snapshot
+        return {
+            "sha256": self.sha256,
+            "snapshot": held.id if held else None,
+            "cutoff": held.facts["cutoff"] if held else None,
+        }
+
+
+def read_training_set(project: Project) -> TrainingSet:
+    """Read the training set as it is in the warehouse.
+
+    Raises
+    ------
+    UserError
+        When the warehouse or the table does not exist.
+    """
+    from python_ml.registry import feature_registry
+    from python_ml.snapshots.content import Columns, ContentError, content
+    from python_ml.warehouse import read_arrow
+
+    features = feature_registry(project)
+    table = read_arrow(project, TRAINING_SET)
+    try:
+        sha256 = content(Columns.of_table(table), [project.entity, "feature_timestamp"]).sha256
+    except ContentError:  # keys that are no keys are refused before training; an unusual type need not be
+        sha256 = None
+    return TrainingSet(_frame(table), features, project.entity, project.vars, str(project.warehouse_path), sha256)
+
+
+def read_snapshot(project: Project, wanted: str) -> TrainingSet:
+    """Read and verify a snapshot; features and definitions are those of its time.
+
+    Parameters
+    ----------
+    project : Project
+    wanted : str
+        Number or id.
+
+    Raises
+    ------
+    UserError
+        When there is no such snapshot.
+    GateError
+        When it is not what it was when it was made.
+    """
+    from python_ml.snapshots import open_store
+
+    store = open_store(project)
+    snapshot, table = store.load(wanted)
+    return TrainingSet(
+        _frame(table),
+        snapshot.features,
+        snapshot.entity,
+        snapshot.definitions,
+        f"{store.place}/{snapshot.id}",
+        snapshot.content_sha256,
+        snapshot,
+    )
+
+
+def _frame(table: pa.Table) -> pd.DataFrame:
+    """Arrow as pandas, in one way for all sources: decimals as floats, times as naive UTC, enumerations as text."""
+    import duckdb
+    import pyarrow as pa
+
+    for position, field in enumerate(table.schema):
+        if pa.types.is_dictionary(field.type):
+            table = table.set_column(position, field.name, table.column(position).cast(field.type.value_type))
+    with duckdb.connect() as connection:
+        connection.execute("set timezone = 'UTC'")
+        connection.register("training_rows", table)
+        return connection.execute("select * from training_rows").df()
 
 
 def check_training_set(frame: pd.DataFrame, entity: str) -> None:
@@ -62,13 +175,3 @@ def check_training_set(frame: pd.DataFrame, entity: str) -> None:
             where=TRAINING_SET,
             mend="run `retention build` with its tests: the key of the training set must be unique",
         )
-
-
-def dataset_digest(frame: pd.DataFrame) -> str:
-    """SHA-256 over the names, types and values of a frame, in its order of rows and columns."""
-    digest = hashlib.sha256()
-    for name in frame.columns:
-        values = frame[name]
-        digest.update(f"{name}\0{values.dtype}\0{len(values)}\0".encode())
-        digest.update(pd.util.hash_pandas_object(values, index=False).to_numpy().tobytes())
-    return digest.hexdigest()

@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Any
 CROSS_VALIDATION = "cross_validation"
 
 if TYPE_CHECKING:
+    from python_ml.training.dataset import TrainingSet
     from python_ml.training.tracking import Registration
     from python_ml.training.trainer import TrainingResult
 
 
-def write_reports(result: TrainingResult, registration: Registration, folder: Path) -> dict[str, Any]:
+def write_reports(
+    result: TrainingResult, training_set: TrainingSet, registration: Registration, folder: Path
+) -> dict[str, Any]:
     """Write ``metrics.json``, ``predictions.parquet`` and ``drivers.parquet``.
 
     Each file appears whole or not at all; the metrics, which the other readers look for, come last.
@@ -32,6 +35,7 @@ def write_reports(result: TrainingResult, registration: Registration, folder: Pa
             "version": registration.version,
             "run_id": registration.run_id,
         },
+        "dataset": training_set.describe(),
     }
     text = json.dumps(metrics, indent=2, allow_nan=False) + "\n"
     _replace(folder / "predictions.parquet", lambda path: result.predictions.to_parquet(path, index=False))
@@ -92,6 +96,7 @@ def summary(metrics: dict[str, Any]) -> str:
         comparison_table(metrics),
         "",
         f"champion: {champion['name']}, version {champion['version']}",
+        _trained_on(metrics["dataset"]),
     ]
     oracle = metrics["baselines"].get("oracle")
     if oracle and oracle["share"] is not None:
@@ -101,6 +106,11 @@ def summary(metrics: dict[str, Any]) -> str:
         )
     lines += [f"NOT TO BE TRUSTED: {reason}" for reason in metrics.get("not_trusted_because", [])]
     return "\n".join(lines)
+
+
+def _trained_on(dataset: dict[str, Any]) -> str:
+    where = f"snapshot {dataset['snapshot']}" if dataset["snapshot"] else "the warehouse as it is now"
+    return f"trained on: {where}; content SHA-256 {(dataset['sha256'] or 'not defined')[:12]}"
 
 
 def _measured_on(split: dict[str, Any]) -> str:

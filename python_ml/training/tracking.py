@@ -16,6 +16,8 @@ from python_ml.scoring import store
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+    from python_ml.settings import Settings
+    from python_ml.training.dataset import TrainingSet
     from python_ml.training.trainer import TrainingResult
 
 # MLflow keeps digests of up to 36 characters; the whole one is a tag.
@@ -34,7 +36,14 @@ class Registration:
 
 
 def record(
-    result: TrainingResult, *, tracking_uri: str, root: Path, project_name: str, experiment: str, source: str
+    result: TrainingResult,
+    training_set: TrainingSet,
+    settings: Settings,
+    *,
+    tracking_uri: str,
+    root: Path,
+    project_name: str,
+    experiment: str,
 ) -> Registration:
     """Log a training run with a child run per model, and give the champion its alias.
 
@@ -43,13 +52,15 @@ def record(
     Parameters
     ----------
     result : TrainingResult
+    training_set : TrainingSet
+        What it was trained on.
+    settings : Settings
+        How.
     tracking_uri : str
         The store; with SQLite, artifacts go to ``<root>/mlartifacts``.
     root : Path
         The project's folder.
     project_name, experiment : str
-    source : str
-        Where the training rows come from, in words or as a path.
     """
     tracking_uri = store.absolute_uri(tracking_uri, root)
     client = store.open_store(tracking_uri)
@@ -60,13 +71,15 @@ def record(
         warnings.simplefilter("ignore")
         experiment_id = _experiment(client, experiment, root, local=tracking_uri.startswith(store.SQLITE))
         with mlflow.start_run(experiment_id=experiment_id, run_name=f"train {result.champion}") as run:
-            _log_summary(result, source)
+            _log_summary(result, training_set, settings)
             for name in result.parameters:
                 with mlflow.start_run(experiment_id=experiment_id, run_name=name, nested=True):
                     mlflow.log_params(result.parameters[name])
                     mlflow.log_metrics(_flat(result.metrics["models"][name]))
-            logged = _log_model(result)
-        registered = _register(client, result, store.registered_name(project_name), logged, run.info.run_id, root)
+            logged = _log_model(result, training_set)
+        registered = _register(
+            client, result, training_set, store.registered_name(project_name), logged, run.info.run_id, root
+        )
     return Registration(version=registered, run_id=run.info.run_id)
 
 
@@ -84,13 +97,14 @@ def _experiment(client: MlflowClient, name: str, root: Path, *, local: bool) -> 
     return found.experiment_id
 
 
-def _log_summary(result: TrainingResult, source: str) -> None:
+def _log_summary(result: TrainingResult, training_set: TrainingSet, settings: Settings) -> None:
     import mlflow
 
     from python_ml.training.plots import test_figures
 
     split = result.metrics["split"]
-    mlflow.set_tags({"champion": result.champion, "dataset_sha256": result.digest, "split": split["kind"]})
+    tags = _dataset_tags(training_set)
+    mlflow.set_tags({"champion": result.champion, "split": split["kind"], **tags})
     mlflow.log_params(
         {
             "champion": result.champion,
@@ -104,23 +118,38 @@ def _log_summary(result: TrainingResult, source: str) -> None:
     mlflow.log_metrics(_flat({"test": result.metrics["test"]}))
     dataset = mlflow.data.from_pandas(
         result.dataset,
-        source=source,
+        source=training_set.source,
         targets="churned",
-        name="gld_training_set",
-        digest=result.digest[:SHORT_DIGEST],
+        # MLflow takes datasets of one name and digest for one, and would keep the source of the first
+        name=f"training_snapshot_{training_set.snapshot.id}" if training_set.snapshot else "gld_training_set",
+        digest=training_set.sha256[:SHORT_DIGEST] if training_set.sha256 else None,
     )
-    mlflow.log_input(dataset, context="training")
+    mlflow.log_input(dataset, context="training", tags=tags)
+    mlflow.log_dict(settings.model_dump(mode="json"), "settings.json")
     mlflow.log_dict(result.metrics, "metrics.json")
     mlflow.log_text(result.drivers.to_csv(index=False), "drivers.csv")
     for name, figure in test_figures(result.predictions, result.champion).items():
         mlflow.log_figure(figure, f"plots/{name}.png")
 
 
-def _log_model(result: TrainingResult) -> Any:
+def _dataset_tags(training_set: TrainingSet) -> dict[str, str]:
+    """``dataset_sha256``, and ``snapshot`` and ``snapshot_cutoff`` of rows that come from a snapshot."""
+    facts = training_set.describe()
+    named = {
+        "dataset_sha256": facts["sha256"] or "not defined",
+        "snapshot": facts["snapshot"],
+        "snapshot_cutoff": facts["cutoff"],
+    }
+    return {tag: value for tag, value in named.items() if value}
+
+
+def _log_model(result: TrainingResult, training_set: TrainingSet) -> Any:
     import mlflow
     import numpy as np
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, Schema, TensorSpec
+
+    from python_ml.quality import model_facts
 
     # Every input may be missing: the model imputes, or its trees choose a side.
     inputs = Schema(
@@ -134,6 +163,8 @@ def _log_model(result: TrainingResult) -> Any:
     with tempfile.TemporaryDirectory() as folder:
         card = Path(folder) / store.CARD_FILE
         card.write_text(result.card.to_json(), encoding="utf-8")
+        facts = Path(folder) / store.QUALITY_FILE
+        facts.write_text(model_facts(result.dataset, result.card, training_set.features).to_json(), encoding="utf-8")
         return mlflow.sklearn.log_model(
             result.model,
             name="model",
@@ -142,11 +173,19 @@ def _log_model(result: TrainingResult) -> Any:
             input_example=result.example,
             pip_requirements=[f"{name}=={version(name)}" for name in packages],
             pyfunc_predict_fn="predict_proba",
-            extra_files=[str(card)],
+            extra_files=[str(card), str(facts)],
         )
 
 
-def _register(client: MlflowClient, result: TrainingResult, name: str, logged: Any, run_id: str, root: Path) -> int:
+def _register(
+    client: MlflowClient,
+    result: TrainingResult,
+    training_set: TrainingSet,
+    name: str,
+    logged: Any,
+    run_id: str,
+    root: Path,
+) -> int:
     if not [m for m in client.search_registered_models(filter_string=f"name = '{name}'") if m.name == name]:
         client.create_registered_model(name)
     created = client.create_model_version(name, logged.model_uri, run_id=run_id, model_id=logged.model_id)
@@ -155,7 +194,7 @@ def _register(client: MlflowClient, result: TrainingResult, name: str, logged: A
     tags = {
         store.DIGEST_TAG: store.files_digest(store.model_folder(client, name, number, root)),
         "retention.model": result.champion,
-        "retention.dataset_sha256": result.digest,
+        **{f"retention.{tag}": value for tag, value in _dataset_tags(training_set).items()},
         "retention.entity": result.card.entity,
         "retention.label_span": result.card.label["span"] or "unknown",
         "retention.test_roc_auc": "not defined" if area is None else f"{area:.4f}",

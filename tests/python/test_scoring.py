@@ -18,8 +18,10 @@ from python_ml.project import Project
 from python_ml.scoring import reason_table, score_table, store
 from python_ml.scoring.champion import Champion, load_champion
 from python_ml.scoring.tables import empty_reasons, empty_scores, reasons, risk_band, score
+from python_ml.settings import Settings
 from python_ml.training.calibration import probabilities
 from python_ml.training.columns import model_input
+from python_ml.training.dataset import TrainingSet
 from python_ml.training.tracking import record
 from tests.python.churn_world import small_world, trained, write_project
 
@@ -127,13 +129,15 @@ def test_nobody_to_score() -> None:
 
 
 def register(folder: Path, name: str = "shop") -> int:
+    world = small_world()
     return record(
         trained(MODEL),
+        TrainingSet(world.frame, world.features, "customer_id", {}, "warehouse.duckdb", "0" * 64),
+        Settings(),
         tracking_uri=f"sqlite:///{folder / 'mlflow.db'}",
         root=folder,
         project_name=name,
         experiment=name,
-        source="warehouse.duckdb",
     ).version
 
 
