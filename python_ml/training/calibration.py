@@ -140,7 +140,7 @@ def _choose_penalty(
     def losses(train: np.ndarray, held_out: np.ndarray) -> list[float]:
         train, held_out = train[member[train]], held_out[member[held_out]]
         pipeline = model_pipeline("logistic_regression", columns, len(train), seed, parameters)
-        prepared = pipeline[0].fit_transform(inputs.iloc[train])
+        prepared = pipeline[0].fit_transform(inputs.iloc[train], churned[train])
         prepared_out = pipeline[0].transform(inputs.iloc[held_out])
         found = []
         for penalty in PENALTIES:
