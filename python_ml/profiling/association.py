@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from python_ml.profiling.figures import Estimate, RateOf
+from python_ml.profiling.numeric import plain
 from python_ml.profiling.tables import Table
 from python_ml.profiling.target_schema import Association, AssociationOf
 from python_ml.warehouse import literal, quote
@@ -78,6 +79,7 @@ def associate(
             rows=rows,
             auc=auc,
             strength=strength,
+            rates=_quarters(connection, value, labelled) if column.kind == "number" else [],
             missing_rate=missing,
             by_time=by_time,
         )
@@ -125,6 +127,23 @@ def _rates(
     if missing is not None and missing.rows == labelled.rows:
         missing = None
     return [rate_of(v, int(p), n) for v, p, n in rows if v is not None][:SHOWN] if not only_missing else [], missing
+
+
+def _quarters(connection: duckdb.DuckDBPyConnection, value: str, labelled: Labelled) -> list[RateOf]:
+    """Rates of the quarters of a column of numbers, lowest first; fewer where values repeat."""
+    edges = connection.execute(f"select quantile_disc({value}, [0.25, 0.5, 0.75]) from {labelled.relation}").fetchall()
+    cuts = sorted(set(edges[0][0] or []))
+    if not cuts:
+        return []
+    cases = " ".join(f"when {value} <= {cut!r} then {place}" for place, cut in enumerate(cuts))
+    rows = connection.execute(f"""
+        select case {cases} else {len(cuts)} end as quarter, sum(__y), count(*), min({value}), max({value})
+        from {labelled.relation} where ({value}) is not null group by 1 order by 1
+    """).fetchall()
+    return [
+        rate_of(plain(low) if low == high else f"{plain(low)} to {plain(high)}", int(positives), count)
+        for _, positives, count, low, high in rows
+    ]
 
 
 def _placements(value: str, relation: str, by: str = "") -> str:

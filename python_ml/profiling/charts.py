@@ -45,7 +45,7 @@ def plain(value: float) -> str:
     """A number in few letters: ``1,250``, ``0.035``, ``1.2e+09``."""
     if float(value).is_integer() and abs(value) < 1e9:
         return f"{value:,.0f}"
-    return f"{value:.3g}" if abs(value) < 1e4 or abs(value) >= 1e9 else f"{value:,.0f}"
+    return f"{value:.3g}" if abs(value) < 1e3 or abs(value) >= 1e9 else f"{value:,.0f}"
 
 
 def columns_of(counts: list[int], names: tuple[str, ...], title: str) -> Drawing:

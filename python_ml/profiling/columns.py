@@ -161,7 +161,7 @@ def attention(table: Table, columns: list[Column]) -> list[Attention]:
         if column.variants and column.variants.blank_rows:
             what = f"{column.variants.blank_rows:,} values begin or end with a blank"
             tell("warning", "blanks around values", column, what)
-        if column.semantic not in PERSONAL and column.personal and column.semantic != "constant":
+        if column.semantic not in PERSONAL and column.personal and column.distinct > 20:
             tell("note", "personal data", column, f"perhaps: its name or values say {column.personal}")
         if column.semantic in PERSONAL:
             tell("warning", "personal data", column, f"{column.because}; not shown here, and no feature")
