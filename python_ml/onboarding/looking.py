@@ -116,7 +116,8 @@ def _events(connection: Any, profiles: list[FileProfile], told: Told, choices: C
 
     labels = None
     if told.labels is not None:
-        from python_ml.onboarding.supplied import LabelFile, SplitDates
+        from python_ml.onboarding.label_split import SplitDates
+        from python_ml.onboarding.supplied import LabelFile
 
         dates = SplitDates.parse(told.val_from, told.test_from)
         labels = LabelFile(Path(told.labels), told.label_columns, told.positive, told.day_first, dates)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from python_ml.onboarding import detection
 from python_ml.onboarding.naming import words
 from python_ml.onboarding.profiling import MOSTLY, number_sql
-from python_ml.onboarding.vocabulary import _vocabulary
+from python_ml.onboarding.vocabulary import word_set
 from python_ml.warehouse import quote
 
 if TYPE_CHECKING:
@@ -27,16 +27,16 @@ PRODUCTION, DERIVED, PARTIAL, STATIC = "production", "derived", "partial", "stat
 # Stands for "no date": no report shows it as one.
 SNAPSHOT_AT = "1970-01-01"
 
-_SEEN = _vocabulary("snapshot asof observation observed reference cutoff scoring scored reporting feature")
-_DECIDED = _vocabulary(
+_SEEN = word_set("snapshot asof observation observed reference cutoff scoring scored reporting feature")
+_DECIDED = word_set(
     "label outcome churn churned attrition cancel cancelled canceled cancellation exit exited termination terminated "
     "target"
 )
-_BEGAN = _vocabulary(
+_BEGAN = word_set(
     "created creation signup sign joined join joining registered registration start started since activated "
     "activation opened open acquired enrolled enrollment onboarded first begin"
 )
-_LASTING = _vocabulary("tenure lifetime duration membership vintage")
+_LASTING = word_set("tenure lifetime duration membership vintage")
 _UNITS = {"day": "day", "days": "day", "week": "week", "weeks": "week", "month": "month", "months": "month"}
 _UNITS |= {"year": "year", "years": "year"}
 AGREEING = 0.95  # share of rows whose computed times must lie within a month of each other

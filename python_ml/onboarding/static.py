@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from python_ml.errors import UserError
 from python_ml.leakage import CRITICAL, Leak, find_leaks
-from python_ml.onboarding import detection, roles, traps, vocabulary
+from python_ml.onboarding import detection, roles, static_traps, traps, vocabulary
 from python_ml.onboarding.assembly import _locations
 from python_ml.onboarding.detection import Finding
 from python_ml.onboarding.naming import identifier
@@ -17,7 +17,7 @@ from python_ml.onboarding.scenario import SNAPSHOT_AT, Scenario, decide
 from python_ml.onboarding.specification import ColumnSpec, Decision, ProjectSpec, SourceSpec
 from python_ml.onboarding.static_features import Sample, StaticFeature, features_of, typed_sql
 from python_ml.onboarding.target import TargetSpec, examine_target, is_whole_number, value_sql
-from python_ml.warehouse import literal, quote
+from python_ml.warehouse import literal
 
 if TYPE_CHECKING:
     import duckdb
@@ -160,8 +160,8 @@ def assemble_static(
         decisions=_decisions(table, name, aim, scenario),
         feature_sets=(("gld_customer_features", tuple(f.column for f in features)),),
         evidence={f"{table.name}.entity": (key.raw_name, *table.entity.evidence)},
-        traps=tuple(_traps(connection, table, source, specs, scenario, sources)),
-        doubts=tuple(d for d in (table.entity.doubt, aim.doubt, _time_doubt(table, scenario)) if d),
+        traps=tuple(static_traps.find(connection, table, source, specs, scenario, sources)),
+        doubts=tuple(d for d in (table.entity.doubt, aim.doubt, static_traps.time_doubt(table, scenario)) if d),
     )
     return StaticSpec(
         project=project,
@@ -344,74 +344,3 @@ def _decisions(table: FileProfile, entity: str, target: TargetSpec, scenario: Sc
     elif scenario.horizon is not None:
         found.append(Decision("horizon", scenario.horizon, "length of the label window, as told", "--horizon", True))
     return tuple(found)
-
-
-def _time_doubt(table: FileProfile, scenario: Scenario) -> str | None:
-    for column in table.columns:
-        if column.raw_name in scenario.dates and column.time is not None and column.time.undecided:
-            return (
-                f"no value of `{column.raw_name}` tells whether the day or the month comes first; "
-                "say --day-first or --month-first"
-            )
-    return None
-
-
-def _traps(
-    connection: duckdb.DuckDBPyConnection,
-    table: FileProfile,
-    source: SourceSpec,
-    specs: list[ColumnSpec],
-    scenario: Scenario,
-    sources: list[SourceSpec],
-) -> list[str]:
-    """What the file hides, one sentence each, with what becomes of it."""
-    told = list(table.file.notes)
-    for reason, count in source.quarantined.items():
-        told.append(f"{count:,} of {source.rows:,} rows are quarantined: {reason}")
-    by_raw = {c.raw_name: c for c in table.columns}
-    for spec in specs:
-        column = by_raw[spec.raw_name]
-        if spec.type == "timestamp" and column.time is not None and column.time.readable < column.time.filled:
-            told.append(
-                f"`{spec.name}`: {column.time.filled - column.time.readable:,} values are no dates "
-                f"({_counted(connection, table, column)}) and are taken as missing"
-            )
-        if spec.role == "number" and column.number is not None and column.number.readable < column.filled:
-            told.append(
-                f"`{spec.name}`: {column.filled - column.number.readable:,} values are no numbers and become null"
-            )
-        if spec.unused == "its name says the outcome":
-            told.append(f"`{spec.name}` is named like an outcome; no feature is made of it")
-    told += _disorder(connection, table, scenario)
-    told = [f"{source.name}: {trap}" for trap in told]
-    for other in sources[1:]:
-        told += [f"{other.name}: {note}" for note in other.file.notes]
-        told.append(f"{other.name}: no features are made of it: {other.use_reason}")
-    return told
-
-
-def _disorder(connection: duckdb.DuckDBPyConnection, table: FileProfile, scenario: Scenario) -> list[str]:
-    """Rows in which a later date lies before the customer's first one."""
-    if scenario.began is None:
-        return []
-    told = []
-    start = next(c for c in table.columns if c.raw_name == scenario.began)
-    for column in table.columns:
-        if column.raw_name not in scenario.dates or column is start or column.time is None:
-            continue
-        a, b = detection.event_time_sql(start), detection.event_time_sql(column)
-        count = connection.execute(f"select count(*) from {quote(table.view)} where {b} < {a}").fetchall()[0][0]
-        if count:
-            told.append(f"{count:,} rows have a `{column.raw_name}` before their `{start.raw_name}`; they are kept")
-    return told
-
-
-def _counted(connection: duckdb.DuckDBPyConnection, table: FileProfile, column: ColumnProfile) -> str:
-    """The commonest values that are no dates, with their rows: ``'1/0/00' 12 times``."""
-    values = ", ".join(literal(value) for value in column.time.unreadable)
-    text = f"cast({quote(column.name)} as varchar)"
-    found = connection.execute(
-        f"select {text} as value, count(*) as n from {quote(table.view)} "
-        f"where {text} in ({values}) group by 1 order by n desc, value"
-    ).fetchall()
-    return ", ".join(f"{value!r} {n:,} times" for value, n in found)

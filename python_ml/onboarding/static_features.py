@@ -10,7 +10,7 @@ from python_ml.onboarding import detection, vocabulary
 from python_ml.onboarding.naming import unique_identifiers, words
 from python_ml.onboarding.profiling import number_sql
 from python_ml.onboarding.specification import ColumnSpec
-from python_ml.onboarding.vocabulary import _vocabulary
+from python_ml.onboarding.vocabulary import word_set
 from python_ml.warehouse import quote
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ MAX_CODES = 100  # different values up to which a code is a category
 MAX_FEATURES = 500
 SAMPLE_ROWS = 200_000
 
-_CODES = _vocabulary("phone fax zip postcode postal plz telephone mobile ssn iban")
-_LATE = _vocabulary(
+_CODES = word_set("phone fax zip postcode postal plz telephone mobile ssn iban")
+_LATE = word_set(
     "last latest end ended ends until closed updated modified expiry expires expired expiration renewal next due "
     "final recent"
 )

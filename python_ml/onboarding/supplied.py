@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from python_ml.errors import UserError
+from python_ml.onboarding.label_split import SplitDates, check_split, label_time_sql, split_settings
 from python_ml.onboarding.labels import TABLE, examine_labels
 from python_ml.onboarding.rhythm import Activity, Choices, days_of, windows_of
 from python_ml.onboarding.specification import Decision
@@ -24,35 +25,6 @@ if TYPE_CHECKING:
 USUAL_HORIZON = 30.0  # for the choice of windows where nothing says how far labels look ahead
 LATE_DAYS = 31  # as-of times this long after the last event are outside the data
 MOSTLY_ACTIVE = 0.99
-
-
-@dataclass(frozen=True)
-class SplitDates:
-    """Where validation and test begin, as the user said it."""
-
-    validation_from: datetime | None = None
-    test_from: datetime | None = None
-
-    @classmethod
-    def parse(cls, validation_from: str | None, test_from: str | None) -> SplitDates:
-        """Read the flags.
-
-        Raises
-        ------
-        UserError
-            When one is no date, or the test does not begin after the validation.
-        """
-        found = cls(_date(validation_from, "--val-from"), _date(test_from, "--test-from"))
-        if found.validation_from and found.test_from and found.validation_from >= found.test_from:
-            raise UserError(
-                f"The validation ({validation_from}) does not begin before the test ({test_from}).",
-                where="--val-from, --test-from",
-                mend="let --val-from lie before --test-from",
-            )
-        return found
-
-    def __bool__(self) -> bool:
-        return self.validation_from is not None or self.test_from is not None
 
 
 @dataclass(frozen=True)
@@ -220,7 +192,7 @@ def decide(
     decisions, ahead, told = _reach(labels, choices)
     doubts += told
     late = connection.execute(
-        f"select count(*) from {TABLE} where churned is not null and {_label_time(labels, choices)} > $last",
+        f"select count(*) from {TABLE} where churned is not null and {label_time_sql(labels, choices)} > $last",
         {"last": activity.last},
     ).fetchall()[0][0]
     if late and ahead:
@@ -239,7 +211,7 @@ def decide(
     )
     scores_file, scoring = _scoring(connection, relation, activity, labels, choices)
     decisions += scoring
-    _check_split(connection, labels, choices, dates, path)
+    check_split(connection, labels, choices, dates, path)
     return SuppliedTimes(windows, tuple(decisions), tuple(doubts), scores_file)
 
 
@@ -250,24 +222,6 @@ def label_time_words(supplied: Supplied) -> str:
     if supplied.horizon is not None:
         return "End of the time at which the label looks (UTC): feature time, gap and horizon"
     return "The feature time itself: nothing says how far the label looks ahead"
-
-
-def split_settings(labels: LabelSpec, dates: SplitDates) -> tuple[dict[str, str | None], Decision]:
-    """What ``training.split`` of ``retention.yml`` says, and the decision that explains it."""
-    if labels.split is not None:
-        values = {"column": "supplied_split"}
-        reason = f"as the column `{labels.split.raw_name}` of the labels says"
-        return values, Decision("split", labels.split.raw_name, reason, "--label-column split=…")
-    given = {"validation_from": dates.validation_from, "test_from": dates.test_from}
-    values = {name: None if value is None else value.isoformat(sep=" ") for name, value in given.items()}
-    if dates:
-        shown = ", ".join(f"{name.removesuffix('_from')} from {value}" for name, value in values.items() if value)
-        return values, Decision("split", shown, "as told", "--val-from, --test-from", True)
-    if labels.first == labels.last:
-        return values, Decision(
-            "split", "cross-validation", "all labels are of one time: no later one can be set apart"
-        )
-    return values, Decision("split", "by time", "the last fifth tests, the fifth before it validates", "--test-from")
 
 
 def _outside(connection: duckdb.DuckDBPyConnection, activity: Activity, labels: LabelSpec, path: str) -> list[str]:
@@ -328,16 +282,6 @@ def _reach(labels: LabelSpec, choices: Choices) -> tuple[list[Decision], float, 
     return decisions, 0.0, doubts
 
 
-def _label_time(labels: LabelSpec, choices: Choices) -> str:
-    """SQL of when a label was known, over ``label_rows``."""
-    ahead = "as_of"
-    if choices.horizon is not None:
-        hours = 24 * (days_of(choices.horizon, "horizon") + days_of(choices.gap or "0d", "gap"))
-        ahead = f"as_of + interval {round(hours)} hour"
-        return f"coalesce(known_at, {ahead})"
-    return "known_at" if labels.known is not None else ahead
-
-
 def _scoring(
     connection: duckdb.DuckDBPyConnection, relation: str, activity: Activity, labels: LabelSpec, choices: Choices
 ) -> tuple[bool, list[Decision]]:
@@ -381,50 +325,3 @@ def _scoring(
         )
     )
     return False, decisions
-
-
-def _check_split(
-    connection: duckdb.DuckDBPyConnection, labels: LabelSpec, choices: Choices, dates: SplitDates, path: str
-) -> None:
-    """Hold that every part has leavers and stayers, before anything is built."""
-    ends = _label_time(labels, choices)
-    if labels.split is not None:
-        parts = {part: f"part = '{part}'" for part in labels.split_values}
-        where, mend = f"{path}, column {labels.split.raw_name}", "deal leavers and stayers into every part"
-    elif dates:
-        validation, test = dates.validation_from, dates.test_from
-        parts, bounds = {}, []
-        if test is not None:
-            parts["test"] = f"as_of >= timestamp '{test}'"
-            bounds.append(f"{ends} <= timestamp '{test}'")
-        if validation is not None:
-            parts["validation"] = " and ".join([f"as_of >= timestamp '{validation}'", *bounds])
-        first = validation or test
-        parts["train"] = f"as_of < timestamp '{first}' and {ends} <= timestamp '{first}'"
-        where = "--val-from, --test-from"
-        mend = (
-            f"as-of times run from {labels.first:%Y-%m-%d} to {labels.last:%Y-%m-%d}; choose dates that leave leavers "
-            "and stayers on either side, also when labels that reach over a date are left out"
-        )
-    else:
-        return
-    for part, condition in parts.items():
-        stayed, left = connection.execute(
-            f"select count(*) filter (where churned = 0), count(*) filter (where churned = 1) from {TABLE} "
-            f"where {condition}"
-        ).fetchall()[0]
-        if not stayed or not left:
-            who = "no labelled row" if not stayed and not left else f"nobody who {'left' if not left else 'stayed'}"
-            raise UserError(f"The {part} part has {who}.", where=where, mend=mend)
-
-
-def _date(text: str | None, flag: str) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise UserError(f"`{text}` is no date.", where=flag, mend="write it as 2024-05-01") from error
-    if found.tzinfo is not None:
-        found = found.astimezone(UTC).replace(tzinfo=None)
-    return found

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from python_ml.errors import UserError
 from python_ml.onboarding.naming import words
-from python_ml.onboarding.vocabulary import _vocabulary
+from python_ml.onboarding.vocabulary import word_set
 from python_ml.warehouse import quote
 
 if TYPE_CHECKING:
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
     from python_ml.onboarding.detection import FileProfile
     from python_ml.onboarding.profiling import ColumnProfile
 
-LEAVING = _vocabulary(
+LEAVING = word_set(
     "churn churned churns churner attrition attrited cancel cancelled canceled cancellation left leave leaves leaver "
     "lapsed lapse exit exited exits closed terminated termination inactive lost quit quits gone defected departed "
     "unsubscribed resigned dropped dormant"
 )
-STAYING = _vocabulary(
+STAYING = word_set(
     "retained retain retention active renewed renew renewal renews stayed stay stays stayer staying kept loyal "
     "existing current subscribed remaining remained continued survived alive"
 )
-_NEGATIONS = _vocabulary("not no non never un")
-_YES = _vocabulary("yes y true t 1")
-_NO = _vocabulary("no n false f 0")
+_NEGATIONS = word_set("not no non never un")
+_YES = word_set("yes y true t 1")
+_NO = word_set("no n false f 0")
 MOST_VALUES = 20  # more different values than this are no classes
 SHOWN_VALUES = 8
 NOT_CHURN = "positive class is not churn"

@@ -5,52 +5,53 @@ from __future__ import annotations
 from python_ml.onboarding.naming import words
 
 
-def _vocabulary(text: str) -> frozenset[str]:
+def word_set(text: str) -> frozenset[str]:
+    """Words, as written apart by blanks."""
     return frozenset(text.split())
 
 
-PERSONS = _vocabulary(
+PERSONS = word_set(
     "customer cust client user member account acct subscriber buyer shopper patient player guest contact "
     "consumer "
     "person household donor student tenant passenger rider driver visitor policyholder kunde kunden klant "
     "cliente "
     "company organisation organization org shop merchant seller msisdn"
 )
-IDENTIFIERS = _vocabulary("id ids no nr num number code key uuid guid nummer ref sku ean isbn hash")
+IDENTIFIERS = word_set("id ids no nr num number code key uuid guid nummer ref sku ean isbn hash")
 # Written without a break, such as custid or userno.
 _JOINED = tuple(f"{person}{suffix}" for person in PERSONS for suffix in ("id", "no", "nr", "key", "code", "number"))
 
-TIMES = _vocabulary("date datetime timestamp time ts at on dt day when datum fecha fecha_hora tag moment period month")
-HAPPENINGS = _vocabulary(
+TIMES = word_set("date datetime timestamp time ts at on dt day when datum fecha fecha_hora tag moment period month")
+HAPPENINGS = word_set(
     "order ordered invoice purchase purchased transaction trans sale sold event visit session created opened "
     "submitted usage started start booking booked paid payment received log logged posted changed happened"
 )
 # Times that are not when the row happened.
-OTHER_TIMES = _vocabulary(
+OTHER_TIMES = word_set(
     "birth born dob birthday expiry expires expire expiration end ended ends until closed close resolved "
     "updated "
     "modified due deliver delivered delivery ship shipped shipping returned cancelled canceled last next first "
     "renewal effective scheduled planned valid deleted"
 )
-AVAILABILITY = _vocabulary("available ingested loaded received synced arrived extracted inserted recorded etl load")
+AVAILABILITY = word_set("available ingested loaded received synced arrived extracted inserted recorded etl load")
 
-MONEY = _vocabulary(
+MONEY = word_set(
     "amount price value revenue sales total cost spend spent paid payment fee charge dollar dollars eur "
     "euro usd gbp "
     "mrr arr balance refund discount tax money turnover amt umsatz betrag"
 )
-TOTALS = _vocabulary("amount total revenue sales value spend spent paid turnover amt umsatz betrag")
-QUANTITIES = _vocabulary("quantity qty units items pieces menge anzahl cantidad count")
+TOTALS = word_set("amount total revenue sales value spend spent paid turnover amt umsatz betrag")
+QUANTITIES = word_set("quantity qty units items pieces menge anzahl cantidad count")
 # Numbers of which a sum says nothing.
-LEVELS = _vocabulary(
+LEVELS = word_set(
     "price rate ratio percent percentage pct share score rating satisfaction age temperature avg average "
     "mean median "
     "level index balance seats mrr arr stars rank duration_avg"
 )
-NOT_MEASURES = _vocabulary(
+NOT_MEASURES = word_set(
     "year month day week hour weekday zip postcode postal plz phone fax latitude longitude lat lon lng"
 )
-OUTCOMES = _vocabulary(
+OUTCOMES = word_set(
     "churn churned churns attrition attrited retained retention cancelled canceled closed lapsed exited "
     "left target "
     "label outcome inactive terminated unsubscribed"
