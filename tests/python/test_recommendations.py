@@ -16,6 +16,7 @@ from python_ml.onboarding.looking import Told, look
 from python_ml.recommendations import ACTIONS, Recommendations
 from python_ml.recommendations.projects import create_project, recommend_project, render_project
 from tests.python.decided_world import shop_files, table_file
+from tests.python.raw_shop import events
 
 
 @pytest.fixture(scope="module")
@@ -279,3 +280,17 @@ def test_a_name_that_is_none_is_told(worlds) -> None:
         proposed.accept("silver.orders.window.al_time")
     with pytest.raises(UserError, match="no aggregate"):
         proposed.change("silver.orders.measure.quantity", aggregates=["summe"])
+
+
+def test_the_guide_s_example_runs(repository, tmp_path, monkeypatch, capsys) -> None:
+    text = (repository / "docs/guides/your_own_data.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"## From Python\n\n```python\n(.*?)```", text, re.DOTALL)
+    events(tmp_path / "orders.csv", rows=3000)
+    monkeypatch.chdir(tmp_path)
+    exec(compile(example, "your_own_data.md", "exec"), {})
+    told = {p.id: p for p in Recommendations.read(tmp_path / "my_shop/recommendations.yaml")}
+    assert told["silver.orders.window.7d"].status == told["silver.orders.window.all_time"].status == "rejected"
+    features = (tmp_path / "my_shop/models/gold/_gold__features.yml").read_text(encoding="utf-8")
+    assert "orders_amount_slope_30d" in features
+    assert "orders_count_all_time" not in features
+    assert "models/gold/_gold__features.yml" in capsys.readouterr().out
