@@ -10,6 +10,8 @@ from python_ml.cli.options import Console, project_options
 
 if TYPE_CHECKING:
     from python_ml.project import Project
+    from python_ml.quality import Verdict
+    from python_ml.scoring.champion import Champion
 
 MODELS = "gld_churn_scores_raw+ gld_churn_reasons_raw+"
 BANDS = ("high", "medium", "low")
@@ -21,6 +23,9 @@ def command(project: Project, console: Console) -> None:
     """Score customers with the champion, with reasons.
 
     Builds gold.gld_churn_scores and gold.gld_churn_reasons with dbt, and everything that depends on them.
+
+    Exit code 3, before anything is scored, when gold.gld_scoring_set fails a critical quality check: when it is not
+    what the champion was fitted on (see `retention quality`).
 
     \b
     Example: retention score --project-dir my_shop
@@ -36,6 +41,25 @@ def command(project: Project, console: Console) -> None:
     )
 
 
+def check(project: Project, console: Console, champion: Champion) -> Verdict | None:
+    """Judge the scoring set by what the champion was fitted on; None where there is nobody to score.
+
+    Raises
+    ------
+    GateError
+        When a critical check fails.
+    """
+    from python_ml.quality import gate_scoring
+    from python_ml.warehouse import read_table
+
+    with console.step("Checking the quality of the scoring set"):
+        frame = read_table(project, "gold.gld_scoring_set")
+        verdict = None if frame.empty else gate_scoring(project, frame, champion)
+    for warning in verdict.warnings() if verdict else ():
+        console.warn(warning)
+    return verdict
+
+
 def score(project: Project, console: Console) -> dict[str, Any]:
     """Build the scoring models with dbt and count customers per risk band.
 
@@ -43,6 +67,8 @@ def score(project: Project, console: Console) -> dict[str, Any]:
     ------
     UserError
         When there is no champion yet, or nobody to score.
+    GateError
+        When the customers to score fail a critical quality check.
     """
     from python_ml.build import run_dbt
     from python_ml.errors import UserError
@@ -50,8 +76,10 @@ def score(project: Project, console: Console) -> dict[str, Any]:
     from python_ml.warehouse import connect
 
     project.settings  # noqa: B018 - a mistake there shows before the heavy work
-    if load_champion(project) is None:
+    champion = load_champion(project)
+    if champion is None:
         raise UserError("There is no champion to score with.", where=project.name, mend="run `retention train` first")
+    check(project, console, champion)
     with console.step("Scoring"):
         run_dbt(project, ["build", "--select", MODELS], console)
     with connect(project) as connection:

@@ -44,12 +44,11 @@ def gate_training(project: Project, training_set: TrainingSet) -> Verdict:
         When ``quality.accept`` names no check.
     """
     from python_ml.quality.gate import enforce, judge_training
-    from python_ml.quality.records import calendar_of, champion_facts, is_snapshot, write
+    from python_ml.quality.records import calendar_of, facts_before, is_snapshot, write
     from python_ml.quality.suites import Calendar
-    from python_ml.scoring.champion import load_champion
 
     left_out = set(project.settings.features.exclude)
-    champion = load_champion(project)
+    before, notes = facts_before(project)
     verdict = judge_training(
         training_set.frame,
         [feature for feature in training_set.features if feature.name not in left_out],
@@ -57,7 +56,8 @@ def gate_training(project: Project, training_set: TrainingSet) -> Verdict:
         project.settings,
         Calendar() if training_set.snapshot else calendar_of(project),
         snapshot=is_snapshot(training_set.definitions),
-        before=champion_facts(champion) if champion else None,
+        before=before,
+        notes=notes,
     )
     write(project, verdict)
     enforce(verdict)
@@ -67,11 +67,11 @@ def gate_training(project: Project, training_set: TrainingSet) -> Verdict:
 def gate_scoring(project: Project, frame: pd.DataFrame, champion: Champion) -> Verdict:
     """Judge the scoring set of a project by what its champion was fitted on; otherwise as :func:`gate_training`."""
     from python_ml.quality.gate import enforce, judge_scoring
-    from python_ml.quality.records import calendar_of, champion_facts, write
+    from python_ml.quality.records import calendar_of, facts_of, write
 
     verdict = judge_scoring(
         frame,
-        champion_facts(champion),
+        facts_of(champion),
         project.entity,
         project.settings,
         calendar_of(project),

@@ -86,11 +86,6 @@ def _parts(checks: Sequence[Check]) -> list[list[Check]]:
     return [[check for group in groups[start : start + PART] for check in group] for start in starts]
 
 
-def suite_document(checks: Sequence[Check], name: str) -> dict[str, Any]:
-    """The suite as Great Expectations stores it, to be kept with a run or opened elsewhere."""
-    return _suite(_library(), checks, name).to_json_dict()
-
-
 def _library() -> Any:
     for variable, value in _QUIET.items():
         os.environ[variable] = value

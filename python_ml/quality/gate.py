@@ -38,6 +38,7 @@ def judge_training(
     *,
     snapshot: bool = False,
     before: Facts | None = None,
+    notes: Sequence[str] = (),
 ) -> Verdict:
     """Ask a training frame: by itself, its newest feature time by the earlier ones, and by the champion's frame.
 
@@ -55,6 +56,8 @@ def judge_training(
         Whether rows have no dates: ``feature_timestamp`` is a constant then.
     before : Facts, optional
         What the frame of the present champion showed.
+    notes : sequence of str
+        What is to be said besides.
 
     Returns
     -------
@@ -83,7 +86,7 @@ def judge_training(
             compared += ", and values with those that it was fitted on"
     outcomes += _ask(frame, checks, askable, f"{TRAINING} set")
     outcomes += _ask(newest, recent, askable, f"{TRAINING} set, newest feature time")
-    return Verdict(TRAINING, len(frame), compared, _accept(outcomes, settings), _sampled(frame))
+    return Verdict(TRAINING, len(frame), compared, _accept(outcomes, settings), [*notes, *_sampled(frame)])
 
 
 def judge_scoring(

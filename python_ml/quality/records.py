@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from python_ml.errors import UserError
+from python_ml.errors import RetentionError, UserError
 from python_ml.quality.checks import SCORING, TRAINING, Verdict
 from python_ml.quality.suites import Calendar, step_of
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from python_ml.project import Project
     from python_ml.quality.facts import Facts
-    from python_ml.scoring.champion import Champion
+    from python_ml.scoring.champion import Champion, ChampionFiles
 
 OBSERVATION = "silver.slv_observation_period"
 FILE, PAGE = "quality.json", "quality.html"
@@ -47,11 +47,25 @@ def _moment(text: Any) -> datetime | None:
     return datetime.fromisoformat(str(text)) if text else None
 
 
-def champion_facts(champion: Champion) -> Facts | None:
-    """What the champion's training frame showed, from its verified files; None for a model of an older version."""
+def facts_of(champion: Champion | ChampionFiles) -> Facts | None:
+    """What the rows that a champion was fitted on showed; None for a model of an older version."""
     from python_ml.quality.facts import Facts
 
-    return None if champion.quality is None else Facts.from_json(champion.quality)
+    return None if champion.training_facts is None else Facts.from_json(champion.training_facts)
+
+
+def facts_before(project: Project) -> tuple[Facts | None, list[str]]:
+    """Those of the present champion, for a training that will replace it, and what is to be said where there are none.
+
+    A champion whose files are gone or were changed is a reason to train, so it does not keep anybody from it.
+    """
+    from python_ml.scoring.champion import champion_files
+
+    try:
+        files = champion_files(project)
+    except RetentionError as error:
+        return None, [f"Not compared with the champion's training set: {error.what}"]
+    return (None if files is None else facts_of(files)), []
 
 
 def read(folder: Path) -> dict[str, Verdict]:

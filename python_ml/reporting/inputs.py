@@ -67,6 +67,8 @@ class ReportInputs:
         Feature name to description.
     traps, doubts : tuple of str
         What ``retention init`` found in the raw files, and what it wanted a person to check.
+    quality : dict
+        Verdicts of the quality gates (:class:`python_ml.quality.Verdict`), by suite.
     docs_link : str, optional
         Address of dbt's documentation, relative to the report.
     selection : dict
@@ -94,6 +96,7 @@ class ReportInputs:
     feature_descriptions: dict[str, str] = field(default_factory=dict)
     traps: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
+    quality: dict[str, Any] = field(default_factory=dict)
     docs_link: str | None = None
     selection: dict[str, Any] = field(default_factory=dict)
     tracking_uri: str = "sqlite:///mlflow.db"
@@ -123,6 +126,7 @@ def load_inputs(project: Project) -> ReportInputs:
     UserError
         When there are no metrics yet, a file cannot be read, or there is no warehouse.
     """
+    from python_ml.quality.records import read as read_verdicts
     from python_ml.warehouse import connect
 
     metrics = _read_metrics(project.reports_dir / "metrics.json")
@@ -153,6 +157,7 @@ def load_inputs(project: Project) -> ReportInputs:
         drivers=_read_parquet(project.reports_dir / "drivers.parquet"),
         feature_descriptions=_descriptions(project),
         **_findings(project.root / "findings.yaml"),
+        quality=read_verdicts(project.reports_dir),
         docs_link="../target/index.html" if (project.root / "target" / "index.html").is_file() else None,
         selection={"metric": selection.metric, "tolerance": selection.tolerance},
         tracking_uri=shown_uri(project.tracking_uri, project.root),

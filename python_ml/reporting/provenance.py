@@ -17,6 +17,7 @@ from python_ml.reporting.words import NO_BREAK, counted, date, duration, moment,
 if TYPE_CHECKING:
     import pandas as pd
 
+    from python_ml.quality import Verdict
     from python_ml.reporting.inputs import ReportInputs
 
 # Kept rows with something to say about them have an outcome that begins like this.
@@ -24,6 +25,7 @@ NOTE = "kept: "
 MOST_TIMES = 80  # feature times that a chart can tell apart
 SPANS = 24  # into which more of them are grouped
 LISTED_QUARANTINE = 6
+LISTED_LEAKS = 20
 
 
 def _label_reach(inputs: ReportInputs) -> timedelta | None:
@@ -96,6 +98,7 @@ def data_section(inputs: ReportInputs, periods: Sequence[time_charts.Period]) ->
         "drawings": [],
         "chart_missing": "The base rate over time needs gold.gld_churn_labels, which retention build makes.",
     }
+    found["quality"] = [_quality(verdict) for verdict in inputs.quality.values()]
     outcomes = inputs.outcomes
     found["snapshot"] = is_snapshot(inputs.metrics)
     found["traps"], found["doubts"], found["span"] = inputs.traps, inputs.doubts, ""
@@ -131,6 +134,19 @@ def data_section(inputs: ReportInputs, periods: Sequence[time_charts.Period]) ->
         found["drawings"] = [time_charts.base_rate_chart(outcomes, past, width) for width in (WIDE, NARROW)]
         found["course"] = outcomes.to_dict("records")
     return found
+
+
+def _quality(verdict: Verdict) -> dict[str, Any]:
+    """What a quality gate said: how many checks, how they ended, and those that failed."""
+    ended = verdict.to_dict()
+    told = [f"{ended[key]:,} {word}" for key, word in (("warnings", "warned"), ("accepted", "accepted")) if ended[key]]
+    return {
+        "suite": verdict.suite,
+        "checks": ended["checks"],
+        "critical": ended["critical"],
+        "told": ", ".join(told),
+        "failed": verdict.warnings() if verdict.suite == "scoring" else [],  # those of the training set stand below
+    }
 
 
 def _with_rates(outcomes: pd.DataFrame) -> pd.DataFrame:
@@ -185,10 +201,38 @@ def method_section(inputs: ReportInputs, periods: Sequence[time_charts.Period]) 
     return {
         "facts": [*_definition_facts(inputs.definition), *_measurement_facts(inputs, periods)],
         "warnings": [str(text) for text in inputs.metrics.get("warnings") or []],
+        "leaks": _leaks(inputs.metrics.get("leakage")),
         "drawings": drawings,
         "dates": [(p.name, date(p.start), date(p.end), p.note) for p in periods],
         "timeline_reading": _timeline_reading(periods),
         "timeline_missing": "" if periods else "The split has no dates, so there is no timeline to draw.",
+    }
+
+
+def _leaks(leakage: dict[str, Any] | None) -> dict[str, Any]:
+    """What the leakage probes found, and what became of it."""
+    if not leakage or "findings" not in leakage:
+        return {"missing": "metrics.json does not say: it was written before the leakage probes looked.", "rows": []}
+    found = leakage["findings"]
+    looked = counted(number(leakage.get("looked_at")) or 0, "row")
+    if number(leakage.get("looked_at")) != number(leakage.get("rows")):
+        looked = f"about {looked} of {counted(number(leakage.get('rows')) or 0, 'row')}"
+    told = f"Before training, {looked} were searched for columns and rows that know the outcome. "
+    told += (
+        "Critical findings stop a training unless somebody says why not." if found else "Nothing suspicious was found."
+    )
+    return {
+        "missing": "",
+        "told": told,
+        "rows": [
+            {
+                "sentence": str(finding.get("sentence", "")),
+                "severity": str(finding.get("severity", "")),
+                "decision": str(finding.get("decision", "")),
+                "because": str(finding.get("accepted_because") or ""),
+            }
+            for finding in found[:LISTED_LEAKS]
+        ],
     }
 
 

@@ -30,23 +30,59 @@ class Champion:
         Version in the registry.
     run_id : str
         MLflow run that made it.
+    training_facts : str or None
+        What the rows that it was fitted on showed, as JSON; see :class:`python_ml.quality.facts.Facts`. None for a
+        model of a version that did not measure them.
     """
 
     model: Any
     card: ModelCard
     version: int
     run_id: str
+    training_facts: str | None = None
+
+
+@dataclass(frozen=True)
+class ChampionFiles:
+    """Where the champion's files are, verified but not opened; attributes as of :class:`Champion`."""
+
+    folder: Path
+    digest: str
+    version: int
+    run_id: str
+
+    @property
+    def training_facts(self) -> str | None:
+        """See :class:`Champion`."""
+        path = self.folder / "extra_files" / store.QUALITY_FILE
+        return path.read_text(encoding="utf-8") if path.is_file() else None
 
 
 def load_champion(project: Project) -> Champion | None:
     """Open the model that carries the alias ``champion`` in the project's registry.
 
-    The SHA-256 over the model's files must equal the one recorded at training, since opening a pickle runs
-    whatever is in it.
-
     Returns
     -------
     Champion or None
+        None when no champion has been registered yet; every other failure is raised.
+
+    Raises
+    ------
+    RetentionError
+        As :func:`champion_files`.
+    """
+    files = champion_files(project)
+    return None if files is None else _open(files)
+
+
+def champion_files(project: Project) -> ChampionFiles | None:
+    """Find the files of the model that carries the alias ``champion`` in the project's registry.
+
+    The SHA-256 over them must equal the one recorded at training, since opening a pickle runs whatever is in it.
+
+    Returns
+    -------
+    ChampionFiles or None
         None when no champion has been registered yet; every other failure is raised.
 
     Raises
@@ -84,13 +120,13 @@ def load_champion(project: Project) -> Champion | None:
             where=f"{where}: {folder}",
             mend="find out who changed them; `retention train` makes a new champion",
         )
-    return _open(folder, digest, int(version), registered.run_id or "")
+    return ChampionFiles(folder, digest, int(version), registered.run_id or "")
 
 
 @lru_cache(maxsize=1)
-def _open(path: Path, digest: str, version: int, run_id: str) -> Champion:
+def _open(files: ChampionFiles) -> Champion:
     """Unpickle verified files; one champion is kept, since scores and reasons ask for the same."""
-    card = ModelCard.from_json((path / "extra_files" / store.CARD_FILE).read_text(encoding="utf-8"))
+    card = ModelCard.from_json((files.folder / "extra_files" / store.CARD_FILE).read_text(encoding="utf-8"))
     # Safe as far as the registry is: the bytes are those whose checksum training recorded.
-    model = pickle.loads((path / "model.pkl").read_bytes())  # noqa: S301
-    return Champion(model=model, card=card, version=version, run_id=run_id)
+    model = pickle.loads((files.folder / "model.pkl").read_bytes())  # noqa: S301
+    return Champion(model, card, files.version, files.run_id, files.training_facts)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 ALIAS = "champion"
 DIGEST_TAG = "retention.files_sha256"
 CARD_FILE = "model_card.json"
+QUALITY_FILE = "training_facts.json"  # what the rows that the model was fitted on showed
 ARTIFACT_FOLDER = "mlartifacts"
 SQLITE = "sqlite:///"
 

@@ -1,0 +1,78 @@
+"""``retention quality``: ask whether rows are fit to be learnt from and scored."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from python_ml.cli.options import Console, project_options
+
+if TYPE_CHECKING:
+    from python_ml.project import Project
+    from python_ml.quality import Verdict
+
+
+@click.command("quality")
+@click.option("--training", "chosen", flag_value="training", help="The training set only.")
+@click.option("--scoring", "chosen", flag_value="scoring", help="The scoring set only.")
+@project_options
+def command(project: Project, console: Console, chosen: str | None) -> None:
+    """Ask whether rows are fit to be learnt from and scored.
+
+    The training set is judged by the feature registry, by the calendar of the data, and at its newest feature time by
+    the earlier ones; the scoring set by what the champion was fitted on. `retention train` and `retention score` ask
+    the same by themselves. Writes reports/quality.html and reports/quality.json.
+
+    Exit code 3 when a critical check fails; it is named, with its figures and how to mend it. Warnings are told.
+    Thresholds, and what is accepted with a reason, stand under `quality` in retention.yml.
+
+    \b
+    Examples:
+      retention quality --project-dir my_shop
+      retention quality --scoring --json
+    """
+    verdicts = quality(project, console, chosen)
+    told = [
+        f"{verdict.suite} set: {verdict.to_dict()['checks']} checks, none critical, "
+        f"{verdict.to_dict()['warnings']} warnings, {verdict.to_dict()['accepted']} accepted"
+        for verdict in verdicts
+    ]
+    page = project.reports_dir / "quality.html"
+    data = {"report": str(page), **{verdict.suite: verdict.to_dict() for verdict in verdicts}}
+    console.result("\n".join([*told, f"report: {page}"]), data)
+
+
+def quality(project: Project, console: Console, chosen: str | None = None) -> list[Verdict]:
+    """Judge the training set, the scoring set, or both; without a champion, nobody is scored yet.
+
+    Raises
+    ------
+    GateError
+        When a critical check fails.
+    UserError
+        When there is no warehouse yet, or ``scoring`` was chosen and there is no champion or nobody to score.
+    """
+    from python_ml.cli.score import check
+    from python_ml.errors import UserError
+    from python_ml.quality import SCORING, TRAINING, gate_training
+    from python_ml.scoring.champion import load_champion
+    from python_ml.training.dataset import read_training_set
+
+    verdicts = []
+    if chosen != SCORING:
+        with console.step("Checking the quality of the training set"):
+            verdicts.append(gate_training(project, read_training_set(project)))
+        for warning in verdicts[0].warnings():
+            console.warn(warning)
+    if chosen != TRAINING:
+        champion = load_champion(project)
+        verdict = None if champion is None else check(project, console, champion)
+        if verdict is not None:
+            verdicts.append(verdict)
+        elif chosen == SCORING:
+            why = "There is no champion to compare with." if champion is None else "There is nobody to score."
+            raise UserError(why, where=project.name, mend="run `retention train` and `retention build` first")
+        else:
+            console.note("The scoring set was not asked: there is no champion yet, or nobody to score.")
+    return verdicts
