@@ -2,7 +2,7 @@
 
 Rows are put into the order of their key, which is unique; then each column is hashed over canonical bytes, and the
 digest of the table is taken over names, types and digests of the columns, in their order. A chain of SHA-256 over an
-unambiguous encoding is as hard to deceive as SHA-256 itself (docs/decisions/0008-content-hash.md).
+unambiguous encoding is as hard to deceive as SHA-256 itself (docs/decisions/0011-content-hash.md).
 """
 
 from __future__ import annotations

@@ -1,0 +1,170 @@
+"""Snapshots as versions of a Delta table, for Databricks.
+
+``gold.gld_training_snapshots`` is replaced as a whole by every snapshot; Delta keeps its earlier versions, numbers them,
+and never gives a number twice while the table stands. A replacement happens as a whole or not at all. Which version
+is ours is told by a token among the table's properties, since two processes may replace it at once. A version becomes
+a snapshot by its row in ``gold.gld_training_snapshot_records``, written once the version has been read back and
+hashed; a version without one is left by a crash, and is no snapshot.
+
+The statements are held by unit tests, with rows from a stand-in; nothing here has run on a Databricks workspace.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from python_ml.errors import UserError
+from python_ml.snapshots.content import Columns, ContentError, content
+from python_ml.snapshots.record import RecordError, Snapshot
+from python_ml.snapshots.source import unfit
+from python_ml.snapshots.store import SOURCE, Available, Draft, Entry, Inventory, SnapshotStore
+from python_ml.snapshots.summary import summarise
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from python_ml.project import Project
+
+ROWS = "gold.gld_training_snapshots"
+RECORDS = "gold.gld_training_snapshot_records"
+# Delta forgets old versions after a week, unless told otherwise.
+_KEPT = "interval 36500 days"
+
+
+class DeltaStore(SnapshotStore):
+    """Versions of a Delta table.
+
+    Parameters
+    ----------
+    execute : callable
+        Runs one SQL statement and gives its rows as a ``pyarrow.Table``.
+    catalog : str
+        Unity Catalog's name for what the project writes to.
+    """
+
+    def __init__(self, execute: Callable[[str], pa.Table], catalog: str) -> None:
+        self.execute = execute
+        self.catalog = catalog
+        self.place = f"{catalog}.{ROWS}"
+
+    @classmethod
+    def of(cls, project: Project) -> DeltaStore:
+        """Connect as the project's target says.
+
+        Raises
+        ------
+        UserError
+            When the connector is not installed, or the target does not say where to connect.
+        """
+        from python_ml.warehouse import target_settings
+
+        settings = target_settings(project)
+        missing = [name for name in ("host", "http_path", "token") if not settings.get(name)]
+        if missing:
+            raise UserError(
+                f"The Databricks target has no {' and no '.join(missing)}.",
+                where="profiles.yml",
+                mend="set DATABRICKS_HOST, DATABRICKS_HTTP_PATH and DATABRICKS_TOKEN",
+            )
+        try:
+            from databricks import sql
+        except ImportError as error:
+            raise UserError(
+                "The connector for Databricks is not installed.",
+                where="databricks-sql-connector",
+                mend="install customer-retention[databricks]",
+            ) from error
+
+        def execute(statement: str) -> pa.Table:
+            with (
+                sql.connect(settings["host"], settings["http_path"], settings["token"]) as connection,
+                connection.cursor() as cursor,
+            ):
+                cursor.execute(statement)
+                return cursor.fetchall_arrow()
+
+        return cls(execute, str(settings.get("catalog") or "main"))
+
+    def available(self, cutoff: datetime | None) -> Available:
+        [found] = self.execute(
+            f"select count(*) as total, count_if({_known(cutoff)}) as offered, min(label_timestamp) as first_label, "
+            f"max(label_timestamp) as last_label from {self._name(SOURCE)}"
+        ).to_pylist()
+        ends = [found[name] and found[name].replace(tzinfo=None) for name in ("first_label", "last_label")]
+        return Available(found["total"], found["offered"], *ends, observation_end=None)
+
+    def write(self, draft: Draft) -> Snapshot:
+        parent = next((entry.id for entry in reversed(self.inventory().entries) if entry.snapshot), None)
+        token = uuid.uuid4().hex
+        self.execute(
+            f"create or replace table {self._name(ROWS)} using delta tblproperties ("
+            f"'retention.token' = '{token}', 'delta.logRetentionDuration' = '{_KEPT}', "
+            f"'delta.deletedFileRetentionDuration' = '{_KEPT}') "
+            f"as select * from {self._name(SOURCE)} where {_known(draft.cutoff)}"
+        )
+        [number] = [version for version, made in self._versions().items() if token in made]
+        columns = Columns.of_table(self._read(number))
+        try:
+            found = content(columns, draft.key)
+        except ContentError as error:
+            raise unfit(str(error)) from error
+        snapshot = draft.snapshot(number, parent, found, summarise(columns, draft.key))
+        self.execute(
+            f"insert into {self._name(RECORDS)} (number, id, record) "
+            f"values ({number}, {_text(snapshot.id)}, {_text(snapshot.to_json())})"
+        )
+        return snapshot
+
+    def inventory(self) -> Inventory:
+        self.execute(
+            f"create table if not exists {self._name(RECORDS)} (number bigint, id string, record string) using delta"
+        )
+        rows = self.execute(f"select number, id, record from {self._name(RECORDS)} order by number, id").to_pylist()
+        entries = []
+        for row in rows:
+            try:
+                entries.append(Entry(row["id"], Snapshot.read(row["record"], row["id"])))
+            except RecordError as error:
+                entries.append(Entry(row["id"], None, str(error)))
+        return Inventory(entries, sorted(set(self._versions()) - {row["number"] for row in rows}))
+
+    def columns(self, snapshot: Snapshot) -> Columns:
+        return Columns.of_table(self.table(snapshot))
+
+    def table(self, snapshot: Snapshot) -> pa.Table:
+        return self._read(snapshot.number)
+
+    def _read(self, version: int) -> pa.Table:
+        """The rows of a version; times, which Spark keeps with a zone, as naive UTC."""
+        import pyarrow as pa
+
+        table = self.execute(f"select * from {self._name(ROWS)} version as of {int(version)}")
+        for position, field in enumerate(table.schema):
+            if pa.types.is_timestamp(field.type) and field.type.tz:
+                times = table.column(position).cast(pa.timestamp("us", "UTC")).cast(pa.timestamp("us"))
+                table = table.set_column(position, field.name, times)
+        return table
+
+    def _versions(self) -> dict[int, str]:
+        """What Delta's history says of each version that replaced the table."""
+        schema, name = ROWS.split(".")
+        if not self.execute(f"show tables in {self._name(schema)} like '{name}'").num_rows:
+            return {}
+        history = self.execute(f"describe history {self._name(ROWS)}").to_pylist()
+        made: dict[int, Any] = {row["version"]: row["operationParameters"] for row in history}
+        return {version: str(how) for version, how in made.items() if "retention.token" in str(how)}
+
+    def _name(self, name: str) -> str:
+        return ".".join("`" + part.replace("`", "``") + "`" for part in [self.catalog, *name.split(".")])
+
+
+def _known(cutoff: datetime | None) -> str:
+    return "true" if cutoff is None else f"label_timestamp <= timestamp '{cutoff} UTC'"
+
+
+def _text(text: str) -> str:
+    """A literal as Spark reads it, in which a backslash escapes."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
