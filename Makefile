@@ -44,6 +44,7 @@ format: $(READY) ## mend what can be mended by itself
 bench: $(READY) ## measure speed and memory, as ratios (more: python -m tests.bench --help)
 	@$(BIN)/python -m tests.bench $(BENCH)
 	@$(BIN)/python -m tests.bench.profiling $(BENCH_PROFILE)
+	@$(BIN)/python -m tests.bench.snapshots $(BENCH_SNAPSHOTS)
 
 docs: $(READY) ## write dbt's docs, with the lineage, to target/index.html
 	@$(BIN)/dbt docs generate --static

@@ -21,13 +21,14 @@ def command() -> None:
     order of rows or another parquet writer changes nothing; one value, one name, one type does.
 
     \b
-    A model that can be made again in a year:
+    Examples, towards a model that can be made again in a year:
       retention snapshot create --cutoff 2025-01-31    prints an id, such as 3-1f0c62a9d4e8
       retention train --snapshot 3                     trains on exactly these rows, however the warehouse changes
       retention snapshot compare 2 3                   what is different since the last one
       retention snapshot verify                        nothing was touched: good for CI
 
-    Snapshots live in the folder training_snapshots of the project; on Databricks they are Delta versions.
+    Snapshots live in the folder training_snapshots of the project; on Databricks they are Delta versions. Each command
+    below has its own --help, and --json for programs.
     """
 
 

@@ -123,7 +123,7 @@ def main() -> None:
     if chosen.json:
         chosen.json.write_text(json.dumps(found, indent=2), encoding="utf-8")
     print(
-        f"snapshot of {found['rows']:,} rows x {found['columns']} columns: DuckDB's COPY {found['copy_seconds']:.1f} s, "
+        f"snapshot of {found['rows']:,} rows x {found['columns']} columns: COPY {found['copy_seconds']:.1f} s, "
         f"created and hashed {found['create_seconds']:.1f} s = {found['ratio']:.2f} times (limit {LIMIT_RATIO:g}), "
         f"verified {found['verify_seconds']:.1f} s, peak {found['peak_mib']:,.0f} MiB"
     )

@@ -12,12 +12,8 @@ from python_ml.errors import GateError, UserError
 from python_ml.snapshots.delta import DeltaStore
 from python_ml.snapshots.store import Draft
 
-FACTS = {
-    "created_at": "2024-05-01T00:00:00+00:00",
-    "definitions": {"name": "O'Neill \\ Söhne"},
-    "features": [],
-    "code": {},
-}
+DEFINITIONS = {"name": "O'Neill \\ Söhne"}
+FACTS = {"created_at": "2024-05-01T00:00:00+00:00", "definitions": DEFINITIONS, "features": [], "code": {}}
 DRAFT = Draft(datetime(2024, 3, 1), ["customer_id", "feature_timestamp"], FACTS)
 
 
