@@ -29,6 +29,7 @@ _SAME = {
     "gold/gld_churn_scores.sql": "gld_churn_scores.sql",
     "gold/gld_churn_reasons_raw.py": "gld_churn_reasons_raw.py",
     "gold/gld_churn_reasons.sql": "gld_churn_reasons.sql",
+    "gold/_gold__findings.yml": "_gold__findings.yml",
 }
 
 

@@ -21,6 +21,7 @@ _SHARED = (
     "gld_churn_scores.sql",
     "gld_churn_reasons_raw.py",
     "gld_churn_reasons.sql",
+    "_gold__findings.yml",
 )
 _OWN = ("gld_customer_features.sql", "gld_churn_labels.sql", "gld_scoring_set.sql")
 

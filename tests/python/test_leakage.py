@@ -1,0 +1,303 @@
+"""Leakage: every planted leak is found, clean data raise no alarm, and the gate says what it does."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from python_ml.errors import GateError
+from python_ml.leakage import CRITICAL, HIGH, PROBES, probe_training_set
+from python_ml.leakage._statistics import area
+from python_ml.leakage.gate import check_leakage
+from python_ml.leakage.replays import store_replays, stored_replays
+from python_ml.leakage.table import COLUMNS
+from python_ml.project import Project
+from python_ml.replay import Replay
+from python_ml.settings import Settings
+from tests.canaries import planting, worlds
+from tests.python.churn_world import small_world, write_project
+
+SEED = 3
+
+
+@pytest.fixture(scope="module")
+def contract() -> worlds.Clean:
+    return worlds.contractual(1_200, 15, SEED)
+
+
+@pytest.fixture(scope="module")
+def shop() -> worlds.Clean:
+    return worlds.shop(1_200, 15, SEED)
+
+
+@pytest.fixture(scope="module")
+def undated() -> worlds.Clean:
+    return worlds.undated(3_000, SEED)
+
+
+def criticals(clean: worlds.Clean) -> list[str]:
+    """What the probes refuse in a clean training set."""
+    return [finding.sentence for finding in planting.criticals(planting.Planted(clean, ()))]
+
+
+# Canaries
+
+
+@pytest.mark.parametrize("name", planting.DATED)
+def test_a_planted_leak_is_found_where_rows_have_times(name, contract):
+    found = planting.criticals(planted := planting.DATED[name](contract, np.random.default_rng(SEED)))
+    assert {finding.name for finding in found} >= set(planted.suspects)
+    honest = {feature.name for feature in contract.features} - set(planted.suspects)
+    assert not {finding.name for finding in found} & honest
+
+
+@pytest.mark.parametrize("name", planting.UNDATED)
+def test_a_planted_leak_is_found_in_a_table_without_dates(name, undated):
+    found = planting.criticals(planted := planting.UNDATED[name](undated, np.random.default_rng(SEED)))
+    assert {finding.name for finding in found} >= set(planted.suspects)
+
+
+@pytest.mark.parametrize("name", ["window_of_the_future", "frozen_counter", "sudden_knowledge", "zero_for_leavers"])
+def test_a_leak_is_told_from_honest_recency_in_a_shop(name, shop):
+    """Where leaving means to buy nothing, honest columns are strong; leaks are found beside them all the same."""
+    found = planting.criticals(planted := planting.DATED[name](shop, np.random.default_rng(SEED)))
+    assert {finding.name for finding in found} == set(planted.suspects)
+
+
+def test_clean_worlds_raise_nothing_critical(contract, shop, undated):
+    assert criticals(contract) == criticals(shop) == criticals(undated) == []
+    found = probe_training_set(shop.frame, shop.features, shop.entity, dated=True)
+    recency = next(f for f in found if f.name == "orders_days_since_last" and "auc" in f.evidence)
+    assert recency.evidence["auc"] > 0.85  # strong, honest, and not refused
+
+
+def test_recency_of_an_ever_busier_shop_is_not_refused_above_the_limit(shop):
+    """The same strength in a column that nothing visible explains is refused."""
+    gone = shop.frame["orders_days_since_last"] > 45
+    clear = shop.frame.assign(
+        churned=np.where(np.random.default_rng(1).random(len(gone)) < 0.03, ~gone, gone).astype(int)
+    )
+    frame = clear.assign(health=-shop.frame["orders_days_since_last"].rank(pct=True))
+    assert criticals(worlds.Clean("busy", clear, shop.features)) == []
+    undated = worlds.Clean("undated", frame, worlds.registry(frame), dated=False)
+    assert any("`health`" in sentence for sentence in criticals(undated))
+
+
+@pytest.mark.parametrize("make", worlds.REAL.values(), ids=list(worlds.REAL))
+def test_real_data_without_their_traps_raise_nothing_critical(make, shared_data):
+    try:
+        clean = make(shared_data)
+    except FileNotFoundError as missing:
+        pytest.skip(f"{missing.filename} is not among the real data sets")
+    assert criticals(clean) == []
+
+
+def test_mail_of_retail_retention_is_critical_and_without_it_the_gate_opens(shared_data):
+    if not (shared_data / "retail_retention").is_dir():
+        pytest.skip("retail_retention is not among the real data sets")
+    clean = worlds.retail(shared_data, with_mail=True)
+    check = check_leakage(clean.frame, clean.features, clean.entity, Settings(), dated=False)
+    assert {finding.name for finding in check.refused} == {"esent", "eopenrate", "eclickrate"}
+    with pytest.raises(GateError, match="`esent`") as refused:
+        check.enforce()
+    assert refused.value.exit_code == 3
+    without = Settings.model_validate({"features": {"exclude": ["esent", "eopenrate", "eclickrate"]}})
+    opened = check_leakage(clean.frame, clean.features, clean.entity, without, dated=False)
+    opened.enforce()
+    assert [opened.decision(f) for f in opened.findings if f.name == "esent"] == ["left out"] * 2
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_shuffled_outcomes_leave_nothing(seed, contract):
+    left = np.random.default_rng(seed).permutation(contract.frame["churned"])
+    shuffled = worlds.Clean("shuffled", contract.frame.assign(churned=left), contract.features)
+    found = probe_training_set(shuffled.frame, shuffled.features, shuffled.entity, dated=True)
+    assert not [f.sentence for f in found if f.severity in (CRITICAL, HIGH)]
+    areas = [f.evidence["auc"] for f in found if f.probe == "single_feature_auc"]
+    assert max(areas) < 0.57
+    assert abs(np.mean(areas) - 0.5) < 0.03
+
+
+# Figures
+
+
+def test_the_area_agrees_with_scikit_learn_and_its_interval_covers():
+    from sklearn.metrics import roc_auc_score
+
+    rng = np.random.default_rng(0)
+    y = (rng.random(500) < 0.3).astype(float)
+    scores = np.round(rng.normal(size=500) + y, 1)
+    assert area(scores, y).value == pytest.approx(roc_auc_score(y, scores))
+    strata = rng.integers(0, 4, 500)
+    pairs = [(s, (y[strata == s] == 1).sum() * (y[strata == s] == 0).sum()) for s in range(4)]
+    expected = sum(n * roc_auc_score(y[strata == s], scores[strata == s]) for s, n in pairs) / sum(n for _, n in pairs)
+    assert area(scores, y, strata=strata).value == pytest.approx(expected)
+
+    covered = 0
+    for seed in range(300):  # ten rows of each customer, alike: rows are no independent witnesses
+        rng = np.random.default_rng(seed)
+        left = (rng.random(120) < 0.4).astype(float)
+        found = area(np.repeat(rng.normal(size=120), 10), np.repeat(left, 10), np.repeat(np.arange(120), 10))
+        covered += found.low <= 0.5 <= found.high
+    assert 0.90 <= covered / 300 <= 0.985
+
+
+def test_large_tables_are_looked_at_by_customer(monkeypatch, contract):
+    from python_ml.leakage import _subject
+
+    monkeypatch.setattr(_subject, "MOST_ROWS", 3_000)
+    subject = _subject.Subject.of(contract.frame, contract.features, contract.entity, dated=True)
+    assert len(subject.churned) <= 3_000 < subject.rows
+    kept = contract.frame.groupby(contract.entity).size().value_counts()
+    assert set(np.bincount(subject.entities)) <= set(kept.index)
+
+
+# The command and the table
+
+
+def project_with_leak(folder: Path, settings: dict | None = None) -> Path:
+    world = small_world()
+    rng = np.random.default_rng(0)
+    left = world.frame["churned"].to_numpy() == 1
+    mails = np.where(left & (rng.random(len(left)) < 0.7), 0.0, 1.0 + rng.poisson(9, len(left)))
+    clean = planting.with_columns(worlds.Clean("small", world.frame, world.features), {"mails": mails})
+    write_project(folder, type(world)(clean.frame, clean.features, world.oracle))
+    (folder / "retention.yml").write_text(yaml.safe_dump(settings or {}))
+    return folder
+
+
+def run(folder: Path, *arguments: str) -> tuple[int, str, str]:
+    import subprocess
+    import sys
+
+    ended = subprocess.run(
+        [sys.executable, "-m", "python_ml", *arguments, "--project-dir", str(folder)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return ended.returncode, ended.stdout, ended.stderr
+
+
+def stored(folder: Path) -> pd.DataFrame:
+    import duckdb
+
+    with duckdb.connect(str(folder / "warehouse.duckdb"), read_only=True) as connection:
+        return connection.execute("select * from gold.gld_leakage_findings").df()
+
+
+def test_the_command_refuses_keeps_and_accepts(tmp_path):
+    folder = project_with_leak(tmp_path / "shop")
+    code, out, err = run(folder, "leakage")
+    assert code == 3
+    assert "critical (refused)" in out
+    assert "`mails`" in err
+    assert "exclude: [mails]" in err
+    assert "Traceback" not in err
+    first = stored(folder)
+    assert list(first.columns) == list(COLUMNS)
+    assert set(first[first["decision"] == "refused"]["feature"]) == {"mails"}
+    assert set(first["probe"]) <= set(PROBES)
+    assert json.loads(first["evidence"].iloc[0])
+    assert first[first["probe"] == "single_feature_auc"]["feature"].nunique() > 10  # every feature can be asked about
+
+    run(folder, "leakage")
+    assert len(stored(folder)) == len(first)  # the same data and decisions: nothing new
+
+    (folder / "retention.yml").write_text("leakage: {accept: {mails: counted on the first of the month}}")
+    code, out, _ = run(folder, "leakage", "--json")
+    found = json.loads(out)
+    assert code == 0
+    assert found["accepted"] == {"mails": "counted on the first of the month"}
+    decisions = stored(folder)
+    assert set(decisions[(decisions["feature"] == "mails") & (decisions["severity"] == "critical")]["decision"]) == {
+        "refused",
+        "accepted",
+    }
+    assert "counted on the first of the month" in set(decisions["accepted_because"])
+
+
+def test_mistakes_in_the_settings_are_explained(tmp_path):
+    folder = project_with_leak(tmp_path / "shop", {"leakage": {"accept": {"mals": "why"}}})
+    code, _, err = run(folder, "leakage")
+    assert code == 2
+    assert "did you mean `mails`" in err
+
+
+def test_the_help_teaches():
+    from python_ml.cli import retention
+
+    said = CliRunner().invoke(retention, ["leakage", "--help"])
+    assert said.exit_code == 0
+    for words in ("accept:", "exclude:", "gold.gld_leakage_findings", "Exit code 3"):
+        assert words in said.output
+
+
+def test_a_replay_speaks_for_as_long_as_the_features_stand(tmp_path):
+    import duckdb
+
+    folder = write_project(tmp_path / "shop", small_world())
+    with duckdb.connect(str(folder / "warehouse.duckdb")) as connection:
+        connection.execute(
+            "create table gold.gld_customer_features as select * exclude (churned, label_timestamp) "
+            "from gold.gld_training_set"
+        )
+    project = Project.open(folder)
+    times = sorted(small_world().frame["feature_timestamp"].unique())
+    store_replays(
+        project,
+        [
+            Replay(pd.Timestamp(times[0]).to_pydatetime(), 10, 3, 0, 0, {"orders_count_7d": 4}),
+            Replay(pd.Timestamp(times[1]).to_pydatetime(), 10, 3, 0, 0),
+        ],
+    )
+    differing, same = stored_replays(project)
+    assert differing.differing == {"orders_count_7d": 4}
+    assert same.identical
+    code, out, _ = run(folder, "leakage")
+    assert code == 3
+    assert "4 of 10 rows come out otherwise" in out
+    with duckdb.connect(str(folder / "warehouse.duckdb")) as connection:
+        connection.execute(
+            "update gold.gld_customer_features set orders_count_7d = orders_count_7d + 1 "
+            "where feature_timestamp = (select min(feature_timestamp) from gold.gld_customer_features)"
+        )
+    assert [replay.identical for replay in stored_replays(project)] == [True]
+
+
+def test_the_table_is_described_in_every_project(repository):
+    own = (repository / "models" / "gold" / "_gold__findings.yml").read_text()
+    assert own == (repository / "python_ml" / "onboarding" / "templates" / "_gold__findings.yml").read_text()
+    tables = {table["name"]: table for table in yaml.safe_load(own)["sources"][0]["tables"]}
+    assert [column["name"] for column in tables["gld_leakage_findings"]["columns"]] == list(COLUMNS)
+
+
+def test_the_report_lists_findings_with_decision_and_reason():
+    from python_ml.reporting import render_report
+    from tests.python.report_world import synthetic_inputs
+
+    inputs = synthetic_inputs()
+    inputs.metrics["leakage"] = {
+        "rows": 900,
+        "looked_at": 900,
+        "found": [],
+        "left_out": [],
+        "findings": [
+            {
+                "sentence": "`<b>x</b>`: knows",
+                "severity": "critical",
+                "decision": "accepted",
+                "accepted_because": "we asked",
+            }
+        ],
+    }
+    page = render_report(inputs)
+    assert "Did anything know the outcome?" in page
+    assert "&lt;b&gt;x&lt;/b&gt;" in page
+    assert "we asked" in page
