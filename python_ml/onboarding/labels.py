@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from python_ml.errors import UserError
-from python_ml.onboarding import detection, roles, traps, vocabulary
+from python_ml.onboarding import dates, detection, roles, traps, vocabulary
 from python_ml.onboarding.detection import FileProfile, Finding
 from python_ml.onboarding.key_values import canonical
 from python_ml.onboarding.label_parts import (
@@ -20,7 +20,7 @@ from python_ml.onboarding.label_parts import (
     says_outcome,
 )
 from python_ml.onboarding.naming import unique_identifiers
-from python_ml.onboarding.profiling import profile_columns
+from python_ml.onboarding.profiling import MOSTLY, profile_columns
 from python_ml.onboarding.reading import open_file
 from python_ml.onboarding.specification import ColumnSpec, SourceSpec
 from python_ml.onboarding.target import TargetSpec, examine_target, is_whole_number, value_sql
@@ -132,7 +132,9 @@ def examine_labels(
     """
     file = open_file(connection, path, "labels_file")
     (name,) = unique_identifiers(["labels"], "labels", taken=taken)
-    profile = FileProfile(file, name, "labels_view", tuple(profile_columns(connection, file, "labels_view", day_first)))
+    read = profile_columns(connection, file, "labels_view", day_first)
+    columns_read = tuple(_with_single_time(connection, "labels_view", column, day_first) for column in read)
+    profile = FileProfile(file, name, "labels_view", columns_read)
     named = name_parts(profile, columns)
     found_entity = _find_entity(connection, profile, events, named.get("entity"))
     time = _find_time(connection, profile, found_entity.column, named.get("time"))
@@ -170,6 +172,22 @@ def examine_labels(
         {part: (f.column.raw_name, *f.evidence) for part, f in parts.items() if f is not None},
     )
     return _counted(connection, spec, events, [f.doubt for f in parts.values() if f is not None and f.doubt])
+
+
+def _with_single_time(
+    connection: duckdb.DuckDBPyConnection, view: str, column: ColumnProfile, day_first: bool | None
+) -> ColumnProfile:
+    """A constant that is a time: in labels, all rows may be of the same one."""
+    if column.kind != "constant":
+        return column
+    name = quote(column.name)
+    if column.physical_type == "VARCHAR":
+        time = dates.profile_text(connection, quote(view), name, day_first)
+    elif column.physical_type == "DATE" or column.physical_type.startswith("TIMESTAMP"):
+        time = dates.profile_typed(connection, quote(view), name)
+    else:
+        return column
+    return replace(column, kind="time", time=time) if time is not None and time.share >= MOSTLY else column
 
 
 def _find_entity(
@@ -249,7 +267,7 @@ def _find_time(
         connection, profile.view, columns, path
     )
     if found is None:
-        single = next((c for c in columns if c.kind == "time" or (c.time is not None and c.time.share >= 0.95)), None)
+        single = next((c for c in columns if c.kind == "time"), None)
         if single is not None:
             return Finding(single, ("the only time",))
         raise UserError(
