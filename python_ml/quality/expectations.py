@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -52,15 +53,7 @@ def validate(frame: pd.DataFrame, checks: Sequence[Check], name: str) -> list[Ou
     """
     if not checks:
         return []
-    gx = _library()
-    context = gx.get_context(mode="ephemeral")
-    # A bar of the library's own would break into the console's progress.
-    context.variables.progress_bars = _no_bars()
-    rows = (
-        context.data_sources.add_pandas("warehouse")
-        .add_dataframe_asset(name)
-        .add_batch_definition_whole_dataframe("all rows")
-    )
+    gx, rows = _library(), _batches()
     wanted = {"result_format": "BASIC", "partial_unexpected_count": EXAMPLES}
     outcomes = {}
     for part in _parts(checks):
@@ -95,10 +88,16 @@ def _library() -> Any:
     return gx
 
 
-def _no_bars() -> Any:
+@lru_cache(maxsize=1)
+def _batches() -> Any:
+    """What makes a batch of a frame, in a context that is on no disk; made once, since it takes a while."""
     from great_expectations.data_context.types.base import ProgressBarsConfig
 
-    return ProgressBarsConfig(globally=False)
+    context = _library().get_context(mode="ephemeral")
+    # A bar of the library's own would break into the console's progress.
+    context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    asset = context.data_sources.add_pandas("warehouse").add_dataframe_asset("frame")
+    return asset.add_batch_definition_whole_dataframe("all rows")
 
 
 def _suite(gx: Any, checks: Sequence[Check], name: str) -> gx.ExpectationSuite:

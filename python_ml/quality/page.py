@@ -54,6 +54,7 @@ def render_page(verdicts: Mapping[str, Verdict], project_name: str) -> str:
         sections=[_section(suite, verdicts.get(suite)) for suite in (TRAINING, SCORING)],
         refused=[o for verdict in verdicts.values() for o in verdict.refused],
         warned=sum(counts(verdict.outcomes)["warnings"] for verdict in verdicts.values()),
+        accepted=sum(counts(verdict.outcomes)["accepted"] for verdict in verdicts.values()),
         asked=sum(len(verdict.outcomes) for verdict in verdicts.values()),
     )
     return page.translate(FORBIDDEN)
