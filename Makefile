@@ -45,6 +45,7 @@ bench: $(READY) ## measure speed and memory, as ratios (more: python -m tests.be
 	@$(BIN)/python -m tests.bench $(BENCH)
 	@$(BIN)/python -m tests.bench.profiling $(BENCH_PROFILE)
 	@$(BIN)/python -m tests.bench.snapshots $(BENCH_SNAPSHOTS)
+	@$(BIN)/python -m tests.bench.leakage $(BENCH_LEAKAGE)
 
 docs: $(READY) ## write dbt's docs, with the lineage, to target/index.html
 	@$(BIN)/dbt docs generate --static

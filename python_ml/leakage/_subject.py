@@ -20,6 +20,7 @@ MOST_ROWS = 200_000
 FEWEST_ROWS = 50  # of either class, and of a pattern, below which nothing is said
 RECENCY = "days_since_last"
 RECENCY_BINS = 20
+TICK = 1e-4  # days; finer than any two feature times, coarser than the rounding of the keys
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,7 +134,9 @@ class Subject:
         order = self._order
         origin, width = self.times.min(), np.ptp(np.concatenate([self.times, self.ends])) + 1.0
         keys = self.entities[order] * width + (self.times[order] - origin)
-        place = np.searchsorted(keys, self.entities * width + np.minimum(self.ends - origin, width - 0.5) - 1e-6)
+        # Labels may name no time of their own: then the next feature time is the next outcome.
+        wanted = np.maximum(self.ends - TICK, self.times + TICK) - origin
+        place = np.searchsorted(keys, self.entities * width + np.minimum(wanted, width - 0.5))
         inside = place < len(order)
         found = np.full(len(order), -1)
         found[inside] = order[place[inside]]

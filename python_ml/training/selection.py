@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from python_ml.errors import UserError
+from python_ml.leakage.probes import ROW_PROBES
 from python_ml.training.metrics import better
 from python_ml.training.pipelines import SIMPLICITY
 
@@ -118,14 +119,18 @@ def distrust(test: Mapping[str, Any], accepted: Sequence[str]) -> list[str]:
     test : mapping
         The champion's test metrics.
     accepted : sequence of str
-        Columns that are likely to know the outcome, and that the model uses all the same.
+        Columns that are likely to know the outcome, and that the model uses all the same; and probes of rows.
     """
     reasons = []
-    if accepted:
-        columns = ", ".join(f"`{name}`" for name in accepted)
+    used = [name for name in accepted if name not in ROW_PROBES]
+    if used:
+        columns = ", ".join(f"`{name}`" for name in used)
         reasons.append(
-            f"the model uses {columns}, which most likely {'know' if len(accepted) > 1 else 'knows'} the outcome"
+            f"the model uses {columns}, which most likely {'know' if len(used) > 1 else 'knows'} the outcome"
         )
+    reasons += [
+        f"the leakage probe {name} found what was accepted all the same" for name in accepted if name not in used
+    ]
     area = test["roc_auc"]["value"]
     if area is not None and area > TOO_GOOD:
         reasons.append(f"a ROC AUC of {area:.3f} is too good to be true")
