@@ -105,7 +105,9 @@ def look(
             spec: Any = _events(connection, profiles, told, choices, folder)
         else:
             spec, told = _table(connection, profiles, told, folder, ask)
-        told = replace(told, names=tuple(profile.name for profile in profiles))
+        # Where the labels are, the project knows; a path of this machine is nothing to keep.
+        labels = Path(told.labels).name if told.labels else None
+        told = replace(told, names=tuple(profile.name for profile in profiles), labels=labels)
         found = Found(spec, {}, asdict(told))
         say("measuring values")
         return replace(found, values=measure_values(connection, profiles, found.project, say))

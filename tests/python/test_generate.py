@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,12 +12,13 @@ import pytest
 from python_ml.cli import main
 from python_ml.errors import UserError
 from python_ml.onboarding.examination import DataArgument
-from python_ml.onboarding.looking import Told, look
+from python_ml.onboarding.looking import Told, look, look_again
 from python_ml.onboarding.writing import MANIFEST, create, renew
 from python_ml.recommendations import Recommendations
-from python_ml.recommendations.projects import create_project, generate_project
+from python_ml.recommendations.projects import create_project, generate_project, recommend_project
 from tests.python.command_line import command, rows
-from tests.python.decided_world import shop_files
+from tests.python.decided_world import shop_files, table_file
+from tests.python.labelled_world import world
 
 FILES = {"models/a.sql": "select 1\n", "models/b.sql": "select 2\n", "models/gone.sql": "select 3\n"}
 
@@ -185,6 +187,28 @@ def test_what_was_rejected_is_gone_and_the_rest_still_builds(shop) -> None:
     assert columns
     assert not [n for n in columns if "all_time" in n or n.startswith(("visits", "cards", "returns", "orders_tariff"))]
     assert generate_project(shop)[0].written == []
+
+
+@pytest.mark.parametrize("kind", ["labels", "target"])
+def test_looking_again_at_the_same_files_changes_nothing(tmp_path, kind) -> None:
+    if kind == "labels":
+        files, told = [tmp_path / "visits.csv"], Told(horizon="30d", labels=str(tmp_path / "labels.csv"))
+        made = world(customers=120)
+        made.write_visits(files[0])
+        made.write_labels(tmp_path / "labels.csv")
+    else:
+        files, told = [table_file(tmp_path)], Told(target="Churn")
+    home = tmp_path / "project"
+    found = look([DataArgument(path) for path in files], told, home)
+    create_project(home, found, Recommendations.from_findings(found).accept_all())
+    before = texts(home)
+    merged, changes = recommend_project(home, look=partial(look_again, folder=home))
+    assert not (changes.new or changes.vanished or changes.gone)
+    assert merged.counts["applied"] == len(merged)
+    written, obeyed = generate_project(home)
+    assert obeyed.missed == {}
+    assert not (written.written or written.beside or written.removed)
+    assert texts(home) == before
 
 
 def test_the_command_line_decides_and_generates(tmp_path, monkeypatch, capsys) -> None:
