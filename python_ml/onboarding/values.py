@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from python_ml.onboarding.detection import FileProfile
-    from python_ml.onboarding.specification import ProjectSpec, SourceSpec
+    from python_ml.onboarding.specification import ColumnSpec, ProjectSpec, SourceSpec
     from python_ml.profiling.tables import Table
 
 FAR = 5.0  # times the outermost quantile, from which on a value is an outlier worth a cap
@@ -186,6 +186,16 @@ def _source(
     )
 
 
+def _part(table: Table, spec: ColumnSpec | None) -> str | None:
+    """Quoted column of the typed table that a source takes its customer or its time from.
+
+    That of the source, not of the table: which customer a file is about may be known only beside the other files.
+    """
+    if spec is None:
+        return None
+    return next((quote(c.name) for c in table.columns if c.raw_name == spec.raw_name), None)
+
+
 def _bounds(source: SourceSpec) -> tuple[date, date]:
     return source.plausible_from or DEFAULT_FROM, source.plausible_to or DEFAULT_TO
 
@@ -198,7 +208,7 @@ def _caps(
     columns = [c for c in table.of_kind("number") if c.raw_name in raw and c.number is not None]
     if not columns:
         return {}
-    earlier = f"{table.time} < timestamp '{datetime.combine(cutoff, datetime.min.time())}'"
+    earlier = f"{_part(table, source.own_time)} < timestamp '{datetime.combine(cutoff, datetime.min.time())}'"
     fitted = ", ".join(
         f"count({quote(c.name)}) filter (where {earlier}), "
         f"quantile_cont(cast({quote(c.name)} as double), [0.001, 0.999]) filter (where {earlier})"
@@ -234,9 +244,12 @@ def _rounded(value: float, whole: bool) -> float:
 def _copies(connection: duckdb.DuckDBPyConnection, table: Table, source: SourceSpec) -> int:
     """Exact copies among rows that have a customer and a plausible time."""
     low, high = _bounds(source)
-    kept = [f"{table.entity} is not null"] if source.own_entity is not None and table.entity else []
-    if source.own_time is not None and table.profile.time is not None:
-        when = detection.event_time_sql(table.profile.time.column)
+    entity = _part(table, source.own_entity)
+    kept = [f"{entity} is not null"] if entity else []
+    if source.own_time is not None:
+        # What was written tells copies, not what could be read of it: so the view, not the typed table.
+        column = next(c for c in table.columns if c.raw_name == source.own_time.raw_name)
+        when = detection.event_time_sql(column)
         kept.append(f"{when} >= timestamp '{low}' and {when} < timestamp '{high}'")
     columns = ", ".join(quote(c.name) for c in table.columns)
     where = f"where {' and '.join(kept)}" if kept else ""
@@ -250,7 +263,8 @@ def _copies(connection: duckdb.DuckDBPyConnection, table: Table, source: SourceS
 def _occupied(
     connection: duckdb.DuckDBPyConnection, table: Table, source: SourceSpec, windows: tuple[str, ...]
 ) -> dict[str, float]:
-    if not (source.dated and source.own_time is not None and source.own_entity is not None and table.time):
+    entity, time = _part(table, source.own_entity), _part(table, source.own_time)
+    if not (source.dated and entity and time):
         return {}
     low, high = _bounds(source)
     lengths = {w: max(int(window_hours(w) // 24), 1) for w in windows if w != ALL_TIME}
@@ -262,8 +276,8 @@ def _occupied(
         create or replace temp table occupied_days as
         select entity, day, min(day) over (partition by entity) as first_day, max(day) over () as newest
         from (
-            select distinct {table.entity} as entity, cast({table.time} as date) as day from {table.typed}
-            where {table.entity} is not null and {table.time} >= timestamp '{low}' and {table.time} < timestamp '{high}'
+            select distinct {entity} as entity, cast({time} as date) as day from {table.typed}
+            where {entity} is not null and {time} >= timestamp '{low}' and {time} < timestamp '{high}'
         )
     """)
     used = connection.execute(f"select {seen} from occupied_days").fetchall()[0]
