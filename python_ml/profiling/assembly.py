@@ -147,7 +147,9 @@ def _file(
         notes=list(table.profile.file.notes),
         rows=table.rows,
         sampled_rows=table.sampled_rows,
-        sampled=list(SAMPLED) if table.sampled_rows else [],
+        sampled=list(SAMPLED)
+        if table.sampled_rows
+        else ["associations"] * any(target.sampled_rows is not None for target in found_targets),
         approximate=_approximate(columns, course),
         duplicate_rows=duplicates,
         keys=found_keys,

@@ -25,7 +25,7 @@ Z = 1.959964
 CATEGORIES = 50  # values of a category that are told apart
 SHOWN = 12
 FEWEST = 10  # of each class, for an AUC
-MOST_ROWS = 200_000  # of a sample that associations are measured on: the intervals are narrow by then
+MOST_ROWS = 200_000  # that associations are measured on: the intervals are narrow by then
 
 
 @dataclass(frozen=True)
@@ -309,10 +309,10 @@ def labelled_rows(connection: duckdb.DuckDBPyConnection, table: Table, column: C
     cluster = f"coalesce(cast({table.entity} as varchar), 'row ' || row_number() over ())" if clustered else "null"
     unit = _unit(connection, table) if table.time else ""
     period = f"strftime(date_trunc('{unit}', {table.time}), '%Y-%m')" if unit else "null"
-    sample = table.sample
-    if table.sampled_rows is not None and table.sampled_rows > MOST_ROWS:
-        every = -(-table.sampled_rows // MOST_ROWS)
-        sample = f"(select * from {sample} where rowid % {every} = 0)"
+    sample, every = table.sample, -(-(table.sampled_rows or table.rows) // MOST_ROWS)
+    if every > 1:
+        numbered = f"(select *, row_number() over () as __place from {sample})"
+        sample = f"(select * exclude (__place) from {numbered} where __place % {every} = 0)"
     connection.execute(f"""
         create or replace temp table {relation} as
         select *, cast({leaving} as integer) as __y, {cluster} as __cluster, {period} as __period

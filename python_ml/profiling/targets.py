@@ -71,7 +71,7 @@ def measure(
             left_rows=spec.left,
             labelled_rows=spec.known,
             rate=Estimate(value=whole.rate, low=whole.low, high=whole.high),
-            sampled_rows=labelled.rows if table.sampled_rows else None,
+            sampled_rows=labelled.rows if labelled.rows < spec.known else None,
             clustered_by=table.profile.entity.column.raw_name if labelled.is_clustered else None,
             time=table.profile.time.column.raw_name if labelled.is_dated else None,
             by_time=_by_time(connection, labelled),
