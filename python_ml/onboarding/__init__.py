@@ -2,5 +2,7 @@
 
 The steps, each a module: :mod:`reading` opens files on DuckDB, :mod:`profiling` measures their columns,
 :mod:`detection` finds the customer, the time and the values by evidence, :mod:`rhythm` chooses windows and feature
-times that the history can bear, :mod:`specification` holds all decisions, :mod:`generation` writes the project.
+times that the history can bear, :mod:`specification` holds what was found with every guess in its place, :mod:`found`
+keeps it, :mod:`generation` renders a specification, :mod:`writing` writes files around a person's edits. What a person
+decides lies in between: see :mod:`python_ml.recommendations`.
 """

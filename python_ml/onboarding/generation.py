@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
 from python_ml.feature_columns import duration_words
@@ -12,10 +11,8 @@ from python_ml.onboarding.bronze_sql import bronze_model
 from python_ml.onboarding.findings import findings_yaml, readme_tables
 from python_ml.onboarding.linked_sql import linked_model
 from python_ml.onboarding.naming import comment_text, yaml_text
-from python_ml.onboarding.package import package_files
 from python_ml.onboarding.specification import ProjectSpec
 from python_ml.onboarding.supplied_sql import supplied_context, supplied_templates
-from python_ml.onboarding.writing import create
 
 _SAME = {
     "bronze/brz_row_counts.sql": "brz_row_counts.sql",
@@ -31,30 +28,6 @@ _SAME = {
     "gold/gld_churn_reasons.sql": "gld_churn_reasons.sql",
     "gold/_gold__findings.yml": "_gold__findings.yml",
 }
-
-
-def generate(spec: ProjectSpec, folder: Path) -> list[str]:
-    """Write a project exactly as specified, without recommendations.
-
-    See :func:`python_ml.recommendations.projects.create_project` for one that can be decided upon and generated again.
-
-    Parameters
-    ----------
-    spec : ProjectSpec
-    folder : Path
-        Must not exist, or be empty.
-
-    Returns
-    -------
-    list of str
-        Written files, relative to the folder, without those of the carried package.
-
-    Raises
-    ------
-    UserError
-        See :func:`python_ml.onboarding.writing.create`.
-    """
-    return create(folder, {**render(spec), **package_files()}, {})
 
 
 def render(spec: ProjectSpec) -> dict[str, str]:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from python_ml.onboarding import descriptions, static_findings, static_gold
 from python_ml.onboarding.bronze_sql import BronzeModel, bronze_model
 from python_ml.onboarding.generation import _environment
 from python_ml.onboarding.naming import comment_text
-from python_ml.onboarding.package import package_files
 from python_ml.onboarding.static import StaticSpec
-from python_ml.onboarding.writing import create
 
 _SHARED = (
     "gld_training_set.sql",
@@ -24,28 +21,6 @@ _SHARED = (
     "_gold__findings.yml",
 )
 _OWN = ("gld_customer_features.sql", "gld_churn_labels.sql", "gld_scoring_set.sql")
-
-
-def generate_static(static: StaticSpec, folder: Path) -> list[str]:
-    """Write a project exactly as specified, without recommendations.
-
-    Parameters
-    ----------
-    static : StaticSpec
-    folder : Path
-        Must not exist, or be empty.
-
-    Returns
-    -------
-    list of str
-        Written files, relative to the folder, without those of the carried package.
-
-    Raises
-    ------
-    UserError
-        When the folder holds something, or cannot be written to.
-    """
-    return create(folder, {**render_static(static), **package_files()}, {})
 
 
 def render_static(static: StaticSpec) -> dict[str, str]:
