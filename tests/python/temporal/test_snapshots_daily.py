@@ -18,7 +18,7 @@ from dbt.cli.main import dbtRunner
 PROJECT = Path(__file__).resolve().parents[2] / "fixtures" / "snapshot_project"
 SNAPSHOTS = {"by_updated_at": "honest_customers", "by_content": "careless_customers"}
 FIRST_LOAD = datetime(2024, 1, 1, 4)
-LOADS = 8
+LOADS = 6
 CUSTOMERS = 60
 SCHEMA = pa.schema(
     [
