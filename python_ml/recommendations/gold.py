@@ -172,7 +172,7 @@ def _ratios(found: Found) -> Iterator[Proposal]:
             "gold",
             TABLE,
             "interaction",
-            f"{of[0]}_per_{of[1]}",
+            f"{source.name}_count_{lengths[0]}_per_{lengths[-1]}",
             f"Who slows down leaves: {source.events} of the last {lengths[0]} against those of the last {lengths[-1]}.",
             columns=of,
             parameters={"of": of, "how": "ratio"},

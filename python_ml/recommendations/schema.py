@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from python_ml.feature_columns import AGGREGATES, sorted_windows
+from python_ml.onboarding.naming import RESERVED, identifier
 
 VERSION = 1
 Layer = Literal["bronze", "silver", "gold"]
@@ -42,6 +43,15 @@ class ReadAs(Parameters):
     written: Literal["plain", "decimal_comma", "grouped"] | None = None
     formats: list[str] = []
     unreadable: Literal["null", "quarantine"] = "null"
+
+    @field_validator("formats")
+    @classmethod
+    def _plain(cls, value: list[str]) -> list[str]:
+        for pattern in value:
+            # They become part of generated code.
+            if not re.fullmatch(r"[%A-Za-z0-9 :/.,+_-]+", pattern) or "%" not in pattern:
+                raise ValueError(f"`{pattern}` is no pattern of strftime such as %d/%m/%Y")
+        return value
 
 
 class Key(Parameters):
@@ -248,6 +258,8 @@ class Proposal(BaseModel):
             raise ValueError(f"`{self.action}` belongs to {' or '.join(layers)}, not to {self.layer}")
         if not _ID.fullmatch(self.id) or not self.id.startswith(f"{self.layer}.{self.table}.{self.action}."):
             raise ValueError(f"the id must read {self.layer}.{self.table}.{self.action}.<subject>")
+        if self.action == "interaction" and (self.subject in RESERVED or not self.subject[0].isalpha()):
+            raise ValueError(f"`{self.subject}` cannot be the name of a column; {identifier(self.subject)} can")
         try:
             kind.model_validate(self.parameters)
         except ValidationError as error:

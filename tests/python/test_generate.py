@@ -144,8 +144,8 @@ def test_what_was_accepted_builds_and_does_what_it_says(shop) -> None:
         rows(shop, "select outcome, row_count from bronze.brz_row_counts where source_table = 'shop__orders'")
     )
     assert counts["exact copy"] == 12
-    ratio = next(p.subject for p in Recommendations.read(shop / "recommendations.yaml") if p.action == "interaction")
-    short, long = ratio.split("_per_")
+    entry = next(p for p in Recommendations.read(shop / "recommendations.yaml") if p.action == "interaction")
+    ratio, (short, long) = entry.subject, entry.parameters["of"]
     wrong = rows(shop, f"""
         select count(*) from gold.gld_customer_features
         where {ratio} is distinct from case when {long} > 0 then {short} / {long} end

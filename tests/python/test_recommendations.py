@@ -197,6 +197,16 @@ def _text(entry: str) -> str:
             _text("    layer: silver\n    table: orders\n    action: window\n    parameters: {window: 7d, x: 1}\n"),
             "parameters.x",
         ),
+        (
+            "version: 1\nproposals:\n  - id: gold.customer_features.interaction.select\n    reason: Mine.\n"
+            "    layer: gold\n    table: customer_features\n    action: interaction\n    parameters: {of: [a, b], how: ratio}\n",
+            "select_value can",
+        ),
+        (
+            "version: 1\nproposals:\n  - id: bronze.orders.read_as.day\n    reason: Mine.\n    layer: bronze\n"
+            "    table: orders\n    action: read_as\n    parameters: {type: timestamp, formats: ['%Y }} {{ x']}\n",
+            "no pattern of strftime",
+        ),
         ("version: 1\nproposals: 3\n", "must be a mapping"),
         ("version: 9\nproposals: []\n", "version 9"),
         ("version: 1\nproposals: [\n", "not valid YAML"),
@@ -210,7 +220,7 @@ def test_a_mistake_in_the_file_is_named(tmp_path, text, told) -> None:
         Recommendations.read(path)
     assert told in str(refused.value)
     assert str(path) in refused.value.where
-    if "id:" in text:
+    if "id: silver" in text:
         assert "line 3, entry silver.orders.window.7d" in refused.value.where
 
 
