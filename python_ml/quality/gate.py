@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from python_ml.registry import Feature
     from python_ml.settings import Settings
 
-MOST_ROWS = 500_000  # of a larger frame, columns are judged by a sample of as many
+MOST_ROWS = 200_000  # of a larger frame, columns are judged by a sample of as many
 LISTED = 10
 EXACT = (*OF_FRAME, "freshness", "future")  # asked of every row, however many there are
 

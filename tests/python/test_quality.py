@@ -10,18 +10,26 @@ from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 
+from python_ml.cli.train import command as train_command
 from python_ml.errors import GateError, UserError
+from python_ml.project import Project
 from python_ml.quality.checks import CRITICAL, WARNING, Outcome, Verdict
 from python_ml.quality.facts import Facts, measure
 from python_ml.quality.gate import enforce, judge_scoring, judge_training, registered_columns
 from python_ml.quality.page import render_page
+from python_ml.quality.records import facts_of
 from python_ml.quality.suites import Calendar, step_of
 from python_ml.registry import Feature
+from python_ml.scoring.champion import load_champion
 from python_ml.settings import Settings, load_settings
+from tests.python.churn_world import quick_settings, small_world, write_project
+from tests.python.command_line import retention
 
 ENTITY = "customer_id"
 PER_TIME, TIMES, STEP = 200, 6, timedelta(days=30)
@@ -250,6 +258,30 @@ def test_frames_of_pandas_own_types_are_judged_by_what_they_hold() -> None:
     assert failures(score(frame)) == {"null_rate opted_in": WARNING}
 
 
+def test_large_frames_are_sampled_but_for_keys_and_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("python_ml.quality.gate.MOST_ROWS", 100)
+    verdict = score(scoring_frame())
+    assert failures(verdict) == {} and "sample of 100 rows" in verdict.notes[0]
+    assert failures(score(spoilt(scoring_frame(), "duplicate key"))) == {"key_unique": CRITICAL}
+    assert failures(score(spoilt(scoring_frame(), "other spelling"))) == {"categories country": CRITICAL}
+    assert next(o for o in verdict.outcomes if o.check.id == "row_count").found == f"{PER_TIME} rows"
+
+
+def test_half_of_a_real_table_passes_by_what_the_other_half_showed(shared_data: Path) -> None:
+    frame = pd.read_csv(shared_data / "telco" / "Telco-Customer-Churn.csv").rename(columns={"customerID": ENTITY})
+    frame = frame.drop(columns=["TotalCharges", "Churn"]).assign(feature_timestamp=pd.Timestamp("1970-01-01"))
+    types = {"object": "string", "int64": "bigint", "float64": "double"}
+    features = [
+        Feature(name, "feature", types[str(frame[name].dtype)], aggregate="attribute")
+        for name in frame
+        if name not in (ENTITY, "feature_timestamp")
+    ]
+    frame = frame.sample(frac=1, random_state=0)
+    known = measure(frame.iloc[::2], registered_columns(features), features, ENTITY, snapshot=True)
+    verdict = judge_scoring(frame.iloc[1::2], known, ENTITY, Settings(), Calendar(), model="lightgbm version 1")
+    assert failures(verdict) == {} and len(verdict.outcomes) > 50
+
+
 def test_a_snapshot_has_no_calendar_and_is_compared_with_the_champions() -> None:
     frame = training_frame().iloc[:PER_TIME]
     frame = frame.assign(feature_timestamp=pd.Timestamp("1970-01-01"), label_timestamp=pd.Timestamp("1970-01-01"))
@@ -314,6 +346,53 @@ def test_thresholds_are_obeyed(tmp_path: Path) -> None:
         "categories country": CRITICAL
     }
     assert settings(tmp_path, "quality:\n  new_categories:\n").quality == Settings().quality
+
+
+@pytest.fixture(scope="module")
+def trained_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with a champion, as `retention train` leaves it."""
+    folder = write_project(tmp_path_factory.mktemp("quality") / "my shop", small_world())
+    quick = {"training": quick_settings(("logistic_regression",)).training.model_dump(mode="json")}
+    (folder / "retention.yml").write_text(json.dumps(quick), encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        run = CliRunner().invoke(train_command, ["--project-dir", str(folder)])
+    assert run.exit_code == 0, run.output
+    return folder
+
+
+def test_the_champion_keeps_what_it_was_fitted_on(trained_project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    champion = load_champion(Project.open(trained_project))
+    known = facts_of(champion)
+    assert known.rows == champion.card.fitted_on["rows"] < len(small_world().frame)
+    assert [column.name for column in known.columns] == [column.name for column in champion.card.columns]
+    assert known.last == champion.card.fitted_on["to"]
+
+
+def test_the_command_stops_with_three_until_a_reason_is_given(
+    trained_project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.delenv("RETENTION_DUCKDB_PATH", raising=False)
+    here = ("--project-dir", trained_project)
+    code, out, _ = retention(monkeypatch, capsys, "quality", *here, "--json")
+    assert code == 0 and json.loads(out)["scoring"]["critical"] == 0
+    with duckdb.connect(str(trained_project / "warehouse.duckdb")) as connection:
+        connection.execute("update gold.gld_scoring_set set customer_plan = upper(customer_plan)")
+    for words in (("score",), ("quality", "--scoring")):
+        code, out, told = retention(monkeypatch, capsys, *words, *here)
+        assert (code, out) == (3, ""), told
+        assert "`customer_plan`: 220 of 220 values" in told and "categories: expect_column_values_to_be_in_set" in told
+        assert "Traceback" not in told and '"categories customer_plan": the reason' in told
+    written = json.loads((trained_project / "reports" / "quality.json").read_text(encoding="utf-8"))
+    assert written["scoring"]["passed"] is False and written["training"]["passed"] is True
+    assert "the gate is closed" in (trained_project / "reports" / "quality.html").read_text(encoding="utf-8")
+    given = json.loads((trained_project / "retention.yml").read_text(encoding="utf-8"))
+    given["quality"] = {"accept": {"categories customer_plan": "renamed in May"}}
+    (trained_project / "retention.yml").write_text(json.dumps(given), encoding="utf-8")
+    code, out, told = retention(monkeypatch, capsys, "quality", "--scoring", *here)
+    assert code == 0 and "1 accepted" in out and "accepted because: renamed in May" in told
 
 
 def test_the_page_escapes_and_loads_nothing() -> None:
