@@ -199,12 +199,14 @@ def _text(entry: str) -> str:
         ),
         (
             "version: 1\nproposals:\n  - id: gold.customer_features.interaction.select\n    reason: Mine.\n"
-            "    layer: gold\n    table: customer_features\n    action: interaction\n    parameters: {of: [a, b], how: ratio}\n",
+            "    layer: gold\n    table: customer_features\n    action: interaction\n"
+            "    parameters: {of: [a, b], how: ratio}\n",
             "select_value can",
         ),
         (
             "version: 1\nproposals:\n  - id: bronze.orders.read_as.day\n    reason: Mine.\n    layer: bronze\n"
-            "    table: orders\n    action: read_as\n    parameters: {type: timestamp, formats: ['%Y }} {{ x']}\n",
+            "    table: orders\n    action: read_as\n"
+            "    parameters: {type: timestamp, formats: ['%Y }} {{ x']}\n",
             "no pattern of strftime",
         ),
         ("version: 1\nproposals: 3\n", "must be a mapping"),
