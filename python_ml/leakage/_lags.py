@@ -52,7 +52,11 @@ def _foreknowledge(subject: Subject) -> Iterator[Finding]:
         return
     when, entities, half = _codes(subject.times[rows]), subject.entities[rows], subject.half[rows]
     for name in subject.names:
-        far, _ = power(subject.values_of(name)[rows], ever, entities, when, half)
+        # Among customers of the same time, for both churn and columns may drift; but few columns need that look.
+        far, scores = power(subject.values_of(name)[rows], ever, entities, half=half)
+        if far.value < FORESEEN_SURELY:
+            continue
+        far = area(scores, ever, entities, when)
         if far.value >= FORESEEN and far.bounds(len(subject.names))[0] >= FORESEEN_SURELY:
             yield Finding(
                 "foreknowledge",

@@ -23,7 +23,7 @@ def probe(subject: Subject) -> Iterator[Finding]:
         if not strong and not weak:
             continue
         alone, _ = subject.powers[name]
-        beyond = subject.beyond_recency(name)
+        beyond = subject.beyond_recency(name) if alone.value >= RANKS_SURELY else alone
         said = ", ".join(sorted(parts & (DEPARTURES | STATES)))
         reason, evidence = None, {"auc": alone.value, "words": said}
         if beyond.value >= RANKS and beyond.bounds(len(subject.names))[0] >= RANKS_SURELY:

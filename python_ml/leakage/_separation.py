@@ -28,8 +28,8 @@ def probe(subject: Subject, limit: float = LIMIT) -> Iterator[Finding]:
             "association": round(strength, 4),
             "association_kind": kind,
         }
-        beyond = subject.beyond_recency(name)
-        if subject.strata is not None and beyond.value == beyond.value:
+        beyond = subject.beyond_recency(name) if alone.value >= CERTAIN else alone
+        if beyond is not alone and beyond.value == beyond.value:
             evidence["auc_beyond_recency"] = round(beyond.value, 4)
         severity, reason = _judge(subject, alone, beyond, limit, tests)
         perfect = severity == CRITICAL and alone.value >= PERFECT
@@ -49,7 +49,7 @@ def _judge(subject: Subject, alone: Area, beyond: Area, limit: float, tests: int
     surely = alone.bounds(tests)[0]
     explained = subject.strata is not None and not beyond.value >= SUSPICIOUS
     told = f"alone it ranks leavers above stayers with an {interval}"
-    if subject.strata is not None:
+    if beyond is not alone:
         told += f", {beyond.value:.3f} among customers of the same `{subject.recency}`"
     if alone.value >= limit and surely >= SUSPICIOUS:
         if explained:
