@@ -23,5 +23,6 @@ DEPARTURES = _vocabulary(
 STATES = _vocabulary("status state reason stage flag active inactive")
 # Aggregates that describe what lies before a feature time; a difference or a shifted window is none of them.
 LOOKING_BACK = _vocabulary(
-    "count sum mean min max variance stddev slope first last nunique mode entropy any all share days_since_last"
+    "count sum mean min max variance stddev slope first last nunique mode entropy any all share days_since_last "
+    "days_since_first mean_gap_days"
 )

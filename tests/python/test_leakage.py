@@ -124,6 +124,12 @@ def test_shuffled_outcomes_leave_nothing(seed, contract):
     assert abs(np.mean(areas) - 0.5) < 0.03
 
 
+def test_supplied_labels_without_a_time_of_their_own_are_no_leak(contract):
+    """Their label time is the feature time: the least that is certain."""
+    frame = contract.frame.assign(label_timestamp=contract.frame["feature_timestamp"])
+    assert criticals(worlds.Clean("supplied", frame, contract.features)) == []
+
+
 # Figures
 
 
