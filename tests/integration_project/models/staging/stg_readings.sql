@@ -4,6 +4,7 @@ select
     {{ customer_retention.clean_text('value') }} as as_text,
     {{ customer_retention.to_integer('value') }} as as_integer,
     {{ customer_retention.to_decimal('value', 18, 2) }} as as_decimal,
+    {{ customer_retention.capped(customer_retention.to_integer('value'), low=0, high=10) }} as as_capped,
     {{ customer_retention.to_boolean('value') }} as as_boolean,
     {{ customer_retention.to_timestamp('value') }} as as_iso_time,
     {{ customer_retention.to_timestamp('value', ['%Y%m%d', '%Y%m%d%H%M%S']) }} as as_digits,
