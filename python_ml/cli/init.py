@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from python_ml.onboarding.found import Found
     from python_ml.onboarding.specification import ProjectSpec
     from python_ml.onboarding.static import StaticSpec
+    from python_ml.profiling import Findings
 
 
 @click.command("init")
@@ -141,8 +142,9 @@ def command(
     if not paths:
         raise click.UsageError("Missing option '--data'. Name at least one raw file.")
     from python_ml.onboarding.examination import DataArgument
-    from python_ml.onboarding.looking import Told, look
+    from python_ml.onboarding.looking import PROFILE, Told, look
     from python_ml.onboarding.writing import check_folder
+    from python_ml.profiling import save_profile
     from python_ml.recommendations import Recommendations
     from python_ml.recommendations.projects import create_project
 
@@ -172,8 +174,14 @@ def command(
     asks = not yes and sys.stdin.isatty()
     arguments = [DataArgument.parse(path) for path in paths]
     with console.step("Looking at the files"):
+        profile: list[Findings] = []
         found = look(
-            arguments, told, folder, say=console.progress, ask=partial(_ask, console) if asks else lambda static: None
+            arguments,
+            told,
+            folder,
+            say=console.progress,
+            ask=partial(_ask, console) if asks else lambda static: None,
+            keep=profile.append,
         )
         console.progress(None)
     doubts = found.project.doubts
@@ -185,6 +193,7 @@ def command(
         recommendations = recommendations.accept_all()
     with console.step("Writing the project"):
         written, obeyed = create_project(folder, found, recommendations)
+        profiled = [path.relative_to(folder).as_posix() for path in save_profile(profile[0], folder / PROFILE).values()]
     text, data = _told(found, obeyed.spec, folder)
     counts = obeyed.recommendations.counts
     open_ones = (
@@ -195,7 +204,12 @@ def command(
     text = text.replace("\nNext: ", f"\n{counts['applied']} recommendations are applied; {open_ones}\nNext: ")
     console.result(
         text,
-        {"project": str(folder.resolve()), "files": written, "findings": data, "recommendations": counts},
+        {
+            "project": str(folder.resolve()),
+            "files": [*written, *profiled],
+            "findings": data,
+            "recommendations": counts,
+        },
     )
 
 

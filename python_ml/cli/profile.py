@@ -52,7 +52,7 @@ def command(
     """
     from python_ml.onboarding.examination import DataArgument
     from python_ml.onboarding.reading import scratch_connection
-    from python_ml.profiling import profile_files, render_page, summarise, write_findings
+    from python_ml.profiling import profile_files, save_profile, summarise
 
     with console.step("Profiling"), scratch_connection() as connection:
         findings = profile_files(
@@ -65,25 +65,8 @@ def command(
             day_first=day_first,
             say=console.progress,
         )
-    written = {"findings": out / "findings.yaml", "page": out / "index.html"}
     with console.step("Writing the report"):
-        _write(written["findings"], write_findings(findings))
-        _write(written["page"], render_page(findings))
+        written = save_profile(findings, out)
     files = {name: str(path) for name, path in written.items()}
     text = f"{summarise(findings)}\n\nFindings: {files['findings']}\nReport:   {files['page']}"
     console.result(text, {"written": files, "findings": findings.model_dump(mode="json")})
-
-
-def _write(path: Path, text: str) -> None:
-    """Put a file in place in one step: readers see the old one or the new one."""
-    from python_ml.errors import UserError
-
-    fresh = path.with_name(f".{path.name}.new")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fresh.write_text(text, encoding="utf-8", errors="replace", newline="\n")
-        fresh.replace(path)
-    except OSError as error:
-        raise UserError(
-            f"The report cannot be written: {error.strerror}.", where=str(path), mend="choose another folder with --out"
-        ) from error

@@ -42,6 +42,18 @@ def subject(name: str) -> tuple[str, ...]:
     return tuple(parts)
 
 
+def is_named_after(column: str, table: str) -> bool:
+    """Whether a column is called like what its table lists, whatever system the table comes from.
+
+    Examples
+    --------
+    >>> is_named_after("order_id", "orders"), is_named_after("order_id", "app_orders"), is_named_after("id", "orders")
+    (True, True, False)
+    """
+    about, listed = subject(column), subject(table)
+    return bool(about) and listed[-len(about) :] == about
+
+
 def _singular(word: str) -> str:
     if word.endswith("ies") and len(word) > 4:
         return word[:-3] + "y"

@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from python_ml.errors import UserError
-from python_ml.onboarding import linking, roles, vocabulary
+from python_ml.onboarding import linking, naming, roles, vocabulary
+from python_ml.onboarding.key_names import is_named_after, subject
 from python_ml.onboarding.linked_views import agreeing_column
 from python_ml.onboarding.specification import ColumnSpec, Link, SourceSpec
 from python_ml.warehouse import quote
@@ -111,13 +112,23 @@ def needed(related: Related) -> set[str]:
 
 
 def key(specs: list[ColumnSpec], profile: FileProfile, related: Related) -> ColumnSpec | None:
-    """The column by which bronze takes copies out: the one that others point at, or the customer, before any other."""
+    """The column by which bronze takes copies out.
+
+    The one that others point at; else the table's own (``subscription_id`` of subscriptions: who has one today may
+    have two tomorrow); else the customer, where each has one row; else any other.
+    """
     parents, _ = _link_columns(profile.name, related)
     raw = {c.raw_name for c in profile.columns if c.name in parents}
     keys = [s for s in specs if s.role == "key"]
     if profile.facts is not None and profile.facts.rows_per_value == 1:
-        keys = [s for s in specs if s.role == "entity"] + keys
+        own = [s for s in keys if _is_own_key(s.raw_name, profile.name)]
+        keys = own + [s for s in specs if s.role == "entity"] + keys
     return next((s for s in keys if s.raw_name in raw), keys[0] if keys else None)
+
+
+def _is_own_key(column: str, table: str) -> bool:
+    is_identifier = any(part in vocabulary.IDENTIFIERS for part in naming.words(column))
+    return is_identifier and (not subject(column) or is_named_after(column, table))
 
 
 def inherited(profile: FileProfile, related: Related) -> set[str]:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from python_ml.onboarding.detection import FileProfile
     from python_ml.onboarding.found import Found
     from python_ml.onboarding.static import StaticSpec
+    from python_ml.profiling import Findings
+
+PROFILE = "docs/profile"  # in a project: the profile of its raw files
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,7 @@ def look(
     *,
     say: Callable[[str], None] = lambda message: None,
     ask: Callable[[StaticSpec], str | None] = lambda static: None,
+    keep: Callable[[Findings], object] = lambda findings: None,
 ) -> Found:
     """Examine raw files, and put every guess in its place.
 
@@ -86,6 +90,8 @@ def look(
         Told what goes on.
     ask : callable
         Given a table whose target is in doubt; answers with the value that means leaving, or None.
+    keep : callable
+        Given the profile of the files.
 
     Raises
     ------
@@ -95,6 +101,7 @@ def look(
     from python_ml.onboarding.found import Found
     from python_ml.onboarding.reading import scratch_connection
     from python_ml.onboarding.values import measure_values
+    from python_ml.profiling import profile_examined
 
     choices = told.choices
     with scratch_connection() as connection:
@@ -110,7 +117,9 @@ def look(
         told = replace(told, names=tuple(profile.name for profile in profiles), labels=labels)
         found = Found(spec, {}, asdict(told))
         say("measuring values")
-        return replace(found, values=measure_values(connection, profiles, found.project, say))
+        found = replace(found, values=measure_values(connection, profiles, found.project, say))
+        keep(profile_examined(connection, profiles, target=told.target, positive=told.positive, say=say))
+        return found
 
 
 def _events(connection: Any, profiles: list[FileProfile], told: Told, choices: Choices, folder: Path) -> Any:
@@ -164,19 +173,21 @@ def _table(
 
 
 def look_again(found: Found, folder: Path, say: Callable[[str], None] = lambda message: None) -> Found:
-    """Examine the raw files of a project once more, as the user said the first time.
+    """Examine the raw files of a project once more, as the user said the first time, and write their profile anew.
 
     Raises
     ------
     UserError
         When a file is gone, or does not hold what the project needs any more.
     """
+    from python_ml.profiling import save_profile
+
     told = Told.of(found.told)
     files = {source.name: source.file.path for source in found.project.sources}
     arguments = [DataArgument(files[name], name) for name in told.names]
     if told.labels is not None:
         told = replace(told, labels=str(files[found.project.supplied.labels.source.name]))
-    again = look(arguments, told, folder, say=say)
+    again = look(arguments, told, folder, say=say, keep=lambda findings: save_profile(findings, folder / PROFILE))
     # Models keep their names when somebody has renamed the folder.
     project = replace(again.project, name=found.project.name, raw_dir=found.project.raw_dir, paths=found.project.paths)
     return replace(again, spec=again.with_project(project))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from python_ml.feature_columns import Measure
 from python_ml.onboarding import vocabulary
-from python_ml.onboarding.key_names import subject
+from python_ml.onboarding.key_names import is_named_after
 from python_ml.onboarding.naming import RESERVED, words
 from python_ml.onboarding.personal import PERSONAL
 from python_ml.onboarding.semantics import named_key
@@ -168,7 +168,7 @@ def _is_key(connection: duckdb.DuckDBPyConnection, profile: FileProfile, column:
         0
     ][0]
     # A column that is named after its table (order_id of orders) is its key also where more rows came twice.
-    is_own = bool(subject(column.raw_name)) and subject(column.raw_name) == subject(profile.name)
+    is_own = is_named_after(column.raw_name, profile.name)
     return distinct >= (0.95 if is_own else 0.99) * column.filled
 
 

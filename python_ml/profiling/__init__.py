@@ -5,10 +5,19 @@ one module per question measure. :mod:`schema` says what a finding is, :mod:`sto
 and :mod:`summary` show findings and know nothing else.
 """
 
-from python_ml.profiling.assembly import profile_files
+from python_ml.profiling.assembly import profile_examined, profile_files
 from python_ml.profiling.page import render_page
 from python_ml.profiling.schema import Findings
-from python_ml.profiling.storage import read_findings, write_findings
+from python_ml.profiling.storage import read_findings, save_profile, write_findings
 from python_ml.profiling.summary import summarise
 
-__all__ = ["Findings", "profile_files", "read_findings", "render_page", "summarise", "write_findings"]
+__all__ = [
+    "Findings",
+    "profile_examined",
+    "profile_files",
+    "read_findings",
+    "render_page",
+    "save_profile",
+    "summarise",
+    "write_findings",
+]

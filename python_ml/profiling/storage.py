@@ -69,3 +69,32 @@ def read_findings(path: Path) -> Findings:
             where=f"{path}, {place or 'top'}",
             mend="undo the edit, or profile the files again",
         ) from error
+
+
+def save_profile(findings: Findings, folder: Path) -> dict[str, Path]:
+    """Write ``findings.yaml`` and ``index.html`` into a folder, each in one step: readers see the old or the new one.
+
+    Returns
+    -------
+    dict of str to Path
+        ``findings`` and ``page``.
+
+    Raises
+    ------
+    UserError
+        When the folder cannot be written to.
+    """
+    from python_ml.profiling.page import render_page
+
+    texts = {"findings.yaml": write_findings(findings), "index.html": render_page(findings)}
+    for name, text in texts.items():
+        path, fresh = folder / name, folder / f".{name}.new"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            fresh.write_text(text, encoding="utf-8", errors="replace", newline="\n")
+            fresh.replace(path)
+        except OSError as error:
+            raise UserError(
+                f"The profile cannot be written: {error.strerror}.", where=str(path), mend="choose another folder"
+            ) from error
+    return {"findings": folder / "findings.yaml", "page": folder / "index.html"}

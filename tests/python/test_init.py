@@ -19,6 +19,7 @@ import yaml
 from python_ml.cli import main
 from python_ml.onboarding.package import dbt_package_source
 from python_ml.onboarding.reading import open_file, scan_sql, scratch_connection
+from python_ml.profiling import read_findings
 from tests.python.raw_shop import START, events
 
 EVIL = 'Ünit "price" {{ 1/0 }}; drop table x --'
@@ -103,6 +104,16 @@ class TestProject:
                     line for line in text.splitlines() if "raw_column(" not in line and "\\x7b" not in line
                 ), name
 
+    def test_the_profile_of_the_files_lies_beside(self, made):
+        found = read_findings(made / "docs" / "profile" / "findings.yaml")
+        assert [file.name for file in found.files] == ["shop", "tickets", "people"]
+        assert str(made.parent) not in (made / "docs" / "profile" / "findings.yaml").read_text(encoding="utf-8")
+        page = (made / "docs" / "profile" / "index.html").read_text(encoding="utf-8")
+        assert "tickets" in page
+        assert "<script>" not in page
+        listed = json.loads((made.parent / "result.json").read_text())["files"]
+        assert {"docs/profile/findings.yaml", "docs/profile/index.html"} <= set(listed)
+
     def test_the_layers_have_the_known_names(self, made):
         models = {Path(name).stem for name in generated(made) if name.startswith("models/")}
         assert {"slv_spine", "slv_observation_period", "slv_shop_windows", "slv_returns_windows"} <= models
@@ -133,7 +144,7 @@ class TestProject:
         findings = yaml.safe_load((made / "findings.yaml").read_text(encoding="utf-8"))
         result = json.loads((made.parent / "result.json").read_text())
         assert findings == result["findings"]
-        assert sorted(result["files"]) == sorted([*generated(made), ".gitignore"])
+        assert sorted(result["files"]) == sorted([*generated(made), ".gitignore", "docs/profile/index.html"])
         shop, tickets, people = (f for f in findings["files"])
         assert (shop["use"], tickets["use"], people["use"]) == ("events", "events", "stored")
         assert shop["entity"]["column"] == "Customer ID"

@@ -12,7 +12,7 @@ import pytest
 from python_ml.errors import UserError
 from python_ml.onboarding.assembly import assemble
 from python_ml.onboarding.examination import DataArgument, examine
-from python_ml.onboarding.key_names import name_score, subject
+from python_ml.onboarding.key_names import is_named_after, name_score, subject
 from python_ml.onboarding.linking import relate, way
 from python_ml.onboarding.reading import scratch_connection
 from python_ml.onboarding.relations import discover
@@ -50,6 +50,20 @@ def day(number: int) -> str:
 
 
 class TestNames:
+    @pytest.mark.parametrize(
+        ("column", "table", "expected"),
+        [
+            ("order_id", "orders", True),
+            ("order_id", "raw_app__orders", True),
+            ("OrderNo", "app_orders", True),
+            ("id", "orders", False),
+            ("customer_id", "orders", False),
+            ("app_order_id", "orders", False),
+        ],
+    )
+    def test_a_table_and_its_own_key(self, column, table, expected):
+        assert is_named_after(column, table) is expected
+
     @pytest.mark.parametrize(
         ("name", "expected"),
         [
@@ -284,6 +298,18 @@ class TestLinking:
         spec = assemble(connection, profiles, tmp_path / "p", Choices(horizon="60d"))
         assert [(s.name, s.use) for s in spec.sources] == [("orders", "events"), ("lines", "events")]
         assert [c.name for c in spec.features if c.name.startswith("lines_price_mean")]
+
+    def test_a_table_with_one_row_for_a_customer_keeps_its_own_key(self, connection, tmp_path):
+        """Who has one subscription today may have two tomorrow; a second is no copy of the first."""
+        orders = [{"customer_id": f"C{n % 60}", "ordered_at": day(n % 590), "price": n % 9} for n in range(600)]
+        people = [{"customer_id": f"C{n}", "started_at": day(n), "nickname": f"nick {n}"} for n in range(60)]
+        plans = [{"subscription_id": f"S{n}", "customer_id": f"C{n}", "started_at": day(n)} for n in range(60)]
+        profiles = examine(connection, write(tmp_path, orders=orders, people=people, app_subscriptions=plans))
+        spec = assemble(connection, profiles, tmp_path / "p", Choices(horizon="60d"))
+        assert {s.name: s.key.raw_name for s in spec.sources if s.key} == {
+            "people": "customer_id",
+            "app_subscriptions": "subscription_id",
+        }
 
     def test_what_is_left_out_leads_nowhere(self, connection, tmp_path):
         paths = [DataArgument(path) for path in chain().write(tmp_path)]
