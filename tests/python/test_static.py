@@ -365,8 +365,8 @@ def test_times_of_rows_are_split_in_time(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--positive", "1"], "--positive says something about a table with a target"),
-        (["--exclude-columns", "a"], "--exclude-columns says something"),
+        (["--positive", "1"], "--positive says nothing without --target or --labels"),
+        (["--exclude-columns", "a"], "--exclude-columns says nothing without --target"),
         (["--target", "Churn", "--exclude-columns", "nothing"], "no column `nothing`"),
         (["--target", "Churn", "--exclude-columns", "tenure,MonthlyPrice,Plan,Paperless"], "Every column"),
         (["--target", "Plan"], "is not binary"),
