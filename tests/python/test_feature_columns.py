@@ -374,15 +374,15 @@ def test_an_order_of_aggregates_is_kept():
 def test_generated_models_declare_measures_whole():
     from python_ml.onboarding.generation import _environment
 
-    source = SimpleNamespace(name="orders", time=SimpleNamespace(name="ordered_at"), available=None)
+    source = SimpleNamespace(time=SimpleNamespace(name="ordered_at"), available_at=None, windows=("7d", "30d"))
     text = (
         _environment()
         .get_template("windows.sql")
         .render(
+            spec=SimpleNamespace(model=lambda of: "brz_shop__orders"),
             source=source,
             name="orders",
             words="orders",
-            project="shop",
             entity="customer_id",
             where=None,
             measures=[AMOUNT, REFUNDS, KINDS_OF_ORDERS, SPENT],
@@ -392,3 +392,4 @@ def test_generated_models_declare_measures_whole():
     assert [ast.literal_eval(line) for line in written] == [
         measure.declaration() for measure in (AMOUNT, REFUNDS, KINDS_OF_ORDERS, SPENT)
     ]
+    assert "windows=['7d', '30d']" in text
