@@ -44,11 +44,13 @@ def command(
     """
     from functools import partial
 
-    from python_ml.onboarding.looking import look_again
+    from python_ml.onboarding.looking import PROFILE, look_again
+    from python_ml.profiling import save_profile
     from python_ml.recommendations.projects import recommend_project
     from python_ml.recommendations.storage import FILE
 
-    look = partial(look_again, folder=folder, say=console.progress) if refresh else None
+    keep = partial(save_profile, folder=folder / PROFILE)
+    look = partial(look_again, folder=folder, say=console.progress, keep=keep) if refresh else None
     with console.step("Looking at the files" if refresh else "Reading the findings"):
         found, changes = recommend_project(folder, look=look)
         console.progress(None)

@@ -172,22 +172,25 @@ def _table(
     return static, told
 
 
-def look_again(found: Found, folder: Path, say: Callable[[str], None] = lambda message: None) -> Found:
-    """Examine the raw files of a project once more, as the user said the first time, and write their profile anew.
+def look_again(
+    found: Found,
+    folder: Path,
+    say: Callable[[str], None] = lambda message: None,
+    keep: Callable[[Findings], object] = lambda findings: None,
+) -> Found:
+    """Examine the raw files of a project once more, as the user said the first time; see :func:`look`.
 
     Raises
     ------
     UserError
         When a file is gone, or does not hold what the project needs any more.
     """
-    from python_ml.profiling import save_profile
-
     told = Told.of(found.told)
     files = {source.name: source.file.path for source in found.project.sources}
     arguments = [DataArgument(files[name], name) for name in told.names]
     if told.labels is not None:
         told = replace(told, labels=str(files[found.project.supplied.labels.source.name]))
-    again = look(arguments, told, folder, say=say, keep=lambda findings: save_profile(findings, folder / PROFILE))
+    again = look(arguments, told, folder, say=say, keep=keep)
     # Models keep their names when somebody has renamed the folder.
     project = replace(again.project, name=found.project.name, raw_dir=found.project.raw_dir, paths=found.project.paths)
     return replace(again, spec=again.with_project(project))

@@ -243,8 +243,12 @@ def test_the_command_line_decides_and_generates(tmp_path, monkeypatch, capsys) -
     assert told["edited"] == ["models/gold/gld_customer_features.sql"]
     assert told["missed"] == {}
     assert "_all_time" not in (home / "models/gold/_gold__features.yml").read_text(encoding="utf-8")
+    profile = home / "docs" / "profile" / "findings.yaml"
+    before = profile.read_bytes()
+    profile.unlink()
     code, out, err = retention("recommend", "--project-dir", home, "--refresh", "--json")
     assert code == 0, err
+    assert profile.read_bytes() == before
     again = {entry["id"]: entry["status"] for entry in json.loads(out)["recommendations"]}
     assert again["silver.orders.window.all_time"] == "rejected"
     assert again["bronze.orders.fold_case.product_code"] == "applied"
