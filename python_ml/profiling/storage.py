@@ -71,8 +71,16 @@ def read_findings(path: Path) -> Findings:
         ) from error
 
 
-def save_profile(findings: Findings, folder: Path) -> dict[str, Path]:
+def save_profile(findings: Findings, folder: Path, mend: str = "make the folder writable") -> dict[str, Path]:
     """Write ``findings.yaml`` and ``index.html`` into a folder, each in one step: readers see the old or the new one.
+
+    Parameters
+    ----------
+    findings : Findings
+    folder : Path
+        Made when it is missing.
+    mend : str
+        What to do when it cannot be written to.
 
     Returns
     -------
@@ -94,7 +102,5 @@ def save_profile(findings: Findings, folder: Path) -> dict[str, Path]:
             fresh.write_text(text, encoding="utf-8", errors="replace", newline="\n")
             fresh.replace(path)
         except OSError as error:
-            raise UserError(
-                f"The profile cannot be written: {error.strerror}.", where=str(path), mend="choose another folder"
-            ) from error
+            raise UserError(f"The profile cannot be written: {error.strerror}.", where=str(path), mend=mend) from error
     return {"findings": folder / "findings.yaml", "page": folder / "index.html"}
