@@ -211,6 +211,7 @@
         has_values=of_values | length > 0,
         has_frequencies='mode' in aggregates or 'entropy' in aggregates,
         has_codes='nunique' in aggregates and 'mode' not in aggregates and 'entropy' not in aggregates,
+        has_state=false,
         has_spread=is_spread,
         has_slope='slope' in aggregates,
         needs_count=of_counts | length > 0 or is_spread or 'mean' in aggregates or 'slope' in aggregates,
@@ -219,7 +220,9 @@
 {%- endmacro -%}
 
 {#- Everything that the query of `window_features` is made from. -#}
-{%- macro _window_declaration(source, measures, windows, recency, rhythm, comparisons, incremental, definition) -%}
+{%- macro _window_declaration(
+    source, measures, windows, recency, rhythm, comparisons, incremental, definition, carry_state=false
+) -%}
     {%- set usual = ['24h', '7d', '30d', '90d', '180d', '365d', 'all_time'] -%}
     {%- set windows = customer_retention._sorted_windows(windows or var('windows', usual)) -%}
     {%- if incremental not in [none, 'new_rows', 'changed_rows'] -%}
@@ -287,8 +290,13 @@
         'has_slope': measures | selectattr('has_slope') | list | length > 0,
         'event_columns': event_columns,
         'pair_columns': pair_columns,
+        'has_state': false,
+        'resumes': false,
     } -%}
     {%- do asked.update({'partials': customer_retention._window_partials(asked)}) -%}
+    {%- if carry_state -%}
+        {%- do asked.update(customer_retention._declared_state(asked, incremental)) -%}
+    {%- endif -%}
     {%- do asked.update({'columns': customer_retention._window_columns(asked)}) -%}
     {%- do asked.update({'comparisons': customer_retention._window_comparisons(asked, comparisons)}) -%}
     {%- set names = [] -%}

@@ -1,22 +1,24 @@
 {#- Private: the parts of the query of `window_features`. -#}
 
 {#- Rows of the spine with small keys: integers where numbering is cheap. -#}
-{%- macro _numbered_spine(spine, entity) -%}
-    {{ return(adapter.dispatch('_numbered_spine', 'customer_retention')(spine, entity)) }}
+{%- macro _numbered_spine(spine, entity, resumes=false) -%}
+    {{ return(adapter.dispatch('_numbered_spine', 'customer_retention')(spine, entity, resumes)) }}
 {%- endmacro -%}
 
-{%- macro default___numbered_spine(spine, entity) -%}
+{%- macro default___numbered_spine(spine, entity, resumes) -%}
     select
         {{ entity }},
         feature_timestamp,
         as_of_us,
         row_id,
         min(row_id) over (partition by {{ entity }}) as entity_number,
-        coalesce(lag(as_of_us) over (partition by {{ entity }} order by row_id), -9223372036854775807) as previous_us
+        {{- ' since_us,' if resumes }}
+        coalesce(lag(as_of_us) over (partition by {{ entity }} order by row_id), {{ 'since_us' if resumes else '-9223372036854775807' }}) as previous_us
     from (
         select
             {{ entity }},
             feature_timestamp,
+            {{- ' since_us,' if resumes }}
             {{ customer_retention.epoch_us('feature_timestamp') }} as as_of_us,
             cast(row_number() over (order by {{ entity }}, feature_timestamp) as integer) as row_id
         from {{ spine }}
@@ -28,18 +30,20 @@
 {%- endmacro -%}
 
 {#- Numbering all rows would bring them to one machine. -#}
-{%- macro spark___numbered_spine(spine, entity) -%}
+{%- macro spark___numbered_spine(spine, entity, resumes) -%}
     select
         {{ entity }},
         feature_timestamp,
         as_of_us,
         struct({{ entity }}, as_of_us) as row_id,
         {{ entity }} as entity_number,
-        coalesce(lag(as_of_us) over (partition by {{ entity }} order by as_of_us), -9223372036854775807) as previous_us
+        {{- ' since_us,' if resumes }}
+        coalesce(lag(as_of_us) over (partition by {{ entity }} order by as_of_us), {{ 'since_us' if resumes else '-9223372036854775807' }}) as previous_us
     from (
         select
             {{ entity }},
             feature_timestamp,
+            {{- ' since_us,' if resumes }}
             {{ customer_retention.epoch_us('feature_timestamp') }} as as_of_us
         from {{ spine }}
     ) as timed
@@ -84,7 +88,7 @@
 {%- endmacro -%}
 
 {#- The rows of the spine that a daily run has to make. -#}
-{%- macro _rows_to_compute(asked, spine, entity, timed_events) -%}
+{%- macro _rows_to_compute(asked, spine, entity, timed_events, made) -%}
 {%- if asked.has_fingerprint -%}
 -- what each row was or would be made from
 wanted_rows as (
@@ -133,7 +137,7 @@ rows_to_compute as {{ customer_retention.materialized_cte() }} (
     where
         not exists (
             select 1
-            from {{ this }} as made
+            from {{ made }} as made
             where
                 made.{{ entity }} = wanted.{{ entity }}
                 and made.feature_timestamp = wanted.feature_timestamp
@@ -264,13 +268,16 @@ older_totals as (
     select
         spine_rows.row_id
         {%- for partial in asked.partials if partial.carried %},
-        {{ partial.merge }}(buckets.{{ partial.name }}) over earlier as {{ partial.name }}
+        {{ customer_retention._older_total(asked, partial, 'buckets.' ~ partial.name) }} as {{ partial.name }}
         {%- endfor %}
     from spine_rows
     left join buckets
         on
             spine_rows.row_id = buckets.row_id
             and buckets.bucket = {{ asked.older_bucket }}
+    {%- if asked.resumes %}
+    left join state_totals on spine_rows.{{ entity }} = state_totals.{{ entity }}
+    {%- endif %}
     {{ customer_retention._earlier_rows() }}
 ),
 {% endif %}
@@ -304,12 +311,15 @@ side_by_side as (
         {%- if asked.carries %},
         named_struct(
             {%- for partial in asked.partials if partial.carried %}
-            '{{ partial.name }}', {{ partial.merge }}(pivoted.{{ partial.name }}__{{ asked.older_bucket }}) over earlier{{ ',' if not loop.last }}
+            '{{ partial.name }}', {{ customer_retention._older_total(asked, partial, 'pivoted.' ~ partial.name ~ '__' ~ asked.older_bucket) }}{{ ',' if not loop.last }}
             {%- endfor %}
         ) as bucket_{{ asked.older_bucket }}
         {%- endif %}
     from spine_rows
     left join pivoted on spine_rows.row_id = pivoted.row_id
+    {%- if asked.resumes and asked.carries %}
+    left join state_totals on spine_rows.{{ entity }} = state_totals.{{ entity }}
+    {%- endif %}
     {{ customer_retention._earlier_rows() if asked.carries }}
 ),
 {% endmacro -%}
@@ -351,7 +361,7 @@ side_by_side as (
         {%- if measure.has_frequencies %}
         {%- for window in measure.windows %}
         {% if window.us is none -%}
-        count(*)
+        {{ 'cast(sum(timed_events.occurrences) as bigint)' if asked.resumes and measure.has_state else 'count(*)' }}
         {%- else -%}
         count(case when timed_events.event_us >= spine_rows.as_of_us - {{ window.us }} then 1 end)
         {%- endif %} as occurrences__{{ window.name }}{{ ',' if not loop.last }}
@@ -359,8 +369,15 @@ side_by_side as (
         {%- else %}
         min({{ customer_retention._bucket(asked, 'timed_events.event_us', 'spine_rows.as_of_us') }}) as bucket
         {%- endif %}
+        {%- if measure.has_state %},
+        {{ customer_retention._older_of_value(asked, measure) }}
+        {%- endif %}
     from (
         {{ timed_events }}
+        {%- if asked.resumes and measure.has_state %}
+        union all
+        {{ customer_retention._events_of_state(asked, measure, entity) }}
+        {%- endif %}
     ) as timed_events
     {%- if measure.has_codes %}
     inner join {{ name }}__codes
@@ -394,6 +411,9 @@ side_by_side as (
         count(case when bucket <= {{ window.index }} then 1 end) as nunique__{{ window.name }}
         {%- endif %}
         {%- endfor %}
+        {%- if measure.has_state %},
+        {{ customer_retention._older_values(asked, measure) }} as older_values
+        {%- endif %}
     from {{ name }}__by_value
     group by row_id
 ),
@@ -401,7 +421,7 @@ side_by_side as (
 
 {#- The joins from events to every feature time that sees them, none left to the carried totals. -#}
 {%- macro _all_pairs(asked, entity) %}
-    inner join entities on timed_events.{{ entity }} = entities.{{ entity }}
+    inner join entities on {{ customer_retention._same_entity(asked, entity) }}
     inner join spine_rows
         on
             entities.entity_number = spine_rows.entity_number
@@ -418,13 +438,23 @@ active_days as (
         spine_rows.as_of_us,
         {{ customer_retention.floor_divide('timed_events.event_us', day_us) }} as active_day,
         min({{ customer_retention._bucket(asked, 'timed_events.event_us', 'spine_rows.as_of_us') }}) as bucket
+        {%- if asked.has_state_of_days %},
+        max({{ customer_retention._bucket(asked, 'timed_events.event_us', 'spine_rows.as_of_us') }}) as oldest
+        {%- endif %}
     from (
         {{ timed_events }}
+        {%- if asked.resumes and asked.has_state_of_days %}
+        union all
+        {{ customer_retention._days_of_state(asked, entity) }}
+        {%- endif %}
     ) as timed_events
     {{- customer_retention._all_pairs(asked, entity) }}
     group by 1, 2, 3
 ),
 {% endif %}
+{%- if asked.has_state_of_days %}
+{{ customer_retention._older_days(asked) }}
+{%- endif %}
 {%- if 'active_days' in asked.rhythm %}
 active_days__by_row as (
     select
@@ -540,6 +570,9 @@ gaps as (
             'name': asked.source ~ '_fingerprint',
             'expression': customer_retention._fingerprint(asked, 'cumulated.fingerprint__' ~ ever),
         }) -%}
+    {%- endif -%}
+    {%- if asked.has_state -%}
+        {%- do columns.append({'name': asked.source ~ '_carried', 'expression': customer_retention._state_column(asked)}) -%}
     {%- endif -%}
     {{ return(columns) }}
 {%- endmacro -%}

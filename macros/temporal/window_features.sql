@@ -1,39 +1,47 @@
 {%- macro window_features(
     spine, events, source, entity, event_at, available_at=none, measures=[], windows=none, where=none, recency=true,
-    rhythm=[], comparisons=[], incremental=none
+    rhythm=[], comparisons=[], incremental=none, carry_state=false
 ) -%}
     {{ return(adapter.dispatch('window_features', 'customer_retention')(
         spine, events, source, entity, event_at, available_at, measures, windows, where, recency, rhythm, comparisons,
-        incremental
+        incremental, carry_state
     )) }}
 {%- endmacro -%}
 
 {%- macro default__window_features(
     spine, events, source, entity, event_at, available_at, measures, windows, where, recency, rhythm, comparisons,
-    incremental
+    incremental, carry_state
 ) -%}
 {%- set asked = customer_retention._window_declaration(
     source, measures, windows, recency, rhythm, comparisons, incremental,
-    definition=[event_at, available_at, where]
+    definition=[event_at, available_at, where], carry_state=carry_state
 ) -%}
-{#- Asked in this order, since dbt looks for the table to answer the last. -#}
-{%- set is_daily_run = incremental and this is defined and config.get('materialized') == 'incremental' and is_incremental() -%}
+{%- set made = customer_retention._table_to_add_to(asked, incremental) -%}
 with
-{% if is_daily_run %}
+{% if made %}
 {{ customer_retention._rows_to_compute(asked, spine, entity, customer_retention._timed_events(
     events, entity, event_at, available_at, where, asked.event_columns
-)) }}
+), made) }}
 {%- set spine = 'rows_to_compute' -%}
+{%- if asked.has_state -%}
+{{ customer_retention._state_of_rows(asked, entity, made) }}
+{%- set spine = 'rows_with_state' -%}
+{%- set where = customer_retention._where_it_matters(asked, event_at, available_at, where) -%}
+{%- do asked.update({'resumes': true}) -%}
+{%- endif -%}
 {%- endif %}
 -- the feature times, numbered; an entity goes by the number of its first row
 spine_rows as {{ customer_retention.materialized_cte() }} (
-    {{ customer_retention._numbered_spine(spine, entity) }}
+    {{ customer_retention._numbered_spine(spine, entity, resumes=asked.resumes) }}
 ),
 
 entities as {{ customer_retention.materialized_cte() }} (
     select distinct
         {{ entity }},
         entity_number
+        {%- if asked.resumes %},
+        since_us
+        {%- endif %}
     from spine_rows
 ),
 
@@ -53,6 +61,10 @@ timed_events as (
         {%- if where %}
         where {{ where }}
         {%- endif %}
+        {%- if asked.resumes and measure.has_state %}
+        union all
+        select seen from {{ measure.name }}__of_state
+        {%- endif %}
     ) as all_values
     where seen is not null
     group by seen
@@ -65,11 +77,7 @@ ordered_events as (
         timed_events.event_us,
         timed_events.known_us
         {%- if asked.carries %},
-        {% if asked.longest_us is none -%}
-        timed_events.known_us
-        {%- else -%}
-        greatest(timed_events.known_us, timed_events.event_us + {{ asked.longest_us }})
-        {%- endif %} as matters_until_us
+        {{ customer_retention._matters_until(asked) }} as matters_until_us
         {%- endif %}
         {%- if asked.has_slope %},
         cast(floor(timed_events.event_us / 1000000) as decimal(18, 0)) as event_s
@@ -84,7 +92,7 @@ ordered_events as (
         case when {{ measure.name }}__codes.code < 63 then {{ customer_retention.shift_left_one(measure.name ~ '__codes.code') }} end as {{ measure.name }}__bit
         {%- endfor %}
     from timed_events
-    inner join entities on timed_events.{{ entity }} = entities.{{ entity }}
+    inner join entities on {{ customer_retention._same_entity(asked, entity) }}
     {%- for measure in asked.measures if measure.has_codes %}
     left join {{ measure.name }}__codes on timed_events.{{ measure.name }}__value = {{ measure.name }}__codes.seen
     {%- endfor %}
@@ -128,10 +136,14 @@ buckets as {{ customer_retention.materialized_cte() }} (
     from pairs
     group by row_id, pairs.bucket
 ),
+{%- if asked.resumes and asked.carries %}
+
+{{ customer_retention._state_totals(asked, entity) }}
+{%- endif %}
 {{ customer_retention._side_by_side(asked, entity) }}
 {%- for measure in asked.measures if measure.has_values %}
 {{ customer_retention._value_ctes(asked, measure, entity, customer_retention._timed_events(
-    events, entity, event_at, available_at, where, [{'name': 'seen', 'expression': measure.value}], indent=8
+    events, entity, event_at, available_at, where, customer_retention._columns_of_values(asked, measure), indent=8
 )) }}
 {%- endfor %}
 {%- if asked.rhythm %}
@@ -148,6 +160,9 @@ cumulated as (
         {%- for window in partial.windows %},
         {{ customer_retention._cumulated(partial, loop.index, loop.previtem) }} as {{ partial.name }}__{{ window }}
         {%- endfor %}
+        {%- if asked.has_state and partial.carried %},
+        {{ 'bucket_' ~ asked.older_bucket ~ '.' ~ partial.name }} as {{ partial.name }}__older
+        {%- endif %}
         {%- endfor %}
     from {{ customer_retention._rows_with_buckets(asked) }}
 ),
@@ -171,6 +186,9 @@ features as (
     {%- endif %}
     {%- if 'gap_stddev_days' in asked.rhythm %}
     left join gaps on cumulated.row_id = gaps.row_id
+    {%- endif %}
+    {%- if asked.has_state_of_days %}
+    left join older_days on cumulated.row_id = older_days.row_id
     {%- endif %}
 )
 
