@@ -3,8 +3,7 @@
 {%- endmacro -%}
 
 {%- macro default__coded_values(bits, codes, more) -%}
-    {%- set listed = "(select list({'seen': seen, 'bit': " ~ customer_retention.shift_left_one('code') ~ "} order by seen) from " ~ codes ~ " where code < 63)" -%}
-    {%- set coded = 'list_transform(list_filter(' ~ listed ~ ', lambda value: (' ~ bits ~ ' & value.bit) <> 0), lambda value: value.seen)' -%}
+    {%- set coded = 'list_transform(list_filter(' ~ codes ~ ', lambda value: (' ~ bits ~ ' & value.bit) <> 0), lambda value: value.seen)' -%}
     case
             when coalesce({{ bits }}, 0) = 0 then {{ more }}
             when {{ more }} is null then {{ coded }}
@@ -13,8 +12,7 @@
 {%- endmacro -%}
 
 {%- macro spark__coded_values(bits, codes, more) -%}
-    {%- set listed = "(select sort_array(collect_list(named_struct('seen', seen, 'bit', " ~ customer_retention.shift_left_one('code') ~ "))) from " ~ codes ~ " where code < 63)" -%}
-    {%- set coded = 'transform(filter(' ~ listed ~ ', value -> (' ~ bits ~ ' & value.bit) <> 0), value -> value.seen)' -%}
+    {%- set coded = 'transform(filter(' ~ codes ~ ', value -> (' ~ bits ~ ' & value.bit) <> 0), value -> value.seen)' -%}
     case
             when coalesce({{ bits }}, 0) = 0 then {{ more }}
             when {{ more }} is null then {{ coded }}

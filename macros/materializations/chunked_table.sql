@@ -3,7 +3,7 @@
     table only when the last chunk stands.
 -#}
 {%- materialization chunked_table, default -%}
-    {%- set chunks = customer_retention.window_chunks() -%}
+    {%- set chunks = customer_retention._window_chunks() -%}
     {%- set mark = '= /* chunk */ 0' -%}
     {%- if chunks > 1 and mark not in sql -%}
         {{ exceptions.raise_compiler_error(

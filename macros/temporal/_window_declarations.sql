@@ -228,6 +228,9 @@
     {%- if incremental not in [none, 'new_rows', 'changed_rows'] -%}
         {{ exceptions.raise_compiler_error("incremental: choose 'new_rows' or 'changed_rows', not `" ~ incremental ~ "`.") }}
     {%- endif -%}
+    {%- if carry_state not in [true, false] -%}
+        {{ exceptions.raise_compiler_error("carry_state: say true or false, not `" ~ carry_state ~ "`.") }}
+    {%- endif -%}
     {%- set definition = definition + [measures, windows, recency, rhythm, comparisons] -%}
     {%- set has_fingerprint = incremental == 'changed_rows' -%}
     {%- set measures = customer_retention._checked_measures(source, measures, windows) -%}

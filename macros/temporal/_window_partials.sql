@@ -12,13 +12,17 @@
         as_of_us,
         row_id,
         min(row_id) over (partition by {{ entity }}) as entity_number,
-        {{- ' since_us,' if resumes }}
+        {%- if resumes %}
+        since_us,
+        {%- endif %}
         coalesce(lag(as_of_us) over (partition by {{ entity }} order by row_id), {{ 'since_us' if resumes else '-9223372036854775807' }}) as previous_us
     from (
         select
             {{ entity }},
             feature_timestamp,
-            {{- ' since_us,' if resumes }}
+            {%- if resumes %}
+            since_us,
+            {%- endif %}
             {{ customer_retention.epoch_us('feature_timestamp') }} as as_of_us,
             cast(row_number() over (order by {{ entity }}, feature_timestamp) as integer) as row_id
         from {{ spine }}
@@ -37,13 +41,17 @@
         as_of_us,
         struct({{ entity }}, as_of_us) as row_id,
         {{ entity }} as entity_number,
-        {{- ' since_us,' if resumes }}
+        {%- if resumes %}
+        since_us,
+        {%- endif %}
         coalesce(lag(as_of_us) over (partition by {{ entity }} order by as_of_us), {{ 'since_us' if resumes else '-9223372036854775807' }}) as previous_us
     from (
         select
             {{ entity }},
             feature_timestamp,
-            {{- ' since_us,' if resumes }}
+            {%- if resumes %}
+            since_us,
+            {%- endif %}
             {{ customer_retention.epoch_us('feature_timestamp') }} as as_of_us
         from {{ spine }}
     ) as timed
@@ -148,19 +156,19 @@ rows_to_compute as {{ customer_retention.materialized_cte() }} (
 ),
 {%- endmacro -%}
 
-{#- The index of the smallest window that holds an event. -#}
+{#-
+    The index of the smallest window that holds an event: one more than the windows that are too small for it. A sum of
+    comparisons rather than a CASE, which DuckDB would work through branch by branch.
+-#}
 {%- macro _bucket(asked, event_us, as_of_us, indent=8) -%}
     {%- set pad = ' ' * indent -%}
-    {%- if not asked.bounded -%}
-        1
-    {%- else -%}
-        case
-        {%- for window in asked.bounded %}
-{{ pad }}    when {{ event_us }} >= {{ as_of_us }} - {{ window.us }} then {{ window.index }} -- {{ window.name }}
-        {%- endfor %}
-{{ pad }}    else {{ asked.older_bucket }}{{ ' -- older' if asked.carries }}
-{{ pad }}end
-    {%- endif -%}
+    {%- set names = asked.windows | map(attribute='name') | list + ['older'] -%}
+    (
+{{ pad }}    1 -- {{ names[0] }}
+    {%- for window in asked.bounded %}
+{{ pad }}    + cast({{ event_us }} < {{ as_of_us }} - {{ window.us }} as tinyint) -- {{ names[window.index] }}
+    {%- endfor %}
+{{ pad }})
 {%- endmacro -%}
 
 {#-
@@ -237,8 +245,8 @@ rows_to_compute as {{ customer_retention.materialized_cte() }} (
 {%- endmacro -%}
 
 {#- A partial result of a window: that of the next smaller one, and what lies between the two. -#}
-{%- macro _cumulated(partial, index, smaller) -%}
-    {%- set own = 'bucket_' ~ index ~ '.' ~ partial.name -%}
+{%- macro _cumulated(asked, partial, index, smaller) -%}
+    {%- set own = 'spine_rows.' ~ partial.name ~ '__older' if index == asked.older_bucket else 'bucket_' ~ index ~ '.' ~ partial.name -%}
     {%- set before = partial.name ~ '__' ~ smaller if index > 1 else none -%}
     {%- if partial.combine in ['add', 'or'] -%}
         {{ before ~ (' + ' if partial.combine == 'add' else ' | ') if before }}coalesce({{ own }}, 0)
@@ -254,8 +262,8 @@ rows_to_compute as {{ customer_retention.materialized_cte() }} (
 {%- endmacro -%}
 
 {#-
-    The buckets of a row side by side, the one of older events with all that had become too old by then, so that
-    `bucket_<index>.<partial>` is a column. DuckDB joins them one by one, which beats a second group-by.
+    The buckets of a row side by side: `bucket_<index>.<partial>`, and `<partial>__older` for all events that had become
+    too old by then. DuckDB joins them one by one, which beats a second group-by.
 -#}
 {%- macro _side_by_side(asked, entity) -%}
     {{ return(adapter.dispatch('_side_by_side', 'customer_retention')(asked, entity)) }}
@@ -263,12 +271,12 @@ rows_to_compute as {{ customer_retention.materialized_cte() }} (
 
 {%- macro default___side_by_side(asked, entity) -%}
 {%- if asked.carries %}
--- what had become too old by then
-older_totals as (
+-- the rows, each with what had become too old by then
+rows_with_older as (
     select
-        spine_rows.row_id
+        spine_rows.*
         {%- for partial in asked.partials if partial.carried %},
-        {{ customer_retention._older_total(asked, partial, 'buckets.' ~ partial.name) }} as {{ partial.name }}
+        {{ customer_retention._older_total(asked, partial, 'buckets.' ~ partial.name) }} as {{ partial.name }}__older
         {%- endfor %}
     from spine_rows
     left join buckets
@@ -308,13 +316,9 @@ side_by_side as (
             {%- endfor %}
         ) as bucket_{{ window.index }}
         {%- endfor %}
-        {%- if asked.carries %},
-        named_struct(
-            {%- for partial in asked.partials if partial.carried %}
-            '{{ partial.name }}', {{ customer_retention._older_total(asked, partial, 'pivoted.' ~ partial.name ~ '__' ~ asked.older_bucket) }}{{ ',' if not loop.last }}
-            {%- endfor %}
-        ) as bucket_{{ asked.older_bucket }}
-        {%- endif %}
+        {%- for partial in asked.partials if partial.carried %},
+        {{ customer_retention._older_total(asked, partial, 'pivoted.' ~ partial.name ~ '__' ~ asked.older_bucket) }} as {{ partial.name }}__older
+        {%- endfor %}
     from spine_rows
     left join pivoted on spine_rows.row_id = pivoted.row_id
     {%- if asked.resumes and asked.carries %}
@@ -337,13 +341,10 @@ side_by_side as (
 {%- endmacro -%}
 
 {%- macro default___rows_with_buckets(asked) -%}
-    spine_rows
+    {{ 'rows_with_older as spine_rows' if asked.carries else 'spine_rows' }}
     {%- for window in asked.bounded %}
     left join buckets as bucket_{{ window.index }} on spine_rows.row_id = bucket_{{ window.index }}.row_id and bucket_{{ window.index }}.bucket = {{ window.index }} -- {{ window.name }}
     {%- endfor %}
-    {%- if asked.carries %}
-    left join older_totals as bucket_{{ asked.older_bucket }} on spine_rows.row_id = bucket_{{ asked.older_bucket }}.row_id
-    {%- endif %}
 {%- endmacro -%}
 
 {%- macro spark___rows_with_buckets(asked) -%}
@@ -353,6 +354,24 @@ side_by_side as (
 {#- The values of a measure told apart one by one: those that have no bit, or, where frequencies matter, all. -#}
 {%- macro _value_ctes(asked, measure, entity, timed_events) -%}
 {%- set name = measure.name -%}
+{%- if measure.has_codes %}
+-- events with a value of {{ name }} that has no bit; by themselves, so that where all have bits the events are not read again
+{{ name }}__uncoded_events as {{ customer_retention.materialized_cte() }} (
+    select timed_events.*
+    from (
+        {{ timed_events }}
+        {%- if asked.resumes and measure.has_state %}
+        union all
+        {{ customer_retention._events_of_state(asked, measure, entity) }}
+        {%- endif %}
+    ) as timed_events
+    inner join {{ name }}__values
+        on
+            timed_events.seen = {{ name }}__values.seen
+            and {{ name }}__values.code >= 63
+),
+
+{% endif -%}
 -- {{ name }}: {{ 'how often each value occurs in each window' if measure.has_frequencies else 'values without a bit of their own, in the smallest window in which they occur' }}
 {{ name }}__by_value as (
     select
@@ -372,6 +391,9 @@ side_by_side as (
         {%- if measure.has_state %},
         {{ customer_retention._older_of_value(asked, measure) }}
         {%- endif %}
+    {%- if measure.has_codes %}
+    from {{ name }}__uncoded_events as timed_events
+    {%- else %}
     from (
         {{ timed_events }}
         {%- if asked.resumes and measure.has_state %}
@@ -379,11 +401,6 @@ side_by_side as (
         {{ customer_retention._events_of_state(asked, measure, entity) }}
         {%- endif %}
     ) as timed_events
-    {%- if measure.has_codes %}
-    inner join {{ name }}__codes
-        on
-            timed_events.seen = {{ name }}__codes.seen
-            and {{ name }}__codes.code >= 63
     {%- endif %}
     {{- customer_retention._all_pairs(asked, entity) }}
     where timed_events.seen is not null

@@ -35,7 +35,7 @@
     {%- endif -%}
     {%- if not parts -%}
         {{ exceptions.raise_compiler_error(
-            "carry_state: nothing that is asked for looks back beyond the longest window, so there is nothing to carry. Leave carry_state out."
+            "carry_state: nothing that is asked for looks back beyond the longest window, " ~ asked.bounded[-1].name ~ ", so there is nothing to carry. Leave carry_state out."
         ) }}
     {%- endif -%}
     {{ return({
@@ -96,12 +96,13 @@
 {#- The condition on events, without those that are in everybody's state. -#}
 {%- macro _where_it_matters(asked, event_at, available_at, where) -%}
     {%- set least = '(select min(since_us) from rows_with_state)' -%}
-    {%- set matters = [customer_retention.epoch_us(customer_retention.known_at(event_at, available_at)) ~ ' >= ' ~ least] -%}
-    {%- if asked.longest_us is not none -%}
-        {%- do matters.append(customer_retention.epoch_us(event_at) ~ ' + ' ~ asked.longest_us ~ ' >= ' ~ least) -%}
+    {%- set happened = customer_retention.epoch_us(event_at) ~ (' + ' ~ asked.longest_us if asked.longest_us is not none else '') -%}
+    {%- set matters = [happened ~ ' >= ' ~ least] -%}
+    {%- if available_at is not none -%}
+        {%- do matters.append(customer_retention.epoch_us(available_at) ~ ' >= ' ~ least) -%}
     {%- endif -%}
-    {%- set matters = '(' ~ matters | join(' or ') ~ ')' -%}
-    {{ return('(' ~ where ~ ') and ' ~ matters if where else matters) }}
+    {%- set matters = matters | join(' or ') -%}
+    {{ return('(' ~ where ~ ') and (' ~ matters ~ ')' if where else matters) }}
 {%- endmacro -%}
 
 {#- For the rows that a run has to make: the state of their entity, if there is one, and since when. -#}
@@ -198,7 +199,9 @@ rows_with_state as {{ customer_retention.materialized_cte() }} (
     {%- for measure in asked.measures if measure.has_state -%}
         {%- set values = measure.name ~ '__by_row.older_values' -%}
         {%- if measure.has_codes -%}
-            {%- set values = customer_retention.coded_values('cumulated.' ~ measure.name ~ '__bits__older', measure.name ~ '__codes', values) -%}
+            {%- set values = customer_retention.coded_values(
+                'cumulated.' ~ measure.name ~ '__bits__older', measure.name ~ '__listed_codes.codes', values
+            ) -%}
         {%- endif -%}
         {%- do fields.update({measure.name ~ '__values': values}) -%}
     {%- endfor -%}
@@ -206,6 +209,27 @@ rows_with_state as {{ customer_retention.materialized_cte() }} (
         {%- do fields.update({'days': 'older_days.days'}) -%}
     {%- endif -%}
     {{ return(customer_retention.struct_of({asked.state: customer_retention.struct_of(fields)})) }}
+{%- endmacro -%}
+
+{#- The values that have bits, in one row. -#}
+{%- macro _listed_codes(asked) -%}
+{%- for measure in asked.measures if measure.has_state and measure.has_codes %}
+{{ measure.name }}__listed_codes as (
+    select
+        {{ customer_retention.sorted_list(customer_retention.struct_of({'seen': 'seen', 'bit': 'bit'})) }} as codes
+    from {{ measure.name }}__codes
+),
+{% endfor %}
+{%- endmacro -%}
+
+{#- What the output column is made from, beside what features are. -#}
+{%- macro _joins_of_state(asked) -%}
+    {%- for measure in asked.measures if measure.has_state and measure.has_codes %}
+    cross join {{ measure.name }}__listed_codes
+    {%- endfor %}
+    {%- if asked.has_state_of_days %}
+    left join older_days on cumulated.row_id = older_days.row_id
+    {%- endif %}
 {%- endmacro -%}
 
 {#- The states as columns like those of the buckets. -#}
@@ -222,12 +246,9 @@ state_totals as (
     left join (
         select
             {{ measure.name }}__of_state.{{ entity }},
-            bit_or({{ customer_retention.shift_left_one(measure.name ~ '__codes.code') }}) as bits
+            bit_or({{ measure.name }}__codes.bit) as bits
         from {{ measure.name }}__of_state
-        inner join {{ measure.name }}__codes
-            on
-                {{ measure.name }}__of_state.seen = {{ measure.name }}__codes.seen
-                and {{ measure.name }}__codes.code < 63
+        inner join {{ measure.name }}__codes on {{ measure.name }}__of_state.seen = {{ measure.name }}__codes.seen
         group by {{ measure.name }}__of_state.{{ entity }}
     ) as {{ measure.name }}__bits on carried_states.{{ entity }} = {{ measure.name }}__bits.{{ entity }}
     {%- endfor %}

@@ -5,7 +5,7 @@
 {#- The mark is what the materialization counts on from: chunk 0, then 1, and so on. -#}
 {%- macro default__chunk_condition(entity) -%}
     {%- if config is defined and config.get('materialized') == 'chunked_table' -%}
-        {%- set chunks = customer_retention.window_chunks() -%}
+        {%- set chunks = customer_retention._window_chunks() -%}
         {{ return(customer_retention.hash_value([entity]) ~ ' % ' ~ chunks ~ ' = /* chunk */ 0') }}
     {%- endif -%}
     {{ return(none) }}
@@ -16,8 +16,8 @@
     {{ return(none) }}
 {%- endmacro -%}
 
-{#- Private: in how many chunks, from the model's meta or the project's variable. -#}
-{%- macro window_chunks() -%}
+{#- In how many chunks, from the model's meta or the project's variable. -#}
+{%- macro _window_chunks() -%}
     {%- set chunks = (config.get('meta') or {}).get('window_chunks', var('window_chunks', 1)) -%}
     {%- if chunks is not integer or chunks < 1 -%}
         {{ exceptions.raise_compiler_error("window_chunks: must be a whole number of at least 1, not `" ~ chunks ~ "`.") }}

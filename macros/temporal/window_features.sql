@@ -50,8 +50,8 @@ timed_events as (
     {{ customer_retention._timed_events(events, entity, event_at, available_at, where, asked.event_columns) }}
 ),
 {% for measure in asked.measures if measure.has_codes %}
--- the values of {{ measure.name }}, the commonest first: 63 of them become bits of an integer, the others are told apart one by one
-{{ measure.name }}__codes as {{ customer_retention.materialized_cte() }} (
+-- the values of {{ measure.name }}, the commonest first
+{{ measure.name }}__values as {{ customer_retention.materialized_cte() }} (
     select
         seen,
         row_number() over (order by count(*) desc, seen) - 1 as code
@@ -68,6 +68,16 @@ timed_events as (
     ) as all_values
     where seen is not null
     group by seen
+),
+
+-- 63 of them become bits of an integer, the others are told apart one by one; the limit tells the planner how few there are
+{{ measure.name }}__codes as {{ customer_retention.materialized_cte() }} (
+    select
+        seen,
+        {{ customer_retention.shift_left_one('code') }} as bit
+    from {{ measure.name }}__values
+    where code < 63
+    limit 63
 ),
 {% endfor %}
 -- events of the spine's entities; neighbours in the order share their entity's totals, which so stay in the cache
@@ -89,7 +99,7 @@ ordered_events as (
         {{ customer_retention.square('timed_events.' ~ measure.name ~ '__ticks', measure.precision) }} as {{ measure.name }}__square
         {%- endfor %}
         {%- for measure in asked.measures if measure.has_codes %},
-        case when {{ measure.name }}__codes.code < 63 then {{ customer_retention.shift_left_one(measure.name ~ '__codes.code') }} end as {{ measure.name }}__bit
+        {{ measure.name }}__codes.bit as {{ measure.name }}__bit
         {%- endfor %}
     from timed_events
     inner join entities on {{ customer_retention._same_entity(asked, entity) }}
@@ -149,6 +159,7 @@ buckets as {{ customer_retention.materialized_cte() }} (
 {%- if asked.rhythm %}
 {{ customer_retention._rhythm_ctes(asked, entity, customer_retention._timed_events(events, entity, event_at, available_at, where, [], indent=8)) }}
 {%- endif %}
+{{- customer_retention._listed_codes(asked) if asked.has_state }}
 -- windows are nested: each adds what lies between it and the next smaller one
 cumulated as (
     select
@@ -158,10 +169,10 @@ cumulated as (
         spine_rows.as_of_us
         {%- for partial in asked.partials %}
         {%- for window in partial.windows %},
-        {{ customer_retention._cumulated(partial, loop.index, loop.previtem) }} as {{ partial.name }}__{{ window }}
+        {{ customer_retention._cumulated(asked, partial, loop.index, loop.previtem) }} as {{ partial.name }}__{{ window }}
         {%- endfor %}
         {%- if asked.has_state and partial.carried %},
-        {{ 'bucket_' ~ asked.older_bucket ~ '.' ~ partial.name }} as {{ partial.name }}__older
+        spine_rows.{{ partial.name }}__older
         {%- endif %}
         {%- endfor %}
     from {{ customer_retention._rows_with_buckets(asked) }}
@@ -187,9 +198,7 @@ features as (
     {%- if 'gap_stddev_days' in asked.rhythm %}
     left join gaps on cumulated.row_id = gaps.row_id
     {%- endif %}
-    {%- if asked.has_state_of_days %}
-    left join older_days on cumulated.row_id = older_days.row_id
-    {%- endif %}
+    {{- customer_retention._joins_of_state(asked) if asked.has_state }}
 )
 
 select

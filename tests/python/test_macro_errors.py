@@ -58,6 +58,10 @@ def _compared(of: Any = "amount_sum", kind: Any = "ratio", windows: Any = ("7d",
     return FEATURES | {"measures": measures, "comparisons": [given]}
 
 
+def _carried(**changed: Any) -> dict[str, Any]:
+    return FEATURES | {"measures": [AMOUNT], "incremental": "new_rows", "carry_state": True} | changed
+
+
 # case -> macro, its arguments, and what the message must say
 CASES: dict[str, tuple[str, dict[str, Any], list[str]]] = {
     "unknown aggregate": (
@@ -266,6 +270,27 @@ CASES: dict[str, tuple[str, dict[str, Any], list[str]]] = {
     "horizon of months": ("churn_labels", LABELS | {"horizon": "1 month"}, ["horizon", "1 month", "30d"]),
     "horizon of zero": ("churn_labels", LABELS | {"horizon": "0d"}, ["horizon", "0d"]),
     "gap that is no duration": ("churn_labels", LABELS | {"gap": "-1d"}, ["gap", "-1d", "30d"]),
+    "state without daily runs": (
+        "window_features",
+        _carried(incremental=None),
+        ["carry_state", "incremental='new_rows'"],
+    ),
+    "state with corrections": (
+        "window_features",
+        _carried(incremental="changed_rows"),
+        ["carry_state", "changed_rows", "corrections", "new_rows"],
+    ),
+    "state of gaps": (
+        "window_features",
+        _carried(rhythm=["active_days", "gap_stddev_days"]),
+        ["carry_state", "gap_stddev_days", "mean_gap_days", "rhythm"],
+    ),
+    "state of nothing": (
+        "window_features",
+        _carried(windows=["7d", "30d"], recency=False, rhythm=["active_days"]),
+        ["carry_state", "30d", "nothing to carry"],
+    ),
+    "state that is no flag": ("window_features", _carried(carry_state="yes"), ["carry_state", "yes", "true", "false"]),
     "no columns to join": (
         "as_of_join",
         {"spine": "spine", "history": "history", "entity": "customer_id", "valid_from": "valid_from", "columns": []},
@@ -308,6 +333,8 @@ def test_the_cases_differ_from_a_good_call_in_one_thing(macros: MacroCompiler) -
     assert "orders_channel_web_share_7d" in macros.sql("window_features", of_text)
     of_flags = _measure(type="boolean", aggregates=["share", "mode", "nunique", "entropy", "count", "any", "all"])
     assert "orders_amount_share_7d" in macros.sql("window_features", of_flags)
+    assert "orders_carried" in macros.sql("window_features", _carried(rhythm=["active_days", "longest_streak_days"]))
+    assert "orders_carried" not in macros.sql("window_features", _carried(carry_state=False))
     assert "feature_timestamp" in macros.sql("spine", SPINE)
     assert "churned" in macros.sql("churn_labels", LABELS)
 

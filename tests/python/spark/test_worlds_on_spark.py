@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pytest
 
-from tests.python.temporal import batches, calls
-from tests.python.temporal.compare import assert_same_rows
+from tests.python.temporal import batches, calls, oracle
+from tests.python.temporal.compare import assert_identical, assert_same_rows
 from tests.python.temporal.engine import SCHEMAS, World
 from tests.python.temporal.window_oracle import window_features
 
@@ -54,6 +56,38 @@ def test_a_hundred_worlds(name: str, macros: SparkMacroCompiler, interpreter: Sp
     fill(interpreter, world)
     found = rows.of_spark(interpreter, macros.sql("window_features", call.arguments()))
     assert_same_rows(found.to_pylist(), window_features(call, world["spine"], world["events"]), world)
+
+
+# Between them they carry everything that can be carried.
+@pytest.mark.parametrize("name", ["everything", "flags", "rhythm_only"])
+def test_runs_with_carried_state(name: str, macros: SparkMacroCompiler, interpreter: SparkSession) -> None:
+    """Half of the dates, then the other half with the state of the first: as all at once, the state included."""
+    call = CALLS[name]
+    call = replace(call, rhythm=tuple(feature for feature in call.rhythm if feature != "gap_stddev_days"))
+    arguments = call.arguments() | {"incremental": "new_rows", "carry_state": True}
+    at_once = macros.sql("window_features", arguments)
+    daily = macros.sql("window_features", arguments, {"table_to_add_to": "made"})
+    world = batches.batched_worlds(SEED, WORLDS // 2, call.windows)
+    fill(interpreter, world)
+    expected = rows.of_spark(interpreter, at_once).to_pylist()
+    carried = f"{call.source}_carried"
+    features = [{column: value for column, value in row.items() if column != carried} for row in expected]
+    assert_same_rows(features, window_features(call, world["spine"], world["events"]), world)
+
+    now = sorted(row["feature_timestamp"] for row in world["spine"])[len(world["spine"]) // 2]
+    known = [row for row in world["events"] if not _known_later(row, now)]
+    fill(interpreter, {"events": known, "spine": [row for row in world["spine"] if row["feature_timestamp"] <= now]})
+    # away from its sources, which change
+    interpreter.sql(at_once).localCheckpoint().createOrReplaceTempView("made")
+    fill(interpreter, world)
+    interpreter.sql(daily).localCheckpoint().createOrReplaceTempView("added")
+    found = rows.of_spark(interpreter, "select * from made union all select * from added").to_pylist()
+    assert_identical(expected, found, world, why="a run with state made something else")
+
+
+def _known_later(event: dict[str, Any], now: datetime) -> bool:
+    time = oracle.known_at(event["event_at"], event["available_at"])
+    return time is not None and time >= now
 
 
 def fill(spark: SparkSession, world: World) -> None:

@@ -104,6 +104,45 @@ def test_runs_in_any_order_of_arrival_equal_one(daily: Daily) -> None:
     assert daily.difference("appended", "appended_at_once") == []
 
 
+def test_runs_with_carried_state_equal_one(daily: Daily) -> None:
+    """The state itself is the same, too, after any runs."""
+    world = batches.batched_worlds(15, 200, WINDOWS)
+    draw = random.Random(15)
+    times = sorted({row["feature_timestamp"] for row in world["spine"]})
+    for watermark in sorted(draw.sample(times[:-1], RUNS - 2)):
+        daily.fill(**_arrived(world, draw, watermark), edited_events=[], edited_spine=[])
+        daily.build("--select", "carried")
+    daily.fill(**world)
+    daily.build("--select", "+carried_features", "carried_at_once", "appended_at_once")
+    assert daily.count("carried") == len(world["spine"])
+    assert daily.difference("carried", "carried_at_once") == []
+    shared = "(select columns(lambda c: c not like '%gap_stddev%') from {})"
+    assert daily.difference("carried_features", shared.format("appended_at_once")) == []
+
+    before = daily.query("from carried order by all")
+    daily.build("--select", "carried")
+    assert daily.query("from carried order by all") == before, "a second build changed something"
+    daily.build("--select", "carried", "--full-refresh")
+    assert daily.difference("carried", "carried_at_once") == []
+
+
+def test_a_state_of_another_declaration_is_refused(daily: Daily) -> None:
+    world = batches.batched_worlds(16, 20, WINDOWS)
+    daily.fill(**world, edited_events=[], edited_spine=[])
+    daily.build("--select", "carried")
+    before = daily.query("from carried order by all")
+    with pytest.raises(AssertionError, match=r"(?s)carry_state: .*carried.*orders_carried.*--full-refresh --select carried"):
+        daily.build("--select", "carried", least_items=2)
+    assert daily.query("from carried order by all") == before
+    daily.build("--select", "carried", "--full-refresh", least_items=2)
+    daily.build("--select", "carried", least_items=2)
+
+    with duckdb.connect(str(daily.path)) as connection:
+        connection.execute("alter table carried drop column orders_carried")
+    with pytest.raises(AssertionError, match="made by another one, or without state"):
+        daily.build("--select", "carried", least_items=2)
+
+
 def _edit(draw: random.Random, rows: Rows) -> Rows:
     """Some rows deleted, some changed in one place, some of another customer's invented."""
     changes: list[Callable[[dict[str, Any]], dict[str, Any] | None]] = [
