@@ -94,14 +94,12 @@ def write(project: Project, verdict: Verdict) -> None:
     A training set that is judged anew begins a new run: the scoring set that an older model was asked about is dropped.
     """
     from python_ml.quality.page import render_page
+    from python_ml.whole_files import write_text
 
     folder = project.reports_dir
     verdicts = {} if verdict.suite == TRAINING else read(folder)
     verdicts[verdict.suite] = verdict
-    folder.mkdir(parents=True, exist_ok=True)
     document = {suite: verdicts[suite].to_dict() for suite in (TRAINING, SCORING) if suite in verdicts}
     text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
     for name, content in ((FILE, text), (PAGE, render_page(verdicts, project.name))):
-        draft = folder / f".{name}.part"
-        draft.write_bytes(content.encode("utf-8", errors="replace"))
-        draft.replace(folder / name)
+        write_text(folder / name, content)

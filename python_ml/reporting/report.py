@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from python_ml.reporting import pages, people, provenance
 from python_ml.reporting.inputs import ReportInputs, load_inputs
 from python_ml.reporting.quality import champion_words, curve_section, headline_figures, model_table, part
+from python_ml.whole_files import write_text
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from python_ml.project import Project
 
 PARTS = (
@@ -79,19 +79,7 @@ def write_report(inputs: ReportInputs, path: Path) -> Path:
     Path
         ``path``.
     """
-    # JSON can smuggle in half of a surrogate pair, which UTF-8 cannot carry.
-    content = render_report(inputs).encode("utf-8", errors="replace")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        # mkstemp keeps others out; a report is made to be read.
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    write_text(path, render_report(inputs))
     return path
 
 
