@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from python_ml.errors import RetentionError, UserError
+from python_ml.project import is_dateless
 from python_ml.quality.checks import SCORING, TRAINING, Verdict
 from python_ml.quality.suites import Calendar, step_of
 
@@ -20,19 +20,13 @@ if TYPE_CHECKING:
 
 OBSERVATION = "silver.slv_observation_period"
 FILE, PAGE = "quality.json", "quality.html"
-SNAPSHOTS = ("static", "partial")  # scenarios whose feature time is a constant, no date
-
-
-def is_snapshot(definitions: Mapping[str, Any]) -> bool:
-    """Whether the rows of a project with these variables have no dates of their own."""
-    return definitions.get("scenario") in SNAPSHOTS
 
 
 def calendar_of(project: Project) -> Calendar:
     """The end of the observation as the warehouse has it (else the variable), and the step between feature times."""
     from python_ml.warehouse import connect, relation, table_exists
 
-    if is_snapshot(project.vars):
+    if is_dateless(project.vars):
         return Calendar()
     end = None
     with connect(project) as connection:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from python_ml.project import is_dateless
 from python_ml.reporting import curves, time_charts
 from python_ml.reporting.quality import CROSS_VALIDATED, METRICS, SUPPLIED, is_snapshot, part
 from python_ml.reporting.svg import NARROW, WIDE
@@ -331,7 +332,7 @@ def _supplied(definition: dict[str, Any]) -> tuple[str, str]:
     values = values if isinstance(values, list | tuple) else [values]
     told = " or ".join(f"“{value}”" for value in values)
     meaning = f"A customer has churned when the column {definition['target']} says {told}."
-    if definition.get("scenario") not in ("static", "partial"):
+    if not is_dateless(definition):
         return meaning, "Every customer of the file, at the feature time of their row."
     return (
         f"{meaning} When that was decided, the file does not say.",

@@ -23,7 +23,6 @@ from python_ml.training.metrics import evaluate
 if TYPE_CHECKING:
     from python_ml.training.trainer import TrainingRun
 
-SNAPSHOTS = ("static", "partial")
 KIND = "cross_validation"
 ROWS_FOR_TWO_ROUNDS = 20_000
 MOST_INNER_FOLDS = 3  # calibration within each fold
