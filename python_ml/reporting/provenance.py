@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from python_ml.project import is_dateless
+from python_ml.quality import checks
 from python_ml.reporting import curves, time_charts
 from python_ml.reporting.quality import CROSS_VALIDATED, METRICS, SUPPLIED, is_snapshot, part
 from python_ml.reporting.svg import NARROW, WIDE
@@ -139,7 +140,7 @@ def data_section(inputs: ReportInputs, periods: Sequence[time_charts.Period]) ->
 
 def _quality(verdict: Verdict) -> dict[str, Any]:
     """What a quality gate said: how many checks, how they ended, and those that failed."""
-    ended = verdict.to_dict()
+    ended = checks.counts(verdict.outcomes)
     told = [f"{ended[key]:,} {word}" for key, word in (("warnings", "warned"), ("accepted", "accepted")) if ended[key]]
     return {
         "suite": verdict.suite,
