@@ -148,7 +148,7 @@ def train_models(
 
     card = run.card(champion, model, label or {})
     drivers = run.drivers(champion, model, card)
-    baselines, baseline_scores = run.baselines(truth, probability["test"][champion])
+    baselines, baseline_scores = run.baselines(truth, judged["test"][champion])
     fitted = {"n": int(split.fit.sum()), "base_rate": float(churned[split.fit].mean())}
     warnings = [
         *([nothing] if (nothing := no_signal(judged["test"][champion])) else []),
@@ -348,9 +348,9 @@ class TrainingRun:
         )
 
     def baselines(
-        self, truth: pd.DataFrame | None, champion: np.ndarray
+        self, truth: pd.DataFrame | None, champion: dict[str, Any]
     ) -> tuple[dict[str, Any], dict[str, dict[str, np.ndarray]]]:
-        """Metrics of recency and of the oracle, and their scores per part."""
+        """Metrics of recency and of the oracle (also beside the champion's test metrics), and their scores per part."""
         metrics: dict[str, Any] = {}
         scores: dict[str, dict[str, np.ndarray]] = {}
         recency = recency_score(self.frame, self.features, self.churned, self.deciding)
@@ -368,7 +368,7 @@ class TrainingRun:
             known = oracle_score(self.frame, truth, self.entity)[self.split.test]
             if np.isfinite(known).all() and len(known):
                 found = self.measure("test", known)
-                metrics["oracle"] = {"test": found, "share": self._share_of_oracle(champion, found)}
+                metrics["oracle"] = {"test": found, "share": _share_of_oracle(champion, found)}
                 scores["oracle"] = {"test": known}
         return metrics, scores
 
@@ -384,12 +384,11 @@ class TrainingRun:
         ]
         return pd.concat(parts, ignore_index=True)[["model", "split", *keys, "probability"]]
 
-    def _share_of_oracle(self, champion: np.ndarray, oracle: dict[str, Any]) -> float | None:
-        """How far the champion comes from 0.5 to the oracle's ROC AUC."""
-        rows = self.split.test
-        found = evaluate(self.churned[rows], champion, self.customers[rows], metrics=["roc_auc"], replicates=0)
-        value, best = found["roc_auc"]["value"], oracle["roc_auc"]["value"]
-        return None if value is None or best is None or best == 0.5 else (value - 0.5) / (best - 0.5)
+
+def _share_of_oracle(champion: dict[str, Any], oracle: dict[str, Any]) -> float | None:
+    """How far the champion's ROC AUC comes from 0.5 to the oracle's."""
+    value, best = champion["roc_auc"]["value"], oracle["roc_auc"]["value"]
+    return None if value is None or best is None or best == 0.5 else (value - 0.5) / (best - 0.5)
 
 
 def _direction(values: pd.Series, contribution: np.ndarray) -> float:
