@@ -24,6 +24,7 @@ from pydantic import (
 )
 
 from python_ml.errors import UserError
+from python_ml.yaml_files import parsed
 
 MAX_DEPTH = 20  # deeper than any setting; an anchor that contains itself would otherwise never end
 
@@ -263,26 +264,9 @@ def load_settings(path: Path) -> Settings:
     """
     if not path.is_file():
         return Settings()
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(
-            f"The settings cannot be read: {error}", where=str(path), mend="save the file as UTF-8 text"
-        ) from error
-    loader = yaml.SafeLoader(text)
-    try:
-        node = loader.get_single_node()
-        lines: dict[tuple, int] = {}
+    lines: dict[tuple, int] = {}
+    with parsed(path, "settings") as (loader, node):
         data = {} if node is None else _construct(loader, node, path, (), lines)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        raise UserError(
-            f"The settings are not valid YAML: {getattr(error, 'problem', None) or error}.",
-            where=f"{path}, line {mark.line + 1}" if mark else str(path),
-            mend="check indentation, colons and quotes there",
-        ) from error
-    finally:
-        loader.dispose()
     if data is None:
         return Settings()
     if not isinstance(data, dict):
