@@ -5,14 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import yaml
+from yaml.constructor import ConstructorError
 
 from python_ml.errors import UserError
 
 
+class Loader(yaml.SafeLoader):
+    """PyYAML's own, but for values that look like a date or a number and are none: errors that know their line."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep=deep)
+        except ValueError as error:
+            raise ConstructorError(None, None, f"`{node.value}`: {error}", node.start_mark) from error
+
+
 @contextmanager
-def parsed(path: Path, what: str) -> Iterator[tuple[yaml.SafeLoader, yaml.Node | None]]:
+def parsed(path: Path, what: str) -> Iterator[tuple[Loader, yaml.Node | None]]:
     """Parse a file into nodes, which know their lines, and into values within the block.
 
     Parameters
@@ -23,7 +35,7 @@ def parsed(path: Path, what: str) -> Iterator[tuple[yaml.SafeLoader, yaml.Node |
 
     Yields
     ------
-    yaml.SafeLoader
+    Loader
         Makes values of nodes.
     yaml.Node or None
         The document; None for an empty file.
@@ -39,8 +51,9 @@ def parsed(path: Path, what: str) -> Iterator[tuple[yaml.SafeLoader, yaml.Node |
         raise UserError(
             f"The {what} cannot be read: {error}", where=str(path), mend="save the file as UTF-8 text"
         ) from error
-    loader = yaml.SafeLoader(text)
+    loader = None
     try:
+        loader = Loader(text)
         yield loader, loader.get_single_node()
     except (yaml.YAMLError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
@@ -50,4 +63,5 @@ def parsed(path: Path, what: str) -> Iterator[tuple[yaml.SafeLoader, yaml.Node |
             mend="check indentation, colons and quotes there",
         ) from error
     finally:
-        loader.dispose()
+        if loader is not None:
+            loader.dispose()
