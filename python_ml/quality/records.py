@@ -18,22 +18,17 @@ if TYPE_CHECKING:
     from python_ml.quality.facts import Facts
     from python_ml.scoring.champion import Champion, ChampionFiles
 
-OBSERVATION = "silver.slv_observation_period"
 FILE, PAGE = "quality.json", "quality.html"
 
 
 def calendar_of(project: Project) -> Calendar:
     """The end of the observation as the warehouse has it (else the variable), and the step between feature times."""
-    from python_ml.warehouse import connect, relation, table_exists
+    from python_ml.warehouse import connect, observation_end
 
     if is_dateless(project.vars):
         return Calendar()
-    end = None
     with connect(project) as connection:
-        if table_exists(connection, OBSERVATION):
-            [(end,)] = connection.execute(
-                f"select cast(max(observation_end) as timestamp) from {relation(OBSERVATION)}"
-            ).fetchall()
+        end = observation_end(connection)
     return Calendar(end or _moment(project.vars.get("observation_end")), step_of(project.vars.get("step")))
 
 
