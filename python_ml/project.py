@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +19,15 @@ if TYPE_CHECKING:
 
 PROJECT_DIR_VARIABLE = "RETENTION_PROJECT_DIR"
 WAREHOUSE_VARIABLE = "RETENTION_DUCKDB_PATH"
+
+# Scenarios of `retention init` in which a row has no date of its own: its feature time is a constant.
+# See docs/guides/tables_without_dates.md.
+DATELESS = ("static", "partial")
+
+
+def is_dateless(variables: Mapping[str, Any]) -> bool:
+    """Whether the rows of a project with these dbt variables have no dates of their own."""
+    return variables.get("scenario") in DATELESS
 
 
 @dataclass(frozen=True)
@@ -60,7 +70,7 @@ class Project:
             )
         try:
             config = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        except yaml.YAMLError as error:
+        except (yaml.YAMLError, ValueError) as error:  # dates that are none, bytes that are no text
             raise UserError(f"dbt_project.yml is not valid YAML: {error}", where=str(path)) from error
         return cls(root=root, target=target, config=config)
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 import difflib
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import (
+    AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     PrivateAttr,
@@ -22,8 +24,26 @@ from pydantic import (
 )
 
 from python_ml.errors import UserError
+from python_ml.yaml_files import parsed
 
 MAX_DEPTH = 20  # deeper than any setting; an anchor that contains itself would otherwise never end
+
+
+def _reasons(what: str) -> AfterValidator:
+    """Ask for a reason behind every name; ``what`` says what of them is accepted."""
+
+    def checked(value: dict[str, str]) -> dict[str, str]:
+        for name, reason in value.items():
+            if not reason.strip():
+                raise ValueError(f"say why `{name}` {what}")
+        return value
+
+    return AfterValidator(checked)
+
+
+# A key with nothing behind it is as good as no key.
+EMPTY_MAPPING = BeforeValidator(lambda value: {} if value is None else value)
+EMPTY_LIST = BeforeValidator(lambda value: () if value is None else value)
 
 
 class Section(BaseModel):
@@ -41,12 +61,7 @@ class ModelSettings(Section):
     """One kind of model: whether it takes part, and parameters that replace our defaults."""
 
     enabled: bool = True
-    parameters: dict[str, Any] = Field(default_factory=dict)
-
-    @field_validator("parameters", mode="before")
-    @classmethod
-    def _none_means_ours(cls, value: Any) -> Any:
-        return {} if value is None else value
+    parameters: Annotated[dict[str, Any], EMPTY_MAPPING] = Field(default_factory=dict)
 
 
 class Models(Section):
@@ -135,40 +150,19 @@ class Features(Section):
     Everything fitted (power, rank, scales, target means) is fitted on training rows, inside the models' pipelines.
     """
 
-    exclude: tuple[str, ...] = ()
-    transform: dict[str, Literal["none", "asinh", "log", "power", "rank"]] = Field(default_factory=dict)
-    scale: dict[str, Literal["standard", "robust", "none"]] = Field(default_factory=dict)
-    encode: dict[str, Literal["one_hot", "target"]] = Field(default_factory=dict)
-
-    @field_validator("exclude", mode="before")
-    @classmethod
-    def _none_means_all(cls, value: Any) -> Any:
-        return () if value is None else value
-
-    @field_validator("transform", "scale", "encode", mode="before")
-    @classmethod
-    def _none_means_ours(cls, value: Any) -> Any:
-        return {} if value is None else value
+    exclude: Annotated[tuple[str, ...], EMPTY_LIST] = ()
+    transform: Annotated[dict[str, Literal["none", "asinh", "log", "power", "rank"]], EMPTY_MAPPING] = Field(
+        default_factory=dict
+    )
+    scale: Annotated[dict[str, Literal["standard", "robust", "none"]], EMPTY_MAPPING] = Field(default_factory=dict)
+    encode: Annotated[dict[str, Literal["one_hot", "target"]], EMPTY_MAPPING] = Field(default_factory=dict)
 
 
 class Leakage(Section):
     """When a single column is not believed, and which are used all the same."""
 
     limit: float = Field(0.9, gt=0.5, le=1)
-    accept: dict[str, str] = Field(default_factory=dict)
-
-    @field_validator("accept", mode="before")
-    @classmethod
-    def _none_means_none(cls, value: Any) -> Any:
-        return {} if value is None else value
-
-    @field_validator("accept")
-    @classmethod
-    def _with_a_reason(cls, value: dict[str, str]) -> dict[str, str]:
-        for column, reason in value.items():
-            if not reason.strip():
-                raise ValueError(f"say why `{column}` may be used")
-        return value
+    accept: Annotated[dict[str, str], EMPTY_MAPPING, _reasons("may be used")] = Field(default_factory=dict)
 
 
 class Limits(Section):
@@ -194,7 +188,7 @@ class Quality(Section):
     range_margin: float = Field(1.0, ge=0)
     new_categories: Limits = Limits(warn=0.01, stop=0.5)
     stale_steps: float = Field(2, gt=0)
-    accept: dict[str, str] = Field(default_factory=dict)
+    accept: Annotated[dict[str, str], EMPTY_MAPPING, _reasons("may fail")] = Field(default_factory=dict)
 
     @model_validator(mode="before")
     @classmethod
@@ -207,19 +201,6 @@ class Quality(Section):
         return value | {
             name: {**defaults[name].model_dump(), **part} for name, part in given.items() if isinstance(part, dict)
         }
-
-    @field_validator("accept", mode="before")
-    @classmethod
-    def _none_means_none(cls, value: Any) -> Any:
-        return {} if value is None else value
-
-    @field_validator("accept")
-    @classmethod
-    def _with_a_reason(cls, value: dict[str, str]) -> dict[str, str]:
-        for name, reason in value.items():
-            if not reason.strip():
-                raise ValueError(f"say why `{name}` may fail")
-        return value
 
 
 class RiskBands(Section):
@@ -283,26 +264,9 @@ def load_settings(path: Path) -> Settings:
     """
     if not path.is_file():
         return Settings()
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(
-            f"The settings cannot be read: {error}", where=str(path), mend="save the file as UTF-8 text"
-        ) from error
-    loader = yaml.SafeLoader(text)
-    try:
-        node = loader.get_single_node()
-        lines: dict[tuple, int] = {}
+    lines: dict[tuple, int] = {}
+    with parsed(path, "settings") as (loader, node):
         data = {} if node is None else _construct(loader, node, path, (), lines)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        raise UserError(
-            f"The settings are not valid YAML: {getattr(error, 'problem', None) or error}.",
-            where=f"{path}, line {mark.line + 1}" if mark else str(path),
-            mend="check indentation, colons and quotes there",
-        ) from error
-    finally:
-        loader.dispose()
     if data is None:
         return Settings()
     if not isinstance(data, dict):

@@ -10,11 +10,15 @@ from typing import TYPE_CHECKING, Any
 from python_ml.errors import UserError
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     import duckdb
     import pandas as pd
     import pyarrow as pa
 
     from python_ml.project import Project
+
+OBSERVATION = "silver.slv_observation_period"
 
 
 def quote(identifier: str) -> str:
@@ -125,6 +129,14 @@ def table_exists(connection: duckdb.DuckDBPyConnection, name: str) -> bool:
         "select 1 from information_schema.tables where table_schema = ? and table_name = ?", [schema, table]
     ).fetchall()
     return bool(found)
+
+
+def observation_end(connection: duckdb.DuckDBPyConnection) -> datetime | None:
+    """Up to when the data is complete, in naive UTC; None where the project has no table that says so."""
+    if not table_exists(connection, OBSERVATION):
+        return None
+    query = f"select cast(max(observation_end) as timestamp) from {relation(OBSERVATION)}"
+    return connection.execute(query).fetchall()[0][0]
 
 
 def read_table(project: Project, name: str) -> pd.DataFrame:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from python_ml.cli.options import Console, json_option
+from python_ml.cli.options import Console, folder_option, json_option
 
 if TYPE_CHECKING:
     from python_ml.onboarding.writing import Written
@@ -15,14 +15,7 @@ if TYPE_CHECKING:
 
 
 @click.command("generate")
-@click.option(
-    "--project-dir",
-    "folder",
-    type=click.Path(path_type=Path),
-    default=Path(),
-    show_default="here",
-    help="Folder of a project that `retention init` wrote.",
-)
+@folder_option("Folder of a project that `retention init` wrote.")
 @json_option
 def command(folder: Path, console: Console) -> None:
     """Write the project again: what was accepted in recommendations.yaml is in the code, the rest is not.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from python_ml.cli.options import Console, json_option
+from python_ml.cli.options import Console, day_first_option, entity_option, json_option, time_option
 from python_ml.errors import UserError
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     metavar="[NAME=]PATH",
     help="A raw file: CSV (any delimiter, gzip or not) or parquet. Again for each further file.",
 )
-@click.option("--entity", metavar="COL", help="Column that says which customer.  [default: found by evidence]")
-@click.option("--time", metavar="COL", help="Column that says when it happened.  [default: found by evidence]")
+@entity_option
+@time_option
 @click.option(
     "--target",
     metavar="COL",
@@ -78,11 +78,7 @@ if TYPE_CHECKING:
     metavar="DURATION",
     help="At risk is who was active within it.  [default: twice the horizon]",
 )
-@click.option(
-    "--day-first/--month-first",
-    default=None,
-    help="How to read 03/04/2024 where no value tells.  [default: month first]",
-)
+@day_first_option
 @click.option(
     "--relate",
     multiple=True,

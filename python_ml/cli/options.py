@@ -78,22 +78,37 @@ def json_option(function: Callable) -> Callable:
     return wrapper
 
 
+def folder_option(help_: str) -> Callable[[Callable], Callable]:
+    """Add ``--project-dir`` and pass it as ``folder``; nothing is read there yet."""
+    return click.option(
+        "--project-dir", "folder", type=click.Path(path_type=Path), default=Path(), show_default="here", help=help_
+    )
+
+
+# For commands that look at raw files.
+entity_option = click.option(
+    "--entity", metavar="COL", help="Column that says which customer.  [default: found by evidence]"
+)
+time_option = click.option(
+    "--time", metavar="COL", help="Column that says when it happened.  [default: found by evidence]"
+)
+day_first_option = click.option(
+    "--day-first/--month-first",
+    default=None,
+    help="How to read 03/04/2024 where no value tells.  [default: month first]",
+)
+
+
 def project_options(function: Callable) -> Callable:
     """Add ``--project-dir``, ``--target`` and ``--json``; pass ``project`` and ``console``."""
 
-    @click.option(
-        "--project-dir",
-        type=click.Path(path_type=Path),
-        default=Path(),
-        show_default="here",
-        help="Folder of the dbt project.",
-    )
+    @folder_option("Folder of the dbt project.")
     @click.option("--target", default=None, help="Target of profiles.yml (dev, spark, databricks).")
     @json_option
     @functools.wraps(function)
-    def wrapper(*args: Any, project_dir: Path, target: str | None, **kwargs: Any) -> Any:
+    def wrapper(*args: Any, folder: Path, target: str | None, **kwargs: Any) -> Any:
         from python_ml.project import Project
 
-        return function(*args, project=Project.open(project_dir, target=target), **kwargs)
+        return function(*args, project=Project.open(folder, target=target), **kwargs)
 
     return wrapper

@@ -6,20 +6,16 @@ from pathlib import Path
 
 import click
 
-from python_ml.cli.options import Console, json_option
+from python_ml.cli.options import Console, day_first_option, entity_option, json_option, time_option
 
 
 @click.command("profile")
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True)
 @click.option("--target", metavar="COL", help="Column that says who left.  [default: the one that its name tells]")
 @click.option("--positive", metavar="VALUE", help="Value of the target that means leaving.  [default: by its words]")
-@click.option("--entity", metavar="COL", help="Column that says which customer.  [default: found by evidence]")
-@click.option("--time", metavar="COL", help="Column that says when it happened.  [default: found by evidence]")
-@click.option(
-    "--day-first/--month-first",
-    default=None,
-    help="How to read 03/04/2024 where no value tells.  [default: month first]",
-)
+@entity_option
+@time_option
+@day_first_option
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),

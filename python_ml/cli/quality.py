@@ -32,15 +32,14 @@ def command(project: Project, console: Console, chosen: str | None) -> None:
       retention quality --project-dir my_shop
       retention quality --scoring --json
     """
-    verdicts = quality(project, console, chosen)
+    found = {verdict.suite: verdict.to_dict() for verdict in quality(project, console, chosen)}
     told = [
-        f"{verdict.suite} set: {verdict.to_dict()['checks']} checks, none critical, "
-        f"{verdict.to_dict()['warnings']} warnings, {verdict.to_dict()['accepted']} accepted"
-        for verdict in verdicts
+        f"{suite} set: {verdict['checks']} checks, none critical, {verdict['warnings']} warnings, "
+        f"{verdict['accepted']} accepted"
+        for suite, verdict in found.items()
     ]
     page = project.reports_dir / "quality.html"
-    data = {"report": str(page), **{verdict.suite: verdict.to_dict() for verdict in verdicts}}
-    console.result("\n".join([*told, f"report: {page}"]), data)
+    console.result("\n".join([*told, f"report: {page}"]), {"report": str(page), **found})
 
 
 def quality(project: Project, console: Console, chosen: str | None = None) -> list[Verdict]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from python_ml.cli.options import Console, json_option
+from python_ml.cli.options import Console, folder_option, json_option
 
 if TYPE_CHECKING:
     from python_ml.recommendations import Recommendations
@@ -15,14 +15,7 @@ if TYPE_CHECKING:
 
 
 @click.command("recommend")
-@click.option(
-    "--project-dir",
-    "folder",
-    type=click.Path(path_type=Path),
-    default=Path(),
-    show_default="here",
-    help="Folder of a project that `retention init` wrote.",
-)
+@folder_option("Folder of a project that `retention init` wrote.")
 @click.option("--refresh", is_flag=True, help="Look at the raw files again, rather than at what was found before.")
 @click.option("--accept", multiple=True, metavar="ID", help="Accept a proposal; * stands for anything. Again for more.")
 @click.option("--reject", multiple=True, metavar="ID", help="Reject a proposal; * stands for anything. Again for more.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import click
@@ -29,10 +28,9 @@ def command(project: Project, console: Console) -> None:
     from python_ml.cli.train import train
 
     build(project, console, exclude=MODELS)  # scores wait for the champion of this run
-    train(project, console)
+    metrics = train(project, console)
     score(project, console)
     path = report(project, console)
-    metrics = json.loads((project.reports_dir / "metrics.json").read_text(encoding="utf-8"))
     console.result(summary_line(metrics, path), {"report": str(path), **metrics})
 
 

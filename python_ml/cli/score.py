@@ -30,9 +30,10 @@ def command(project: Project, console: Console) -> None:
     \b
     Example: retention score --project-dir my_shop
     """
+    from python_ml.project import is_dateless
+
     result = score(project, console)
-    snapshot = project.vars.get("scenario") in ("static", "partial")  # its feature time is a constant, no date
-    when = "in the snapshot" if snapshot else f"as of {result['feature_timestamp']}"
+    when = "in the snapshot" if is_dateless(project.vars) else f"as of {result['feature_timestamp']}"
     bands = ", ".join(f"{result['risk_bands'][band]:,} {band}" for band in BANDS)
     console.result(
         f"{result['customers']:,} customers scored by {result['model_name']} version {result['model_version']} "

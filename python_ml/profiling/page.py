@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from python_ml.profiling import charts
 from python_ml.reporting import charts as report_charts
-from python_ml.reporting import words
-from python_ml.reporting.report import FORBIDDEN
-from python_ml.reporting.report import TEMPLATES as REPORT_TEMPLATES
+from python_ml.reporting import pages, words
 from python_ml.reporting.svg import NARROW, WIDE
 
 if TYPE_CHECKING:
@@ -36,35 +32,13 @@ def render_page(findings: Findings) -> str:
         An HTML page with its style and charts inline; it depends on ``findings`` alone. Every name and value is
         escaped, and the page's own policy forbids scripts and every load.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader([TEMPLATES, REPORT_TEMPLATES]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {
-        "count": words.integer,
-        "counted": words.counted,
-        "decimal": words.decimal,
-        "percent": words.percent,
-        "date": words.date,
-        "plain": charts.plain,
-        "capitalize_first": lambda text: text[:1].upper() + text[1:],
+    values = {
+        "findings": findings,
+        "relations": [charts.relations(findings, width) for width in (WIDE, NARROW)] if findings.links else [],
+        "files": [_file(file, place) for place, file in enumerate(findings.files)],
     }
-    sheets = (REPORT_TEMPLATES / "report.css", TEMPLATES / "profile.css")
-    style = "\n" + "\n".join(sheet.read_text(encoding="utf-8") for sheet in sheets)
-    page = environment.get_template("profile.html.j2").render(
-        findings=findings,
-        style=style,
-        style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
-        relations=[charts.relations(findings, width) for width in (WIDE, NARROW)] if findings.links else [],
-        files=[_file(file, place) for place, file in enumerate(findings.files)],
-    )
-    return page.translate(FORBIDDEN)
+    filters = {"plain": charts.plain, "capitalize_first": lambda text: text[:1].upper() + text[1:]}
+    return pages.render("profile.html.j2", values, folder=TEMPLATES, sheets=("profile.css",), filters=filters)
 
 
 def _file(file: File, place: int) -> dict[str, Any]:

@@ -43,8 +43,9 @@ def gate_training(project: Project, training_set: TrainingSet) -> Verdict:
     UserError
         When ``quality.accept`` names no check.
     """
+    from python_ml.project import is_dateless
     from python_ml.quality.gate import enforce, judge_training
-    from python_ml.quality.records import calendar_of, facts_before, is_snapshot, write
+    from python_ml.quality.records import calendar_of, facts_before, write
     from python_ml.quality.suites import Calendar
 
     left_out = set(project.settings.features.exclude)
@@ -55,7 +56,7 @@ def gate_training(project: Project, training_set: TrainingSet) -> Verdict:
         training_set.entity,
         project.settings,
         Calendar() if training_set.snapshot else calendar_of(project),
-        snapshot=is_snapshot(training_set.definitions),
+        snapshot=is_dateless(training_set.definitions),
         before=before,
         notes=notes,
     )

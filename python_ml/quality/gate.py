@@ -154,9 +154,7 @@ def enforce(verdict: Verdict) -> None:
     refused = verdict.refused
     if not refused:
         return
-    lines = []
-    for outcome in refused[:LISTED]:
-        lines.append(outcome.sentence)
+    lines = [outcome.sentence for outcome in refused[:LISTED]]
     if len(refused) > LISTED:
         lines.append(f"and {len(refused) - LISTED} more in reports/quality.html")
     mends = dict.fromkeys(outcome.check.mend for outcome in refused[:LISTED])

@@ -5,16 +5,12 @@ Great Expectations' own data docs fetch scripts and styles from the net, so this
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from python_ml.quality.checks import ABOUT, SCORING, TABLES, TRAINING, Verdict, counts
-from python_ml.reporting import words
-from python_ml.reporting.report import FORBIDDEN
-from python_ml.reporting.report import TEMPLATES as REPORT_TEMPLATES
+from python_ml.reporting import pages
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -34,30 +30,15 @@ def render_page(verdicts: Mapping[str, Verdict], project_name: str) -> str:
         An HTML page that depends on the arguments alone. Every name and value is escaped, and the page's own policy
         forbids scripts and every load.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader([TEMPLATES, REPORT_TEMPLATES]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {"count": words.integer, "counted": words.counted}
-    sheets = (REPORT_TEMPLATES / "report.css", TEMPLATES / "quality.css")
-    style = "\n" + "\n".join(sheet.read_text(encoding="utf-8") for sheet in sheets)
-    page = environment.get_template("quality.html.j2").render(
-        project_name=project_name,
-        style=style,
-        style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
-        sections=[_section(suite, verdicts.get(suite)) for suite in (TRAINING, SCORING)],
-        refused=[o for verdict in verdicts.values() for o in verdict.refused],
-        warned=sum(counts(verdict.outcomes)["warnings"] for verdict in verdicts.values()),
-        accepted=sum(counts(verdict.outcomes)["accepted"] for verdict in verdicts.values()),
-        asked=sum(len(verdict.outcomes) for verdict in verdicts.values()),
-    )
-    return page.translate(FORBIDDEN)
+    values = {
+        "project_name": project_name,
+        "sections": [_section(suite, verdicts.get(suite)) for suite in (TRAINING, SCORING)],
+        "refused": [o for verdict in verdicts.values() for o in verdict.refused],
+        "warned": sum(counts(verdict.outcomes)["warnings"] for verdict in verdicts.values()),
+        "accepted": sum(counts(verdict.outcomes)["accepted"] for verdict in verdicts.values()),
+        "asked": sum(len(verdict.outcomes) for verdict in verdicts.values()),
+    }
+    return pages.render("quality.html.j2", values, folder=TEMPLATES, sheets=("quality.css",))
 
 
 def _section(suite: str, verdict: Verdict | None) -> dict[str, Any]:

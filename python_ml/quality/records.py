@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from python_ml.errors import RetentionError, UserError
+from python_ml.project import is_dateless
 from python_ml.quality.checks import SCORING, TRAINING, Verdict
 from python_ml.quality.suites import Calendar, step_of
 
@@ -18,28 +18,17 @@ if TYPE_CHECKING:
     from python_ml.quality.facts import Facts
     from python_ml.scoring.champion import Champion, ChampionFiles
 
-OBSERVATION = "silver.slv_observation_period"
 FILE, PAGE = "quality.json", "quality.html"
-SNAPSHOTS = ("static", "partial")  # scenarios whose feature time is a constant, no date
-
-
-def is_snapshot(definitions: Mapping[str, Any]) -> bool:
-    """Whether the rows of a project with these variables have no dates of their own."""
-    return definitions.get("scenario") in SNAPSHOTS
 
 
 def calendar_of(project: Project) -> Calendar:
     """The end of the observation as the warehouse has it (else the variable), and the step between feature times."""
-    from python_ml.warehouse import connect, relation, table_exists
+    from python_ml.warehouse import connect, observation_end
 
-    if is_snapshot(project.vars):
+    if is_dateless(project.vars):
         return Calendar()
-    end = None
     with connect(project) as connection:
-        if table_exists(connection, OBSERVATION):
-            [(end,)] = connection.execute(
-                f"select cast(max(observation_end) as timestamp) from {relation(OBSERVATION)}"
-            ).fetchall()
+        end = observation_end(connection)
     return Calendar(end or _moment(project.vars.get("observation_end")), step_of(project.vars.get("step")))
 
 
@@ -94,14 +83,12 @@ def write(project: Project, verdict: Verdict) -> None:
     A training set that is judged anew begins a new run: the scoring set that an older model was asked about is dropped.
     """
     from python_ml.quality.page import render_page
+    from python_ml.whole_files import write_text
 
     folder = project.reports_dir
     verdicts = {} if verdict.suite == TRAINING else read(folder)
     verdicts[verdict.suite] = verdict
-    folder.mkdir(parents=True, exist_ok=True)
     document = {suite: verdicts[suite].to_dict() for suite in (TRAINING, SCORING) if suite in verdicts}
     text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
     for name, content in ((FILE, text), (PAGE, render_page(verdicts, project.name))):
-        draft = folder / f".{name}.part"
-        draft.write_bytes(content.encode("utf-8", errors="replace"))
-        draft.replace(folder / name)
+        write_text(folder / name, content)

@@ -46,29 +46,12 @@ def read(path: Path) -> list[Proposal]:
     UserError
         When the file is missing, is no YAML, or an entry does not keep to the schema; names the entry and its line.
     """
-    import yaml
+    from python_ml.yaml_files import parsed
 
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError as error:
-        raise UserError(
-            "There are no recommendations yet.", where=str(path), mend="run `retention recommend` first"
-        ) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"The recommendations cannot be read: {error}", where=str(path)) from error
-    loader = yaml.SafeLoader(text)
-    try:
-        node = loader.get_single_node()
+    if not path.exists():
+        raise UserError("There are no recommendations yet.", where=str(path), mend="run `retention recommend` first")
+    with parsed(path, "recommendations") as (loader, node):
         data = loader.construct_document(node) if node is not None else {}
-    except (yaml.YAMLError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        raise UserError(
-            f"The recommendations are not valid YAML: {getattr(error, 'problem', None) or error}.",
-            where=f"{path}, line {mark.line + 1}" if mark else str(path),
-            mend="check indentation, colons and quotes there",
-        ) from error
-    finally:
-        loader.dispose()
     if (
         not isinstance(data, dict)
         or set(data) - {"version", "proposals"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from python_ml.project import is_dateless
 from python_ml.reporting import charts
 from python_ml.reporting.inputs import LISTED_CUSTOMERS
 from python_ml.reporting.svg import NARROW, WIDE
@@ -23,7 +24,7 @@ CLEAR_DIRECTION = 0.15
 def window_words(definition: dict[str, Any]) -> str:
     """Say when the label looks, after the as-of time: ``within the next 30 days``."""
     horizon = duration(definition.get("horizon"))
-    if definition.get("scenario") in ("static", "partial"):
+    if is_dateless(definition):
         return "as others in the snapshot have"
     if not definition.get("horizon"):
         return "in the label window"

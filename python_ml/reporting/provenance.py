@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from python_ml.project import is_dateless
+from python_ml.quality import checks
 from python_ml.reporting import curves, time_charts
 from python_ml.reporting.quality import CROSS_VALIDATED, METRICS, SUPPLIED, is_snapshot, part
 from python_ml.reporting.svg import NARROW, WIDE
@@ -138,7 +140,7 @@ def data_section(inputs: ReportInputs, periods: Sequence[time_charts.Period]) ->
 
 def _quality(verdict: Verdict) -> dict[str, Any]:
     """What a quality gate said: how many checks, how they ended, and those that failed."""
-    ended = verdict.to_dict()
+    ended = checks.counts(verdict.outcomes)
     told = [f"{ended[key]:,} {word}" for key, word in (("warnings", "warned"), ("accepted", "accepted")) if ended[key]]
     return {
         "suite": verdict.suite,
@@ -331,7 +333,7 @@ def _supplied(definition: dict[str, Any]) -> tuple[str, str]:
     values = values if isinstance(values, list | tuple) else [values]
     told = " or ".join(f"“{value}”" for value in values)
     meaning = f"A customer has churned when the column {definition['target']} says {told}."
-    if definition.get("scenario") not in ("static", "partial"):
+    if not is_dateless(definition):
         return meaning, "Every customer of the file, at the feature time of their row."
     return (
         f"{meaning} When that was decided, the file does not say.",

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import os
-import tempfile
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from python_ml.reporting import people, provenance, words
+from python_ml.reporting import pages, people, provenance
 from python_ml.reporting.inputs import ReportInputs, load_inputs
 from python_ml.reporting.quality import champion_words, curve_section, headline_figures, model_table, part
+from python_ml.whole_files import write_text
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
+    from pathlib import Path
 
     from python_ml.project import Project
-
-TEMPLATES = Path(__file__).parent / "templates"
 
 PARTS = (
     ("who", "Who will leave"),
@@ -34,12 +28,6 @@ TABLES = (
     ("gold.gld_churn_scores", "every customer with probability and risk band"),
     ("gold.gld_churn_reasons", "every reason, ranked, with its contribution in log-odds"),
     ("gold.gld_customer_features", "the features behind them, at every feature time"),
-)
-
-# Names and values from outside may hold anything: what HTML forbids in text, and marks that turn the
-# direction of all text behind them (the page isolates names, so right-to-left names need no such marks).
-FORBIDDEN = dict.fromkeys(
-    (*range(9), 11, 12, *range(14, 32), 127, *range(0x202A, 0x202F), *range(0x2066, 0x206A), 0xFFFE, 0xFFFF)
 )
 
 
@@ -65,24 +53,22 @@ def render_report(inputs: ReportInputs) -> str:
     """
     who = people.who_section(inputs)
     periods = provenance.periods_of(inputs, who.get("as_of"))
-    style = (TEMPLATES / "report.css").read_text(encoding="utf-8")
-    page = _environment().get_template("report.html.j2").render(
-        inputs=inputs,
-        parts=PARTS,
-        tables=TABLES,
-        style_hash=base64.b64encode(hashlib.sha256(f"\n{style}".encode()).digest()).decode(),
-        head=headline_figures(inputs.metrics),
-        champion=champion_words(inputs.metrics),
-        window=people.window_words(inputs.definition),
-        who=who,
-        why=people.why_section(inputs),
-        curves=curve_section(inputs),
-        models=model_table(inputs.metrics),
-        data=provenance.data_section(inputs, periods),
-        method=provenance.method_section(inputs, periods),
-        run_id=part(inputs.metrics, "champion", "run_id"),
-    )  # fmt: skip
-    return page.translate(FORBIDDEN)
+    values = {
+        "inputs": inputs,
+        "parts": PARTS,
+        "tables": TABLES,
+        "head": headline_figures(inputs.metrics),
+        "champion": champion_words(inputs.metrics),
+        "window": people.window_words(inputs.definition),
+        "who": who,
+        "why": people.why_section(inputs),
+        "curves": curve_section(inputs),
+        "models": model_table(inputs.metrics),
+        "data": provenance.data_section(inputs, periods),
+        "method": provenance.method_section(inputs, periods),
+        "run_id": part(inputs.metrics, "champion", "run_id"),
+    }
+    return pages.render("report.html.j2", values)
 
 
 def write_report(inputs: ReportInputs, path: Path) -> Path:
@@ -93,19 +79,7 @@ def write_report(inputs: ReportInputs, path: Path) -> Path:
     Path
         ``path``.
     """
-    # JSON can smuggle in half of a surrogate pair, which UTF-8 cannot carry.
-    content = render_report(inputs).encode("utf-8", errors="replace")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        # mkstemp keeps others out; a report is made to be read.
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    write_text(path, render_report(inputs))
     return path
 
 
@@ -123,26 +97,3 @@ def create_report(project: Project) -> Path:
         When there are no metrics or no warehouse yet, or a file of another version cannot be read.
     """
     return write_report(load_inputs(project), project.reports_dir / "index.html")
-
-
-def _environment() -> Environment:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    filters: dict[str, Any] = {
-        "count": words.integer,
-        "counted": words.counted,
-        "decimal": words.decimal,
-        "percent": words.percent,
-        "date": words.date,
-        "title_of": words.model_title,
-    }
-    environment.filters.update(filters)
-    return environment

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from python_ml.errors import UserError
+from python_ml.project import is_dateless
 from python_ml.snapshots.definitions import code_of, definitions_of, features_of
 from python_ml.snapshots.store import SOURCE, Available, Draft
 
@@ -14,14 +15,11 @@ if TYPE_CHECKING:
     from python_ml.snapshots.record import Snapshot
     from python_ml.snapshots.store import SnapshotStore
 
-# Scenarios of `retention init` in which a row has no date of its own; see docs/guides/tables_without_dates.md.
-DATELESS = ("static", "partial")
-
 
 def create(project: Project, store: SnapshotStore, cutoff: datetime | None) -> tuple[Snapshot, list[str]]:
     """Freeze what was known at the cutoff; see :func:`python_ml.snapshots.create_snapshot`."""
     key = [project.entity, "feature_timestamp"]
-    dateless = project.vars.get("scenario") in DATELESS
+    dateless = is_dateless(project.vars)
     if cutoff is None and not dateless:
         raise UserError(
             "A snapshot needs a cutoff: up to when a label must have been known.",

@@ -29,7 +29,7 @@ from python_ml.snapshots.record import SEAL_IN_ID, RecordError, Snapshot
 from python_ml.snapshots.source import check_types, unfit
 from python_ml.snapshots.store import SOURCE, Available, Draft, Entry, Inventory, SnapshotStore
 from python_ml.snapshots.summary import summarise
-from python_ml.warehouse import connect, literal, relation, table_exists
+from python_ml.warehouse import connect, literal, observation_end, relation, table_exists
 
 if TYPE_CHECKING:
     import duckdb
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 
 FOLDER = "training_snapshots"
 ROWS, RECORD = "data.parquet", "snapshot.json"
-OBSERVATION = "silver.slv_observation_period"
 _ID = re.compile(rf"(\d+)-[0-9a-f]{{{SEAL_IN_ID}}}")
 _MAKING = re.compile(r"\.making-(\d+)")
 
@@ -60,9 +59,7 @@ class LocalStore(SnapshotStore):
 
     def available(self, cutoff: datetime | None) -> Available:
         with self._warehouse() as connection:
-            end = None
-            if table_exists(connection, OBSERVATION):
-                [(end,)] = connection.execute(f"select max(observation_end) from {relation(OBSERVATION)}").fetchall()
+            end = observation_end(connection)
             [found] = connection.execute(
                 f"select count(*), count(*) filter ({_known(cutoff)}), min(label_timestamp)::timestamp, "
                 f"max(label_timestamp)::timestamp from {relation(SOURCE)}"

@@ -21,9 +21,8 @@ from python_ml.training.folds import affordable_folds, customer_folds
 from python_ml.training.metrics import evaluate
 
 if TYPE_CHECKING:
-    from python_ml.training.trainer import TrainingRun
+    from python_ml.training.run import TrainingRun
 
-SNAPSHOTS = ("static", "partial")
 KIND = "cross_validation"
 ROWS_FOR_TWO_ROUNDS = 20_000
 MOST_INNER_FOLDS = 3  # calibration within each fold

@@ -11,7 +11,8 @@ import pandas as pd
 
 from python_ml.leakage import Parts
 from python_ml.leakage.gate import LeakageCheck, check_leakage
-from python_ml.training.cross_validation import SNAPSHOTS, SnapshotSplit
+from python_ml.project import DATELESS
+from python_ml.training.cross_validation import SnapshotSplit
 from python_ml.training.dataset import check_training_set
 from python_ml.training.split import TemporalSplit, temporal_split
 from python_ml.training.supplied_split import SuppliedSplit, supplied_split
@@ -78,7 +79,7 @@ def prepare(
         supplied = isinstance(split, SuppliedSplit)
         parts = Parts(split.fit, split.test, by_time=not supplied, chosen=supplied)
     leakage = check_leakage(
-        frame, features, entity, settings, dated=scenario not in SNAPSHOTS, parts=parts, replays=replays
+        frame, features, entity, settings, dated=scenario not in DATELESS, parts=parts, replays=replays
     )
     return Prepared(frame, frame["churned"].astype(int).to_numpy(), split, leakage)
 
@@ -86,7 +87,7 @@ def prepare(
 def _split(frame: pd.DataFrame, entity: str, settings: Settings, scenario: str | None) -> TemporalSplit | SnapshotSplit:
     training = settings.training
     one_time = scenario is not None and frame["feature_timestamp"].nunique() == 1
-    if scenario in SNAPSHOTS or (one_time and not training.split.column):
+    if scenario in DATELESS or (one_time and not training.split.column):
         return SnapshotSplit.of(frame, scenario, training.cross_validation.folds)
     if training.split.column:
         where = settings.where("training", "split", "column")

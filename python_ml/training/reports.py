@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from python_ml.whole_files import replacing, write_text
 
 CROSS_VALIDATION = "cross_validation"
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from python_ml.training.dataset import TrainingSet
     from python_ml.training.tracking import Registration
     from python_ml.training.trainer import TrainingResult
@@ -27,7 +29,6 @@ def write_reports(
     dict
         The metrics as written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     metrics = {
         **result.metrics,
         "champion": {
@@ -38,16 +39,11 @@ def write_reports(
         "dataset": training_set.describe(),
     }
     text = json.dumps(metrics, indent=2, allow_nan=False) + "\n"
-    _replace(folder / "predictions.parquet", lambda path: result.predictions.to_parquet(path, index=False))
-    _replace(folder / "drivers.parquet", lambda path: result.drivers.to_parquet(path, index=False))
-    _replace(folder / "metrics.json", lambda path: path.write_text(text, encoding="utf-8"))
+    for name, table in (("predictions", result.predictions), ("drivers", result.drivers)):
+        with replacing(folder / f"{name}.parquet") as draft:
+            table.to_parquet(draft, index=False)
+    write_text(folder / "metrics.json", text)
     return metrics
-
-
-def _replace(path: Path, write: Callable[[Path], object]) -> None:
-    draft = path.with_name(f".{path.name}.part")
-    write(draft)
-    draft.replace(path)
 
 
 def comparison_table(metrics: dict[str, Any]) -> str:

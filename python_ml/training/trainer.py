@@ -6,33 +6,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
-from python_ml.errors import UserError
 from python_ml.leakage.gate import LeakageCheck, registered_risks, usable
-from python_ml.scoring.card import ModelCard, describe_columns
-from python_ml.scoring.contributions import contributions, linear_background
-from python_ml.training.baselines import oracle_score, recency_score
-from python_ml.training.calibration import fit_calibrated, out_of_fold, probabilities, sigmoid_of
-from python_ml.training.columns import Column, informative, model_input, prepared_as, typed_columns
-from python_ml.training.cross_validation import SnapshotSplit, cross_validate
-from python_ml.training.dataset import TRAINING_SET
-from python_ml.training.folds import affordable_folds, customer_folds
-from python_ml.training.metrics import RANKING_METRICS, evaluate
+from python_ml.training.cross_validation import cross_validate
 from python_ml.training.pipelines import check_parameters
 from python_ml.training.preparation import prepare
+from python_ml.training.run import TrainingRun
 from python_ml.training.selection import choose_champion, distrust, no_signal, result_warnings
-from python_ml.training.split import TemporalSplit
 
 if TYPE_CHECKING:
     from sklearn.ensemble import StackingClassifier
 
     from python_ml.leakage.replays import StoredReplay
     from python_ml.registry import Feature
+    from python_ml.scoring.card import ModelCard
     from python_ml.settings import Settings
-
-DRIVER_ROWS = 2_000
 
 
 @dataclass(frozen=True)
@@ -148,7 +137,7 @@ def train_models(
 
     card = run.card(champion, model, label or {})
     drivers = run.drivers(champion, model, card)
-    baselines, baseline_scores = run.baselines(truth, probability["test"][champion])
+    baselines, baseline_scores = run.baselines(truth, judged["test"][champion])
     fitted = {"n": int(split.fit.sum()), "base_rate": float(churned[split.fit].mean())}
     warnings = [
         *([nothing] if (nothing := no_signal(judged["test"][champion])) else []),
@@ -178,8 +167,8 @@ def train_models(
             "features_offered": len(run.columns),
             "base_rate": float(churned.mean()),
         },
+        "leakage": prepared.leakage.to_dict(),
     }
-    metrics["leakage"] = prepared.leakage.to_dict()
     for name, parts in baseline_scores.items():
         for part, scores in parts.items():
             probability[part][name] = scores
@@ -194,210 +183,3 @@ def train_models(
         example=run.inputs.loc[split.fit, [column.name for column in card.columns]].head(5),
         dataset=frame,
     )
-
-
-class TrainingRun:
-    """The state that the steps of one training share; see :func:`train_models`."""
-
-    def __init__(
-        self,
-        frame: pd.DataFrame,
-        features: Sequence[Feature],
-        entity: str,
-        settings: Settings,
-        split: TemporalSplit | SnapshotSplit,
-        churned: np.ndarray,
-        progress: Callable[[str], None],
-    ) -> None:
-        self.frame, self.features, self.entity = frame, features, entity
-        self.settings, self.split, self.churned, self.progress = settings, split, churned, progress
-        self.customers = frame[entity].to_numpy()
-        self.columns = prepared_as(typed_columns(frame, features), settings)
-        self.inputs = model_input(frame, self.columns, where=TRAINING_SET)
-        self.used = {"train": self._used(split.train), "fit": self._used(split.fit)}
-        self.folds = {"train": self._folds(split.train), "fit": self._folds(split.fit)}
-        self.fitted: dict[str, StackingClassifier] = {}
-        # The rows that decide between models: a later period, or else held-out customers of the training rows.
-        self.deciding = split.validation if split.has_validation else split.train
-
-    def _used(self, rows: np.ndarray) -> list[Column]:
-        used = informative(self.inputs[rows], self.columns)
-        if not used:
-            raise UserError(
-                "No feature differs between customers in the training period.",
-                where=TRAINING_SET,
-                mend="check that events lie before the feature times; `retention build` reports the row counts",
-            )
-        return used
-
-    def _folds(self, rows: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-        training = self.settings.training
-        wanted = affordable_folds(int(rows.sum()), training.calibration_folds)
-        folds = customer_folds(self.customers[rows], self.churned[rows], wanted, training.seed)
-        if not folds:
-            raise UserError(
-                "There are too few customers to train on: at least two must have left and two have stayed "
-                "throughout the training period.",
-                where=TRAINING_SET,
-                mend="bring more customers or a longer history",
-            )
-        return folds
-
-    def _fit(self, name: str, part: str, rows: np.ndarray) -> StackingClassifier:
-        return fit_calibrated(
-            name,
-            self.inputs[rows],
-            self.churned[rows],
-            self.used[part],
-            self.folds[part],
-            self.settings.training.seed,
-            getattr(self.settings.training.models, name).parameters,
-        )
-
-    def validation_probability(self, name: str) -> np.ndarray:
-        """Probabilities of the deciding rows, from a model that has not seen them."""
-        self.progress(f"{name}: fitting on the training rows")
-        model = self._fit(name, "train", self.split.train)
-        if self.split.has_validation:
-            return probabilities(model, self.inputs[self.split.validation])
-        rows = self.split.train
-        self.fitted[name] = model  # without a validation period, this fit is the second one, too
-        return out_of_fold(model, self.inputs[rows], self.churned[rows], self.folds["train"])
-
-    def test_fit(self, name: str) -> tuple[StackingClassifier, np.ndarray]:
-        """The model fitted on all that was known before the test, and its probabilities there."""
-        model = self.fitted.pop(name, None)
-        if model is None:
-            self.progress(f"{name}: fitting on everything before the test period")
-            model = self._fit(name, "fit", self.split.fit)
-        return model, probabilities(model, self.inputs[self.split.test])
-
-    def fit_on_everything(self, name: str) -> StackingClassifier:
-        """The model fitted on all rows, which is to score; cross-validation says what to expect of it."""
-        self.progress(f"{name}: fitting on all customers")
-        return self._fit(name, "fit", self.split.fit)
-
-    def measure(self, part: str, scores: np.ndarray, **options: Any) -> dict[str, Any]:
-        """Metrics of scores for the rows of ``validation`` or ``test``."""
-        rows = self._rows(part)
-        return evaluate(
-            self.churned[rows],
-            scores,
-            self.customers[rows],
-            replicates=self.settings.training.bootstrap_replicates,
-            seed=self.settings.training.seed,
-            **options,
-        )
-
-    def _rows(self, part: str) -> np.ndarray:
-        return self.deciding if part == "validation" else self.split.test
-
-    def card(self, champion: str, model: StackingClassifier, label: dict[str, str | None]) -> ModelCard:
-        """Describe the champion for scoring."""
-        fitted = self.split.fit
-        rows = self.frame[fitted]
-        slope, intercept = sigmoid_of(model)
-        bands = self.settings.scoring.risk_bands
-        high, medium = np.quantile(self._held_out(model), [1 - bands.high, 1 - bands.high - bands.medium])
-        return ModelCard(
-            model=champion,
-            entity=self.entity,
-            columns=describe_columns(self.inputs[fitted], self.used["fit"], self.features),
-            risk_bands={"high": float(high), "medium": float(medium)},
-            base_rate=float(self.churned[fitted].mean()),
-            label={"span": self.split.label_span, **label},
-            fitted_on={
-                "rows": len(rows),
-                "customers": int(rows[self.entity].nunique()),
-                **self.split.fitted_times(rows["feature_timestamp"]),
-            },
-            calibration={"slope": slope, "intercept": intercept},
-            background=linear_background(model, self.inputs[fitted]),
-        )
-
-    def _held_out(self, model: StackingClassifier) -> np.ndarray:
-        """Probabilities of the deciding rows on the scale of the model that will score, without their customers' part.
-
-        The fit that was judged on these rows has seen less, perhaps another season: its scale is another.
-        """
-        fitted = self.split.fit
-        found = out_of_fold(model, self.inputs[fitted], self.churned[fitted], self.folds["fit"])
-        return found[self.deciding[fitted]]
-
-    def drivers(self, champion: str, model: StackingClassifier, card: ModelCard) -> pd.DataFrame:
-        """Mean absolute contribution of each feature, and whether more of it means more risk."""
-        rows = np.flatnonzero(self.deciding)
-        if len(rows) > DRIVER_ROWS:
-            rng = np.random.default_rng(self.settings.training.seed)
-            rows = np.sort(rng.choice(rows, DRIVER_ROWS, replace=False))
-        inputs = self.inputs.iloc[rows]
-        values, _ = contributions(model, inputs, card.background)
-        return (
-            pd.DataFrame(
-                {
-                    "model": champion,
-                    "feature": [column.name for column in card.columns],
-                    "importance": np.abs(values).mean(axis=0),
-                    "direction": [
-                        _direction(inputs[column.name], values[:, i]) for i, column in enumerate(card.columns)
-                    ],
-                }
-            )
-            .sort_values(["importance", "feature"], ascending=[False, True])
-            .reset_index(drop=True)
-        )
-
-    def baselines(
-        self, truth: pd.DataFrame | None, champion: np.ndarray
-    ) -> tuple[dict[str, Any], dict[str, dict[str, np.ndarray]]]:
-        """Metrics of recency and of the oracle, and their scores per part."""
-        metrics: dict[str, Any] = {}
-        scores: dict[str, dict[str, np.ndarray]] = {}
-        recency = recency_score(self.frame, self.features, self.churned, self.deciding)
-        if recency is not None:
-            feature, days = recency
-            scores["recency"] = {part: days[self._rows(part)] for part in ("validation", "test")}
-            metrics["recency"] = {
-                "feature": feature,
-                **{
-                    part: self.measure(part, found, metrics=RANKING_METRICS)
-                    for part, found in scores["recency"].items()
-                },
-            }
-        if truth is not None:
-            known = oracle_score(self.frame, truth, self.entity)[self.split.test]
-            if np.isfinite(known).all() and len(known):
-                found = self.measure("test", known)
-                metrics["oracle"] = {"test": found, "share": self._share_of_oracle(champion, found)}
-                scores["oracle"] = {"test": known}
-        return metrics, scores
-
-    def predictions(self, probability: dict[str, dict[str, np.ndarray]]) -> pd.DataFrame:
-        """Every model's probability for every row of the validation and the test, in one table."""
-        keys = [self.entity, "feature_timestamp", "churned"]
-        parts = [
-            self.frame.loc[self._rows(part), keys]
-            .assign(model=name, split=part, probability=np.asarray(scores, dtype=float))
-            .astype({"churned": "int32"})
-            for part, found in probability.items()
-            for name, scores in found.items()
-        ]
-        return pd.concat(parts, ignore_index=True)[["model", "split", *keys, "probability"]]
-
-    def _share_of_oracle(self, champion: np.ndarray, oracle: dict[str, Any]) -> float | None:
-        """How far the champion comes from 0.5 to the oracle's ROC AUC."""
-        rows = self.split.test
-        found = evaluate(self.churned[rows], champion, self.customers[rows], metrics=["roc_auc"], replicates=0)
-        value, best = found["roc_auc"]["value"], oracle["roc_auc"]["value"]
-        return None if value is None or best is None or best == 0.5 else (value - 0.5) / (best - 0.5)
-
-
-def _direction(values: pd.Series, contribution: np.ndarray) -> float:
-    """Correlation of a number with its contribution; 0 where there is none, and for categories."""
-    if values.dtype == object:
-        return 0.0
-    present = values.notna().to_numpy()
-    x, y = values.to_numpy()[present], contribution[present]
-    if len(x) < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
-        return 0.0
-    return float(np.clip(np.corrcoef(x, y)[0, 1], -1, 1))

@@ -212,6 +212,7 @@ def _text(entry: str) -> str:
         ("version: 1\nproposals: 3\n", "must be a mapping"),
         ("version: 9\nproposals: []\n", "version 9"),
         ("version: 1\nproposals: [\n", "not valid YAML"),
+        ("version: 1\nproposals: [{id: 2024-13-45}]\n", "2024-13-45"),
         ("- !!python/object/apply:os.system [true]\n", "not valid YAML"),
     ],
 )

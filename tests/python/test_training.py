@@ -18,8 +18,10 @@ from python_ml.errors import GateError, UserError
 from python_ml.registry import Feature
 from python_ml.settings import Models, Settings, load_settings
 from python_ml.training import calibration, trainer
+from python_ml.training import run as training_run
 from python_ml.training.calibration import probabilities, sigmoid_of
 from python_ml.training.columns import Column, informative, model_input, typed_columns
+from python_ml.training.folds import customer_folds
 from python_ml.training.metrics import METRICS
 from python_ml.training.pipelines import (
     MISSING,
@@ -114,7 +116,7 @@ def test_the_number_of_threads_does_not_matter(model: str, monkeypatch: pytest.M
         columns = typed_columns(world.frame, world.features)
         inputs = model_input(world.frame, columns)
         churned = world.frame["churned"].to_numpy()
-        folds = trainer.customer_folds(world.frame["customer_id"].to_numpy(), churned, 3, 0)
+        folds = customer_folds(world.frame["customer_id"].to_numpy(), churned, 3, 0)
         parameters = {} if model == "logistic_regression" else {"n_estimators": 10}
         return probabilities(calibration.fit_calibrated(model, inputs, churned, columns, folds, 0, parameters), inputs)
 
@@ -178,13 +180,13 @@ def test_changing_the_test_period_changes_nothing_that_was_learnt() -> None:
 def test_fits_see_only_rows_whose_labels_were_known(monkeypatch: pytest.MonkeyPatch) -> None:
     world = small_world()
     frame = world.frame.sort_values(["feature_timestamp", "customer_id"]).reset_index(drop=True)
-    seen, real = [], trainer.fit_calibrated
+    seen, real = [], training_run.fit_calibrated
 
     def spy(name: str, inputs: pd.DataFrame, *arguments: object) -> object:
         seen.append(inputs.index)
         return real(name, inputs, *arguments)
 
-    monkeypatch.setattr(trainer, "fit_calibrated", spy)
+    monkeypatch.setattr(training_run, "fit_calibrated", spy)
     split = train(world, models=("logistic_regression",)).metrics["split"]
     ends = [frame.loc[rows, "label_timestamp"].max() for rows in seen]
     assert ends[0] <= pd.Timestamp(split["validation_from"])
@@ -203,7 +205,7 @@ def test_out_of_fold_models_have_not_seen_the_customer() -> None:
     frame["customer_number"] = frame["customer_id"].map(number)
     columns = [Column("customer_number", "number")]
     inputs, churned = model_input(frame, columns), frame["churned"].to_numpy()
-    folds = trainer.customer_folds(frame["customer_id"].to_numpy(), churned, 5, 0)
+    folds = customer_folds(frame["customer_id"].to_numpy(), churned, 5, 0)
     parameters = {"min_child_samples": 2, "reg_lambda": 0.0, "num_leaves": 63}
     model = calibration.fit_calibrated("lightgbm", inputs, churned, columns, folds, 0, parameters)
     raw = model.estimators_[0].predict_proba(inputs)[:, 1]
