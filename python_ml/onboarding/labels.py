@@ -140,7 +140,7 @@ def examine_labels(
     time = _find_time(connection, profile, found_entity.column, named.get("time"))
     used = [found_entity.column, time.column]
     label = find_label(profile, used, named.get("label"))
-    target = _plain(examine_target(connection, profile, label.column.raw_name, positive))
+    target = _plain(examine_target(connection, profile, label.column, positive))
     used.append(label.column)
     known = find_known(connection, profile, time.column, value_sql(label.column), used, named.get("known"))
     split = find_split(connection, profile, used, named.get("split"))

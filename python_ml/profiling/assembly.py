@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from python_ml.errors import UserError
-from python_ml.onboarding.examination import DataArgument, examine
+from python_ml.onboarding.examination import DataArgument, examine, first_with
 from python_ml.onboarding.relations import Relation, Relations, discover
 from python_ml.profiling import columns as described
 from python_ml.profiling import coverage, keys, lifecycle, numeric, order, segments, targets, temporal, textual
@@ -78,9 +77,8 @@ def profile_examined(
     say: Callable[[str | None], None] = lambda message: None,
 ) -> Findings:
     """Profile files that :func:`python_ml.onboarding.examination.examine` has opened; see :func:`profile_files`."""
-    if target is not None and not any(profile.column(target) for profile in profiles):
-        known = "; ".join(f"{p.file.path.name}: {', '.join(c.raw_name for c in p.columns[:30])}" for p in profiles)
-        raise UserError(f"There is no column `{target}`.", where="--target", mend=f"choose one of {known}")
+    if target is not None:
+        first_with(profiles, target, "--target")
     tables = []
     for place, profile in enumerate(profiles):
         say(f"{profile.name}: typing")
