@@ -19,7 +19,7 @@ from python_ml.onboarding.label_parts import (
     name_parts,
     says_outcome,
 )
-from python_ml.onboarding.naming import unique_identifiers
+from python_ml.onboarding.naming import free_name, unique_identifiers
 from python_ml.onboarding.profiling import MOSTLY, profile_columns
 from python_ml.onboarding.reading import open_file
 from python_ml.onboarding.specification import ColumnSpec, SourceSpec
@@ -322,12 +322,7 @@ def _specs(
             spec = replace(spec, description="When the outcome was known (UTC).", unused="it is a time of the label")
         elif spec.role != "time":
             spec = replace(spec, unused="labels bring no features")
-        name, number = spec.name, 1
-        while name in used:
-            number += 1
-            name = f"{spec.name}_{number}"
-        used.add(name)
-        specs.append(replace(spec, name=name))
+        specs.append(replace(spec, name=free_name(spec.name, used)))
     return specs
 
 
