@@ -87,9 +87,8 @@ def examine(
         columns = profile_columns(connection, file, view, day_first)
         profiles.append(FileProfile(file, "", view, tuple(columns)))
     for flag, wanted in (("--entity", entity), ("--time", time)):
-        if wanted is not None and not any(p.column(wanted) for p in profiles):
-            known = "; ".join(f"{p.file.path.name}: {', '.join(c.raw_name for c in p.columns[:30])}" for p in profiles)
-            raise UserError(f"There is no column `{wanted}`.", where=flag, mend=f"choose one of {known}")
+        if wanted is not None:
+            first_with(profiles, wanted, flag)
     if entity is not None and time is not None and entity == time:
         raise UserError(
             f"`{entity}` cannot be both the customer and the time.", where="--entity, --time", mend="name two columns"
@@ -102,6 +101,21 @@ def examine(
         taken=_TAKEN,
     )
     return [replace(profile, name=name) for profile, name in zip(agreed, names, strict=True)]
+
+
+def first_with(profiles: list[FileProfile], wanted: str, flag: str) -> FileProfile:
+    """The first file that has a column which the user named with a flag.
+
+    Raises
+    ------
+    UserError
+        When no file has it.
+    """
+    found = next((p for p in profiles if p.column(wanted)), None)
+    if found is None:
+        known = "; ".join(f"{p.file.path.name}: {', '.join(c.raw_name for c in p.columns[:30])}" for p in profiles)
+        raise UserError(f"There is no column `{wanted}`.", where=flag, mend=f"choose one of {known}")
+    return found
 
 
 def _find(

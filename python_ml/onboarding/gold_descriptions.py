@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from python_ml.onboarding.dbt_yaml import OneLine, OneLineList, properties
@@ -16,11 +18,43 @@ def _contracted(**more: str) -> dict[str, Any]:
     return {"access": "public", "contract": OneLine(enforced=True), **more}
 
 
-def features(spec: ProjectSpec) -> str:
-    """Write the models file of the features, labels, training and scoring sets: each column described once."""
-    entity = spec.entity
+@dataclass(frozen=True)
+class Words:
+    """What differs between projects in the descriptions of gold, and in its tests.
+
+    Attributes
+    ----------
+    time, label_time, available, churned : str
+        Of the columns that every project has.
+    features, labels, training, scoring : str
+        Of the models.
+    same_rows : tuple of str or None
+        Models that features and labels must have the same customers and times as.
+    """
+
+    time: str
+    label_time: str
+    available: str
+    churned: str
+    features: str
+    labels: str
+    training: str
+    scoring: str
+    same_rows: tuple[str | None, str | None]
+
+
+def feature_models(spec: ProjectSpec, words: Words, parts: Sequence[dict[str, Any]] = ()) -> str:
+    """Write the models file of the features, labels, training and scoring sets: each column described once.
+
+    Parameters
+    ----------
+    spec : ProjectSpec
+    words : Words
+    parts : sequence of dict
+        Further columns of the training set.
+    """
     key = {
-        "name": entity,
+        "name": spec.entity,
         "data_type": "string",
         "description": "Key of the customer",
         "constraints": [OneLine(type="not_null")],
@@ -29,7 +63,7 @@ def features(spec: ProjectSpec) -> str:
     time = {
         "name": "feature_timestamp",
         "data_type": "timestamp",
-        "description": "As-of time of the row (UTC); nothing known at or after it is in the features",
+        "description": yaml_text(words.time),
         "constraints": [OneLine(type="not_null")],
         "config": {"meta": OneLine(role="time")},
     }
@@ -37,7 +71,7 @@ def features(spec: ProjectSpec) -> str:
         {
             "name": column.name,
             "data_type": column.data_type,
-            "description": column.description,
+            "description": yaml_text(column.description),
             "config": {"meta": OneLine(column.meta)},
         }
         for column in spec.features
@@ -45,81 +79,94 @@ def features(spec: ProjectSpec) -> str:
     label_time = {
         "name": "label_timestamp",
         "data_type": "timestamp",
-        "description": yaml_text(label_time_words(spec.supplied))
-        if spec.supplied
-        else "End of the label window (UTC); from then on the outcome can be known",
+        "description": yaml_text(words.label_time),
         "config": {"meta": OneLine(role="time")},
     }
     available = {
         "name": "label_available_flag",
         "data_type": "boolean",
-        "description": "Whether an outcome was supplied"
-        if spec.supplied
-        else "Whether the label window was over when the observation ended",
+        "description": words.available,
         "data_tests": [NOT_NULL],
         "config": {"meta": OneLine(role="label")},
     }
     churned = {
         "name": "churned",
         "data_type": "integer",
-        "description": _churned_words(spec),
-        "data_tests": [
-            {"accepted_values": {"arguments": {"values": OneLineList([0, 1]), "quote": False}}},
-        ],
+        "description": yaml_text(words.churned),
+        "data_tests": [{"accepted_values": {"arguments": {"values": OneLineList([0, 1]), "quote": False}}}],
         "config": {"meta": OneLine(role="label")},
     }
     config = _contracted()
-    grain = f"Whether none of the {spec.activity.events} lies in [T + gap, T + gap + horizon)."
-    parts = []
-    if spec.supplied is not None:
-        grain = "What the supplied labels say."
-        if spec.supplied.labels.split is not None:
-            part = {"name": SPLIT_COLUMN, "data_type": "string", "description": "Part of the split, as supplied"}
-            parts.append({**part, "config": {"meta": OneLine(role="label")}})
+    keys = (spec.entity, "feature_timestamp")
+    of_features, of_labels = ([unique_rows(*keys), *([same_rows(m)] if m else [])] for m in words.same_rows)
     models = [
         {
             "name": "gld_customer_features",
-            "description": "One row per customer and feature time. Every feature, nothing of the label. A "
-            "row can be rebuilt "
-            "from data cut off at its own time (`retention replay`).",
+            "description": words.features,
             "config": config,
-            "data_tests": [unique_rows(entity, "feature_timestamp"), same_rows("slv_spine")],
+            "data_tests": of_features,
             "columns": [key, time, *made],
         },
         {
             "name": "gld_churn_labels",
-            "description": f"One row per customer and feature time. {grain}",
+            "description": yaml_text(words.labels),
             "config": config,
-            "data_tests": [unique_rows(entity, "feature_timestamp"), same_rows("slv_spine")],
+            "data_tests": of_labels,
             "columns": [key, time, label_time, available, churned],
         },
         {
             "name": "gld_training_set",
-            "description": "One row per customer and feature time whose outcome is known. Features and label.",
+            "description": words.training,
             "config": config,
-            "data_tests": [unique_rows(entity, "feature_timestamp")],
+            "data_tests": [unique_rows(*keys)],
             "columns": [key, time, *made, label_time, churned, *parts],
         },
         {
             "name": "gld_scoring_set",
-            "description": f"One row per customer {_scored_words(spec)} at the newest feature time.",
+            "description": words.scoring,
             "config": config,
-            "data_tests": [unique_rows(entity)],
+            "data_tests": [unique_rows(spec.entity)],
             "columns": [key, time, *made],
         },
     ]
     return properties(
         {"models": models},
         "Each column is described once, here, and referred to below. Roles and origins are the feature "
-        "registry:\n"
-        "training, scoring and the docs read them from dbt's manifest.",
+        "registry:\ntraining, scoring and the docs read them from dbt's manifest.",
     )
+
+
+def features(spec: ProjectSpec) -> str:
+    """Write the models file of the features, labels, training and scoring sets of a project with events."""
+    label_time = "End of the label window (UTC); from then on the outcome can be known"
+    available = "Whether the label window was over when the observation ended"
+    grain = f"Whether none of the {spec.activity.events} lies in [T + gap, T + gap + horizon)."
+    parts = []
+    if spec.supplied is not None:
+        label_time, available = label_time_words(spec.supplied), "Whether an outcome was supplied"
+        grain = "What the supplied labels say."
+        if spec.supplied.labels.split is not None:
+            part = {"name": SPLIT_COLUMN, "data_type": "string", "description": "Part of the split, as supplied"}
+            parts.append({**part, "config": {"meta": OneLine(role="label")}})
+    words = Words(
+        time="As-of time of the row (UTC); nothing known at or after it is in the features",
+        label_time=label_time,
+        available=available,
+        churned=_churned_words(spec),
+        features="One row per customer and feature time. Every feature, nothing of the label. A row can be rebuilt "
+        "from data cut off at its own time (`retention replay`).",
+        labels=f"One row per customer and feature time. {grain}",
+        training="One row per customer and feature time whose outcome is known. Features and label.",
+        scoring=f"One row per customer {_scored_words(spec)} at the newest feature time.",
+        same_rows=("slv_spine", "slv_spine"),
+    )
+    return feature_models(spec, words, parts)
 
 
 def _churned_words(spec: ProjectSpec) -> str:
     if spec.supplied is not None:
         meaning = spec.supplied.labels.target.meaning.removeprefix("churned = ")
-        return yaml_text(f"1 when {meaning}, 0 for any other value, null without one")
+        return f"1 when {meaning}, 0 for any other value, null without one"
     events = spec.activity.events
     return f"1 when none of the {events} lies in the label window, 0 when one does, null while it is not known"
 

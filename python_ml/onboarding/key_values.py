@@ -24,11 +24,13 @@ SPELLING_WORDS = {"exact": "", "case": "written in another case", "zeros": "writ
 
 
 class KeyValues:
-    """Tables of the different values of columns, each made once."""
+    """Tables of the different values of columns, each made once, as is what is asked of one alone."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, profiles: dict[str, FileProfile]) -> None:
         self.connection, self.profiles = connection, profiles
         self._tables: dict[tuple[str, str], str] = {}
+        self._spelt: dict[tuple[str, str, str], tuple[int, int]] = {}
+        self._chances: dict[tuple[str, str], float] = {}
 
     def table(self, source: str, column: str) -> str:
         """Name of the table with one row per value: ``v`` (text) and ``n`` (rows)."""
@@ -54,7 +56,11 @@ class KeyValues:
         """Values, values found, rows, rows found, keys, keys used; None where the spelling makes keys equal."""
         read = SPELLINGS[spelling].format("v")
         left, right = self.table(*child), self.table(*parent)
-        keys, spelt = self.connection.execute(f"select count(*), count(distinct {read}) from {right}").fetchall()[0]
+        if (*parent, spelling) not in self._spelt:
+            self._spelt[*parent, spelling] = self.connection.execute(
+                f"select count(*), count(distinct {read}) from {right}"
+            ).fetchall()[0]
+        keys, spelt = self._spelt[*parent, spelling]
         if spelt < UNIQUE * keys:
             return None
         found = self.connection.execute(f"""
@@ -67,6 +73,11 @@ class KeyValues:
 
     def chance(self, parent: tuple[str, str]) -> float:
         """Share of values of the same kind that would lie in the parent by chance: how densely it counts upwards."""
+        if parent not in self._chances:
+            self._chances[parent] = self._chance(parent)
+        return self._chances[parent]
+
+    def _chance(self, parent: tuple[str, str]) -> float:
         prefixes, low, high, count = self.connection.execute(rf"""
             select
                 count(distinct regexp_replace(v, '[0-9]+$', '')),

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from python_ml.errors import UserError
-from python_ml.onboarding.labels import TABLE
+from python_ml.onboarding.label_rows import TABLE
 from python_ml.onboarding.rhythm import days_of
 from python_ml.onboarding.specification import Decision
 

@@ -11,7 +11,6 @@ from python_ml.onboarding import dates, detection, roles, traps, vocabulary
 from python_ml.onboarding.detection import FileProfile, Finding
 from python_ml.onboarding.key_values import canonical
 from python_ml.onboarding.label_parts import (
-    SPLIT,
     SPLIT_COLUMN,
     find_known,
     find_label,
@@ -19,12 +18,13 @@ from python_ml.onboarding.label_parts import (
     name_parts,
     says_outcome,
 )
-from python_ml.onboarding.naming import unique_identifiers
+from python_ml.onboarding.label_rows import TABLE, store_rows
+from python_ml.onboarding.naming import free_name, unique_identifiers
 from python_ml.onboarding.profiling import MOSTLY, profile_columns
 from python_ml.onboarding.reading import open_file
 from python_ml.onboarding.specification import ColumnSpec, SourceSpec
 from python_ml.onboarding.target import TargetSpec, examine_target, is_whole_number, value_sql
-from python_ml.warehouse import literal, quote
+from python_ml.warehouse import quote
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
     from python_ml.onboarding.profiling import ColumnProfile
 
-TABLE = "label_rows"  # entity, as_of, churned, known_at, part: the file's rows as they will be used
 _ONES = ({"0", "1"}, {"false", "true"}, {"f", "t"})
 
 
@@ -140,14 +139,13 @@ def examine_labels(
     time = _find_time(connection, profile, found_entity.column, named.get("time"))
     used = [found_entity.column, time.column]
     label = find_label(profile, used, named.get("label"))
-    target = _plain(examine_target(connection, profile, label.column.raw_name, positive))
+    target = _plain(examine_target(connection, profile, label.column, positive))
     used.append(label.column)
     known = find_known(connection, profile, time.column, value_sql(label.column), used, named.get("known"))
     split = find_split(connection, profile, used, named.get("split"))
     parts = {"entity": found_entity, "time": time, "label": label, "known": known, "split": split and split[0]}
     profile = replace(profile, entity=found_entity, time=time)
-    _store_rows(connection, profile, target, parts, split[1] if split else {})
-    _refuse_disagreement(connection, profile)
+    store_rows(connection, profile, target, parts, split[1] if split else {})
     specs = _specs(connection, profile, target, parts, entity)
     by_raw = {s.raw_name: s for s in specs}
     source = SourceSpec(
@@ -322,70 +320,8 @@ def _specs(
             spec = replace(spec, description="When the outcome was known (UTC).", unused="it is a time of the label")
         elif spec.role != "time":
             spec = replace(spec, unused="labels bring no features")
-        name, number = spec.name, 1
-        while name in used:
-            number += 1
-            name = f"{spec.name}_{number}"
-        used.add(name)
-        specs.append(replace(spec, name=name))
+        specs.append(replace(spec, name=free_name(spec.name, used)))
     return specs
-
-
-def _store_rows(
-    connection: duckdb.DuckDBPyConnection,
-    profile: FileProfile,
-    target: TargetSpec,
-    parts: dict[str, Finding | None],
-    split_values: dict[str, tuple[str, ...]],
-) -> None:
-    value = value_sql(parts["label"].column)
-    leaving = ", ".join(literal(v) for v in target.leaving)
-    known = detection.event_time_sql(parts["known"].column) if parts["known"] else "null::timestamp"
-    part = "null::varchar"
-    if parts["split"]:
-        cases = " ".join(
-            f"when {value_sql(parts['split'].column)} in ({', '.join(map(literal, values))}) then {literal(name)}"
-            for name, values in split_values.items()
-        )
-        part = f"case {cases} end"
-    connection.execute(f"""
-        create or replace table {TABLE} as
-        select
-            {canonical(profile.entity.column)} as entity,
-            {detection.event_time_sql(profile.time.column)} as as_of,
-            case when {value} in ({leaving}) then 1 when coalesce({value}, '') <> '' then 0 end as churned,
-            {known} as known_at,
-            {part} as part
-        from {quote(profile.view)}
-        where {quote(profile.entity.column.name)} is not null
-    """)
-    connection.execute(f"delete from {TABLE} where as_of is null")
-
-
-def _refuse_disagreement(connection: duckdb.DuckDBPyConnection, profile: FileProfile) -> None:
-    where = str(profile.file.path)
-    pairs = connection.execute(f"""
-        select any_value(entity), any_value(as_of), count(*) from (
-            select entity, as_of from {TABLE} group by 1, 2
-            having count(distinct churned) > 1 or count(distinct part) > 1
-        )
-    """).fetchall()[0]
-    if pairs[2]:
-        raise UserError(
-            f"{pairs[2]:,} customer(s) have rows of the same time that disagree, such as {pairs[0]} at {pairs[1]}.",
-            where=where,
-            mend="leave one row for each customer and time",
-        )
-    without = connection.execute(
-        f"select count(*) from {TABLE} where churned is not null and part is null "
-        f"and exists (select 1 from {TABLE} where part is not null)"
-    ).fetchall()[0][0]
-    if without:
-        raise UserError(
-            f"{without:,} labelled rows say no part of the split.",
-            where=where,
-            mend=f"fill the column with {', '.join(SPLIT)}, or leave the label of such a row empty",
-        )
 
 
 def _counted(

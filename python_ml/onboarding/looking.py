@@ -101,7 +101,7 @@ def look(
     from python_ml.onboarding.found import Found
     from python_ml.onboarding.reading import scratch_connection
     from python_ml.onboarding.values import measure_values
-    from python_ml.profiling import profile_examined
+    from python_ml.profiling import measure_columns, profile_measured
 
     choices = told.choices
     with scratch_connection() as connection:
@@ -117,8 +117,9 @@ def look(
         told = replace(told, names=tuple(profile.name for profile in profiles), labels=labels)
         found = Found(spec, {}, asdict(told))
         say("measuring values")
-        found = replace(found, values=measure_values(connection, profiles, found.project, say))
-        keep(profile_examined(connection, profiles, target=told.target, positive=told.positive, say=say))
+        measured = measure_columns(connection, profiles, say)
+        found = replace(found, values=measure_values(connection, measured, found.project, say))
+        keep(profile_measured(connection, measured, target=told.target, positive=told.positive, say=say))
         return found
 
 

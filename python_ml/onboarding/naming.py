@@ -95,16 +95,24 @@ def unique_identifiers(names: Iterable[str], fallback: str = "column", taken: It
         As long as ``names`` and in its order; no element twice, none in ``taken``.
     """
     used = set(taken)
-    result = []
-    for name in names:
-        base = identifier(name, fallback)
-        candidate, number = base, 1
-        while candidate in used:
-            number += 1
-            candidate = f"{base}_{number}"
-        used.add(candidate)
-        result.append(candidate)
-    return result
+    return [free_name(identifier(name, fallback), used) for name in names]
+
+
+def free_name(name: str, used: set[str]) -> str:
+    """The name, with a number behind it where it is used already; it joins the used ones.
+
+    Examples
+    --------
+    >>> used = {"amount"}
+    >>> free_name("amount", used), free_name("amount", used), free_name("price", used)
+    ('amount_2', 'amount_3', 'price')
+    """
+    free, number = name, 1
+    while free in used:
+        number += 1
+        free = f"{name}_{number}"
+    used.add(free)
+    return free
 
 
 def jinja_string(text: str) -> str:

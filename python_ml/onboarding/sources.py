@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from python_ml.onboarding import linking, links, roles, traps
 from python_ml.onboarding.examination import plausible_bounds
+from python_ml.onboarding.naming import free_name
 from python_ml.onboarding.profiling import number_sql
 from python_ml.onboarding.specification import ColumnSpec, SourceSpec
 from python_ml.warehouse import quote
@@ -132,16 +133,8 @@ def _use(profile: FileProfile, chosen: FileProfile, related: Related, left_out: 
 
 def _apart(specs: list[ColumnSpec]) -> list[ColumnSpec]:
     """Names that stay different after the entity and the time got theirs."""
-    fixed = {s.name for s in specs if s.role == "entity"}
-    used, result = set(fixed), []
-    for spec in specs:
-        name, number = spec.name, 1
-        while spec.role != "entity" and name in used:
-            number += 1
-            name = f"{spec.name}_{number}"
-        used.add(name)
-        result.append(replace(spec, name=name))
-    return result
+    used = {s.name for s in specs if s.role == "entity"}
+    return [s if s.role == "entity" else replace(s, name=free_name(s.name, used)) for s in specs]
 
 
 def number_of(profile: FileProfile, spec: ColumnSpec) -> str:

@@ -12,7 +12,8 @@ from python_ml.leakage import CRITICAL, Leak, find_leaks
 from python_ml.onboarding import detection, roles, static_traps, traps, vocabulary
 from python_ml.onboarding.assembly import _locations
 from python_ml.onboarding.detection import Finding
-from python_ml.onboarding.naming import identifier
+from python_ml.onboarding.examination import first_with
+from python_ml.onboarding.naming import free_name, identifier
 from python_ml.onboarding.scenario import SNAPSHOT_AT, Scenario, decide
 from python_ml.onboarding.specification import ColumnSpec, Decision, ProjectSpec, SourceSpec
 from python_ml.onboarding.static_features import Sample, StaticFeature, features_of, typed_sql
@@ -104,11 +105,8 @@ def assemble_static(
     UserError
         When no file has the target, it cannot be read, or no column identifies customers.
     """
-    found = next((p for p in profiles if p.column(target)), None)
-    if found is None:
-        known = "; ".join(f"{p.file.path.name}: {', '.join(c.raw_name for c in p.columns[:30])}" for p in profiles)
-        raise UserError(f"There is no column `{target}`.", where="--target", mend=f"choose one of {known}")
-    aim = examine_target(connection, found, target, positive)
+    found = first_with(profiles, target, "--target")
+    aim = examine_target(connection, found, found.column(target), positive)
     table = _with_entity(connection, found, aim, entity)
     scenario = decide(connection, table, aim.name, horizon)
     key = table.entity.column
@@ -247,12 +245,12 @@ def _typed(
     specs = []
     used: set[str] = {entity}
     for spec in roles.column_specs(connection, table):
-        name, number = spec.name, 1
-        while spec.role != "entity" and name in used:
-            number += 1
-            name = f"{spec.name}_{number}"
-        used.add(name)
-        spec = replace(spec, name=entity if spec.role == "entity" else name)
+        if spec.role == "entity":
+            used.add(spec.name)
+            name = entity
+        else:
+            name = free_name(spec.name, used)
+        spec = replace(spec, name=name)
         if spec.raw_name == target.raw_name:
             column = next(c for c in table.columns if c.raw_name == target.raw_name)
             spec = ColumnSpec(

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from python_ml.errors import UserError
+from python_ml.onboarding.label_rows import TABLE
 from python_ml.onboarding.label_split import SplitDates, check_split, label_time_sql, split_settings
-from python_ml.onboarding.labels import TABLE, examine_labels
+from python_ml.onboarding.labels import examine_labels
 from python_ml.onboarding.rhythm import Activity, Choices, days_of, windows_of
 from python_ml.onboarding.specification import Decision
 

@@ -99,7 +99,7 @@ def value_sql(column: ColumnProfile) -> str:
 
 
 def examine_target(
-    connection: duckdb.DuckDBPyConnection, profile: FileProfile, wanted: str, positive: str | None = None
+    connection: duckdb.DuckDBPyConnection, profile: FileProfile, column: ColumnProfile, positive: str | None = None
 ) -> TargetSpec:
     """Read a target: whether it has two values, and which of them means leaving.
 
@@ -108,8 +108,7 @@ def examine_target(
     connection : duckdb.DuckDBPyConnection
     profile : FileProfile
         The table that holds it.
-    wanted : str
-        Name of the column.
+    column : ColumnProfile
     positive : str, optional
         The value that means leaving, where the user says it; every other value then means staying.
 
@@ -118,10 +117,6 @@ def examine_target(
     UserError
         When the column has a single value, more than two without ``positive``, or two that nobody can tell apart.
     """
-    column = profile.column(wanted)
-    if column is None:
-        known = ", ".join(c.raw_name for c in profile.columns[:30])
-        raise UserError(f"There is no column `{wanted}`.", where="--target", mend=f"choose one of {known}")
     counts, missing, many = _values(connection, profile, column)
     where = f"{profile.file.path}, column {column.raw_name}"
     shown = ", ".join(f"{value!r} ({count:,})" for value, count in list(counts.items())[:SHOWN_VALUES])

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     import duckdb
 
-    from python_ml.onboarding.detection import FileProfile
     from python_ml.onboarding.specification import ColumnSpec, ProjectSpec, SourceSpec
+    from python_ml.profiling.measures import Measured
     from python_ml.profiling.tables import Table
 
 FAR = 5.0  # times the outermost quantile, from which on a value is an outlier worth a cap
@@ -91,7 +91,7 @@ class SourceValues:
 
 def measure_values(
     connection: duckdb.DuckDBPyConnection,
-    profiles: Iterable[FileProfile],
+    measured: Iterable[Measured],
     spec: ProjectSpec,
     say: Callable[[str], None] = lambda message: None,
 ) -> dict[str, SourceValues]:
@@ -100,8 +100,8 @@ def measure_values(
     Parameters
     ----------
     connection : duckdb.DuckDBPyConnection
-    profiles : iterable of FileProfile
-        As examined, each on its own.
+    measured : iterable of Measured
+        The files as examined, each on its own.
     spec : ProjectSpec
         What becomes of them.
     say : callable
@@ -112,18 +112,15 @@ def measure_values(
     dict of str to SourceValues
         By source.
     """
-    from python_ml.profiling.tables import prepare
-
     sources = {source.name: source for source in spec.sources}
     cutoff = fitting_cutoff(spec)
     found = {}
-    for place, profile in enumerate(profiles):
-        if profile.name not in sources:
+    for one in measured:
+        name = one.table.name
+        if name not in sources:
             continue
-        say(f"{profile.name}: values")
-        found[profile.name] = _source(
-            connection, prepare(connection, profile, place), sources[profile.name], spec.windows, cutoff
-        )
+        say(f"{name}: values")
+        found[name] = _source(connection, one, sources[name], spec.windows, cutoff)
     return found
 
 
@@ -143,24 +140,20 @@ def fitting_cutoff(spec: ProjectSpec) -> date | None:
 
 def _source(
     connection: duckdb.DuckDBPyConnection,
-    table: Table,
+    of: Measured,
     source: SourceSpec,
     windows: tuple[str, ...],
     cutoff: date | None,
 ) -> SourceValues:
-    from python_ml.profiling import numeric, temporal, textual
-
-    blanks = textual.count_blanks(connection, table)
-    numbers, texts = numeric.measure(connection, table), textual.measure(connection, table, blanks)
-    times = temporal.measure(connection, table)
+    table = of.table
     dated = source.own_time is not None and source.use == "events"
     caps = _caps(connection, table, source, cutoff) if dated and cutoff is not None else {}
     columns = {}
     for column in table.columns:
-        number, text = numbers.get(column.name), texts.get(column.name)
+        number, text = of.numbers.get(column.name), of.texts.get(column.name)
         measured = column.number or column.time
         sentinels = [*(number[1] if number else ()), *(text.sentinels if text else ())]
-        sentinels += times[column.name][1] if column.name in times else []
+        sentinels += of.times[column.name][1] if column.name in of.times else []
         low, high, beyond = caps.get(column.name, (None, None, 0))
         columns[column.raw_name] = ColumnValues(
             filled=column.filled,

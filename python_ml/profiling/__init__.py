@@ -5,7 +5,8 @@ one module per question measure. :mod:`schema` says what a finding is, :mod:`sto
 and :mod:`summary` show findings and know nothing else.
 """
 
-from python_ml.profiling.assembly import profile_examined, profile_files
+from python_ml.profiling.assembly import profile_files, profile_measured
+from python_ml.profiling.measures import measure_columns
 from python_ml.profiling.page import render_page
 from python_ml.profiling.schema import Findings
 from python_ml.profiling.storage import read_findings, save_profile, write_findings
@@ -13,8 +14,9 @@ from python_ml.profiling.summary import summarise
 
 __all__ = [
     "Findings",
-    "profile_examined",
+    "measure_columns",
     "profile_files",
+    "profile_measured",
     "read_findings",
     "render_page",
     "save_profile",

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from python_ml.errors import UserError
-from python_ml.onboarding.examination import DataArgument, examine
+from python_ml.onboarding.examination import DataArgument, examine, first_with
 from python_ml.onboarding.relations import Relation, Relations, discover
 from python_ml.profiling import columns as described
-from python_ml.profiling import coverage, keys, lifecycle, numeric, order, segments, targets, temporal, textual
+from python_ml.profiling import coverage, keys, lifecycle, order, segments, targets, temporal
+from python_ml.profiling.measures import Measured, measure_columns
 from python_ml.profiling.schema import Attention, File, Findings, Link, Reading
-from python_ml.profiling.tables import Table, prepare
+from python_ml.profiling.tables import Table
 
 if TYPE_CHECKING:
     import duckdb
 
-    from python_ml.onboarding.detection import FileProfile
     from python_ml.onboarding.reading import RawFile
     from python_ml.profiling.schema import Column, Coverage
 
@@ -66,39 +66,35 @@ def profile_files(
     """
     say("reading the files")
     profiles = examine(connection, arguments, entity=entity, time=time, day_first=day_first)
-    return profile_examined(connection, profiles, target=target, positive=positive, say=say)
+    if target is not None:
+        first_with(profiles, target, "--target")
+    measured = measure_columns(connection, profiles, say)
+    return profile_measured(connection, measured, target=target, positive=positive, say=say)
 
 
-def profile_examined(
+def profile_measured(
     connection: duckdb.DuckDBPyConnection,
-    profiles: list[FileProfile],
+    measured: list[Measured],
     *,
     target: str | None = None,
     positive: str | None = None,
     say: Callable[[str | None], None] = lambda message: None,
 ) -> Findings:
-    """Profile files that :func:`python_ml.onboarding.examination.examine` has opened; see :func:`profile_files`."""
-    if target is not None and not any(profile.column(target) for profile in profiles):
-        known = "; ".join(f"{p.file.path.name}: {', '.join(c.raw_name for c in p.columns[:30])}" for p in profiles)
-        raise UserError(f"There is no column `{target}`.", where="--target", mend=f"choose one of {known}")
-    tables = []
-    for place, profile in enumerate(profiles):
-        say(f"{profile.name}: typing")
-        tables.append(prepare(connection, profile, place))
-    times = []
-    for table in tables:
-        say(f"{table.name}: times")
-        times.append((table, temporal.measure(connection, table)))
-    now = temporal.newest_event(times)
+    """Profile files that :func:`.measures.measure_columns` has measured; see :func:`profile_files`.
+
+    The target, where one is named, must be in at least one of them.
+    """
+    tables = [one.table for one in measured]
+    now = temporal.newest_event([(one.table, one.times) for one in measured])
     files, noted = [], []
-    for table, found_times in times:
-        moments = temporal.count_future(connection, table, found_times, now) if now else found_times
-        file, attention = _file(connection, table, moments, (target, positive), say)
+    for one in measured:
+        moments = temporal.count_future(connection, one.table, one.times, now) if now else one.times
+        file, attention = _file(connection, replace(one, times=moments), (target, positive), say)
         files.append(file)
         noted += attention
     say("times against each other")
     violations = [violation for table in tables for violation in order.within_rows(connection, table)]
-    relations = discover(connection, profiles) if len(profiles) > 1 else Relations()
+    relations = discover(connection, [table.profile for table in tables]) if len(tables) > 1 else Relations()
     violations += order.across_files(connection, tables, relations)
     noted += order.attention(violations)
     say(None)
@@ -112,24 +108,21 @@ def profile_examined(
 
 def _file(
     connection: duckdb.DuckDBPyConnection,
-    table: Table,
-    times: dict,
+    measured: Measured,
     target: tuple[str | None, str | None],
     say: Callable[[str | None], None],
 ) -> tuple[File, list[Attention]]:
-    say(f"{table.name}: columns")
-    blanks = textual.count_blanks(connection, table)
-    numbers, texts = numeric.measure(connection, table), textual.measure(connection, table, blanks)
+    table = measured.table
     distinct = described.count_distinct(connection, table)
-    plain = described.describe(table, numbers, times, texts, blanks, distinct, {})
+    plain = described.describe(measured, distinct, {})
     changes = lifecycle.changing(connection, table, plain)
-    columns = described.describe(table, numbers, times, texts, blanks, distinct, changes)
+    columns = described.describe(measured, distinct, changes)
     say(f"{table.name}: keys and copies")
     found_keys = keys.find_keys(connection, table, columns)
     duplicates = keys.count_duplicates(connection, table, found_keys)
     shifted = keys.find_shifted(connection, table, columns)
     say(f"{table.name}: course of time")
-    span = _span(table, times)
+    span = _span(table, measured.times)
     course = coverage.measure(connection, table, *span) if span else None
     lives = lifecycle.measure(connection, table, *span) if span else None
     say(f"{table.name}: target")

@@ -14,31 +14,24 @@ if TYPE_CHECKING:
     import duckdb
 
     from python_ml.onboarding.profiling import ColumnProfile
+    from python_ml.profiling.measures import Measured
     from python_ml.profiling.schema import Sentinel, Texts, Times
     from python_ml.profiling.tables import Table
 
 
-def describe(
-    table: Table,
-    numbers: dict[str, tuple[Numbers, list[Sentinel]]],
-    times: dict[str, tuple[Times, list[Sentinel]]],
-    texts: dict[str, TextMeasures],
-    blanks: dict[str, tuple[int, int]],
-    distinct: dict[str, int],
-    changes: dict[str, float],
-) -> list[Column]:
+def describe(measured: Measured, distinct: dict[str, int], changes: dict[str, float]) -> list[Column]:
     """Put together what is known of each column, in the file's order; personal values are not shown."""
     return [
         _column(
             column,
-            numbers.get(column.name),
-            times.get(column.name),
-            texts.get(column.name),
-            blanks[column.name],
+            measured.numbers.get(column.name),
+            measured.times.get(column.name),
+            measured.texts.get(column.name),
+            measured.blanks[column.name],
             distinct.get(column.name),
             changes.get(column.name),
         )
-        for column in table.columns
+        for column in measured.table.columns
     ]
 
 

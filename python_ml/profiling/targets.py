@@ -51,7 +51,7 @@ def measure(
     if column is None:
         return []
     try:
-        spec = examine_target(connection, table.profile, column.raw_name, positive)
+        spec = examine_target(connection, table.profile, column, positive)
     except UserError:
         if given:
             raise

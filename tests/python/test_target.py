@@ -24,7 +24,7 @@ def target(folder: Path, name: str, values: list[str], positive: str | None = No
     path.write_text(f"customer_id,{name},x\n" + "".join(f"C{n:03d},{v},{n % 7}\n" for n, v in enumerate(cells)))
     with scratch_connection() as connection:
         (profile,) = examine(connection, [DataArgument(path)])
-        return examine_target(connection, profile, name, positive)
+        return examine_target(connection, profile, profile.column(name), positive)
 
 
 @pytest.mark.parametrize(
