@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.python.command_line import command, rows
+from tests.python.command_line import command_here, rows
 
 RAVENSTACK = ("accounts", "subscriptions", "feature_usage", "support_tickets", "churn_events")
 DATA_SETS = {
@@ -27,9 +27,9 @@ def project(request, shared_data, tmp_path_factory) -> Path:
     if not (shared_data / file).is_file():
         pytest.skip(f"{file} is not among the real data sets")
     folder = tmp_path_factory.mktemp("real") / request.param
-    made = command(folder.parent, "init", str(folder), "--data", str(shared_data / file), *options)
+    made = command_here(folder.parent, "init", str(folder), "--data", str(shared_data / file), *options)
     assert made.returncode == 0, made.stderr
-    run = command(folder, "run")
+    run = command_here(folder, "run")
     assert run.returncode == 0, run.stderr[-3000:]
     print(run.stdout)
     return folder
@@ -61,7 +61,7 @@ def test_no_raw_row_is_lost(project):
 
 
 def test_replay_is_exact(project):
-    outcome = command(project, "replay", "--json")
+    outcome = command_here(project, "replay", "--json")
     assert outcome.returncode == 0, outcome.stderr
     for replay in json.loads(outcome.stdout)["replays"]:
         assert replay["identical"]
@@ -75,9 +75,9 @@ def ravenstack(shared_data, tmp_path_factory) -> Path:
     if not all(file.is_file() for file in files):
         pytest.skip("ravenstack is not among the real data sets")
     folder = tmp_path_factory.mktemp("real") / "ravenstack"
-    made = command(folder.parent, "init", str(folder), "--data", *map(str, files), "--yes")
+    made = command_here(folder.parent, "init", str(folder), "--data", *map(str, files), "--yes")
     assert made.returncode == 0, made.stderr
-    run = command(folder, "run")
+    run = command_here(folder, "run")
     assert run.returncode == 0, run.stderr[-3000:]
     print(run.stdout)
     return folder
@@ -143,6 +143,6 @@ def test_ravenstack_lists_its_order_violations_in_the_report(ravenstack):
 
 
 def test_ravenstack_replays_exactly(ravenstack):
-    outcome = command(ravenstack, "replay", "--json")
+    outcome = command_here(ravenstack, "replay", "--json")
     assert outcome.returncode == 0, outcome.stderr
     assert all(replay["identical"] for replay in json.loads(outcome.stdout)["replays"])
