@@ -26,9 +26,13 @@ def project(request, shared_data, tmp_path_factory) -> Path:
     file, options = DATA_SETS[request.param]
     if not (shared_data / file).is_file():
         pytest.skip(f"{file} is not among the real data sets")
-    folder = tmp_path_factory.mktemp("real") / request.param
-    made = command_here(folder.parent, "init", str(folder), "--data", str(shared_data / file), *options)
-    assert made.returncode == 0, made.stderr
+    return made(tmp_path_factory.mktemp("real") / request.param, "--data", str(shared_data / file), *options)
+
+
+def made(folder: Path, *options: str) -> Path:
+    """The project that `retention init` and `retention run` make."""
+    started = command_here(folder.parent, "init", str(folder), *options)
+    assert started.returncode == 0, started.stderr
     run = command_here(folder, "run")
     assert run.returncode == 0, run.stderr[-3000:]
     print(run.stdout)
@@ -74,13 +78,7 @@ def ravenstack(shared_data, tmp_path_factory) -> Path:
     files = [shared_data / "ravenstack" / f"{name}.csv.gz" for name in RAVENSTACK]
     if not all(file.is_file() for file in files):
         pytest.skip("ravenstack is not among the real data sets")
-    folder = tmp_path_factory.mktemp("real") / "ravenstack"
-    made = command_here(folder.parent, "init", str(folder), "--data", *map(str, files), "--yes")
-    assert made.returncode == 0, made.stderr
-    run = command_here(folder, "run")
-    assert run.returncode == 0, run.stderr[-3000:]
-    print(run.stdout)
-    return folder
+    return made(tmp_path_factory.mktemp("real") / "ravenstack", "--data", *map(str, files), "--yes")
 
 
 def test_ravenstack_usage_reaches_its_account_through_subscriptions(ravenstack):
