@@ -110,6 +110,7 @@ labelled as (
             label_windows.{{ entity }} = outcomes.{{ entity }}
             and label_windows.feature_timestamp = outcomes.feature_timestamp
 )
+{%- endif %}
 
 select
     {{ entity }},
@@ -118,10 +119,9 @@ select
     label_available_flag,
     cast(churned as integer) as churned
 from labelled
-{%- endif -%}
 {%- endmacro -%}
 
-{#- Private: supplied labels that say themselves when they were known. A row without one looks ahead by gap and horizon, where these are known. -#}
+{#- Private: `labelled` from supplied labels that say themselves when they were known. A row without one looks ahead by gap and horizon, where these are known. -#}
 {%- macro _labels_with_times(entity, spine, outcome, observation, horizon, gap) -%}
 {%- set horizon = horizon or var('horizon', none) -%}
 with
@@ -158,12 +158,4 @@ labelled as (
             spine.{{ entity }} = outcomes.{{ entity }}
             and spine.feature_timestamp = outcomes.feature_timestamp
 )
-
-select
-    {{ entity }},
-    feature_timestamp,
-    label_timestamp,
-    label_available_flag,
-    cast(churned as integer) as churned
-from labelled
 {%- endmacro -%}

@@ -10,8 +10,6 @@ thresholds were chosen on seeds 1 and 2; the default seeds took no part in that.
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 import time
 from collections.abc import Iterator
@@ -23,6 +21,8 @@ import numpy as np
 from python_ml.leakage import CRITICAL, HIGH, probe_training_set
 from python_ml.simulate import SMALL_WORLD
 from tests.canaries import planting, worlds
+
+from .commands import keep, parser
 
 SEEDS = (31, 32, 33, 34, 35)
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
@@ -92,12 +92,9 @@ def shuffled(clean: worlds.Clean, seed: int) -> tuple[float, int]:
 
 def main() -> None:
     """Print the tables; the exit code is 1 when a leak is missed or a clean set raises an alarm."""
-    command = argparse.ArgumentParser(
-        prog="python -m tests.bench.leakage", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    command = parser("leakage", __doc__)
     command.add_argument("--seeds", type=lambda text: tuple(map(int, text.split(","))), default=SEEDS)
     command.add_argument("--data", type=Path, default=Path(os.environ.get("RETENTION_SHARED_DATA") or SHARED))
-    command.add_argument("--json", type=Path, help="file for the measurements")
     chosen = command.parse_args()
 
     rows = planted(chosen.seeds)
@@ -130,13 +127,10 @@ def main() -> None:
         f"shuffled outcomes: greatest AUC of a column {max(best for best, _ in noise):.3f}, "
         f"{sum(count for _, count in noise)} suspicious columns"
     )
-    if chosen.json:
-        planted_rows = [
-            {"class": name, "world": kind, **row, "probes": sorted(row["probes"])} for (name, kind), row in rows.items()
-        ]
-        chosen.json.write_text(
-            json.dumps({"planted": planted_rows, "clean": looked, "shuffled": noise}, indent=2), "utf-8"
-        )
+    planted_rows = [
+        {"class": name, "world": kind, **row, "probes": sorted(row["probes"])} for (name, kind), row in rows.items()
+    ]
+    keep({"planted": planted_rows, "clean": looked, "shuffled": noise}, chosen.json)
     raise SystemExit(hits < total or bool(alarms) or bool(others))
 
 

@@ -9,18 +9,14 @@ on any machine. The file has a column `churned`, so that profiling includes the 
 
 from __future__ import annotations
 
-import argparse
-import json
 import statistics
-import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from .case import peak_mib
+from .case import peak_mib, timed
+from .commands import against_duckdb
 
 LIMIT_RATIO, LIMIT_MIB = 3.0, 4096.0
 LIMITED_ROWS = 10_000_000  # of fewer, what a profile costs however small the file weighs more
@@ -49,11 +45,15 @@ def make(path: Path, rows: int) -> None:
         connection.execute(f"copy ({query}) to '{path}' (format parquet)")
 
 
-def measure(path: Path, repeats: int) -> dict[str, Any]:
+def measure(folder: Path, rows: int, repeats: int) -> dict[str, Any]:
     """Seconds of both, their ratio, and the peak of memory in MiB.
 
     Parameters
     ----------
+    folder : Path
+        For the file.
+    rows : int
+        Of the file.
     repeats : int
         Runs of each, in turn.
 
@@ -66,6 +66,9 @@ def measure(path: Path, repeats: int) -> dict[str, Any]:
     from python_ml.onboarding.reading import scratch_connection
     from python_ml.profiling import profile_files, render_page, write_findings
 
+    path = folder / "orders.parquet"
+    make(path, rows)
+
     def summarize() -> int:
         with scratch_connection() as connection:
             return len(connection.execute(f"summarize from read_parquet('{path}')").fetchall())
@@ -77,10 +80,9 @@ def measure(path: Path, repeats: int) -> dict[str, Any]:
 
     theirs, ours = [], []
     for _ in range(repeats):
-        theirs.append(_timed(summarize))
-        ours.append(_timed(profile))
-    theirs.append(_timed(summarize))
-    [(rows,)] = duckdb.sql(f"select count(*) from read_parquet('{path}')").fetchall()
+        theirs.append(timed(summarize))
+        ours.append(timed(profile))
+    theirs.append(timed(summarize))
     summarized, profiled = statistics.median(theirs), statistics.median(ours)
     return {
         "rows": rows,
@@ -91,25 +93,9 @@ def measure(path: Path, repeats: int) -> dict[str, Any]:
     }
 
 
-def _timed(work: Callable[[], Any]) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
-
-
 def main() -> None:
     """Measure and print; at full size, the exit code is 1 when a limit does not hold."""
-    command = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    command.add_argument("--rows", type=float, default=1e6)
-    command.add_argument("--repeats", type=int, default=1)
-    command.add_argument("--json", type=Path, help="file for the measurements")
-    chosen = command.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "orders.parquet"
-        make(path, int(chosen.rows))
-        found = measure(path, chosen.repeats)
-    if chosen.json:
-        chosen.json.write_text(json.dumps(found, indent=2), encoding="utf-8")
+    found = against_duckdb("profiling", __doc__, measure, repeats=1)
     print(
         f"{found['rows']:,} rows: SUMMARIZE {found['summarize_seconds']:.1f} s, "
         f"profile {found['profile_seconds']:.1f} s = {found['ratio']:.2f} times, peak {found['peak_mib']:,.0f} MiB"

@@ -10,19 +10,16 @@ its COPY alone. Verifying is measured, too.
 
 from __future__ import annotations
 
-import argparse
 import json
 import statistics
-import tempfile
-import time
-from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from .case import peak_mib
+from .case import peak_mib, timed
+from .commands import against_duckdb
 
 LIMIT_RATIO = 3.0
 COLUMNS = 100
@@ -66,8 +63,17 @@ def make_project(folder: Path, rows: int) -> None:
     (folder / "target" / "manifest.json").write_text(json.dumps({"nodes": {"model.bench.features": node}}), "utf-8")
 
 
-def measure(folder: Path, repeats: int) -> dict[str, Any]:
+def measure(folder: Path, rows: int, repeats: int) -> dict[str, Any]:
     """Seconds of both, the ratio, and the peak of memory.
+
+    Parameters
+    ----------
+    folder : Path
+        Becomes a project.
+    rows : int
+        Of the training set.
+    repeats : int
+        Runs of each, in turn.
 
     Returns
     -------
@@ -78,6 +84,7 @@ def measure(folder: Path, repeats: int) -> dict[str, Any]:
     from python_ml.snapshots import create_snapshot, open_store
     from python_ml.warehouse import connect
 
+    make_project(folder, rows)
     project = Project.open(folder)
     store = open_store(project)
 
@@ -89,9 +96,9 @@ def measure(folder: Path, repeats: int) -> dict[str, Any]:
     create_snapshot(project, CUTOFF)  # to warm up: imports, and the table from disk
     seconds: dict[str, list[float]] = {"copy": [], "create": [], "verify": []}
     for _ in range(repeats):
-        seconds["copy"].append(_timed(copy))
-        seconds["create"].append(_timed(lambda: made.append(create_snapshot(project, CUTOFF)[0])))
-        seconds["verify"].append(_timed(lambda: made.append(store.verify(store.find(made[-1].id)))))
+        seconds["copy"].append(timed(copy))
+        seconds["create"].append(timed(lambda: made.append(create_snapshot(project, CUTOFF)[0])))
+        seconds["verify"].append(timed(lambda: made.append(store.verify(store.find(made[-1].id)))))
         if made.pop():
             raise AssertionError("a fresh snapshot does not verify")
     middle = {name: statistics.median(values) for name, values in seconds.items()}
@@ -104,24 +111,9 @@ def measure(folder: Path, repeats: int) -> dict[str, Any]:
     }
 
 
-def _timed(work: Callable[[], Any]) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
-
-
 def main() -> None:
     """Measure and print; the exit code is 1 when the limit does not hold."""
-    command = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    command.add_argument("--rows", type=float, default=1e6)
-    command.add_argument("--repeats", type=int, default=3)
-    command.add_argument("--json", type=Path, help="file for the measurements")
-    chosen = command.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        make_project(Path(folder), int(chosen.rows))
-        found = measure(Path(folder), chosen.repeats)
-    if chosen.json:
-        chosen.json.write_text(json.dumps(found, indent=2), encoding="utf-8")
+    found = against_duckdb("snapshots", __doc__, measure, repeats=3)
     print(
         f"snapshot of {found['rows']:,} rows x {found['columns']} columns: COPY {found['copy_seconds']:.1f} s, "
         f"created and hashed {found['create_seconds']:.1f} s = {found['ratio']:.2f} times (limit {LIMIT_RATIO:g}), "

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import duckdb
@@ -17,7 +20,7 @@ ELSEWHERE = ("RETENTION_DUCKDB_PATH", "MLFLOW_TRACKING_URI")
 
 
 def command(folder: Path, *words: str, variables: dict[str, str] | None = None) -> subprocess.CompletedProcess:
-    """Run `retention` (or, with `dbt` as the first word, dbt) in a folder."""
+    """Run `retention` (or, with `dbt` as the first word, dbt) in a folder, in a process of its own."""
     environment = {name: value for name, value in os.environ.items() if name not in ELSEWHERE}
     program = [sys.executable, "-m", "python_ml"]
     if words[0] == "dbt":
@@ -32,13 +35,29 @@ def command(folder: Path, *words: str, variables: dict[str, str] | None = None) 
     )
 
 
+def command_here(folder: Path, *words: str) -> subprocess.CompletedProcess:
+    """The same for `retention` in this process, which has imported everything; an error of ours is raised."""
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        for name in ELSEWHERE:
+            patch.delenv(name, raising=False)
+        patch.chdir(folder)
+        code = _exit_code(patch, words)
+    return subprocess.CompletedProcess(words, code, out.getvalue(), err.getvalue())
+
+
 def retention(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, *words: object) -> tuple[int, str, str]:
     """Run the command line in this process: exit code, stdout, stderr."""
-    monkeypatch.setattr(sys, "argv", ["retention", *map(str, words)])
+    code = _exit_code(monkeypatch, words)
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def _exit_code(patch: pytest.MonkeyPatch, words: Iterable[object]) -> int:
+    patch.setattr(sys, "argv", ["retention", *map(str, words)])
     with pytest.raises(SystemExit) as end:
         main()
-    captured = capsys.readouterr()
-    return int(end.value.code or 0), captured.out, captured.err
+    return int(end.value.code or 0)
 
 
 def rows(folder: Path, query: str) -> list[tuple]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.python.command_line import command, rows
+from tests.python.command_line import command, command_here, rows
 
 FOLDERS = ("models", "macros", "seeds", "snapshots", "analyses", "tests/generic", "tests/singular")
 FILES = ("dbt_project.yml", "profiles.yml", "selectors.yml", "retention.yml", ".dbtignore")
@@ -169,7 +169,7 @@ def test_replay_finds_a_feature_that_looks_ahead(demo, tmp_path):
 def test_replay_of_an_unknown_time_is_a_users_mistake(demo):
     folder, _ = demo
     for words, says in ((("--as-of", "2025-03-02"), "stored feature times"), (("--as-of", "soon"), "not a time")):
-        outcome = command(folder, "replay", *words)
+        outcome = command_here(folder, "replay", *words)
         assert outcome.returncode == 2
         assert says in outcome.stderr
         assert "Traceback" not in outcome.stderr

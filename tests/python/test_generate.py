@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-import sys
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from python_ml.cli import main
 from python_ml.errors import UserError
 from python_ml.onboarding.examination import DataArgument
 from python_ml.onboarding.looking import Told, look, look_again
 from python_ml.onboarding.writing import MANIFEST, create, renew
 from python_ml.recommendations import Recommendations
 from python_ml.recommendations.projects import create_project, generate_project, recommend_project
-from tests.python.command_line import command, rows
+from tests.python.command_line import command, retention, rows
 from tests.python.decided_world import shop_files, table_file
 from tests.python.labelled_world import world
 
@@ -212,19 +210,13 @@ def test_looking_again_at_the_same_files_changes_nothing(tmp_path, kind) -> None
 
 
 def test_the_command_line_decides_and_generates(tmp_path, monkeypatch, capsys) -> None:
-    def retention(*words: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["retention", *map(str, words)])
-        with pytest.raises(SystemExit) as end:
-            main()
-        captured = capsys.readouterr()
-        return int(end.value.code or 0), captured.out, captured.err
-
+    run = partial(retention, monkeypatch, capsys)
     files = shop_files(tmp_path / "data", orders=1200)
     home = tmp_path / "shop"
-    code, out, err = retention("init", home, "--data", *files, "--entity", "customer_id", "--horizon", "30d")
+    code, out, err = run("init", home, "--data", *files, "--entity", "customer_id", "--horizon", "30d")
     assert code == 0, err
     assert "more are proposed" in out
-    code, out, err = retention(
+    code, out, err = run(
         "recommend",
         "--project-dir",
         home,
@@ -236,7 +228,7 @@ def test_the_command_line_decides_and_generates(tmp_path, monkeypatch, capsys) -
     assert code == 0, err
     assert "1 accepted, and not in the code yet" in out
     (home / "models/gold/gld_customer_features.sql").write_text("select 1 as mine\n")
-    code, out, err = retention("generate", "--project-dir", home, "--json")
+    code, out, err = run("generate", "--project-dir", home, "--json")
     assert code == 0, err
     told = json.loads(out)
     assert "models/bronze/shop/brz_shop__orders__checked.sql" in told["written"]
@@ -246,16 +238,16 @@ def test_the_command_line_decides_and_generates(tmp_path, monkeypatch, capsys) -
     profile = home / "docs" / "profile" / "findings.yaml"
     before = profile.read_bytes()
     profile.unlink()
-    code, out, err = retention("recommend", "--project-dir", home, "--refresh", "--json")
+    code, out, err = run("recommend", "--project-dir", home, "--refresh", "--json")
     assert code == 0, err
     assert profile.read_bytes() == before
     again = {entry["id"]: entry["status"] for entry in json.loads(out)["recommendations"]}
     assert again["silver.orders.window.all_time"] == "rejected"
     assert again["bronze.orders.fold_case.product_code"] == "applied"
     assert json.loads(out)["new"] == json.loads(out)["vanished"] == []
-    code, _, err = retention("recommend", "--project-dir", home, "--accept", "silver.nothing")
+    code, _, err = run("recommend", "--project-dir", home, "--accept", "silver.nothing")
     assert code == 2
     assert "There is no proposal" in err
-    code, _, err = retention("generate", "--project-dir", tmp_path)
+    code, _, err = run("generate", "--project-dir", tmp_path)
     assert code == 2
     assert "retention init" in err

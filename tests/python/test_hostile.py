@@ -14,9 +14,8 @@ from python_ml.onboarding.examination import DataArgument, examine
 from python_ml.onboarding.naming import identifier
 from python_ml.onboarding.reading import scratch_connection
 from python_ml.profiling import read_findings, render_page, write_findings
-from tests.python.command_line import command, rows
+from tests.python.command_line import command_here, retention, rows
 from tests.python.hostile_files import FILES, ROWS, VALUES, cell, csv_file
-from tests.python.test_init_mistakes import retention
 from tests.python.test_profile import profiled
 
 READ = [name for name, file in FILES.items() if not file.refused]
@@ -71,10 +70,10 @@ class TestRead:
     @pytest.mark.parametrize("name", BUILT)
     def test_what_init_makes_of_it_builds(self, tmp_path, name):
         path = FILES[name].make(tmp_path)
-        made = command(tmp_path, "init", "made", "--yes", "--data", str(path), "--json")
+        made = command_here(tmp_path, "init", "made", "--yes", "--data", str(path), "--json")
         assert made.returncode == 0, made.stderr
         (file,) = json.loads(made.stdout)["findings"]["files"]
-        built = command(tmp_path / "made", "build")
+        built = command_here(tmp_path / "made", "build")
         assert built.returncode == 0, built.stdout[-2000:] + built.stderr[-2000:]
         counts = dict(rows(tmp_path / "made", "select outcome, sum(row_count) from bronze.brz_row_counts group by 1"))
         assert sum(counts.values()) == ROWS

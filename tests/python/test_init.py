@@ -16,23 +16,14 @@ import duckdb
 import pytest
 import yaml
 
-from python_ml.cli import main
 from python_ml.onboarding.package import dbt_package_source
 from python_ml.onboarding.reading import open_file, scan_sql, scratch_connection
 from python_ml.profiling import read_findings
+from tests.python.command_line import retention
 from tests.python.raw_shop import START, events
 
 EVIL = 'Ünit "price" {{ 1/0 }}; drop table x --'
 EVIL_FILE = "ev'il {{ 1 }} [x]*.csv"
-
-
-def retention(monkeypatch, capsys, *words: object) -> tuple[int, str, str]:
-    """Run the command line in this process: exit code, stdout, stderr."""
-    monkeypatch.setattr(sys, "argv", ["retention", *map(str, words)])
-    with pytest.raises(SystemExit) as end:
-        main()
-    captured = capsys.readouterr()
-    return int(end.value.code or 0), captured.out, captured.err
 
 
 def hostile(path: Path, rows: int = 1500) -> Path:

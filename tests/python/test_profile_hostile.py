@@ -10,9 +10,8 @@ import duckdb
 import pytest
 
 from python_ml.profiling import read_findings, render_page, summarise, write_findings
-from tests.python.command_line import command
+from tests.python.command_line import command_here, retention
 from tests.python.raw_shop import shop, write
-from tests.python.test_init_mistakes import retention
 from tests.python.test_profile import column_of, profiled
 
 
@@ -156,7 +155,7 @@ class TestCommand:
 
     def test_it_writes_findings_page_and_json(self, tmp_path):
         path = write(tmp_path / "orders.csv", shop(600))
-        outcome = command(tmp_path, "profile", str(path), "--json")
+        outcome = command_here(tmp_path, "profile", str(path), "--json")
         assert outcome.returncode == 0, outcome.stderr
         result = json.loads(outcome.stdout)
         assert result["findings"]["version"] == 1

@@ -16,7 +16,7 @@ from python_ml.onboarding.examination import DataArgument, examine
 from python_ml.onboarding.reading import scratch_connection
 from python_ml.onboarding.roles import column_specs
 from python_ml.profiling import read_findings, render_page, summarise, write_findings
-from tests.python.command_line import command
+from tests.python.command_line import command_here
 from tests.python.test_profile import column_of, profiled, single, table
 
 GUIDE = Path(__file__).resolve().parents[2] / "docs" / "guides" / "profiling.md"
@@ -160,7 +160,7 @@ def test_the_examples_of_the_guide(tmp_path, monkeypatch):
     table(tmp_path / "accounts.csv", 60, account_id=lambda n: f"A{n}", plan=lambda n: ("Pro", "pro", "Basic")[n % 3])
     table(tmp_path / "usage.csv", 600, account_id=lambda n: f"A{n % 60}", at=lambda n: f"2024-0{1 + n % 9}-11")
     (line,) = re.findall(r"^\$ (retention profile .*)$", text, re.MULTILINE)
-    made = command(tmp_path, *line.split()[1:])
+    made = command_here(tmp_path, *line.split()[1:])
     assert made.returncode == 0, made.stderr
     monkeypatch.chdir(tmp_path)
     (block,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.python.command_line import command, rows
+from tests.python.command_line import command_here, rows
 
 RAVENSTACK = ("accounts", "subscriptions", "feature_usage", "support_tickets", "churn_events")
 DATA_SETS = {
@@ -26,10 +26,14 @@ def project(request, shared_data, tmp_path_factory) -> Path:
     file, options = DATA_SETS[request.param]
     if not (shared_data / file).is_file():
         pytest.skip(f"{file} is not among the real data sets")
-    folder = tmp_path_factory.mktemp("real") / request.param
-    made = command(folder.parent, "init", str(folder), "--data", str(shared_data / file), *options)
-    assert made.returncode == 0, made.stderr
-    run = command(folder, "run")
+    return made(tmp_path_factory.mktemp("real") / request.param, "--data", str(shared_data / file), *options)
+
+
+def made(folder: Path, *options: str) -> Path:
+    """The project that `retention init` and `retention run` make."""
+    started = command_here(folder.parent, "init", str(folder), *options)
+    assert started.returncode == 0, started.stderr
+    run = command_here(folder, "run")
     assert run.returncode == 0, run.stderr[-3000:]
     print(run.stdout)
     return folder
@@ -61,7 +65,7 @@ def test_no_raw_row_is_lost(project):
 
 
 def test_replay_is_exact(project):
-    outcome = command(project, "replay", "--json")
+    outcome = command_here(project, "replay", "--json")
     assert outcome.returncode == 0, outcome.stderr
     for replay in json.loads(outcome.stdout)["replays"]:
         assert replay["identical"]
@@ -74,13 +78,7 @@ def ravenstack(shared_data, tmp_path_factory) -> Path:
     files = [shared_data / "ravenstack" / f"{name}.csv.gz" for name in RAVENSTACK]
     if not all(file.is_file() for file in files):
         pytest.skip("ravenstack is not among the real data sets")
-    folder = tmp_path_factory.mktemp("real") / "ravenstack"
-    made = command(folder.parent, "init", str(folder), "--data", *map(str, files), "--yes")
-    assert made.returncode == 0, made.stderr
-    run = command(folder, "run")
-    assert run.returncode == 0, run.stderr[-3000:]
-    print(run.stdout)
-    return folder
+    return made(tmp_path_factory.mktemp("real") / "ravenstack", "--data", *map(str, files), "--yes")
 
 
 def test_ravenstack_usage_reaches_its_account_through_subscriptions(ravenstack):
@@ -143,6 +141,6 @@ def test_ravenstack_lists_its_order_violations_in_the_report(ravenstack):
 
 
 def test_ravenstack_replays_exactly(ravenstack):
-    outcome = command(ravenstack, "replay", "--json")
+    outcome = command_here(ravenstack, "replay", "--json")
     assert outcome.returncode == 0, outcome.stderr
     assert all(replay["identical"] for replay in json.loads(outcome.stdout)["replays"])

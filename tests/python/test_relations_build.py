@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 import yaml
 
-from tests.python.command_line import command, rows
+from tests.python.command_line import command, command_here, rows
 from tests.python.raw_chain import chain
 
 LINKED = ("orders", "order_items", "scans")
@@ -25,7 +25,7 @@ def project(world, tmp_path_factory):
     folder = tmp_path_factory.mktemp("linked")
     (folder / "data").mkdir()
     paths = [str(path) for path in world.write(folder / "data")]
-    made = command(folder, "init", "shop", "--data", *paths, "--horizon", "60d", "--yes")
+    made = command_here(folder, "init", "shop", "--data", *paths, "--horizon", "60d", "--yes")
     assert made.returncode == 0, made.stderr
     built = command(
         folder / "shop", "dbt", "build", "--exclude", "gld_churn_scores_raw+", "gld_churn_reasons_raw+",
@@ -113,7 +113,7 @@ def test_features_count_only_what_was_known(project):
 
 
 def test_replay_is_exact(project):
-    outcome = command(project, "replay", "--json")
+    outcome = command_here(project, "replay", "--json")
     assert outcome.returncode == 0, outcome.stderr
     replays = json.loads(outcome.stdout)["replays"]
     assert len(replays) >= 3

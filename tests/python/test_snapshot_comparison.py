@@ -14,7 +14,7 @@ from python_ml.project import Project
 from python_ml.snapshots import compare_snapshots, create_snapshot
 from python_ml.snapshots.distributions import category_shift, number_shift
 from tests.python.churn_world import churn_world, write_project
-from tests.python.command_line import command
+from tests.python.command_line import command_here
 
 CUTOFF = datetime(2024, 1, 1)
 
@@ -69,7 +69,7 @@ def test_every_kind_of_difference_is_told(shop):
     assert shifts["noise_0"].mean[1] > shifts["noise_0"].mean[0] + 1
     assert shifts["noise_2"].word in ("unchanged", "as chance would")
 
-    told = command(shop.root, "snapshot", "compare", "1", "2")
+    told = command_here(shop.root, "snapshot", "compare", "1", "2")
     assert told.returncode == 0, told.stderr
     for words in (
         "rows: 948 in both, 5 new, 12 gone",
@@ -80,7 +80,7 @@ def test_every_kind_of_difference_is_told(shop):
         "strongly shifted",
     ):
         assert words in told.stdout
-    assert json.loads(command(shop.root, "snapshot", "compare", "1", "2", "--json").stdout)["rows_common"] == 948
+    assert json.loads(command_here(shop.root, "snapshot", "compare", "1", "2", "--json").stdout)["rows_common"] == 948
 
 
 def test_psi_and_ks_are_those_of_a_calculation_by_hand():

@@ -19,7 +19,7 @@ from python_ml.project import Project
 from python_ml.snapshots import create_snapshot, open_store
 from python_ml.snapshots.store import SnapshotStore
 from tests.python.churn_world import churn_world, write_project
-from tests.python.command_line import command
+from tests.python.command_line import command_here
 
 KILLS = 20
 CUTOFF = datetime(2023, 9, 1)
@@ -219,19 +219,19 @@ def test_types_that_a_file_would_not_keep_are_refused(shop, tmp_path, monkeypatc
 
 
 def test_the_commands(shop):
-    made = command(shop.root, "snapshot", "create", "--cutoff", "2023-09-01", "--json")
+    made = command_here(shop.root, "snapshot", "create", "--cutoff", "2023-09-01", "--json")
     assert made.returncode == 0, made.stderr
     snapshot = json.loads(made.stdout)["snapshot"]
-    listed = json.loads(command(shop.root, "snapshot", "list", "--json").stdout)
+    listed = json.loads(command_here(shop.root, "snapshot", "list", "--json").stdout)
     assert [entry["id"] for entry in listed["snapshots"]] == [snapshot["id"]]
-    verified = command(shop.root, "snapshot", "verify", "1", "--json")
+    verified = command_here(shop.root, "snapshot", "verify", "1", "--json")
     assert verified.returncode == 0
     assert json.loads(verified.stdout) == {"verified": [{"id": snapshot["id"], "whole": True, "problems": []}]}
     rewrite(shop, snapshot["id"], "select * replace (1 - churned as churned) from rows")
-    broken = command(shop.root, "snapshot", "verify")
+    broken = command_here(shop.root, "snapshot", "verify")
     assert broken.returncode == 3
     assert "Traceback" not in broken.stderr
-    assert command(shop.root, "snapshot", "verify", "7").returncode == 2
-    wrong = command(shop.root, "snapshot", "create", "--cutoff", "yesterday")
+    assert command_here(shop.root, "snapshot", "verify", "7").returncode == 2
+    wrong = command_here(shop.root, "snapshot", "create", "--cutoff", "yesterday")
     assert wrong.returncode == 2
     assert "`yesterday` is not a time" in wrong.stderr

@@ -17,7 +17,7 @@ from python_ml.scoring.store import open_store as model_store
 from python_ml.snapshots import create_snapshot, open_store
 from python_ml.training.dataset import read_snapshot, read_training_set
 from tests.python.churn_world import churn_world, quick_settings, write_project
-from tests.python.command_line import command, rows
+from tests.python.command_line import command, command_here, rows
 from tests.python.undated import customers
 
 CUTOFF = datetime(2024, 1, 1)
@@ -32,7 +32,7 @@ def shop(tmp_path: Path) -> Project:
 
 
 def train(shop: Project, *arguments: str) -> tuple[dict, pd.DataFrame]:
-    """Metrics without the champion's version and run, and the predictions."""
+    """Metrics without the champion's version and run, and the predictions, from a process of its own."""
     run = command(shop.root, "train", "--json", *arguments)
     assert run.returncode == 0, run.stderr
     metrics = json.loads(run.stdout)
@@ -87,7 +87,7 @@ def test_a_snapshot_repeats_the_run_whatever_becomes_of_the_warehouse(shop: Proj
     version = model_store(f"sqlite:///{shop.root / 'mlflow.db'}").get_model_version_by_alias("shop_churn", "champion")
     assert version.tags["retention.snapshot"] == snapshot.id
 
-    other, _ = train(shop)
+    other = json.loads(command_here(shop.root, "train", "--json").stdout)
     assert other["dataset"]["sha256"] != snapshot.content_sha256
 
 
@@ -115,27 +115,27 @@ def test_training_refuses_a_changed_snapshot(shop: Project) -> None:
         connection.execute(f"copy (select * replace (1 - churned as churned) from rows) to '{path}' (format parquet)")
     with pytest.raises(GateError, match="values differ"):
         read_snapshot(shop, "1")
-    assert command(shop.root, "train", "--snapshot", "1").returncode == 3
-    assert command(shop.root, "train", "--snapshot", "2").returncode == 2
+    assert command_here(shop.root, "train", "--snapshot", "1").returncode == 3
+    assert command_here(shop.root, "train", "--snapshot", "2").returncode == 2
 
 
 def test_from_a_table_without_dates_to_a_model_made_again(tmp_path: Path) -> None:
     """The whole way of docs/guides/snapshots.md, for a table as one finds them on Kaggle."""
     table = customers(tmp_path / "people.csv", rows=400)
-    made = command(tmp_path, "init", "my_telco", "--data", str(table), "--target", "Churn", "--yes")
+    made = command_here(tmp_path, "init", "my_telco", "--data", str(table), "--target", "Churn", "--yes")
     assert made.returncode == 0, made.stderr
     folder = tmp_path / "my_telco"
     (folder / "retention.yml").write_text(
         json.dumps({"training": quick_settings(("logistic_regression",)).training.model_dump(mode="json")})
     )
-    assert command(folder, "build").returncode == 0
-    created = command(folder, "snapshot", "create", "--json")
+    assert command_here(folder, "build").returncode == 0
+    created = command_here(folder, "snapshot", "create", "--json")
     assert created.returncode == 0, created.stderr
     snapshot = json.loads(created.stdout)["snapshot"]
     assert snapshot["cutoff"] is None
     assert snapshot["rows"] == rows(folder, "select count(*) from gold.gld_training_set")[0][0] == 400
     assert snapshot["definitions"]["scenario"] == "static"
-    dated = command(folder, "snapshot", "create", "--cutoff", "2024-01-01", "--json")
+    dated = command_here(folder, "snapshot", "create", "--cutoff", "2024-01-01", "--json")
     assert dated.returncode == 0, dated.stderr
     assert "--cutoff selects nothing" in dated.stderr
     again = json.loads(dated.stdout)["snapshot"]
@@ -148,7 +148,7 @@ def test_from_a_table_without_dates_to_a_model_made_again(tmp_path: Path) -> Non
     assert repeated["split"]["kind"] == "cross_validation"
     # dbt writes its manifest anew
     assert command(folder, "dbt", "parse").returncode == 0
-    third = json.loads(command(folder, "snapshot", "create", "--json").stdout)["snapshot"]
+    third = json.loads(command_here(folder, "snapshot", "create", "--json").stdout)["snapshot"]
     assert third["content_sha256"] == snapshot["content_sha256"]
     for name in ("sql_sha256", "manifest_sha256"):
         assert third["code"][name] == snapshot["code"][name]

@@ -17,7 +17,7 @@ from python_ml.leakage._statistics import power
 from python_ml.onboarding.examination import DataArgument, examine
 from python_ml.onboarding.reading import scratch_connection
 from python_ml.onboarding.static import StaticSpec, assemble_static
-from tests.python.command_line import command, rows
+from tests.python.command_line import command_here, rows
 from tests.python.undated import customers
 
 SEEN = date(2024, 6, 30)
@@ -210,11 +210,11 @@ def project(tmp_path_factory) -> Path:
         mails=lambda n, left, draw: 0 if left and draw.random() < 0.9 else draw.randrange(1, 30),
         Churn=lambda n, left, draw: "" if n % 30 == 29 else "Yes" if left else "No",
     )
-    made = command(folder, "init", str(folder / "shop"), "--data", str(path), "--target", "Churn", "--json")
+    made = command_here(folder, "init", str(folder / "shop"), "--data", str(path), "--target", "Churn", "--json")
     assert made.returncode == 0, made.stderr
     (folder / "findings.json").write_text(made.stdout)
     faster(folder / "shop")
-    run = command(folder / "shop", "run")
+    run = command_here(folder / "shop", "run")
     assert run.returncode == 0, run.stderr[-3000:]
     return folder / "shop"
 
@@ -283,14 +283,14 @@ def test_a_leak_that_nobody_left_out_stops_the_training(project):
     before = (project / "retention.yml").read_text()
     try:
         faster(project, features={"exclude": []})
-        refused = command(project, "train")
+        refused = command_here(project, "train")
         assert refused.returncode == 3
         assert "`mails`" in refused.stderr
         assert "AUC of 0.9" in refused.stderr
         assert "exclude: [mails]" in refused.stderr
         assert "Traceback" not in refused.stderr
         faster(project, features={"exclude": ["mials"]})
-        refused = command(project, "train")
+        refused = command_here(project, "train")
         assert refused.returncode == 2
         assert "did you mean `mails`" in refused.stderr
     finally:
@@ -302,10 +302,10 @@ def test_an_accepted_leak_is_never_presented_as_quality(project, tmp_path):
     kept = {path: path.read_bytes() for path in (project / "reports").iterdir()}
     try:
         faster(project, features={"exclude": []}, leakage={"accept": {"mails": "we were told so"}})
-        run = command(project, "train")
+        run = command_here(project, "train")
         assert run.returncode == 0, run.stderr
         assert "NOT TO BE TRUSTED" in run.stdout
-        assert command(project, "report").returncode == 0
+        assert command_here(project, "report").returncode == 0
         metrics = json.loads((project / "reports" / "metrics.json").read_text())
         assert any("`mails`" in reason for reason in metrics["not_trusted_because"])
         assert any("we were told so" in warning for warning in metrics["warnings"])
@@ -331,11 +331,11 @@ def test_hostile_names_and_values_build(tmp_path):
             "Plan.": lambda n, left, draw: draw.choice("ab"),
         },
     )
-    made = command(
+    made = command_here(
         tmp_path, "init", str(tmp_path / "p"), "--data", str(path), "--target", "Churn", "--positive", "it's {{ 1 }} \\"
     )
     assert made.returncode == 0, made.stderr
-    built = command(tmp_path / "p", "build")
+    built = command_here(tmp_path / "p", "build")
     assert built.returncode == 0, built.stderr[-3000:]
     ((left, known),) = rows(tmp_path / "p", "select sum(churned), count(churned) from gold.gld_churn_labels")
     assert known == 400
@@ -350,10 +350,10 @@ def test_times_of_rows_are_split_in_time(tmp_path):
         label_date=lambda n, left, draw: SEEN - timedelta(days=30 * (n % 12) - 30),
         signup_date=lambda n, left, draw: SEEN - timedelta(days=700 + n % 90),
     )
-    made = command(tmp_path, "init", str(tmp_path / "p"), "--data", str(path), "--target", "Churn")
+    made = command_here(tmp_path, "init", str(tmp_path / "p"), "--data", str(path), "--target", "Churn")
     assert made.returncode == 0, made.stderr
     faster(tmp_path / "p")
-    run = command(tmp_path / "p", "run")
+    run = command_here(tmp_path / "p", "run")
     assert run.returncode == 0, run.stderr[-3000:]
     split = json.loads((tmp_path / "p" / "reports" / "metrics.json").read_text())["split"]
     assert split["kind"] == "temporal"
@@ -374,7 +374,7 @@ def test_times_of_rows_are_split_in_time(tmp_path):
 )
 def test_mistakes_are_explained(tmp_path, options, message):
     path = customers(tmp_path / "people.csv", rows=300)
-    refused = command(tmp_path, "init", str(tmp_path / "p"), "--data", str(path), *options)
+    refused = command_here(tmp_path, "init", str(tmp_path / "p"), "--data", str(path), *options)
     assert refused.returncode == 2
     assert message in refused.stderr
     assert "Traceback" not in refused.stderr

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.python.command_line import command, rows
+from tests.python.command_line import command_here, rows
 
 TABLES = {
     "telco": ("telco/Telco-Customer-Churn.csv", "Churn"),
@@ -23,10 +23,10 @@ def made(shared_data: Path, folder: Path, name: str) -> Path:
     if not (shared_data / file).is_file():
         pytest.skip(f"{file} is not among the real data sets")
     start = time.monotonic()
-    started = command(folder, "init", str(folder / name), "--data", str(shared_data / file), "--target", target)
+    started = command_here(folder, "init", str(folder / name), "--data", str(shared_data / file), "--target", target)
     assert started.returncode == 0, started.stderr
     (folder / "summary.txt").write_text(started.stdout)
-    run = command(folder / name, "run")
+    run = command_here(folder / name, "run")
     assert run.returncode == 0, run.stderr[-3000:]
     print(f"{name}: {time.monotonic() - start:.0f} s; {run.stdout}")
     return folder / name
@@ -122,7 +122,7 @@ def test_retail_with_its_leak_is_refused(retail):
         settings = yaml.safe_load(before)
         settings["features"]["exclude"] = []
         (retail / "retention.yml").write_text(yaml.safe_dump(settings))
-        refused = command(retail, "train")
+        refused = command_here(retail, "train")
         assert refused.returncode == 3
         assert "`esent`" in refused.stderr
         assert "0.967" in refused.stderr

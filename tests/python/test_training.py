@@ -37,6 +37,7 @@ from tests.python.churn_world import (
     trained,
     write_project,
 )
+from tests.python.command_line import command_here
 
 MODELS = tuple(Models.model_fields)
 
@@ -516,12 +517,7 @@ def test_the_run_is_recorded(project: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_the_command_explains_a_user_mistake(tmp_path: Path) -> None:
     world = small_world()
     folder = write_project(tmp_path, ChurnWorld(world.frame.assign(churned=0), world.features, world.oracle))
-    run = subprocess.run(
-        [sys.executable, "-m", "python_ml", "train", "--project-dir", str(folder)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    run = command_here(folder, "train")
     assert run.returncode == 2
     assert "Every labelled customer stayed" in run.stderr
     assert "Traceback" not in run.stderr

@@ -58,11 +58,13 @@ def on_spark(project: Path, spark: SparkSession) -> SparkSession:
     folder = str(project)
     options = ["--target", "spark", "--quiet", "--project-dir", folder, "--profiles-dir", folder]
     options += ["--target-path", "target/spark", "--log-path", f"{folder}/logs/spark"]
+    parsed = dbtRunner().invoke(["parse", *options])
+    assert parsed.success, parsed.exception
     # What dbt itself tests need not be shown to hold a second time; the package's own tests are SQL of ours.
     options += ["--exclude", "test_name:unique", "test_name:not_null", "test_name:accepted_values"]
     for build in BUILDS:
-        # In this process, where the session is.
-        result = dbtRunner().invoke([*build, *options])
+        # In this process, where the session is; parsed once, for what --vars says is read by each run.
+        result = dbtRunner(manifest=parsed.result).invoke([*build, *options])
         failed = [f"{run.node.name}: {run.message}" for run in result.result or [] if run.status in ("error", "fail")]
         assert result.success, f"dbt {' '.join(build)} on Spark: {result.exception or ''}\n" + "\n".join(failed)
     return spark

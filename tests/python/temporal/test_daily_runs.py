@@ -2,55 +2,35 @@
 
 from __future__ import annotations
 
-import os
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import duckdb
-import pyarrow as pa
 import pytest
-from dbt.cli.main import dbtRunner
 
 from . import batches, oracle
 from .engine import SCHEMAS
+from .fixture_project import FixtureProject
 
-PROJECT = Path(__file__).resolve().parents[2] / "fixtures" / "daily_project"
 WINDOWS = ("24h", "30d", "all_time")
 RUNS = 5
 Rows = list[dict[str, Any]]
 
 
-class Daily:
+class Daily(FixtureProject):
     """The fixture project in a folder of its own, with a DuckDB file whose raw tables a test fills."""
 
     def __init__(self, folder: Path) -> None:
-        self.path = folder / "daily.duckdb"
-        self._options = [
-            "--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT), "--quiet",
-            "--target-path", str(folder / "target"), "--log-path", str(folder / "logs"),
-        ]  # fmt: skip
+        super().__init__("daily_project", "DAILY_DUCKDB_PATH", folder)
 
-    def fill(self, **tables: Rows) -> None:
-        with duckdb.connect(str(self.path)) as connection:
-            connection.execute("create schema if not exists raw")
-            for name, rows in tables.items():
-                schema = SCHEMAS["spine" if name.endswith("spine") else "events"]
-                connection.register("incoming", pa.Table.from_pylist(rows, schema=schema))
-                connection.execute(f"create or replace table raw.{name} as from incoming")
-                connection.unregister("incoming")
+    def arrive(self, **tables: Rows) -> None:
+        for name, rows in tables.items():
+            self.fill(name, rows, SCHEMAS["spine" if name.endswith("spine") else "events"])
 
     def build(self, *arguments: str, least_items: int = -99) -> None:
-        os.environ["DAILY_DUCKDB_PATH"] = str(self.path)
-        options = [*self._options, "--vars", f"{{least_items: {least_items}, window_chunks: 4}}", *arguments]
-        result = dbtRunner().invoke(["build", *options])
-        if not result.success:
-            raise AssertionError(f"dbt build failed: {result.exception or [r.message for r in result.result]}")
-
-    def query(self, sql: str) -> list[tuple]:
-        with duckdb.connect(str(self.path)) as connection:
-            return connection.execute(sql).fetchall()
+        self.dbt("build", "--vars", f"{{least_items: {least_items}, window_chunks: 4}}", *arguments)
 
     def difference(self, left: str, right: str) -> list[tuple]:
         """Rows of one table that the other lacks, and the other way round."""
@@ -61,10 +41,8 @@ class Daily:
 
 
 @pytest.fixture
-def daily(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Daily]:
-    monkeypatch.setenv("DBT_SEND_ANONYMOUS_USAGE_STATS", "false")
-    monkeypatch.setenv("DAILY_DUCKDB_PATH", str(tmp_path / "daily.duckdb"))
-    yield Daily(tmp_path)
+def daily(tmp_path: Path) -> Daily:
+    return Daily(tmp_path)
 
 
 def _arrived(world: dict[str, Rows], draw: random.Random, watermark: Any) -> dict[str, Rows]:
@@ -85,13 +63,13 @@ def test_runs_in_any_order_of_arrival_equal_one(daily: Daily) -> None:
     watermarks = [*sorted(draw.sample(times[:-1], RUNS - 1)), times[-1]]
     counts = [0]
     for watermark in watermarks:
-        daily.fill(**_arrived(world, draw, watermark), edited_events=[], edited_spine=[])
+        daily.arrive(**_arrived(world, draw, watermark), edited_events=[], edited_spine=[])
         daily.build("--select", "appended", "appended_at_once")
         assert daily.difference("appended", "appended_at_once") == [], watermark
         counts.append(daily.count("appended"))
     assert counts == sorted(set(counts)), "a run had nothing to do"
 
-    daily.fill(**world)
+    daily.arrive(**world)
     daily.build("--select", "appended", "appended_at_once", "in_chunks")
     assert daily.count("appended") == len(world["spine"]) == counts[-1]
     assert daily.difference("appended", "appended_at_once") == []
@@ -164,7 +142,7 @@ def test_corrections_reach_the_rows_that_they_concern_and_no_others(daily: Daily
     events = world["events"]
     for run in range(RUNS):
         spine = draw.sample(world["spine"], len(world["spine"]) * 9 // 10)
-        daily.fill(events=[], spine=[], edited_events=events, edited_spine=spine)
+        daily.arrive(events=[], spine=[], edited_events=events, edited_spine=spine)
         if run:
             # a mark that only a row made anew loses
             with duckdb.connect(str(daily.path)) as connection:
@@ -189,7 +167,7 @@ def test_corrections_reach_the_rows_that_they_concern_and_no_others(daily: Daily
 
 def test_another_declaration_makes_every_row_anew(daily: Daily) -> None:
     world = batches.batched_worlds(13, 40, WINDOWS)
-    daily.fill(events=[], spine=[], edited_events=world["events"], edited_spine=world["spine"])
+    daily.arrive(events=[], spine=[], edited_events=world["events"], edited_spine=world["spine"])
     daily.build("--select", "corrected", "corrected_at_once")
     daily.build("--select", "corrected", "corrected_at_once", least_items=2)
     assert daily.difference("corrected", "corrected_at_once") == []
@@ -198,7 +176,7 @@ def test_another_declaration_makes_every_row_anew(daily: Daily) -> None:
 
 def test_a_crash_between_chunks_leaves_the_old_table(daily: Daily) -> None:
     world = batches.batched_worlds(14, 40, WINDOWS)
-    daily.fill(**world, edited_events=[], edited_spine=[])
+    daily.arrive(**world, edited_events=[], edited_spine=[])
     daily.build("--select", "in_chunks")
     before = daily.query("from in_chunks order by all")
     with duckdb.connect(str(daily.path)) as connection:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import random
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
-import duckdb
 import pyarrow as pa
 import pytest
-from dbt.cli.main import dbtRunner
 
-PROJECT = Path(__file__).resolve().parents[2] / "fixtures" / "snapshot_project"
+from .fixture_project import FixtureProject
+
 SNAPSHOTS = {"by_updated_at": "honest_customers", "by_content": "careless_customers"}
 FIRST_LOAD = datetime(2024, 1, 1, 4)
 LOADS = 6
@@ -103,39 +100,22 @@ class Shop:
         return self.known[max(loads)].get(key, (None, None)) if loads else (None, None)
 
 
-class Warehouse:
+class Warehouse(FixtureProject):
     """The fixture project in a folder of its own."""
 
     def __init__(self, folder: Path) -> None:
-        self.path = folder / "snapshots.duckdb"
-        self._options = [
-            "--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT), "--quiet",
-            "--target-path", str(folder / "target"), "--log-path", str(folder / "logs"),
-        ]  # fmt: skip
-        with duckdb.connect(str(self.path)) as connection:
-            connection.execute("create schema raw")
+        super().__init__("snapshot_project", "SNAPSHOT_DUCKDB_PATH", folder)
 
     def load(self, name: str, rows: list[dict], schema: pa.Schema = SCHEMA) -> None:
-        with duckdb.connect(str(self.path)) as connection:
-            connection.register("incoming", pa.Table.from_pylist(rows, schema=schema))
-            connection.execute(f"create or replace table raw.{name} as from incoming")
+        self.fill(name, rows, schema)
 
-    def dbt(self, command: str, now: datetime) -> None:
-        os.environ["SNAPSHOT_DUCKDB_PATH"] = str(self.path)
-        result = dbtRunner().invoke([command, *self._options, "--vars", f"{{now: '{now}'}}"])
-        if not result.success:
-            raise AssertionError(f"dbt failed: {result.exception or [r.message for r in result.result]}")
-
-    def query(self, sql: str) -> list[tuple]:
-        with duckdb.connect(str(self.path)) as connection:
-            return connection.execute(sql).fetchall()
+    def run(self, command: str, now: datetime) -> None:
+        self.dbt(command, "--vars", f"{{now: '{now}'}}")
 
 
 @pytest.fixture
-def warehouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Warehouse]:
-    monkeypatch.setenv("DBT_SEND_ANONYMOUS_USAGE_STATS", "false")
-    monkeypatch.setenv("SNAPSHOT_DUCKDB_PATH", str(tmp_path / "snapshots.duckdb"))
-    yield Warehouse(tmp_path)
+def warehouse(tmp_path: Path) -> Warehouse:
+    return Warehouse(tmp_path)
 
 
 def check_invariants(warehouse: Warehouse, snapshot: str, shop: Shop) -> None:
@@ -167,7 +147,7 @@ def test_daily_loads_keep_versions_in_order_and_as_of_joins_true(warehouse: Ware
         for name, shop in shops.items():
             warehouse.load(SNAPSHOTS[name], shop.day())
         now = shops["by_content"].now
-        warehouse.dbt("snapshot", now)
+        warehouse.run("snapshot", now)
         for name, shop in shops.items():
             check_invariants(warehouse, name, shop)
         counts.append(warehouse.query("select count(*) from by_content")[0][0])
@@ -175,7 +155,7 @@ def test_daily_loads_keep_versions_in_order_and_as_of_joins_true(warehouse: Ware
 
     # the same extract once more changes nothing
     before = {name: warehouse.query(f"from {name} order by all") for name in SNAPSHOTS}
-    warehouse.dbt("snapshot", now)
+    warehouse.run("snapshot", now)
     assert {name: warehouse.query(f"from {name} order by all") for name in SNAPSHOTS} == before
 
     instants = [
@@ -186,7 +166,7 @@ def test_daily_loads_keep_versions_in_order_and_as_of_joins_true(warehouse: Ware
     ]
     schema = pa.schema([("customer_id", pa.string()), ("feature_timestamp", pa.timestamp("us"))])
     warehouse.load("spine", spine, schema)
-    warehouse.dbt("run", now)
+    warehouse.run("run", now)
     for name, shop in shops.items():
         found = warehouse.query(f"select feature_timestamp, customer_id, plan, country from as_of_{name}")
         assert len(found) == len(spine)

@@ -1,0 +1,62 @@
+"""A dbt project of tests/fixtures, run in a folder of its own over raw tables that a test fills."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+import duckdb
+import pyarrow as pa
+import pytest
+from dbt.cli.main import dbtRunner
+
+FIXTURES = Path(__file__).resolve().parents[2] / "fixtures"
+
+
+class FixtureProject:
+    """The project, which dbt parses once for all tests: what `--vars` says is read anew by every run.
+
+    Parameters
+    ----------
+    name : str
+        Folder in tests/fixtures.
+    path_variable : str
+        Environment variable by which its profile finds the DuckDB file.
+    folder : Path
+        For the DuckDB file and all that dbt writes; the fixture itself stays as it is.
+    """
+
+    _parsed: ClassVar[dict[str, Any]] = {}
+
+    def __init__(self, name: str, path_variable: str, folder: Path) -> None:
+        self.path = folder / "warehouse.duckdb"
+        self._path_variable = path_variable
+        self._options = [
+            "--project-dir", str(FIXTURES / name), "--profiles-dir", str(FIXTURES / name), "--quiet",
+            "--target-path", str(folder / "target"), "--log-path", str(folder / "logs"),
+        ]  # fmt: skip
+        with duckdb.connect(str(self.path)) as connection:
+            connection.execute("create schema raw")
+        self._manifest = self._parsed.get(name)
+        if self._manifest is None:
+            self._manifest = self._parsed[name] = self.dbt("parse")
+
+    def dbt(self, *words: str) -> Any:
+        """Run dbt and return its result."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv(self._path_variable, str(self.path))
+            run = dbtRunner(manifest=self._manifest).invoke([*words, *self._options])
+        if not run.success:
+            raise AssertionError(f"dbt {words[0]} failed: {run.exception or [r.message for r in run.result]}")
+        return run.result
+
+    def fill(self, name: str, rows: list[dict[str, Any]], schema: pa.Schema) -> None:
+        """Replace a raw table by these rows, in their order."""
+        with duckdb.connect(str(self.path)) as connection:
+            connection.register("incoming", pa.Table.from_pylist(rows, schema=schema))
+            connection.execute(f"create or replace table raw.{name} as from incoming")
+
+    def query(self, sql: str) -> list[tuple]:
+        """Rows of a query."""
+        with duckdb.connect(str(self.path)) as connection:
+            return connection.execute(sql).fetchall()
