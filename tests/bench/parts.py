@@ -9,7 +9,7 @@ import duckdb
 
 from . import data
 from .bench import Bench, Row
-from .declaration import WINDOWS
+from .declaration import SOURCE, WINDOWS
 from .textbook import textbook
 
 CURVE_DATES = (1, 3, 6, 12, 24, 36)
@@ -99,7 +99,7 @@ def curve(bench: Bench, sizes: Sizes) -> list[Row]:
 
 
 def incremental(bench: Bench, sizes: Sizes) -> list[Row]:
-    """One new date added to a table of the others, against all dates made anew."""
+    """A daily run with one new date, with and without carried state, against all dates made anew."""
     rows = []
     for events in sizes.events:
         world = bench.world(events, data.EVENTS_PER_CUSTOMER)
@@ -107,21 +107,22 @@ def incremental(bench: Bench, sizes: Sizes) -> list[Row]:
         ours, all_output = bench.ours(world, dates)
         rows.append(bench.row("all dates anew", world, dates, ours, ours))
         calendar = data.dates_of(dates)
-        world.spine(calendar[:-1], "earlier_dates")
-        world.spine(calendar[-1:], "newest_date")
-        output = bench.runner.output("incremental")
+        all_dates, earlier = world.spine(calendar), world.spine(calendar[:-1], "earlier_dates")
         every = bench.every(world, dates)
-        measured = bench.runner.run(
-            world,
-            "sql",
-            setup=[f"create or replace temp table features as {bench.runner.ours('earlier_dates')}"],
-            before=[f"delete from features where feature_timestamp = timestamp '{calendar[-1]}'"],
-            statements=[f"insert into features {bench.runner.ours('newest_date')}"],
-            output=str(output),
-            every=every,
-        )
-        equal = bench.compare("one date added", all_output, output, every)
-        rows.append(bench.row("one date added", world, dates, measured, ours, equal))
+        for who, carry_state in (("one date added", False), ("one date added, with state", True)):
+            output = bench.runner.output("incremental")
+            measured = bench.runner.run(
+                world,
+                "sql",
+                setup=[f"create or replace temp table features as {bench.runner.daily(earlier, carry_state)}"],
+                before=[f"delete from features where feature_timestamp = timestamp '{calendar[-1]}'"],
+                statements=[f"insert into features {bench.runner.daily(all_dates, carry_state, add_to='features')}"],
+                result=f"(select * exclude ({SOURCE}_carried) from features)" if carry_state else "features",
+                output=str(output),
+                every=every,
+            )
+            equal = bench.compare(who, all_output, output, every)
+            rows.append(bench.row(who, world, dates, measured, ours, equal))
     return rows
 
 

@@ -144,8 +144,13 @@ class Runner:
 
     def ours(self, spine: str, windows: list[str] | None = None, late: bool = True, events: str = "events") -> str:
         """The query of `window_features`; `late=False` leaves available_at alone."""
-        known = "available_at" if late else None
-        return self.compiler.sql("window_features", arguments(spine, events, windows or list(WINDOWS), known))
+        return self.compiler.sql("window_features", _arguments(spine, windows, late, events))
+
+    def daily(self, spine: str, carry_state: bool = False, add_to: str | None = None) -> str:
+        """The query of a daily run: all rows of the spine, or those that the table `add_to` lacks."""
+        daily = {"incremental": "new_rows", "carry_state": carry_state}
+        variables = {"table_to_add_to": add_to} if add_to else None
+        return self.compiler.sql("window_features", _arguments(spine) | daily, variables)
 
     def output(self, name: str) -> Path:
         """A new file for features."""
@@ -177,3 +182,9 @@ class Runner:
                 return Measured(failure="out of memory")
             raise RuntimeError(f"the case {kind} failed:\n{ended.stderr[-4000:]}")
         return Measured(**json.loads(report.read_text(encoding="utf-8")))
+
+
+def _arguments(
+    spine: str, windows: list[str] | None = None, late: bool = True, events: str = "events"
+) -> dict[str, Any]:
+    return arguments(spine, events, windows or list(WINDOWS), "available_at" if late else None)

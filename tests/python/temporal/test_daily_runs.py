@@ -109,7 +109,8 @@ def test_a_state_of_another_declaration_is_refused(daily: Daily) -> None:
     daily.fill(**world, edited_events=[], edited_spine=[])
     daily.build("--select", "carried")
     before = daily.query("from carried order by all")
-    with pytest.raises(AssertionError, match=r"(?s)carry_state: .*carried.*orders_carried.*--full-refresh --select carried"):
+    refusal = r"(?s)carry_state: .*carried.*orders_carried.*--full-refresh --select carried"
+    with pytest.raises(AssertionError, match=refusal):
         daily.build("--select", "carried", least_items=2)
     assert daily.query("from carried order by all") == before
     daily.build("--select", "carried", "--full-refresh", least_items=2)
