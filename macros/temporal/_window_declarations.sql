@@ -263,7 +263,7 @@
             {%- do event_columns.append({'name': measure.name ~ '__true', 'expression': value}) -%}
             {%- do pair_columns.append(event_columns[-1]) -%}
         {%- endif -%}
-        {%- if measure.has_codes or measure.has_plain_value or (measure.has_frequencies and has_fingerprint) -%}
+        {%- if measure.has_values or measure.has_plain_value -%}
             {%- do event_columns.append({'name': measure.name ~ '__value', 'expression': measure.value}) -%}
             {%- if measure.has_plain_value -%}
                 {%- do pair_columns.append(event_columns[-1]) -%}

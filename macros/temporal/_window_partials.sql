@@ -352,18 +352,14 @@ side_by_side as (
 {%- endmacro -%}
 
 {#- The values of a measure told apart one by one: those that have no bit, or, where frequencies matter, all. -#}
-{%- macro _value_ctes(asked, measure, entity, timed_events) -%}
+{%- macro _value_ctes(asked, measure, entity) -%}
 {%- set name = measure.name -%}
 {%- if measure.has_codes %}
 -- events with a value of {{ name }} that has no bit; by themselves, so that where all have bits the events are not read again
 {{ name }}__uncoded_events as {{ customer_retention.materialized_cte() }} (
     select timed_events.*
     from (
-        {{ timed_events }}
-        {%- if asked.resumes and measure.has_state %}
-        union all
-        {{ customer_retention._events_of_state(asked, measure, entity) }}
-        {%- endif %}
+        {{ customer_retention._events_with_values(asked, measure, entity) }}
     ) as timed_events
     inner join {{ name }}__values
         on
@@ -395,11 +391,7 @@ side_by_side as (
     from {{ name }}__uncoded_events as timed_events
     {%- else %}
     from (
-        {{ timed_events }}
-        {%- if asked.resumes and measure.has_state %}
-        union all
-        {{ customer_retention._events_of_state(asked, measure, entity) }}
-        {%- endif %}
+        {{ customer_retention._events_with_values(asked, measure, entity) }}
     ) as timed_events
     {%- endif %}
     {{- customer_retention._all_pairs(asked, entity) }}
@@ -436,6 +428,24 @@ side_by_side as (
 ),
 {% endmacro -%}
 
+{#- Events with a value, and those of a state as if they were some. -#}
+{%- macro _events_with_values(asked, measure, entity) -%}
+{%- set resumes = asked.resumes and measure.has_state -%}
+        select
+            {{ entity }},
+            event_us,
+            known_us,
+            {{ measure.name }}__value as seen
+            {%- if resumes and measure.has_frequencies %},
+            1 as occurrences
+            {%- endif %}
+        from timed_events
+        {%- if resumes %}
+        union all
+        {{ customer_retention._events_of_state(asked, measure, entity) }}
+        {%- endif %}
+{%- endmacro -%}
+
 {#- The joins from events to every feature time that sees them, none left to the carried totals. -#}
 {%- macro _all_pairs(asked, entity) %}
     inner join entities on {{ customer_retention._same_entity(asked, entity) }}
@@ -445,7 +455,7 @@ side_by_side as (
             and timed_events.known_us < spine_rows.as_of_us
 {%- endmacro -%}
 
-{%- macro _rhythm_ctes(asked, entity, timed_events) -%}
+{%- macro _rhythm_ctes(asked, entity) -%}
 {%- set day_us = 86400000000 -%}
 {%- if asked.has_days -%}
 -- the days (UTC) with events, each in the smallest window that holds one of its events
@@ -458,13 +468,19 @@ active_days as (
         {%- if asked.has_state_of_days %},
         max({{ customer_retention._bucket(asked, 'timed_events.event_us', 'spine_rows.as_of_us') }}) as oldest
         {%- endif %}
+    {%- if asked.resumes and asked.has_state_of_days %}
     from (
-        {{ timed_events }}
-        {%- if asked.resumes and asked.has_state_of_days %}
+        select
+            {{ entity }},
+            event_us,
+            known_us
+        from timed_events
         union all
         {{ customer_retention._days_of_state(asked, entity) }}
-        {%- endif %}
     ) as timed_events
+    {%- else %}
+    from timed_events
+    {%- endif %}
     {{- customer_retention._all_pairs(asked, entity) }}
     group by 1, 2, 3
 ),
@@ -524,9 +540,7 @@ gaps as (
                 timed_events.event_us - lag(timed_events.event_us) over (partition by spine_rows.row_id order by timed_events.event_us)
                 as decimal(18, 0)
             ) as gap_us
-        from (
-            {{ timed_events | indent(4) }}
-        ) as timed_events
+        from timed_events
         {{- customer_retention._all_pairs(asked, entity) | indent(4) }}
     ) as gaps_of_events
     group by row_id

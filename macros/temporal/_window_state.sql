@@ -292,15 +292,6 @@ state_totals as (
     {%- endif -%}
 {%- endmacro -%}
 
-{#- What is asked of each event whose values are told apart one by one. -#}
-{%- macro _columns_of_values(asked, measure) -%}
-    {%- set columns = [{'name': 'seen', 'expression': measure.value}] -%}
-    {%- if asked.resumes and measure.has_state and measure.has_frequencies -%}
-        {%- do columns.append({'name': 'occurrences', 'expression': '1'}) -%}
-    {%- endif -%}
-    {{ return(columns) }}
-{%- endmacro -%}
-
 {#- The values of a state as if they were events: known since then, and too old for any window of a later row. -#}
 {%- macro _events_of_state(asked, measure, entity) -%}
 select

@@ -46,7 +46,10 @@ entities as {{ customer_retention.materialized_cte() }} (
 ),
 
 -- one row an event; integer microseconds are exact on every engine, whatever a time zone or a clock change does
-timed_events as (
+{%- if customer_retention.chunk_condition(entity) %}.
+-- Read once, since it takes all events to find those of a chunk.
+{%- endif %}
+timed_events as {{ customer_retention.materialized_cte(once=customer_retention.chunk_condition(entity)) }} (
     {{ customer_retention._timed_events(events, entity, event_at, available_at, where, asked.event_columns) }}
 ),
 {% for measure in asked.measures if measure.has_codes %}
@@ -56,11 +59,8 @@ timed_events as (
         seen,
         row_number() over (order by count(*) desc, seen) - 1 as code
     from (
-        select {{ measure.value }} as seen
-        from {{ events }}
-        {%- if where %}
-        where {{ where }}
-        {%- endif %}
+        select {{ measure.name }}__value as seen
+        from timed_events
         {%- if asked.resumes and measure.has_state %}
         union all
         select seen from {{ measure.name }}__of_state
@@ -152,12 +152,10 @@ buckets as {{ customer_retention.materialized_cte() }} (
 {%- endif %}
 {{ customer_retention._side_by_side(asked, entity) }}
 {%- for measure in asked.measures if measure.has_values %}
-{{ customer_retention._value_ctes(asked, measure, entity, customer_retention._timed_events(
-    events, entity, event_at, available_at, where, customer_retention._columns_of_values(asked, measure), indent=8
-)) }}
+{{ customer_retention._value_ctes(asked, measure, entity) }}
 {%- endfor %}
 {%- if asked.rhythm %}
-{{ customer_retention._rhythm_ctes(asked, entity, customer_retention._timed_events(events, entity, event_at, available_at, where, [], indent=8)) }}
+{{ customer_retention._rhythm_ctes(asked, entity) }}
 {%- endif %}
 {{- customer_retention._listed_codes(asked) if asked.has_state }}
 -- windows are nested: each adds what lies between it and the next smaller one

@@ -88,9 +88,9 @@ def test_runs_with_carried_state_equal_one(daily: Daily) -> None:
     draw = random.Random(15)
     times = sorted({row["feature_timestamp"] for row in world["spine"]})
     for watermark in sorted(draw.sample(times[:-1], RUNS - 2)):
-        daily.fill(**_arrived(world, draw, watermark), edited_events=[], edited_spine=[])
+        daily.arrive(**_arrived(world, draw, watermark), edited_events=[], edited_spine=[])
         daily.build("--select", "carried")
-    daily.fill(**world)
+    daily.arrive(**world)
     daily.build("--select", "+carried_features", "carried_at_once", "appended_at_once")
     assert daily.count("carried") == len(world["spine"])
     assert daily.difference("carried", "carried_at_once") == []
@@ -106,7 +106,7 @@ def test_runs_with_carried_state_equal_one(daily: Daily) -> None:
 
 def test_a_state_of_another_declaration_is_refused(daily: Daily) -> None:
     world = batches.batched_worlds(16, 20, WINDOWS)
-    daily.fill(**world, edited_events=[], edited_spine=[])
+    daily.arrive(**world, edited_events=[], edited_spine=[])
     daily.build("--select", "carried")
     before = daily.query("from carried order by all")
     refusal = r"(?s)carry_state: .*carried.*orders_carried.*--full-refresh --select carried"
