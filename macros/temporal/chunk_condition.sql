@@ -2,11 +2,9 @@
     {{ return(adapter.dispatch('chunk_condition', 'customer_retention')(entity)) }}
 {%- endmacro -%}
 
-{#- The mark is what the materialization counts on from: chunk 0, then 1, and so on. -#}
 {%- macro default__chunk_condition(entity) -%}
     {%- if config is defined and config.get('materialized') == 'chunked_table' -%}
-        {%- set chunks = customer_retention._window_chunks() -%}
-        {{ return(customer_retention.hash_value([entity]) ~ ' % ' ~ chunks ~ ' = /* chunk */ 0') }}
+        {{ return(customer_retention._first_chunk(entity, customer_retention._window_chunks())) }}
     {%- endif -%}
     {{ return(none) }}
 {%- endmacro -%}
@@ -14,6 +12,11 @@
 {#- Spark works in partitions, and spills them, by itself. -#}
 {%- macro spark__chunk_condition(entity) -%}
     {{ return(none) }}
+{%- endmacro -%}
+
+{#- The mark is what the materialization counts on from: chunk 0, then 1, and so on. -#}
+{%- macro _first_chunk(entity, chunks) -%}
+    {{ return(customer_retention.hash_value([entity]) ~ ' % ' ~ chunks ~ ' = /* chunk */ 0') }}
 {%- endmacro -%}
 
 {#- In how many chunks, from the model's meta or the project's variable. -#}

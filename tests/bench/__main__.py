@@ -78,7 +78,7 @@ def parser() -> argparse.ArgumentParser:
         help="of every engine, L included (default: BENCH_THREADS or 2)")  # fmt: skip
     add("--large-events", type=float, default=100e6, metavar="100e6", help="events of the part large")
     add("--large-customers", type=float, default=1e6, metavar="1e6", help="customers of the part large")
-    add("--chunks", type=int, default=24, help="shares of the customers in the part large (default: 24)")
+    add("--chunks", type=int, default=16, help="shares of the customers in the part large (default: 16)")
     add("--memory-limit", default="4GB", help="of the part large (default: 4GB)")
     add("--folder", type=Path, default=REPOSITORY / "build", help="disk for the data, which is removed at the end")
     add("--json", type=Path, default=REPOSITORY / "bench.json", help="measurements; rows not measured again stay")

@@ -36,7 +36,7 @@ class Sizes:
     skip: frozenset[str] = frozenset()
     large_events: int = 100_000_000
     large_customers: int = 1_000_000
-    chunks: int = 24
+    chunks: int = 16
     memory_limit: str = "4GB"
 
 
@@ -135,21 +135,12 @@ def large(bench: Bench, sizes: Sizes) -> list[Row]:
     every = bench.every(world, dates)
     output = bench.runner.output("large")
     columns = f"select * from ({bench.runner.ours(spine)}) limit 0"
-    query = bench.runner.ours("chunk_spine", events="chunk_events")
-    fill = []
-    for chunk in range(sizes.chunks):
-        mine = f"hash(customer_id) % {sizes.chunks} = {chunk}"
-        fill += [
-            f"create or replace temp view chunk_spine as select * from {spine} where {mine}",
-            f"create or replace temp view chunk_events as select * from events where {mine}",
-            f"insert into features {query}",
-        ]
     measured = bench.runner.run(
         world,
         "sql",
         read_only=False,
         before=[f"create or replace table features as {columns}", "checkpoint"],
-        statements=fill,
+        statements=[f"insert into features {part}" for part in bench.runner.chunked(spine, sizes.chunks)],
         memory_limit=sizes.memory_limit,
         output=str(output),
         every=every,

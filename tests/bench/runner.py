@@ -142,15 +142,23 @@ class Runner:
 
         return MacroCompiler(self.folder / "dbt")
 
-    def ours(self, spine: str, windows: list[str] | None = None, late: bool = True, events: str = "events") -> str:
+    def ours(self, spine: str, windows: list[str] | None = None, late: bool = True) -> str:
         """The query of `window_features`; `late=False` leaves available_at alone."""
-        return self.compiler.sql("window_features", _arguments(spine, windows, late, events))
+        return self.compiler.sql("window_features", _arguments(spine, windows, late))
 
     def daily(self, spine: str, carry_state: bool = False, add_to: str | None = None) -> str:
         """The query of a daily run: all rows of the spine, or those that the table `add_to` lacks."""
         daily = {"incremental": "new_rows", "carry_state": carry_state}
         variables = {"table_to_add_to": add_to} if add_to else None
         return self.compiler.sql("window_features", _arguments(spine) | daily, variables)
+
+    def chunked(self, spine: str, chunks: int) -> list[str]:
+        """The queries that `chunked_table` makes a table of, one for each chunk."""
+        query = self.compiler.sql("window_features", _arguments(spine), {"window_chunks": chunks})
+        mark = "= /* chunk */ 0"
+        if mark not in query:
+            raise RuntimeError(f"window_features has no mark `{mark}`")
+        return [query.replace(mark, f"= {chunk}") for chunk in range(chunks)]
 
     def output(self, name: str) -> Path:
         """A new file for features."""
@@ -184,7 +192,5 @@ class Runner:
         return Measured(**json.loads(report.read_text(encoding="utf-8")))
 
 
-def _arguments(
-    spine: str, windows: list[str] | None = None, late: bool = True, events: str = "events"
-) -> dict[str, Any]:
-    return arguments(spine, events, windows or list(WINDOWS), "available_at" if late else None)
+def _arguments(spine: str, windows: list[str] | None = None, late: bool = True) -> dict[str, Any]:
+    return arguments(spine, "events", windows or list(WINDOWS), "available_at" if late else None)
