@@ -72,6 +72,12 @@ class Project:
             config = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
         except (yaml.YAMLError, ValueError) as error:  # dates that are none, bytes that are no text
             raise UserError(f"dbt_project.yml is not valid YAML: {error}", where=str(path)) from error
+        if not isinstance(config, dict):
+            raise UserError(
+                "dbt_project.yml holds no settings.",
+                where=str(path),
+                mend="write `name: value` in its lines, as `retention init` does",
+            )
         return cls(root=root, target=target, config=config)
 
     @property

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from python_ml.errors import UserError
 from python_ml.onboarding.package import install_package
+from python_ml.whole_files import write_text
 
 MANIFEST = Path(".retention") / "generated.json"
 VERSION = 1
@@ -95,7 +96,7 @@ def create(folder: Path, files: dict[str, str], own: dict[str, str]) -> list[str
             built = Path(scratch) / "project"
             manifest = _manifest({name: _digest(text) for name, text in files.items()}, {})
             for name, text in {**files, **own, MANIFEST.as_posix(): manifest}.items():
-                _write(built / name, text)
+                write_text(built / name, text)
             install_package(built)
             if folder.is_dir():
                 folder.rmdir()
@@ -132,9 +133,9 @@ def renew(folder: Path, files: dict[str, str]) -> Written:
             what = plan[name]
             getattr(done, what).append(name)
             if what == "written":
-                _write(folder / name, files[name])
+                write_text(folder / name, files[name])
             elif what == "beside":
-                _write(folder / (name + BESIDE), files[name])
+                write_text(folder / (name + BESIDE), files[name])
                 new_beside[name] = _digest(files[name])
         for name in sorted(set(hashes) - set(files)):
             there = _digest_of(folder / name)
@@ -149,7 +150,7 @@ def renew(folder: Path, files: dict[str, str]) -> Written:
             if _digest_of(old) == beside[name]:
                 old.unlink()
         install_package(folder)
-        _write(folder / MANIFEST, _manifest({name: _digest(text) for name, text in files.items()}, new_beside))
+        write_text(folder / MANIFEST, _manifest({name: _digest(text) for name, text in files.items()}, new_beside))
     except OSError as error:
         raise UserError(
             f"The project cannot be written: {error.strerror}.",
@@ -226,11 +227,3 @@ def _read_manifest(folder: Path) -> tuple[dict[str, str], dict[str, str]]:
         if Path(name).is_absolute() or ".." in Path(name).parts:
             raise UserError("A generated file would lie outside of the project.", where=f"{path}, {name}")
     return found
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a file at once: whoever reads it sees the old text or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.writing")
-    draft.write_text(text, encoding="utf-8", newline="\n")
-    draft.replace(path)

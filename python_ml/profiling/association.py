@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from python_ml.intervals import Z_95, wilson
 from python_ml.profiling.figures import Estimate, RateOf
 from python_ml.profiling.numeric import plain
 from python_ml.profiling.tables import Table
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
     from python_ml.onboarding.profiling import ColumnProfile
 
-Z = 1.959964
 CATEGORIES = 50  # values of a category that are told apart
 SHOWN = 12
 FEWEST = 10  # of each class, for an AUC
@@ -99,19 +99,9 @@ def associate(
     )
 
 
-def wilson(positives: int, rows: int) -> tuple[float, float]:
-    """Wilson's 95 % interval of a share."""
-    if not rows:
-        return 0.0, 1.0
-    share, square = positives / rows, Z * Z / rows
-    middle = share + square / 2
-    reach = Z * math.sqrt(share * (1 - share) / rows + square / (4 * rows))
-    return max((middle - reach) / (1 + square), 0.0), min((middle + reach) / (1 + square), 1.0)
-
-
 def rate_of(value: str, positives: int, rows: int) -> RateOf:
     """A rate with its interval."""
-    low, high = wilson(positives, rows)
+    low, high = map(float, wilson(positives, rows))
     return RateOf(value=value, rows=rows, rate=positives / rows if rows else 0.0, low=low, high=high)
 
 
@@ -213,7 +203,7 @@ def _estimate(auc: float, variance: float) -> Estimate:
     auc, deviation = float(auc), math.sqrt(max(float(variance), 0.0))
     if not 1e-9 < auc < 1 - 1e-9:
         return Estimate(value=auc, low=auc, high=auc)
-    middle, reach = math.log(auc / (1 - auc)), Z * deviation / (auc * (1 - auc))
+    middle, reach = math.log(auc / (1 - auc)), Z_95 * deviation / (auc * (1 - auc))
     low, high = (1 / (1 + math.exp(-min(max(x, -700), 700))) for x in (middle - reach, middle + reach))
     return Estimate(value=auc, low=low, high=high)
 

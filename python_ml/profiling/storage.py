@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from python_ml import whole_files
 from python_ml.errors import UserError
 from python_ml.onboarding.dbt_yaml import OneLine, OneLineList, dump
 from python_ml.profiling.schema import Findings
@@ -96,11 +97,9 @@ def save_profile(findings: Findings, folder: Path, mend: str = "make the folder 
 
     texts = {"findings.yaml": write_findings(findings), "index.html": render_page(findings)}
     for name, text in texts.items():
-        path, fresh = folder / name, folder / f".{name}.new"
+        path = folder / name
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            fresh.write_text(text, encoding="utf-8", errors="replace", newline="\n")
-            fresh.replace(path)
+            whole_files.write_text(path, text)
         except OSError as error:
             raise UserError(f"The profile cannot be written: {error.strerror}.", where=str(path), mend=mend) from error
     return {"findings": folder / "findings.yaml", "page": folder / "index.html"}

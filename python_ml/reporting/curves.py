@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from python_ml.intervals import wilson
+
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
-
-Z_95 = 1.959963984540054
 
 
 class Curve(NamedTuple):
@@ -27,31 +27,6 @@ class Bin(NamedTuple):
     low: float
     high: float
     rows: int
-
-
-def wilson(successes: ArrayLike, trials: ArrayLike) -> tuple[NDArray, NDArray]:
-    """95 % interval of a rate.
-
-    Parameters
-    ----------
-    successes, trials : array_like
-        Counts of the same shape; ``trials`` must be positive.
-
-    Returns
-    -------
-    tuple of ndarray
-        Lower and upper end, within 0 and 1.
-
-    Notes
-    -----
-    Wilson, E. B. (1927), "Probable inference, the law of succession, and statistical inference",
-    Journal of the American Statistical Association 22. It treats rows as independent.
-    """
-    n = np.asarray(trials, dtype=float)
-    rate = np.asarray(successes, dtype=float) / n
-    centre = (rate + Z_95**2 / (2 * n)) / (1 + Z_95**2 / n)
-    half = Z_95 / (1 + Z_95**2 / n) * np.sqrt(rate * (1 - rate) / n + Z_95**2 / (4 * n**2))
-    return np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)
 
 
 def _ranked(outcome: ArrayLike, score: ArrayLike) -> tuple[NDArray, NDArray]:

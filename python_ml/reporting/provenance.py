@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from python_ml.intervals import wilson
 from python_ml.project import is_dateless
 from python_ml.quality import checks
-from python_ml.reporting import curves, time_charts
+from python_ml.reporting import time_charts
 from python_ml.reporting.quality import CROSS_VALIDATED, METRICS, SUPPLIED, is_snapshot, part
 from python_ml.reporting.svg import NARROW, WIDE
 from python_ml.reporting.words import NO_BREAK, counted, date, duration, moment, number, span
@@ -154,7 +155,7 @@ def _quality(verdict: Verdict) -> dict[str, Any]:
 def _with_rates(outcomes: pd.DataFrame) -> pd.DataFrame:
     labelled = outcomes["labelled"].to_numpy(float)
     known = np.where(labelled > 0, labelled, np.nan)
-    low, high = curves.wilson(outcomes["churned"].to_numpy(float), known)
+    low, high = wilson(outcomes["churned"].to_numpy(float), known)
     return outcomes.assign(rate=outcomes["churned"].to_numpy(float) / known, low=low, high=high)
 
 

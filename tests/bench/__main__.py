@@ -28,7 +28,7 @@ parts
   frames        window_features, polars and pandas (loops over the dates)
   dense         the largest world again, with 1,000 events for a customer
   memory        window_features with a memory limit: time, peak memory, bytes spilled to disk
-  incremental   one new date added to a table of the others
+  incremental   one new date added to a table of the others, with and without carried state
   curve         cost against the number of dates (1 to 36) and of windows (1 to 7)
   large         100 M events of 1 M customers in 4 GB, a share of the customers at a time; not by default
   featuretools  Featuretools, installed into build/featuretools when it is missing; not by default

@@ -62,9 +62,18 @@ def test_a_project_that_was_not_built_is_explained(name, tmp_path):
     assert "Traceback" not in outcome.stderr
 
 
-@pytest.mark.parametrize("text", [b"name: [unclosed\n", b"vars: {observation_end: 2024-13-45}\n", b"name: \xff\n"])
-def test_a_broken_project_file_is_explained(tmp_path, text):
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (b"name: [unclosed\n", "not valid YAML"),
+        (b"vars: {observation_end: 2024-13-45}\n", "not valid YAML"),
+        (b"name: \xff\n", "not valid YAML"),
+        (b"- name: shop\n", "holds no settings"),
+        (b"shop\n", "holds no settings"),
+    ],
+)
+def test_a_broken_project_file_is_explained(tmp_path, text, said):
     (tmp_path / "dbt_project.yml").write_bytes(text)
     outcome = run("build", folder=tmp_path)
     assert outcome.returncode == 2
-    assert "not valid YAML" in outcome.stderr
+    assert said in outcome.stderr

@@ -10,7 +10,6 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from python_ml.errors import UserError
-from python_ml.profiling.association import wilson
 from tests.python.test_profile import profiled, table
 
 
@@ -99,10 +98,6 @@ class TestFigures:
         assert plan.cramers_v > 0.8
         # What goes together with nothing beyond chance is 0, not a little.
         assert association_of(findings, "noise").cramers_v == 0
-
-    def test_wilson(self):
-        assert wilson(10, 100) == pytest.approx((0.0552, 0.1744), abs=1e-4)
-        assert wilson(0, 0) == (0.0, 1.0)
 
     def test_by_time(self, tmp_path):
         from datetime import date, timedelta

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from python_ml.intervals import wilson
 from python_ml.reporting import curves, svg, words
 from python_ml.reporting.inputs import shown_uri
 from tests.python.report_world import average_precision
@@ -44,9 +45,9 @@ def test_curves_agree_with_scikit_learn(drawn: tuple[np.ndarray, np.ndarray]) ->
 
 def test_wilson_interval_matches_published_values() -> None:
     # Newcombe, R. G. (1998), Statistics in Medicine 17, table I: 81/263, 15/148, 0/20, 1/29.
-    low, high = curves.wilson([81, 15, 0, 1], [263, 148, 20, 29])
-    assert np.round(low, 4).tolist() == [0.2553, 0.0624, 0, 0.0061]
-    assert np.round(high, 4).tolist() == [0.3662, 0.1605, 0.1611, 0.1718]
+    low, high = wilson([81, 15, 0, 1, 0], [263, 148, 20, 29, 0])
+    assert np.round(low, 4).tolist() == [0.2553, 0.0624, 0, 0.0061, 0]
+    assert np.round(high, 4).tolist() == [0.3662, 0.1605, 0.1611, 0.1718, 1]
 
 
 def test_a_thinned_line_keeps_its_ends_and_shape() -> None:
