@@ -69,15 +69,16 @@ def test_runs_with_carried_state(name: str, macros: SparkMacroCompiler, interpre
     daily = macros.sql("window_features", arguments, {"table_to_add_to": "made"})
     world = batches.batched_worlds(SEED, WORLDS // 2, call.windows)
     fill(interpreter, world)
-    expected = rows.of_spark(interpreter, at_once).to_pylist()
-    carried = f"{call.source}_carried"
-    features = [{column: value for column, value in row.items() if column != carried} for row in expected]
-    assert_same_rows(features, window_features(call, world["spine"], world["events"]), world)
+    # away from its sources, which change
+    interpreter.sql(at_once).localCheckpoint().createOrReplaceTempView("all_rows")
+    expected = rows.of_spark(interpreter, "select * from all_rows").to_pylist()
+    features = macros.sql("columns_except", {"columns": [f"{call.source}_carried"]})
+    found = rows.of_spark(interpreter, f"select {features} from all_rows").to_pylist()
+    assert_same_rows(found, window_features(call, world["spine"], world["events"]), world)
 
     now = sorted(row["feature_timestamp"] for row in world["spine"])[len(world["spine"]) // 2]
     known = [row for row in world["events"] if not _known_later(row, now)]
     fill(interpreter, {"events": known, "spine": [row for row in world["spine"] if row["feature_timestamp"] <= now]})
-    # away from its sources, which change
     interpreter.sql(at_once).localCheckpoint().createOrReplaceTempView("made")
     fill(interpreter, world)
     interpreter.sql(daily).localCheckpoint().createOrReplaceTempView("added")
