@@ -21,7 +21,7 @@ def wilson(successes: ArrayLike, trials: ArrayLike) -> tuple[NDArray, NDArray]:
     Returns
     -------
     tuple of ndarray
-        Lower and upper end, within 0 and 1; from 0 to 1 where nothing was tried.
+        Lower and upper end, within 0 and 1; from 0 to 1 where nothing was tried, null where either count is null.
 
     Notes
     -----
@@ -36,4 +36,4 @@ def wilson(successes: ArrayLike, trials: ArrayLike) -> tuple[NDArray, NDArray]:
     centre = (rate + Z_95**2 / (2 * n)) / (1 + Z_95**2 / n)
     half = Z_95 / (1 + Z_95**2 / n) * np.sqrt(rate * (1 - rate) / n + Z_95**2 / (4 * n**2))
     low, high = np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)
-    return np.where(rows > 0, low, 0.0), np.where(rows > 0, high, 1.0)
+    return np.where(rows == 0, 0.0, low), np.where(rows == 0, 1.0, high)

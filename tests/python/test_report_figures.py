@@ -50,6 +50,12 @@ def test_wilson_interval_matches_published_values() -> None:
     assert np.round(high, 4).tolist() == [0.3662, 0.1605, 0.1611, 0.1718, 1]
 
 
+def test_a_rate_that_is_not_known_has_no_interval() -> None:
+    low, high = wilson([0.0, 3.0], [np.nan, 10.0])
+    assert np.isnan([low[0], high[0]]).all()
+    assert 0 < low[1] < high[1] < 1
+
+
 def test_a_thinned_line_keeps_its_ends_and_shape() -> None:
     x = np.linspace(0, 1, 10_000)
     thin = curves.thin(curves.Curve(x, x**2))
