@@ -4,7 +4,7 @@
 -#}
 {%- materialization chunked_table, default -%}
     {%- set chunks = customer_retention._window_chunks() -%}
-    {%- set mark = '= /* chunk */ 0' -%}
+    {%- set mark = customer_retention._chunk_mark() -%}
     {%- if chunks > 1 and mark not in sql -%}
         {{ exceptions.raise_compiler_error(
             "chunked_table: " ~ this ~ " has nothing to be cut by. Use `window_features`, or `where {" ~ "{ customer_retention.chunk_condition('customer_id') }" ~ "}`."

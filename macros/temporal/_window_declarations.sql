@@ -221,7 +221,7 @@
 
 {#- Everything that the query of `window_features` is made from. -#}
 {%- macro _window_declaration(
-    source, measures, windows, recency, rhythm, comparisons, incremental, definition, carry_state=false
+    source, measures, windows, recency, rhythm, comparisons, incremental, carry_state, definition
 ) -%}
     {%- set usual = ['24h', '7d', '30d', '90d', '180d', '365d', 'all_time'] -%}
     {%- set windows = customer_retention._sorted_windows(windows or var('windows', usual)) -%}

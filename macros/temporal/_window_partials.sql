@@ -160,15 +160,14 @@ rows_to_compute as {{ customer_retention.materialized_cte() }} (
     The index of the smallest window that holds an event: one more than the windows that are too small for it. A sum of
     comparisons rather than a CASE, which DuckDB would work through branch by branch.
 -#}
-{%- macro _bucket(asked, event_us, as_of_us, indent=8) -%}
-    {%- set pad = ' ' * indent -%}
+{%- macro _bucket(asked, event_us, as_of_us) -%}
     {%- set names = asked.windows | map(attribute='name') | list + ['older'] -%}
     (
-{{ pad }}    1 -- {{ names[0] }}
+            1 -- {{ names[0] }}
     {%- for window in asked.bounded %}
-{{ pad }}    + cast({{ event_us }} < {{ as_of_us }} - {{ window.us }} as tinyint) -- {{ names[window.index] }}
+            + cast({{ event_us }} < {{ as_of_us }} - {{ window.us }} as tinyint) -- {{ names[window.index] }}
     {%- endfor %}
-{{ pad }})
+        )
 {%- endmacro -%}
 
 {#-

@@ -14,9 +14,13 @@
     {{ return(none) }}
 {%- endmacro -%}
 
-{#- The mark is what the materialization counts on from: chunk 0, then 1, and so on. -#}
 {%- macro _first_chunk(entity, chunks) -%}
-    {{ return(customer_retention.hash_value([entity]) ~ ' % ' ~ chunks ~ ' = /* chunk */ 0') }}
+    {{ return(customer_retention.hash_value([entity]) ~ ' % ' ~ chunks ~ ' ' ~ customer_retention._chunk_mark()) }}
+{%- endmacro -%}
+
+{#- What the materialization counts on from: chunk 0, then 1, and so on. -#}
+{%- macro _chunk_mark() -%}
+    {{ return('= /* chunk */ 0') }}
 {%- endmacro -%}
 
 {#- In how many chunks, from the model's meta or the project's variable. -#}

@@ -13,8 +13,8 @@
     incremental, carry_state
 ) -%}
 {%- set asked = customer_retention._window_declaration(
-    source, measures, windows, recency, rhythm, comparisons, incremental,
-    definition=[event_at, available_at, where], carry_state=carry_state
+    source, measures, windows, recency, rhythm, comparisons, incremental, carry_state,
+    definition=[event_at, available_at, where]
 ) -%}
 {%- set made = customer_retention._table_to_add_to(asked, incremental) -%}
 with
@@ -46,10 +46,11 @@ entities as {{ customer_retention.materialized_cte() }} (
 ),
 
 -- one row an event; integer microseconds are exact on every engine, whatever a time zone or a clock change does
-{%- if customer_retention.chunk_condition(entity) %}.
+{%- set in_chunks = customer_retention.chunk_condition(entity) is not none %}
+{%- if in_chunks %}.
 -- Read once, since it takes all events to find those of a chunk.
 {%- endif %}
-timed_events as {{ customer_retention.materialized_cte(once=customer_retention.chunk_condition(entity)) }} (
+timed_events as {{ customer_retention.materialized_cte(once=in_chunks) }} (
     {{ customer_retention._timed_events(events, entity, event_at, available_at, where, asked.event_columns) }}
 ),
 {% for measure in asked.measures if measure.has_codes %}

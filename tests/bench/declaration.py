@@ -48,17 +48,15 @@ def feature_columns(windows: list[str]) -> list[str]:
     return in_windows + [f"{SOURCE}_{name}" for name in RECENCY]
 
 
-def arguments(
-    spine: str, events: str = "events", windows: list[str] | None = None, available_at: str | None = "available_at"
-) -> dict[str, Any]:
-    """Arguments of `window_features` for this declaration."""
+def arguments(spine: str, windows: list[str] | None = None, late: bool = True) -> dict[str, Any]:
+    """Arguments of `window_features` for this declaration; `late=False` leaves available_at alone."""
     return {
         "spine": spine,
-        "events": events,
+        "events": "events",
         "source": SOURCE,
         "entity": ENTITY,
         "event_at": "event_at",
-        "available_at": available_at,
+        "available_at": "available_at" if late else None,
         "measures": MEASURES,
         "windows": windows or list(WINDOWS),
     }

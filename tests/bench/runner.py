@@ -16,7 +16,7 @@ import duckdb
 
 from . import data
 from .case import Case
-from .declaration import WINDOWS, arguments
+from .declaration import arguments
 
 if TYPE_CHECKING:
     from tests.python.temporal.engine import MacroCompiler
@@ -144,17 +144,17 @@ class Runner:
 
     def ours(self, spine: str, windows: list[str] | None = None, late: bool = True) -> str:
         """The query of `window_features`; `late=False` leaves available_at alone."""
-        return self.compiler.sql("window_features", _arguments(spine, windows, late))
+        return self.compiler.sql("window_features", arguments(spine, windows, late))
 
     def daily(self, spine: str, carry_state: bool = False, add_to: str | None = None) -> str:
         """The query of a daily run: all rows of the spine, or those that the table `add_to` lacks."""
         daily = {"incremental": "new_rows", "carry_state": carry_state}
         variables = {"table_to_add_to": add_to} if add_to else None
-        return self.compiler.sql("window_features", _arguments(spine) | daily, variables)
+        return self.compiler.sql("window_features", arguments(spine) | daily, variables)
 
     def chunked(self, spine: str, chunks: int) -> list[str]:
         """The queries that `chunked_table` makes a table of, one for each chunk."""
-        query = self.compiler.sql("window_features", _arguments(spine), {"window_chunks": chunks})
+        query = self.compiler.sql("window_features", arguments(spine), {"window_chunks": chunks})
         mark = "= /* chunk */ 0"
         if mark not in query:
             raise RuntimeError(f"window_features has no mark `{mark}`")
@@ -190,7 +190,3 @@ class Runner:
                 return Measured(failure="out of memory")
             raise RuntimeError(f"the case {kind} failed:\n{ended.stderr[-4000:]}")
         return Measured(**json.loads(report.read_text(encoding="utf-8")))
-
-
-def _arguments(spine: str, windows: list[str] | None = None, late: bool = True) -> dict[str, Any]:
-    return arguments(spine, "events", windows or list(WINDOWS), "available_at" if late else None)
