@@ -8,13 +8,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pytest
 
-from tests.python.temporal import batches, calls, oracle
+from tests.python.temporal import batches, calls
 from tests.python.temporal.compare import assert_identical, assert_same_rows
 from tests.python.temporal.engine import SCHEMAS, World
 from tests.python.temporal.window_oracle import window_features
@@ -77,18 +76,13 @@ def test_runs_with_carried_state(name: str, macros: SparkMacroCompiler, interpre
     assert_same_rows(found, window_features(call, world["spine"], world["events"]), world)
 
     now = sorted(row["feature_timestamp"] for row in world["spine"])[len(world["spine"]) // 2]
-    known = [row for row in world["events"] if not _known_later(row, now)]
+    known = [row for row in world["events"] if batches.known_before(row, now)]
     fill(interpreter, {"events": known, "spine": [row for row in world["spine"] if row["feature_timestamp"] <= now]})
     interpreter.sql(at_once).localCheckpoint().createOrReplaceTempView("made")
     fill(interpreter, world)
     interpreter.sql(daily).localCheckpoint().createOrReplaceTempView("added")
     found = rows.of_spark(interpreter, "select * from made union all select * from added").to_pylist()
     assert_identical(expected, found, world, why="a run with state made something else")
-
-
-def _known_later(event: dict[str, Any], now: datetime) -> bool:
-    time = oracle.known_at(event["event_at"], event["available_at"])
-    return time is not None and time >= now
 
 
 def fill(spark: SparkSession, world: World) -> None:

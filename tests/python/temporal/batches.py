@@ -54,6 +54,27 @@ def shuffled(seed: int, world: World) -> World:
     return {name: draw.sample(rows, len(rows)) for name, rows in world.items()}
 
 
+def known_before(event: dict[str, Any], watermark: datetime) -> bool:
+    """Whether an event had arrived; what has no time arrives at any."""
+    time = oracle.known_at(event["event_at"], event["available_at"])
+    return time is None or time < watermark
+
+
+def watermarks(draw: random.Random, world: World, count: int) -> list[datetime]:
+    """So many times of the spine, from early to late; the last one is not among them."""
+    times = sorted({row["feature_timestamp"] for row in world["spine"]})
+    return sorted(draw.sample(times[:-1], count))
+
+
+def arrived(world: World, draw: random.Random, watermark: datetime, due: float = 1) -> World:
+    """What is known at a time, in any order; of the spine that share of what is due, the rest comes in a later run."""
+    events = [row for row in world["events"] if known_before(row, watermark)]
+    spine = [
+        row for row in world["spine"] if row["feature_timestamp"] <= watermark and (due == 1 or draw.random() < due)
+    ]
+    return {"events": draw.sample(events, len(events)), "spine": draw.sample(spine, len(spine))}
+
+
 def another_future(seed: int, world: World) -> tuple[World, Rows]:
     """The world with another future for each customer, and the rows of the spine before which nothing changed.
 

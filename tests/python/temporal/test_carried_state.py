@@ -58,26 +58,8 @@ class Runs:
         return self._warehouse.rows(self.at_once)
 
 
-def known(event: dict[str, Any], watermark: datetime) -> bool:
-    """Whether an event had arrived; what has no time arrives at any."""
-    time = oracle.known_at(event["event_at"], event["available_at"])
-    return time is None or time < watermark
-
-
-def arrived(world: World, draw: random.Random, watermark: datetime) -> World:
-    """What is known at a time, in any order; of the spine most of what is due, the rest comes in a later run."""
-    events = [row for row in world["events"] if known(row, watermark)]
-    spine = [row for row in world["spine"] if row["feature_timestamp"] <= watermark and draw.random() < 0.8]
-    return {"events": draw.sample(events, len(events)), "spine": draw.sample(spine, len(spine))}
-
-
 def without_state(rows: Rows) -> Rows:
     return [{name: value for name, value in row.items() if not name.endswith("_carried")} for row in rows]
-
-
-def _watermarks(draw: random.Random, world: World) -> list[datetime]:
-    times = sorted({row["feature_timestamp"] for row in world["spine"]})
-    return sorted(draw.sample(times[:-1], RUNS - 1))
 
 
 @pytest.mark.parametrize("name", CARRIED)
@@ -87,8 +69,8 @@ def test_any_sequence_of_runs_equals_one(name: str, macros: MacroCompiler, wareh
     runs = Runs(macros, warehouse, call)
     world = batches.batched_worlds(21, WORLDS, call.windows)
     draw = random.Random(21)
-    for watermark in _watermarks(draw, world):
-        runs.run(arrived(world, draw, watermark))
+    for watermark in batches.watermarks(draw, world, RUNS - 1):
+        runs.run(batches.arrived(world, draw, watermark, due=0.8))
     runs.run(world)
     runs.run(world)
     expected = runs.all_at_once(world)
@@ -105,7 +87,7 @@ def test_runs_of_a_small_world(data: st.DataObject, macros: MacroCompiler, wareh
     world = data.draw(worlds.event_worlds(call.windows))
     times = sorted({row["feature_timestamp"] for row in world["spine"]})
     for watermark in sorted(data.draw(st.lists(st.sampled_from(times), max_size=3, unique=True))):
-        runs.run(arrived(world, random.Random(data.draw(st.integers(0, 9))), watermark))
+        runs.run(batches.arrived(world, random.Random(data.draw(st.integers(0, 9))), watermark, due=0.8))
     runs.run(world)
     assert_identical(runs.all_at_once(world), runs.made(), world, why="a sequence of runs made something else")
 
@@ -139,7 +121,7 @@ class Begun:
     def is_in_the_state(self, event: dict[str, Any]) -> bool:
         """Whether it was known before the state's time, and had left every window."""
         since = self.since.get(event["customer_id"])
-        if since is None or event["event_at"] is None or not known(event, since):
+        if since is None or event["event_at"] is None or not batches.known_before(event, since):
             return False
         lengths = [oracle.duration(window) for window in self.call.windows if window != "all_time"]
         # As a difference, since what says "never" is at the end of all time.

@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from . import batches, oracle
+from . import batches
 from .engine import SCHEMAS
 from .fixture_project import FixtureProject
 
@@ -39,31 +39,28 @@ class Daily(FixtureProject):
     def count(self, table: str) -> int:
         return self.query(f"select count(*) from {table}")[0][0]
 
+    def assert_settled(self, model: str) -> None:
+        """A second build changes nothing, and a full refresh makes what was made at once."""
+        before = self.query(f"from {model} order by all")
+        self.build("--select", model)
+        assert self.query(f"from {model} order by all") == before, "a second build changed something"
+        self.build("--select", model, "--full-refresh")
+        assert self.difference(model, f"{model}_at_once") == []
+
 
 @pytest.fixture
 def daily(tmp_path: Path) -> Daily:
     return Daily(tmp_path)
 
 
-def _arrived(world: dict[str, Rows], draw: random.Random, watermark: Any) -> dict[str, Rows]:
-    def known(row: dict[str, Any]) -> bool:
-        time = oracle.known_at(row["event_at"], row["available_at"])
-        return time is None or time < watermark
-
-    events = [row for row in world["events"] if known(row)]
-    spine = [row for row in world["spine"] if row["feature_timestamp"] <= watermark]
-    return {"events": draw.sample(events, len(events)), "spine": draw.sample(spine, len(spine))}
-
-
 def test_runs_in_any_order_of_arrival_equal_one(daily: Daily) -> None:
     """What is known arrives bit by bit; rows are only ever appended, and none of them would be another today."""
     world = batches.batched_worlds(11, 400, WINDOWS)
     draw = random.Random(11)
-    times = sorted({row["feature_timestamp"] for row in world["spine"]})
-    watermarks = [*sorted(draw.sample(times[:-1], RUNS - 1)), times[-1]]
+    last = max(row["feature_timestamp"] for row in world["spine"])
     counts = [0]
-    for watermark in watermarks:
-        daily.arrive(**_arrived(world, draw, watermark), edited_events=[], edited_spine=[])
+    for watermark in (*batches.watermarks(draw, world, RUNS - 1), last):
+        daily.arrive(**batches.arrived(world, draw, watermark), edited_events=[], edited_spine=[])
         daily.build("--select", "appended", "appended_at_once")
         assert daily.difference("appended", "appended_at_once") == [], watermark
         counts.append(daily.count("appended"))
@@ -75,20 +72,15 @@ def test_runs_in_any_order_of_arrival_equal_one(daily: Daily) -> None:
     assert daily.difference("appended", "appended_at_once") == []
     assert daily.difference("in_chunks", "appended_at_once") == []
 
-    before = daily.query("from appended order by all")
-    daily.build("--select", "appended")
-    assert daily.query("from appended order by all") == before, "a second build changed something"
-    daily.build("--select", "appended", "--full-refresh")
-    assert daily.difference("appended", "appended_at_once") == []
+    daily.assert_settled("appended")
 
 
 def test_runs_with_carried_state_equal_one(daily: Daily) -> None:
     """The state itself is the same, too, after any runs."""
     world = batches.batched_worlds(15, 200, WINDOWS)
     draw = random.Random(15)
-    times = sorted({row["feature_timestamp"] for row in world["spine"]})
-    for watermark in sorted(draw.sample(times[:-1], RUNS - 2)):
-        daily.arrive(**_arrived(world, draw, watermark), edited_events=[], edited_spine=[])
+    for watermark in batches.watermarks(draw, world, RUNS - 2):
+        daily.arrive(**batches.arrived(world, draw, watermark), edited_events=[], edited_spine=[])
         daily.build("--select", "carried")
     daily.arrive(**world)
     daily.build("--select", "+carried_features", "carried_at_once", "appended_at_once")
@@ -97,11 +89,7 @@ def test_runs_with_carried_state_equal_one(daily: Daily) -> None:
     shared = "(select columns(lambda c: c not like '%gap_stddev%') from {})"
     assert daily.difference("carried_features", shared.format("appended_at_once")) == []
 
-    before = daily.query("from carried order by all")
-    daily.build("--select", "carried")
-    assert daily.query("from carried order by all") == before, "a second build changed something"
-    daily.build("--select", "carried", "--full-refresh")
-    assert daily.difference("carried", "carried_at_once") == []
+    daily.assert_settled("carried")
 
 
 def test_a_state_of_another_declaration_is_refused(daily: Daily) -> None:
