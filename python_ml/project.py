@@ -70,7 +70,7 @@ class Project:
             )
         try:
             config = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        except (yaml.YAMLError, ValueError) as error:  # dates that are none, bytes that are no text
+        except (yaml.YAMLError, ValueError, RecursionError) as error:  # dates that are none, bytes that are no text
             raise UserError(f"dbt_project.yml is not valid YAML: {error}", where=str(path)) from error
         if not isinstance(config, dict):
             raise UserError(

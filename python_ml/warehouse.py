@@ -47,17 +47,19 @@ def target_settings(project: Project) -> dict[str, Any]:
     Raises
     ------
     UserError
-        When the profile has no such target, or asks for a variable that is not set.
+        When the file is no YAML, or the profile has no such target or asks for a variable that is not set.
     """
     import jinja2
-    import yaml
 
     from python_ml.build import profiles_dir
+    from python_ml.yaml_files import parsed
 
     path = profiles_dir(project) / "profiles.yml"
     if not path.is_file():
         return {}
-    profile = (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get(str(project.config.get("profile"))) or {}
+    with parsed(path, "profiles") as (loader, node):
+        profiles = _mapping(loader.construct_document(node) if node is not None else None)
+    profile = _mapping(profiles.get(str(project.config.get("profile"))))
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)  # noqa: S701 - YAML, no HTML
 
     def env_var(name: str, default: str | None = None) -> str:
@@ -72,13 +74,18 @@ def target_settings(project: Project) -> dict[str, Any]:
     def filled(value: Any) -> Any:
         return environment.from_string(value).render() if isinstance(value, str) else value
 
-    outputs = profile.get("outputs") or {}
+    outputs = _mapping(profile.get("outputs"))
     target = project.target or filled(profile.get("target", "default"))
     if target not in outputs:
         raise UserError(
             f"There is no target {target}.", where=str(path), mend=f"choose one of {', '.join(outputs) or 'none'}"
         )
-    return {name: filled(value) for name, value in outputs[target].items()}
+    return {name: filled(value) for name, value in _mapping(outputs[target]).items()}
+
+
+def _mapping(value: Any) -> dict[Any, Any]:
+    """The value, or nothing where a person wrote something else than names and values."""
+    return value if isinstance(value, dict) else {}
 
 
 def engine(project: Project) -> str:

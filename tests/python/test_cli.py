@@ -68,6 +68,7 @@ def test_a_project_that_was_not_built_is_explained(name, tmp_path):
         (b"name: [unclosed\n", "not valid YAML"),
         (b"vars: {observation_end: 2024-13-45}\n", "not valid YAML"),
         (b"name: \xff\n", "not valid YAML"),
+        (b"name: " + 3_000 * b"[", "not valid YAML"),
         (b"- name: shop\n", "holds no settings"),
         (b"shop\n", "holds no settings"),
     ],
@@ -77,3 +78,23 @@ def test_a_broken_project_file_is_explained(tmp_path, text, said):
     outcome = run("build", folder=tmp_path)
     assert outcome.returncode == 2
     assert said in outcome.stderr
+    assert "Traceback" not in outcome.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("shop: [unclosed\n", "profiles are not valid YAML"),
+        ("- shop\n", "no target default"),
+        ("shop: lake\n", "no target default"),
+        ("shop: {outputs: [lake]}\n", "no target default"),
+    ],
+)
+def test_broken_profiles_are_explained(tmp_path, text, said):
+    (tmp_path / "dbt_project.yml").write_text("name: shop\nprofile: shop\n")
+    (tmp_path / "profiles.yml").write_text(text)
+    outcome = run("snapshot", "list", folder=tmp_path)
+    assert outcome.returncode == 2
+    assert said in outcome.stderr
+    assert "profiles.yml" in outcome.stderr
+    assert "Traceback" not in outcome.stderr
