@@ -84,13 +84,13 @@ def run_dbt(
         raise RetentionError(
             f"dbt {arguments[0]} failed in {len(failed)} place(s).\n    " + "\n    ".join(failed[:5]),
             where=str(project.root),
-            mend=f"see {target_path.parent / 'logs' / 'dbt.log'}; run `dbt {arguments[0]}` for the details",
+            hint=f"see {target_path.parent / 'logs' / 'dbt.log'}; run `dbt {arguments[0]}` for the details",
         )
     if messages is not None:
         raise UserError(
             f"dbt could not {arguments[0]} the project.\n    " + "\n    ".join(messages[-3:]),
             where=str(project.root),
-            mend="check the file that the message names, dbt_project.yml and profiles.yml",
+            hint="check the file that the message names, dbt_project.yml and profiles.yml",
         )
     return counts
 

@@ -12,24 +12,24 @@ class RetentionError(Exception):
         What is wrong, in one sentence.
     where : str, optional
         File, line, column or table that it concerns.
-    mend : str, optional
+    hint : str, optional
         What the user can do about it.
     """
 
     exit_code = 1
 
-    def __init__(self, what: str, *, where: str | None = None, mend: str | None = None) -> None:
+    def __init__(self, what: str, *, where: str | None = None, hint: str | None = None) -> None:
         super().__init__(what)
         self.what = what
         self.where = where
-        self.mend = mend
+        self.hint = hint
 
     def __str__(self) -> str:
         lines = [self.what]
         if self.where:
             lines.append(f"  where:   {self.where}")
-        if self.mend:
-            lines.append(f"  to mend: {self.mend}")
+        if self.hint:
+            lines.append(f"  hint:    {self.hint}")
         return "\n".join(lines)
 
 

@@ -65,7 +65,7 @@ class Project:
             raise UserError(
                 "This folder is not a dbt project.",
                 where=str(path),
-                mend="run the command in a project's folder, name it with --project-dir, "
+                hint="run the command in a project's folder, name it with --project-dir, "
                 "or create one with `retention init`",
             )
         try:
@@ -76,7 +76,7 @@ class Project:
             raise UserError(
                 "dbt_project.yml holds no settings.",
                 where=str(path),
-                mend="write `name: value` in its lines, as `retention init` does",
+                hint="write `name: value` in its lines, as `retention init` does",
             )
         return cls(root=root, target=target, config=config)
 
@@ -106,7 +106,7 @@ class Project:
             raise UserError(
                 "The variable `entity` is not set.",
                 where=str(self.root / "dbt_project.yml"),
-                mend="name the key column of your customers under vars, for instance `entity: customer_id`",
+                hint="name the key column of your customers under vars, for instance `entity: customer_id`",
             )
         return str(entity)
 
@@ -146,6 +146,6 @@ class Project:
             raise UserError(
                 "There is no dbt manifest yet.",
                 where=str(path),
-                mend="run `retention build` (or `dbt build`)",
+                hint="run `retention build` (or `dbt build`)",
             )
         return json.loads(path.read_text(encoding="utf-8"))

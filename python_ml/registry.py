@@ -63,7 +63,7 @@ def feature_registry(project: Project, model: str = "gld_customer_features") -> 
             raise UserError(
                 f"Column {column['name']} of {model} has no role.",
                 where=node["original_file_path"],
-                mend=f"set config.meta.role to one of {', '.join(ROLES)}",
+                hint=f"set config.meta.role to one of {', '.join(ROLES)}",
             )
         features.append(
             Feature(

@@ -91,7 +91,7 @@ def replay(project: Project, as_of: datetime, console: Console) -> Replay:
         raise UserError(
             f"No features are stored for {as_of}.",
             where=f"gold.{FEATURES} (stored: {span})",
-            mend="choose one of the stored feature times; `retention replay` without --as-of takes three",
+            hint="choose one of the stored feature times; `retention replay` without --as-of takes three",
         )
     manifest = project.manifest
     upstream = _ancestors(manifest, f"model.{project.name}.{FEATURES}")
@@ -167,7 +167,7 @@ def _cut_query(
         raise UserError(
             f"The raw table {name} declares no time, so it cannot be cut: a replay would prove nothing.",
             where=node["original_file_path"],
-            mend="set config.meta.time to {event_at: ..., available_at: ...}, to {as_of: ..., visible: [...]} for "
+            hint="set config.meta.time to {event_at: ..., available_at: ...}, to {as_of: ..., visible: [...]} for "
             "labels, or to `static` for a table that never changes",
         )
     time = meta["time"]

@@ -24,7 +24,7 @@ from pydantic import (
 )
 
 from python_ml.errors import UserError
-from python_ml.yaml_files import parsed
+from python_ml.yaml_io import parsed
 
 MAX_DEPTH = 20  # deeper than any setting; an anchor that contains itself would otherwise never end
 
@@ -259,7 +259,7 @@ def load_settings(path: Path) -> Settings:
     Raises
     ------
     UserError
-        Names the file, the line and the setting, and how to mend it: for text that is not YAML, for unknown
+        Names the file, the line and the setting, and how to fix it: for text that is not YAML, for unknown
         or repeated keys and for values out of range.
     """
     if not path.is_file():
@@ -273,7 +273,7 @@ def load_settings(path: Path) -> Settings:
         raise UserError(
             "The settings must be a mapping of sections.",
             where=f"{path}, line 1",
-            mend=f"begin with one of: {', '.join(Settings.model_fields)}",
+            hint=f"begin with one of: {', '.join(Settings.model_fields)}",
         )
     try:
         settings = Settings.model_validate(data)
@@ -290,7 +290,7 @@ def _construct(loader: yaml.SafeLoader, node: yaml.Node, path: Path, at: tuple, 
         raise UserError(
             "The settings are nested too deeply.",
             where=f"{path}, line {node.start_mark.line + 1}",
-            mend="look for an anchor (&name) that contains itself (*name)",
+            hint="look for an anchor (&name) that contains itself (*name)",
         )
     if isinstance(node, yaml.SequenceNode):
         return [_construct(loader, child, path, (*at, i), lines) for i, child in enumerate(node.value)]
@@ -303,7 +303,7 @@ def _construct(loader: yaml.SafeLoader, node: yaml.Node, path: Path, at: tuple, 
             raise UserError(
                 f"The setting `{key}` is there twice.",
                 where=f"{path}, lines {seen[key]} and {line}, {'.'.join(map(str, (*at, key)))}",
-                mend="keep one of the two",
+                hint="keep one of the two",
             )
         if isinstance(key, str):
             seen[key] = line
@@ -315,7 +315,7 @@ def _construct(loader: yaml.SafeLoader, node: yaml.Node, path: Path, at: tuple, 
             raise UserError(
                 f"The key {key!r} is not text.",
                 where=f"{path}, line {key_node.start_mark.line + 1}",
-                mend="put it in quotes, or use one of the known settings",
+                hint="put it in quotes, or use one of the known settings",
             )
         lines[(*at, key)] = key_node.start_mark.line + 1
         values[key] = _construct(loader, value_node, path, (*at, key), lines)
@@ -338,8 +338,8 @@ def _explain(error: ValidationError, path: Path, lines: dict[tuple, int]) -> Use
     if first["type"] == "extra_forbidden":
         close = difflib.get_close_matches(str(location[-1]), known, n=1)
         what = f"There is no setting `{location[-1]}` here."
-        mend = f"did you mean `{close[0]}`? " if close else ""
-        mend += f"known here: {', '.join(known)}"
+        hint = f"did you mean `{close[0]}`? " if close else ""
+        hint += f"known here: {', '.join(known)}"
     else:
         reason = first["msg"].removeprefix("Value error, ")
         if first["type"] in ("model_type", "model_attributes_type", "dict_type"):
@@ -347,11 +347,11 @@ def _explain(error: ValidationError, path: Path, lines: dict[tuple, int]) -> Use
         value = first["input"]
         shown = "" if isinstance(value, (dict, BaseModel)) else f" (it is {value!r})"
         what = f"{'.'.join(map(str, location)) or 'The file'}: {reason[0].lower()}{reason[1:]}{shown}."
-        mend = "correct the value, or delete the line to use the default"
+        hint = "correct the value, or delete the line to use the default"
     if len(findings) > 1:
         others = ", ".join(f"line {line_of(f['loc'])}" for f in findings[1:6])
-        mend += f"; {len(findings) - 1} more to mend: {others}"
-    return UserError(what, where=where, mend=mend)
+        hint += f"; {len(findings) - 1} more: {others}"
+    return UserError(what, where=where, hint=hint)
 
 
 def _known_keys(location: tuple) -> list[str]:

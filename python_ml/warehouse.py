@@ -52,7 +52,7 @@ def target_settings(project: Project) -> dict[str, Any]:
     import jinja2
 
     from python_ml.build import profiles_dir
-    from python_ml.yaml_files import parsed
+    from python_ml.yaml_io import parsed
 
     path = profiles_dir(project) / "profiles.yml"
     if not path.is_file():
@@ -65,7 +65,7 @@ def target_settings(project: Project) -> dict[str, Any]:
     def env_var(name: str, default: str | None = None) -> str:
         value = os.environ.get(name, default)
         if value is None:
-            raise UserError(f"The environment variable {name} is not set.", where=str(path), mend="set it")
+            raise UserError(f"The environment variable {name} is not set.", where=str(path), hint="set it")
         return value
 
     environment.globals["env_var"] = env_var
@@ -78,7 +78,7 @@ def target_settings(project: Project) -> dict[str, Any]:
     target = project.target or filled(profile.get("target", "default"))
     if target not in outputs:
         raise UserError(
-            f"There is no target {target}.", where=str(path), mend=f"choose one of {', '.join(outputs) or 'none'}"
+            f"There is no target {target}.", where=str(path), hint=f"choose one of {', '.join(outputs) or 'none'}"
         )
     return {name: filled(value) for name, value in _mapping(outputs[target]).items()}
 
@@ -108,14 +108,14 @@ def connect(project: Project, read_only: bool = True) -> Iterator[duckdb.DuckDBP
 
     path = project.warehouse_path
     if not path.is_file():
-        raise UserError("There is no warehouse yet.", where=str(path), mend="run `retention build`")
+        raise UserError("There is no warehouse yet.", where=str(path), hint="run `retention build`")
     try:
         connection = duckdb.connect(str(path), read_only=read_only)
     except duckdb.IOException as error:
         raise UserError(
             "The warehouse is in use by another process, or cannot be read.",
             where=f"{path} ({str(error).splitlines()[0]})",
-            mend="close the other program (a dbt run, a notebook, a database browser) and try again",
+            hint="close the other program (a dbt run, a notebook, a database browser) and try again",
         ) from error
     try:
         connection.execute("set timezone = 'UTC'")
@@ -176,6 +176,6 @@ def _selected(project: Project, name: str) -> Iterator[duckdb.DuckDBPyRelation]:
             raise UserError(
                 f"The table {name} does not exist.",
                 where=str(project.warehouse_path),
-                mend="run `retention build`",
+                hint="run `retention build`",
             )
         yield connection.sql(f"select * from {relation(name)}")

@@ -244,7 +244,7 @@ def _refuse_alone(
         raise UserError(
             "A project has a target or labels, not both.",
             where="--target, --labels",
-            mend="name the column of a table with --target, or bring a file of labels beside events",
+            hint="name the column of a table with --target, or bring a file of labels beside events",
         )
     for flag, is_given, has, what in (
         ("--positive", positive is not None, target or labels, "--target or --labels"),
@@ -253,4 +253,4 @@ def _refuse_alone(
         ("--val-from, --test-from", split is not None, labels, "--labels"),
     ):
         if is_given and has is None:
-            raise UserError(f"{flag} says nothing without {what}.", where=flag, mend=f"add {what}, or leave {flag} out")
+            raise UserError(f"{flag} says nothing without {what}.", where=flag, hint=f"add {what}, or leave {flag} out")

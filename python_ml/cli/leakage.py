@@ -32,7 +32,7 @@ def command(project: Project, console: Console, snapshot: str | None, everything
       identity    numbers and codes of customers that rank leavers; names that speak of leaving, with evidence
       rows        customers who stand there twice, customers and labels on both sides of the split
 
-    critical findings stop `retention train` and `retention run`; high ones are warnings. To mend it, in retention.yml:
+    critical findings stop `retention train` and `retention run`; high ones are warnings. To fix it, in retention.yml:
 
     \b
       features:
@@ -96,7 +96,7 @@ def summary(check: LeakageCheck, everything: bool) -> str:
         decision = check.decision(finding)
         lines += ["", f"{finding.severity} ({decision})  {finding.probe}", f"  {finding.sentence}"]
         if finding.severity != INFO:
-            lines.append(f"  to mend: {finding.advice}")
+            lines.append(f"  hint: {finding.advice}")
         if decision == "accepted":
             lines.append(f"  accepted because: {check.accepted[finding.name]}")
     return "\n".join(lines)

@@ -62,7 +62,7 @@ def parse_time(text: str, option: str) -> datetime:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
         raise UserError(
-            f"`{text}` is not a time.", where=option, mend="write it as 2025-01-31 or 2025-01-31T18:30:00 (UTC)"
+            f"`{text}` is not a time.", where=option, hint="write it as 2025-01-31 or 2025-01-31T18:30:00 (UTC)"
         ) from error
     return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
 

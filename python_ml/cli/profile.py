@@ -62,7 +62,7 @@ def command(
             say=console.progress,
         )
     with console.step("Writing the report"):
-        written = save_profile(findings, out, mend="choose another folder with --out")
+        written = save_profile(findings, out, hint="choose another folder with --out")
     files = {name: str(path) for name, path in written.items()}
     text = f"{summarise(findings)}\n\nFindings: {files['findings']}\nReport:   {files['page']}"
     console.result(text, {"written": files, "findings": findings.model_dump(mode="json")})

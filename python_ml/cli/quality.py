@@ -24,7 +24,7 @@ def command(project: Project, console: Console, chosen: str | None) -> None:
     the earlier ones; the scoring set by what the champion was fitted on. `retention train` and `retention score` ask
     the same by themselves. Writes reports/quality.html and reports/quality.json.
 
-    Exit code 3 when a critical check fails; it is named, with its figures and how to mend it. Warnings are told.
+    Exit code 3 when a critical check fails; it is named, with its figures and how to fix it. Warnings are told.
     Thresholds, and what is accepted with a reason, stand under `quality` in retention.yml.
 
     \b
@@ -71,7 +71,7 @@ def quality(project: Project, console: Console, chosen: str | None = None) -> li
             verdicts.append(verdict)
         elif chosen == SCORING:
             why = "There is no champion to compare with." if champion is None else "There is nobody to score."
-            raise UserError(why, where=project.name, mend="run `retention train` and `retention build` first")
+            raise UserError(why, where=project.name, hint="run `retention train` and `retention build` first")
         else:
             console.note("The scoring set was not asked: there is no champion yet, or nobody to score.")
     return verdicts

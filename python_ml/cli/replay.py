@@ -60,5 +60,5 @@ def command(project: Project, console: Console, times: tuple[str, ...]) -> None:
                 + (", ".join(f"{c} ({n} rows)" for c, n in sorted(o.differing.items())) or "none")
                 for o in different
             ),
-            mend="look for a join or filter upstream that reads rows known at or after the feature time",
+            hint="look for a join or filter upstream that reads rows known at or after the feature time",
         )

@@ -79,7 +79,7 @@ def score(project: Project, console: Console) -> dict[str, Any]:
     project.settings  # noqa: B018 - a mistake there shows before the heavy work
     champion = load_champion(project)
     if champion is None:
-        raise UserError("There is no champion to score with.", where=project.name, mend="run `retention train` first")
+        raise UserError("There is no champion to score with.", where=project.name, hint="run `retention train` first")
     check(project, console, champion)
     with console.step("Scoring"):
         run_dbt(project, ["build", "--select", MODELS], console)
@@ -92,7 +92,7 @@ def score(project: Project, console: Console) -> dict[str, Any]:
         raise UserError(
             "There was nobody to score.",
             where="gold.gld_scoring_set",
-            mend="check that customers are at risk at the newest feature time (churn definition, active_window)",
+            hint="check that customers are at risk at the newest feature time (churn definition, active_window)",
         )
     bands = dict.fromkeys(BANDS, 0) | {row[0]: row[1] for row in counted}
     newest = max(row[4] for row in counted)

@@ -119,7 +119,7 @@ def verify(project: Project, console: Console, ids: tuple[str, ...]) -> None:
     entries = [store.find(wanted) for wanted in ids] if ids else store.inventory().entries
     if not entries:
         raise UserError(
-            "There are no snapshots to verify.", where=store.place, mend="make one with `retention snapshot create`"
+            "There are no snapshots to verify.", where=store.place, hint="make one with `retention snapshot create`"
         )
     with console.step(f"Verifying {len(entries)} snapshot(s)"):
         problems = {entry.id: store.verify(entry) for entry in entries}
@@ -132,7 +132,7 @@ def verify(project: Project, console: Console, ids: tuple[str, ...]) -> None:
         raise GateError(
             f"{len(broken)} of {len(problems)} snapshot(s) are not what they were: {', '.join(broken)}.",
             where=store.place,
-            mend="bring them back from a backup, or delete their folders and make new ones",
+            hint="bring them back from a backup, or delete their folders and make new ones",
         )
 
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from python_ml.durations import ALL_TIME, sorted_windows, window_words
 from python_ml.errors import UserError
 from python_ml.feature_columns.comparisons import Comparison, describe
 from python_ml.feature_columns.measures import Measure, Result, results
-from python_ml.feature_columns.windows import ALL_TIME, sorted_windows, window_words
 
 _RECENCY = {
     "days_since_last": "Days from the latest of the {events} to the feature time",
@@ -125,7 +125,7 @@ def window_feature_columns(
             raise UserError(
                 f"The rhythm `{aggregate}` is not known.",
                 where=f"rhythm of {source}",
-                mend="choose from " + ", ".join(RHYTHM),
+                hint="choose from " + ", ".join(RHYTHM),
             )
         data_type, words = _RHYTHM[aggregate]
         if aggregate == "active_days":
@@ -140,6 +140,6 @@ def window_feature_columns(
         raise UserError(
             f"The column {twice[0]} would be made twice.",
             where=f"measures of {source}",
-            mend="rename a measure, or leave one of the two out",
+            hint="rename a measure, or leave one of the two out",
         )
     return made

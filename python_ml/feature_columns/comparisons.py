@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from python_ml.durations import ALL_TIME, sorted_windows, window_words
 from python_ml.errors import UserError
 from python_ml.feature_columns.measures import Result
-from python_ml.feature_columns.windows import ALL_TIME, sorted_windows, window_words
 
 # The words of each kind; an acceleration is a change of velocities, (a - b) - (b - c).
 _WORDS = {
@@ -70,13 +70,13 @@ def describe(source: str, comparison: Comparison, compared: Sequence[Result]) ->
     where = f"comparison {comparison.name} of {source}"
     if comparison.kind not in _WORDS:
         raise UserError(
-            f"`{comparison.kind}` is not a kind of comparison.", where=where, mend="choose from " + ", ".join(KINDS)
+            f"`{comparison.kind}` is not a kind of comparison.", where=where, hint="choose from " + ", ".join(KINDS)
         )
     numbers = {"_".join(p for p in (r.measure, r.aggregate) if p): r for r in compared if r.data_type in _NUMBERS}
     result = numbers.get(comparison.of)
     if result is None:
         raise UserError(
-            f"There is no number `{comparison.of}` to compare.", where=where, mend="choose from " + ", ".join(numbers)
+            f"There is no number `{comparison.of}` to compare.", where=where, hint="choose from " + ", ".join(numbers)
         )
     needed = 3 if comparison.kind == "acceleration" else 2
     windows = list(comparison.windows)
@@ -84,27 +84,27 @@ def describe(source: str, comparison: Comparison, compared: Sequence[Result]) ->
         raise UserError(
             f"A {comparison.kind} needs {needed} windows from short to long, not {', '.join(windows) or 'none'}.",
             where=where,
-            mend=f"choose {needed} of " + ", ".join(result.windows),
+            hint=f"choose {needed} of " + ", ".join(result.windows),
         )
     missing = [window for window in windows if window not in result.windows]
     if missing:
         raise UserError(
             f"`{comparison.of}` is not made over {missing[0]}.",
             where=where,
-            mend="choose from " + ", ".join(result.windows),
+            hint="choose from " + ", ".join(result.windows),
         )
     if comparison.kind in _PER_DAY:
         if result.aggregate not in ("count", "sum"):
             raise UserError(
                 f"A {comparison.kind} is a change per day, which only counts and sums have.",
                 where=where,
-                mend="choose ratio or difference, or compare a count or a sum",
+                hint="choose ratio or difference, or compare a count or a sum",
             )
         if ALL_TIME in windows:
             raise UserError(
                 f"A {comparison.kind} is a change per day, and {ALL_TIME} has no length.",
                 where=where,
-                mend="choose windows with a length",
+                hint="choose windows with a length",
             )
     spans = dict(zip("abc", map(window_words, windows), strict=False))
     return _WORDS[comparison.kind].format(what=result.words, **spans)

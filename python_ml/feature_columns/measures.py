@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from python_ml.durations import sorted_windows
 from python_ml.errors import UserError
-from python_ml.feature_columns.windows import sorted_windows
 
 NUMBER, TEXT, BOOLEAN = "number", "text", "boolean"
 
@@ -189,22 +189,22 @@ def _check(measure: Measure, where: str) -> None:
         raise UserError(
             f"`{measure.type}` is not a type of a measure.",
             where=where,
-            mend="write decimal(18, 4), text or boolean, for instance",
+            hint="write decimal(18, 4), text or boolean, for instance",
         )
     if measure.by is not None and not measure.values:
-        raise UserError("A measure is split without values.", where=where, mend="add `values` to `by`")
+        raise UserError("A measure is split without values.", where=where, hint="add `values` to `by`")
     for aggregate in measure.aggregates:
         if aggregate not in _AGGREGATES:
             raise UserError(
                 f"The aggregate `{aggregate}` is not known.",
                 where=where,
-                mend="choose from " + ", ".join(AGGREGATES),
+                hint="choose from " + ", ".join(AGGREGATES),
             )
     if measure.values and measure.by is None and measure.together == measure.aggregates:
         raise UserError(
             "Values are listed, but nothing is made of them.",
             where=where,
-            mend="ask for " + " or ".join(_OF_VALUES) + ", or say with `by` which category they are of",
+            hint="ask for " + " or ".join(_OF_VALUES) + ", or say with `by` which category they are of",
         )
     for aggregate in measure.together:
         kinds = _AGGREGATES[aggregate].kinds
@@ -213,7 +213,7 @@ def _check(measure: Measure, where: str) -> None:
             raise UserError(
                 f"The aggregate `{aggregate}` needs a {' or a '.join(kinds)}, not a {measure.kind}.",
                 where=where,
-                mend=f"set the measure's type to {_TYPES[kinds[0]]}, or choose from " + ", ".join(fitting),
+                hint=f"set the measure's type to {_TYPES[kinds[0]]}, or choose from " + ", ".join(fitting),
             )
 
 
@@ -231,7 +231,7 @@ def _suffixes(values: Sequence[str] | Mapping[str, str], where: str) -> dict[str
                 if suffix in named
                 else f"The value `{value}` has no name that a column can have.",
                 where=where,
-                mend="name the values yourself: values={'a_name': 'the value', …}",
+                hint="name the values yourself: values={'a_name': 'the value', …}",
             )
         named[suffix] = str(value)
     return named

@@ -78,7 +78,7 @@ def duplicates(subject: Subject) -> Iterator[Finding]:
         f"{agree:.0%} of them the same outcome ({chance:.0%} by chance): customers who stand there twice teach a model "
         "the answers to its test",
         {"copied_rows": count, "copied_share": round(share, 4), "same_outcome": round(agree, 4)},
-        "keep one row of each customer: mend the key (`--entity`), or drop the copies in bronze",
+        "keep one row of each customer: correct the key (`--entity`), or drop the copies in bronze",
     )
 
 

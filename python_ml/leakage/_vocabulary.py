@@ -5,7 +5,7 @@ from __future__ import annotations
 
 def words_of(name: str) -> set[str]:
     """The words of a column's name, lower case."""
-    from python_ml.onboarding.naming import words
+    from python_ml.names import words
 
     return set(words(name))
 

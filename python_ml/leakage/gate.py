@@ -72,28 +72,28 @@ class LeakageCheck:
         Raises
         ------
         GateError
-            Names each column with its figures, and says how to mend it.
+            Names each column with its figures, and says how to fix it.
         """
         refused = self.refused
         if not refused:
             return
         columns = [leak for leak in self.leaks if leak.column in {f.name for f in refused if f.columns}]
         rows = [finding for finding in refused if not finding.columns]
-        mend = []
+        hint = []
         if columns:
-            mend.append(
+            hint.append(
                 "leave them out in retention.yml (`features: {exclude: ["
                 + ", ".join(leak.column for leak in columns)
                 + "]}`); or, if they were seen before the outcome, say why "
                 f"(`leakage: {{accept: {{{columns[0].column}: the reason}}}}`)"
             )
-        mend += [
+        hint += [
             f"{finding.advice}; or say why not (`leakage: {{accept: {{{finding.probe}: the reason}}}}`)"
             for finding in rows
         ]
         said = [leak.sentence for leak in columns] + [finding.sentence for finding in rows]
         what = f"{len(columns)} column(s) most likely know the outcome" if columns else "The rows know the outcome"
-        raise GateError(what + ":\n    " + "\n    ".join(said), where=TRAINING_SET, mend="; ".join(mend))
+        raise GateError(what + ":\n    " + "\n    ".join(said), where=TRAINING_SET, hint="; ".join(hint))
 
     @property
     def warnings(self) -> list[str]:
@@ -155,7 +155,7 @@ def usable(features: Sequence[Feature], settings: Settings) -> list[Feature]:
             raise UserError(
                 f"There is no feature `{name}` to leave out.",
                 where=settings.where("features", "exclude"),
-                mend=f"did you mean `{close[0]}`?"
+                hint=f"did you mean `{close[0]}`?"
                 if close
                 else "delete the line, or name a column of gold.gld_customer_features",
             )
@@ -195,7 +195,7 @@ def check_leakage(
             raise UserError(
                 f"There is no feature `{name}` to accept.",
                 where=settings.where("leakage", "accept", name),
-                mend=f"did you mean `{close[0]}`?" if close else "delete the line",
+                hint=f"did you mean `{close[0]}`?" if close else "delete the line",
             )
     limit, excluded = settings.leakage.limit, settings.features.exclude
     findings = probe_training_set(

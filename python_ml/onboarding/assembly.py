@@ -9,11 +9,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from python_ml import vocabulary
 from python_ml.errors import UserError
-from python_ml.onboarding import detection, linking, links, rhythm, roles, supplied, traps, vocabulary
+from python_ml.names import identifier
+from python_ml.onboarding import detection, linking, links, rhythm, roles, supplied, traps
 from python_ml.onboarding.examination import DEFAULT_FROM, DEFAULT_TO
 from python_ml.onboarding.feature_sets import feature_sets
-from python_ml.onboarding.naming import identifier
 from python_ml.onboarding.sources import number_of, source_of
 from python_ml.onboarding.specification import ColumnSpec, Decision, ProjectSpec, SourceSpec
 from python_ml.warehouse import quote
@@ -90,7 +91,7 @@ def assemble(
         raise UserError(
             "No row has both a customer and a time.",
             where=str(chosen.file.path),
-            mend="name other columns with --entity and --time",
+            hint="name other columns with --entity and --time",
         )
     path = str(chosen.file.path)
     outlook: dict[str, float] = {}
@@ -156,7 +157,7 @@ def _activity(profiles: list[FileProfile], wanted: str | None, related: Related)
             raise UserError(
                 f"`{wanted}` is not a table of events.",
                 where="--activity",
-                mend="choose one of: " + (", ".join(p.name for p in events) or "none of the files is one"),
+                hint="choose one of: " + (", ".join(p.name for p in events) or "none of the files is one"),
             )
         return found[0]
     if not events:
@@ -186,13 +187,13 @@ def _no_events(profiles: list[FileProfile]) -> UserError:
             return UserError(
                 "No column could be told to be the customer.",
                 where=path,
-                mend="name it with --entity; possible are " + ", ".join(possible[:30]),
+                hint="name it with --entity; possible are " + ", ".join(possible[:30]),
             )
         if profile.time and profile.entity:
             return UserError(
                 f"This is not a table of events: nearly every `{profile.entity.column.raw_name}` has a single row.",
                 where=path,
-                mend="bring a file with several dated rows for a customer, such as orders, visits or usage; or name "
+                hint="bring a file with several dated rows for a customer, such as orders, visits or usage; or name "
                 "another column with --entity",
             )
     path = str(profiles[0].file.path)
@@ -202,7 +203,7 @@ def _no_events(profiles: list[FileProfile]) -> UserError:
     return UserError(
         "No file has a time column, so nothing can be said about who was active when.",
         where=", ".join(str(p.file.path) for p in profiles),
-        mend="bring a file of dated events (orders, visits, usage), or name its time with --time; columns found: "
+        hint="bring a file of dated events (orders, visits, usage), or name its time with --time; columns found: "
         + ", ".join(c.raw_name for c in profiles[0].columns[:30]),
     )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from python_ml.onboarding.naming import RESERVED, comment_text, jinja_string
+from python_ml.names import RESERVED, comment_text, jinja_string
 from python_ml.onboarding.profiling import number_sql
 from python_ml.onboarding.specification import ColumnSpec, DerivedColumn, Reversal, SourceSpec
 from python_ml.onboarding.traps import reasons

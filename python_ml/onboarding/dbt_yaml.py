@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from python_ml.onboarding.naming import yaml_text
+from python_ml.names import yaml_text
 
 
 class OneLine(dict):
@@ -69,7 +69,7 @@ def properties(data: dict[str, Any], comment: str = "") -> str:
     ----------
     data : dict
         Dictionaries that occur more than once (the same object) become an anchor and aliases. Texts that came from a
-        user's file must have gone through :func:`python_ml.onboarding.naming.yaml_text`.
+        user's file must have gone through :func:`python_ml.names.yaml_text`.
     comment : str
         Lines for the top, without the number sign.
 

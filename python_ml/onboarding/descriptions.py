@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from python_ml.feature_columns import duration_words
+from python_ml.names import RESERVED, yaml_text
 from python_ml.onboarding.bronze_sql import BronzeModel
 from python_ml.onboarding.dbt_yaml import OneLine, OneLineList, properties, raw_texts
 from python_ml.onboarding.label_parts import SPLIT_COLUMN
-from python_ml.onboarding.naming import RESERVED, yaml_text
 from python_ml.onboarding.specification import ColumnSpec, ProjectSpec, SourceSpec
 from python_ml.onboarding.supplied import Supplied, label_time_words
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from python_ml import vocabulary
 from python_ml.errors import UserError
-from python_ml.onboarding import vocabulary
-from python_ml.onboarding.naming import identifier
+from python_ml.names import identifier
 from python_ml.onboarding.profiling import MOSTLY, ColumnProfile
 from python_ml.warehouse import quote
 
@@ -379,5 +379,5 @@ def _unreadable(column: ColumnProfile, path: str) -> UserError:
     return UserError(
         what,
         where=f"{path}, column {column.raw_name}",
-        mend="write them as 2024-01-31 or 2024-01-31 18:30:00, or name another column with --time",
+        hint="write them as 2024-01-31 or 2024-01-31 18:30:00, or name another column with --time",
     )

@@ -9,10 +9,11 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from python_ml import vocabulary
 from python_ml.errors import UserError
-from python_ml.onboarding import detection, vocabulary
+from python_ml.names import identifier, unique_identifiers
+from python_ml.onboarding import detection
 from python_ml.onboarding.detection import FileProfile
-from python_ml.onboarding.naming import identifier, unique_identifiers
 from python_ml.onboarding.profiling import profile_columns
 from python_ml.onboarding.reading import open_file
 
@@ -80,7 +81,7 @@ def examine(
     for place, argument in enumerate(arguments):
         path = argument.path.expanduser()
         if path.resolve() in seen:
-            raise UserError("The file is given twice.", where=str(path), mend="name each file once")
+            raise UserError("The file is given twice.", where=str(path), hint="name each file once")
         seen[path.resolve()] = str(path)
         file = open_file(connection, path, f"file_{place}")
         view = f"view_{place}"
@@ -91,7 +92,7 @@ def examine(
             first_with(profiles, wanted, flag)
     if entity is not None and time is not None and entity == time:
         raise UserError(
-            f"`{entity}` cannot be both the customer and the time.", where="--entity, --time", mend="name two columns"
+            f"`{entity}` cannot be both the customer and the time.", where="--entity, --time", hint="name two columns"
         )
     found = [_find(connection, profile, entity, time) for profile in profiles]
     agreed = _agree_on_entity(connection, found) if entity is None else found
@@ -114,7 +115,7 @@ def first_with(profiles: list[FileProfile], wanted: str, flag: str) -> FileProfi
     found = next((p for p in profiles if p.column(wanted)), None)
     if found is None:
         known = "; ".join(f"{p.file.path.name}: {', '.join(c.raw_name for c in p.columns[:30])}" for p in profiles)
-        raise UserError(f"There is no column `{wanted}`.", where=flag, mend=f"choose one of {known}")
+        raise UserError(f"There is no column `{wanted}`.", where=flag, hint=f"choose one of {known}")
     return found
 
 

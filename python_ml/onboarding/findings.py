@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from python_ml.names import comment_text
 from python_ml.onboarding.dbt_yaml import OneLineList, dump
-from python_ml.onboarding.naming import comment_text
 from python_ml.onboarding.relations import Relation
 from python_ml.onboarding.scenario import DERIVED, PARTIAL, PRODUCTION
 from python_ml.onboarding.specification import ProjectSpec, SourceSpec

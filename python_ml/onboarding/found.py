@@ -90,7 +90,7 @@ def read_found(folder: Path) -> Found:
         raise UserError(
             "This project has no findings: `retention init` did not write it, or the file is gone.",
             where=str(path),
-            mend="run the command in a project that `retention init` wrote, or write it anew",
+            hint="run the command in a project that `retention init` wrote, or write it anew",
         )
     kinds = {kind.__name__: kind for kind in (ProjectSpec, StaticSpec)}
     try:
@@ -106,7 +106,7 @@ def read_found(folder: Path) -> Found:
         raise UserError(
             f"The findings cannot be read: {str(error).splitlines()[0]}.",
             where=str(path),
-            mend="undo the edit (the file is not for editing), or write the project anew with `retention init`",
+            hint="undo the edit (the file is not for editing), or write the project anew with `retention init`",
         ) from error
     found = Found(spec, values, data["told"])
     project = found.project

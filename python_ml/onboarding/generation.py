@@ -6,11 +6,11 @@ import re
 from typing import Any
 
 from python_ml.feature_columns import duration_words
+from python_ml.names import comment_text, yaml_text
 from python_ml.onboarding import descriptions, gold_descriptions
 from python_ml.onboarding.bronze_sql import bronze_model
 from python_ml.onboarding.findings import findings_yaml, readme_tables
 from python_ml.onboarding.linked_sql import linked_model
-from python_ml.onboarding.naming import comment_text, yaml_text
 from python_ml.onboarding.specification import ProjectSpec
 from python_ml.onboarding.supplied_sql import supplied_context, supplied_templates
 

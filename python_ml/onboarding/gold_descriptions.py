@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from python_ml.names import yaml_text
 from python_ml.onboarding.dbt_yaml import OneLine, OneLineList, properties
 from python_ml.onboarding.descriptions import NOT_NULL, same_rows, unique_rows
 from python_ml.onboarding.label_parts import SPLIT_COLUMN
-from python_ml.onboarding.naming import yaml_text
 from python_ml.onboarding.specification import ProjectSpec
 from python_ml.onboarding.supplied import label_time_words
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from python_ml.onboarding import vocabulary
-from python_ml.onboarding.naming import words
+from python_ml import vocabulary
+from python_ml.names import words
 
 _SHORT = {
     "cust": "customer",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from python_ml.errors import UserError
+from python_ml.names import words
 from python_ml.onboarding import detection
 from python_ml.onboarding.detection import FileProfile, Finding
-from python_ml.onboarding.naming import words
 from python_ml.onboarding.profiling import MOSTLY
 from python_ml.onboarding.target import LEAVING, MOST_VALUES, STAYING, value_sql
 from python_ml.warehouse import quote
@@ -50,20 +50,20 @@ def name_parts(profile: FileProfile, given: Sequence[str]) -> dict[str, ColumnPr
             raise UserError(
                 f"`{text}` names no part of the labels.",
                 where="--label-column",
-                mend=f"write PART=COLUMN, where PART is one of {', '.join(PARTS)}",
+                hint=f"write PART=COLUMN, where PART is one of {', '.join(PARTS)}",
             )
         column = profile.column(name.strip())
         if column is None:
             raise UserError(
                 f"The labels have no column `{name.strip()}`.",
                 where=f"--label-column, {profile.file.path}",
-                mend="choose one of " + ", ".join(c.raw_name for c in profile.columns[:30]),
+                hint="choose one of " + ", ".join(c.raw_name for c in profile.columns[:30]),
             )
         if part in named or column in named.values():
             raise UserError(
                 f"`{text}` names a part or a column a second time.",
                 where="--label-column",
-                mend="name each part once, and a column of its own for each",
+                hint="name each part once, and a column of its own for each",
             )
         named[part] = column
     return named
@@ -96,7 +96,7 @@ def find_label(profile: FileProfile, used: list[ColumnProfile], named: ColumnPro
     raise UserError(
         "No column of the labels says the outcome." if not classes else "Several columns could be the outcome.",
         where=str(profile.file.path),
-        mend="call it `churned` (1 for customers who left, 0 for those who stayed), or name it with --label-column "
+        hint="call it `churned` (1 for customers who left, 0 for those who stayed), or name it with --label-column "
         "label=COLUMN; columns: " + ", ".join(c.raw_name for c in (classes or profile.columns)[:30]),
     )
 
@@ -140,7 +140,7 @@ def find_known(
                     else f"it is filled in, and not before `{time.raw_name}`, in only {share:.1%} of the labelled rows."
                 ),
                 where=f"{profile.file.path}, --label-column known={column.raw_name}",
-                mend="bring it for leavers and stayers alike, or say how far the labels look ahead with --horizon",
+                hint="bring it for leavers and stayers alike, or say how far the labels look ahead with --horizon",
             )
     return None
 
@@ -187,6 +187,6 @@ def find_split(
                     else f"no {'test' if 'train' in found else 'train'}."
                 ),
                 where=f"{profile.file.path}, column {column.raw_name}",
-                mend="write train, validation (or none) and test",
+                hint="write train, validation (or none) and test",
             )
     return None

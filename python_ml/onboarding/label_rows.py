@@ -81,7 +81,7 @@ def _refuse_disagreement(connection: duckdb.DuckDBPyConnection, where: str) -> N
         raise UserError(
             f"{pairs[2]:,} customer(s) have rows of the same time that disagree, such as {pairs[0]} at {pairs[1]}.",
             where=where,
-            mend="leave one row for each customer and time",
+            hint="leave one row for each customer and time",
         )
     without = connection.execute(
         f"select count(*) from {TABLE} where churned is not null and part is null "
@@ -91,5 +91,5 @@ def _refuse_disagreement(connection: duckdb.DuckDBPyConnection, where: str) -> N
         raise UserError(
             f"{without:,} labelled rows say no part of the split.",
             where=where,
-            mend=f"fill the column with {', '.join(SPLIT)}, or leave the label of such a row empty",
+            hint=f"fill the column with {', '.join(SPLIT)}, or leave the label of such a row empty",
         )

@@ -39,7 +39,7 @@ class SplitDates:
             raise UserError(
                 f"The validation ({validation_from}) does not begin before the test ({test_from}).",
                 where="--val-from, --test-from",
-                mend="let --val-from lie before --test-from",
+                hint="let --val-from lie before --test-from",
             )
         return found
 
@@ -72,7 +72,7 @@ def check_split(
     ends = label_time_sql(labels, choices)
     if labels.split is not None:
         parts = {part: f"part = '{part}'" for part in labels.split_values}
-        where, mend = f"{path}, column {labels.split.raw_name}", "deal leavers and stayers into every part"
+        where, hint = f"{path}, column {labels.split.raw_name}", "deal leavers and stayers into every part"
     elif dates:
         validation, test = dates.validation_from, dates.test_from
         parts, bounds = {}, []
@@ -84,7 +84,7 @@ def check_split(
         first = validation or test
         parts["train"] = f"as_of < timestamp '{first}' and {ends} <= timestamp '{first}'"
         where = "--val-from, --test-from"
-        mend = (
+        hint = (
             f"as-of times run from {labels.first:%Y-%m-%d} to {labels.last:%Y-%m-%d}; choose dates that leave leavers "
             "and stayers on either side, also when labels that reach over a date are left out"
         )
@@ -97,7 +97,7 @@ def check_split(
         ).fetchall()[0]
         if not stayed or not left:
             who = "no labelled row" if not stayed and not left else f"nobody who {'left' if not left else 'stayed'}"
-            raise UserError(f"The {part} part has {who}.", where=where, mend=mend)
+            raise UserError(f"The {part} part has {who}.", where=where, hint=hint)
 
 
 def label_time_sql(labels: LabelSpec, choices: Choices) -> str:
@@ -114,7 +114,7 @@ def _date(text: str | None, flag: str) -> datetime | None:
     try:
         found = datetime.fromisoformat(text)
     except ValueError as error:
-        raise UserError(f"`{text}` is no date.", where=flag, mend="write it as 2024-05-01") from error
+        raise UserError(f"`{text}` is no date.", where=flag, hint="write it as 2024-05-01") from error
     if found.tzinfo is not None:
         found = found.astimezone(UTC).replace(tzinfo=None)
     return found

@@ -6,8 +6,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from python_ml import vocabulary
 from python_ml.errors import UserError
-from python_ml.onboarding import dates, detection, roles, traps, vocabulary
+from python_ml.names import free_name, unique_identifiers
+from python_ml.onboarding import dates, detection, roles, traps
 from python_ml.onboarding.detection import FileProfile, Finding
 from python_ml.onboarding.key_values import canonical
 from python_ml.onboarding.label_parts import (
@@ -19,7 +21,6 @@ from python_ml.onboarding.label_parts import (
     says_outcome,
 )
 from python_ml.onboarding.label_rows import TABLE, store_rows
-from python_ml.onboarding.naming import free_name, unique_identifiers
 from python_ml.onboarding.profiling import MOSTLY, profile_columns
 from python_ml.onboarding.reading import open_file
 from python_ml.onboarding.specification import ColumnSpec, SourceSpec
@@ -209,7 +210,7 @@ def _find_entity(
         raise UserError(
             "No column of the labels says which customer.",
             where=path,
-            mend=f"name it `{theirs.raw_name}`, as in the events, or say --label-column entity=COLUMN; columns: "
+            hint=f"name it `{theirs.raw_name}`, as in the events, or say --label-column entity=COLUMN; columns: "
             + ", ".join(c.raw_name for c in profile.columns[:30]),
         )
     best = max(speaking, key=weight)
@@ -218,7 +219,7 @@ def _find_entity(
         raise UserError(
             f"None of the {values:,} customers of the labels is among those of {events.name}.",
             where=f"{path}, column {best.raw_name}",
-            mend=f"bring labels of the customers in `{theirs.raw_name}`, spelt alike (leading zeros, case), or name "
+            hint=f"bring labels of the customers in `{theirs.raw_name}`, spelt alike (leading zeros, case), or name "
             "another column with --label-column entity=COLUMN",
         )
     told = "named with --label-column" if named else f"its values are those of `{theirs.raw_name}`"
@@ -255,7 +256,7 @@ def _find_time(
             raise UserError(
                 f"The values of `{named.raw_name}` cannot be read as dates or times.",
                 where=f"{path}, --label-column time={named.raw_name}",
-                mend="write them as 2024-01-31 or 2024-01-31 18:30:00, or name another column",
+                hint="write them as 2024-01-31 or 2024-01-31 18:30:00, or name another column",
             )
         found = detection.find_time(connection, profile.view, columns, path, named.name)
         return replace(found, evidence=("named with --label-column", *found.evidence[1:]))
@@ -271,7 +272,7 @@ def _find_time(
         raise UserError(
             "No column of the labels says as of when.",
             where=path,
-            mend="add the time at which each customer is looked at (as 2024-01-31), or name it with --label-column "
+            hint="add the time at which each customer is looked at (as 2024-01-31), or name it with --label-column "
             "time=COLUMN; without times, labels are a column of a table: see --target",
         )
     return found

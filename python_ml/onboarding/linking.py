@@ -6,11 +6,12 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from python_ml.onboarding import detection, vocabulary
+from python_ml import vocabulary
+from python_ml.names import words
+from python_ml.onboarding import detection
 from python_ml.onboarding.detection import FileProfile
 from python_ml.onboarding.key_names import subject
 from python_ml.onboarding.linked_views import Hop, column_of, late_share, linked_profile
-from python_ml.onboarding.naming import words
 from python_ml.onboarding.relations import Relation, Relations, discover
 
 if TYPE_CHECKING:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from python_ml import names as naming
+from python_ml import vocabulary
 from python_ml.errors import UserError
-from python_ml.onboarding import linking, naming, roles, vocabulary
+from python_ml.onboarding import linking, roles
 from python_ml.onboarding.key_names import is_named_after, subject
 from python_ml.onboarding.linked_views import agreeing_column
 from python_ml.onboarding.specification import ColumnSpec, Link, SourceSpec
@@ -50,14 +52,14 @@ def excluded(profiles: list[FileProfile], names: Sequence[str]) -> set[str]:
             raise UserError(
                 f"There is no source `{name}`.",
                 where="--exclude",
-                mend="choose one of " + ", ".join(p.name for p in profiles) + ", or a column as source.column",
+                hint="choose one of " + ", ".join(p.name for p in profiles) + ", or a column as source.column",
             )
         measured = profile.column(column) if dot else None
         if measured is None:
             raise UserError(
                 f"{source} has no column `{column}`.",
                 where="--exclude",
-                mend="choose one of: " + ", ".join(c.raw_name for c in profile.columns[:30]),
+                hint="choose one of: " + ", ".join(c.raw_name for c in profile.columns[:30]),
             )
         found.add(f"{source}.{measured.name}")
     return found

@@ -43,7 +43,7 @@ def dbt_package_source() -> Path:
     raise RetentionError(
         "The dbt macros are missing from this installation.",
         where=str(inside / "_dbt_package"),
-        mend="install customer-retention again",
+        hint="install customer-retention again",
     )
 
 

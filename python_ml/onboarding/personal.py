@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from python_ml.onboarding.naming import words
+from python_ml.names import words
 
 PERSONAL = ("email", "phone", "personal")  # meanings of columns that are counted, but neither shown nor used
 ENOUGH = 0.8  # share of values that must have the shape

@@ -6,8 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from python_ml.names import unique_identifiers
 from python_ml.onboarding import dates, semantics
-from python_ml.onboarding.naming import unique_identifiers
 from python_ml.warehouse import quote
 
 if TYPE_CHECKING:

@@ -105,10 +105,10 @@ def open_file(connection: duckdb.DuckDBPyConnection, path: Path, table: str) -> 
         raise UserError(
             "This is a folder, not a file.",
             where=str(path),
-            mend="name its files one by one, for instance --data orders.csv --data tickets.csv",
+            hint="name its files one by one, for instance --data orders.csv --data tickets.csv",
         )
     if not path.is_file():
-        raise UserError("There is no such file.", where=str(path), mend="check the path given to --data")
+        raise UserError("There is no such file.", where=str(path), hint="check the path given to --data")
     path = path.resolve()
     sample, is_gzip = _sample(path)
     if sample.startswith(_PARQUET) and not is_gzip:
@@ -116,7 +116,7 @@ def open_file(connection: duckdb.DuckDBPyConnection, path: Path, table: str) -> 
     encoding, notes = _encoding(path, sample)
     text = sample.decode({"utf-8": "utf-8-sig"}.get(encoding, encoding), errors="replace")
     if not text.strip():
-        raise UserError("The file is empty.", where=str(path), mend="export it again, with a header and rows")
+        raise UserError("The file is empty.", where=str(path), hint="export it again, with a header and rows")
     options: dict[str, Any] = {"encoding": encoding} if encoding != "utf-8" else {}
     if is_gzip:
         options["compression"] = "gzip"
@@ -179,7 +179,7 @@ def _sample(path: Path) -> tuple[bytes, bool]:
                 return file.read(SAMPLE_BYTES), True
     except (OSError, EOFError, zlib.error) as error:
         raise UserError(
-            f"The file cannot be read: {error}.", where=str(path), mend="check its permissions, or copy it again"
+            f"The file cannot be read: {error}.", where=str(path), hint="check its permissions, or copy it again"
         ) from error
     return head, False
 
@@ -193,7 +193,7 @@ def _encoding(path: Path, sample: bytes) -> tuple[str, tuple[str, ...]]:
         raise UserError(
             f"The file is not readable text: it looks like {kind}.",
             where=str(path),
-            mend="export it as CSV (UTF-8) or parquet",
+            hint="export it as CSV (UTF-8) or parquet",
         )
     try:
         # A multi-byte letter may be cut at the sample's end.
@@ -204,7 +204,7 @@ def _encoding(path: Path, sample: bytes) -> tuple[str, tuple[str, ...]]:
             raise UserError(
                 f"The file mixes encodings: line {line} is not UTF-8, other lines are.",
                 where=str(path),
-                mend="save it as UTF-8",
+                hint="save it as UTF-8",
             ) from error
         return "latin-1", (f"line {line} is not UTF-8; read as latin-1: check letters with accents",)
     return "utf-8", ("starts with a UTF-8 byte-order mark",) if sample.startswith(_MARKS[0]) else ()
@@ -296,7 +296,7 @@ def _refuse_lost_cells(path: Path, options: dict[str, Any], rows: int) -> None:
         raise UserError(
             f"The file cannot be read safely: {seen:,} rows in it, {rows:,} arrive.",
             where=str(path),
-            mend="save it anew with the same line ends throughout, or as parquet",
+            hint="save it anew with the same line ends throughout, or as parquet",
         )
 
 
@@ -311,7 +311,7 @@ def _refuse_lost_words(connection: duckdb.DuckDBPyConnection, path: Path, option
         raise UserError(
             f"A line has {len(found[0][0].split())} values where the others have {width}: {found[0][0][:60]!r}.",
             where=str(path),
-            mend="correct the line, or export the file as CSV",
+            hint="correct the line, or export the file as CSV",
         )
 
 
@@ -319,7 +319,7 @@ def _misfit(path: Path, line: int, found: int, width: int) -> UserError:
     return UserError(
         f"Line {line} has {found} columns where the first line has {width}.",
         where=str(path),
-        mend="correct that line, or export the file again (texts that hold a delimiter need quotes)",
+        hint="correct that line, or export the file again (texts that hold a delimiter need quotes)",
     )
 
 
@@ -349,7 +349,7 @@ def _no_rows(path: Path) -> UserError:
     return UserError(
         "The file has a header but no rows.",
         where=str(path),
-        mend="export it again, with at least a few months of rows",
+        hint="export it again, with at least a few months of rows",
     )
 
 
@@ -359,7 +359,7 @@ def _broken(path: Path, error: Exception | None, dialect: Dialect | None = None)
     told = "\n".join(lines)
     if "unicode" in told.lower() or "encoded" in told.lower():
         return UserError(
-            "The file mixes encodings or is not text.", where=str(path), mend="save it as UTF-8, or as parquet"
+            "The file mixes encodings or is not text.", where=str(path), hint="save it as UTF-8, or as parquet"
         )
     if dialect is not None and dialect.misfits:
         return _misfit(path, *dialect.misfits[0], len(dialect.names))
@@ -373,5 +373,5 @@ def _broken(path: Path, error: Exception | None, dialect: Dialect | None = None)
     return UserError(
         f"The file cannot be read as a table: {reason}",
         where=str(path),
-        mend="copy or export it again" if dialect is None else "correct the line, or export the file again as parquet",
+        hint="copy or export it again" if dialect is None else "correct the line, or export the file again as parquet",
     )

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import TYPE_CHECKING
 
+from python_ml import vocabulary
 from python_ml.errors import UserError
-from python_ml.onboarding import vocabulary
 from python_ml.onboarding.key_names import name_score, subject
 from python_ml.onboarding.key_values import SPELLING_WORDS, SPELLINGS, UNIQUE, KeyValues
 from python_ml.warehouse import quote
@@ -321,7 +321,7 @@ def _parse(text: str, profiles: list[FileProfile]) -> tuple[tuple[str, str], tup
     left, mark, right = text.partition("=")
     if not mark:
         raise UserError(
-            f"`{text}` is not a relation.", where="--relate", mend="write child.column=parent.column, with source names"
+            f"`{text}` is not a relation.", where="--relate", hint="write child.column=parent.column, with source names"
         )
     return _parse_side(left, profiles), _parse_side(right, profiles)
 
@@ -331,11 +331,11 @@ def _parse_side(text: str, profiles: list[FileProfile]) -> tuple[str, str]:
     profile = next((p for p in profiles if source in (p.name, p.file.path.name.split(".")[0])), None)
     if profile is None:
         known = ", ".join(p.name for p in profiles)
-        raise UserError(f"There is no source `{source}`.", where="--relate", mend=f"choose one of: {known}")
+        raise UserError(f"There is no source `{source}`.", where="--relate", hint=f"choose one of: {known}")
     found = profile.column(column)
     if found is None:
         known = ", ".join(c.raw_name for c in profile.columns[:30])
-        raise UserError(f"{profile.name} has no column `{column}`.", where="--relate", mend=f"choose one of: {known}")
+        raise UserError(f"{profile.name} has no column `{column}`.", where="--relate", hint=f"choose one of: {known}")
     return profile.name, found.name
 
 
@@ -344,19 +344,19 @@ def _given(values: KeyValues, child: tuple[str, str], parent: tuple[str, str]) -
     rows, distinct = values.counts(*parent)
     what = f"{'.'.join(child)}={'.'.join(parent)}"
     if child[0] == parent[0]:
-        raise UserError("A table cannot inherit from itself.", where=f"--relate {what}", mend="name two tables")
+        raise UserError("A table cannot inherit from itself.", where=f"--relate {what}", hint="name two tables")
     if not distinct or distinct < UNIQUE * rows:
         raise UserError(
             f"`{parent[1]}` is no key of {parent[0]}: {rows:,} rows have {distinct:,} different values.",
             where=f"--relate {what}",
-            mend="name a column on the right that is different in every row",
+            hint="name a column on the right that is different in every row",
         )
     found = replace(_measure(values, child, parent, 1.0), given=True)
     if not found.values_found:
         raise UserError(
             f"None of the {found.values:,} values of {'.'.join(child)} is found in {'.'.join(parent)}.",
             where=f"--relate {what}",
-            mend="name columns that hold the same identifiers",
+            hint="name columns that hold the same identifiers",
         )
     return found
 

@@ -107,7 +107,7 @@ def days_of(duration: str, name: str) -> float:
         raise UserError(
             f"`{duration}` is not a duration.",
             where=f"--{name.replace('_', '-')}",
-            mend=f"write hours, days or weeks, such as 24h, 30d or 2w{also}",
+            hint=f"write hours, days or weeks, such as 24h, 30d or 2w{also}",
         )
     return int(found[1]) * {"h": 1 / 24, "d": 1, "w": 7}[found[2]]
 
@@ -123,7 +123,7 @@ def check_choices(choices: Choices) -> None:
         value = getattr(choices, name)
         if value is not None and days_of(value, name) <= 0 and name != "gap":
             raise UserError(
-                f"`{value}` is no time at all.", where=f"--{name.replace('_', '-')}", mend="choose more than zero"
+                f"`{value}` is no time at all.", where=f"--{name.replace('_', '-')}", hint="choose more than zero"
             )
 
 
@@ -263,7 +263,7 @@ def _refuse_short(activity: Activity, horizon: str, gap: str, label: float, path
         f"horizon of {horizon}{f' with a gap of {gap}' if days_of(gap, 'gap') else ''} needs at least "
         f"{needed}.",
         where=path,
-        mend=f"bring a longer history, or try --horizon {possible}d" if possible >= 1 else "bring a longer history",
+        hint=f"bring a longer history, or try --horizon {possible}d" if possible >= 1 else "bring a longer history",
     )
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from python_ml import vocabulary
 from python_ml.feature_columns import Measure
-from python_ml.onboarding import vocabulary
+from python_ml.names import RESERVED, words
 from python_ml.onboarding.key_names import is_named_after
-from python_ml.onboarding.naming import RESERVED, words
 from python_ml.onboarding.personal import PERSONAL
 from python_ml.onboarding.semantics import named_key
 from python_ml.onboarding.specification import ColumnSpec, DerivedColumn, Reversal

@@ -10,10 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from python_ml.names import words
 from python_ml.onboarding import detection
-from python_ml.onboarding.naming import words
 from python_ml.onboarding.profiling import MOSTLY, number_sql
-from python_ml.onboarding.vocabulary import word_set
+from python_ml.vocabulary import word_set
 from python_ml.warehouse import quote
 
 if TYPE_CHECKING:

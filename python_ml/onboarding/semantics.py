@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from python_ml.onboarding import vocabulary
-from python_ml.onboarding.naming import words
+from python_ml import vocabulary
+from python_ml.names import words
 from python_ml.onboarding.personal import ENOUGH, PATTERNS, personal_by_name
 from python_ml.warehouse import literal
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from python_ml.names import free_name
 from python_ml.onboarding import linking, links, roles, traps
 from python_ml.onboarding.examination import plausible_bounds
-from python_ml.onboarding.naming import free_name
 from python_ml.onboarding.profiling import number_sql
 from python_ml.onboarding.specification import ColumnSpec, SourceSpec
 from python_ml.warehouse import quote

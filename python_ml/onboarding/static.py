@@ -7,13 +7,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from python_ml import vocabulary
 from python_ml.errors import UserError
 from python_ml.leakage import CRITICAL, Leak, find_leaks
-from python_ml.onboarding import detection, roles, static_traps, traps, vocabulary
+from python_ml.names import free_name, identifier
+from python_ml.onboarding import detection, roles, static_traps, traps
 from python_ml.onboarding.assembly import _locations
 from python_ml.onboarding.detection import Finding
 from python_ml.onboarding.examination import first_with
-from python_ml.onboarding.naming import free_name, identifier
 from python_ml.onboarding.scenario import SNAPSHOT_AT, Scenario, decide
 from python_ml.onboarding.specification import ColumnSpec, Decision, ProjectSpec, SourceSpec
 from python_ml.onboarding.static_features import Sample, StaticFeature, features_of, typed_sql
@@ -117,7 +118,7 @@ def assemble_static(
         raise UserError(
             "No column of the table can be a feature.",
             where=str(table.file.path),
-            mend="bring a file with attributes of the customers; findings say why each column was left out",
+            hint="bring a file with attributes of the customers; findings say why each column was left out",
         )
     entity_spec = next(s for s in specs if s.role == "entity")
     source = traps.count_rows(
@@ -142,7 +143,7 @@ def assemble_static(
         raise UserError(
             "Every column that could be a feature is left out.",
             where=", ".join(sorted(excluded)),
-            mend="keep some column, or bring a file with more attributes of the customers",
+            hint="keep some column, or bring a file with more attributes of the customers",
         )
     sources = [source, *(_stored(connection, p, found) for p in profiles if p is not found)]
     raw_dir, paths = _locations(folder, sources)
@@ -191,14 +192,14 @@ def _with_entity(
                 f"`{column.raw_name}` has {facts.rows_per_value:.1f} rows for each of its values: "
                 "a table with a target has one row per customer.",
                 where=f"{path}, column {column.raw_name}",
-                mend="bring one row per customer, name another column with --entity, or leave out --target "
+                hint="bring one row per customer, name another column with --entity, or leave out --target "
                 "if the rows are dated events",
             )
         possible = ", ".join(c.raw_name for c in table.columns if c.kind in ("number", "text"))
         raise UserError(
             "No column identifies the customers: none is different in (nearly) every row and named like a key.",
             where=path,
-            mend=f"name it with --entity, or add a column that numbers the customers; columns: {possible[:400]}",
+            hint=f"name it with --entity, or add a column that numbers the customers; columns: {possible[:400]}",
         )
     column, facts = single[0]
     filled = column.filled
@@ -220,7 +221,7 @@ def _candidates(table: FileProfile, target: TargetSpec, named: str | None) -> li
             raise UserError(
                 f"The table with the target has no column `{named}`.",
                 where=f"--entity, {table.file.path}",
-                mend="choose one of " + ", ".join(c.raw_name for c in table.columns[:30]),
+                hint="choose one of " + ", ".join(c.raw_name for c in table.columns[:30]),
             )
         return [column]
     possible = [
@@ -300,7 +301,7 @@ def _excluded(
             raise UserError(
                 f"There is no column `{name}`.",
                 where="--exclude-columns",
-                mend="choose among " + ", ".join(c.raw_name for c in table.columns[:30]),
+                hint="choose among " + ", ".join(c.raw_name for c in table.columns[:30]),
             )
         excluded |= {f.name: BY_REQUEST for f in features if f.origin == column.raw_name}
     for leak in leaks:

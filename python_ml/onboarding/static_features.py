@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from python_ml import vocabulary
 from python_ml.feature_columns import FeatureColumn
-from python_ml.onboarding import detection, vocabulary
-from python_ml.onboarding.naming import unique_identifiers, words
+from python_ml.names import unique_identifiers, words
+from python_ml.onboarding import detection
 from python_ml.onboarding.profiling import number_sql
 from python_ml.onboarding.specification import ColumnSpec
-from python_ml.onboarding.vocabulary import word_set
+from python_ml.vocabulary import word_set
 from python_ml.warehouse import quote
 
 if TYPE_CHECKING:

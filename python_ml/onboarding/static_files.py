@@ -6,10 +6,10 @@ import json
 from dataclasses import replace
 from typing import Any
 
+from python_ml.names import comment_text
 from python_ml.onboarding import descriptions, static_findings, static_gold
 from python_ml.onboarding.bronze_sql import BronzeModel, bronze_model
 from python_ml.onboarding.generation import _environment
-from python_ml.onboarding.naming import comment_text
 from python_ml.onboarding.static import StaticSpec
 
 _SHARED = (

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from python_ml.names import comment_text
 from python_ml.onboarding import findings as common
 from python_ml.onboarding.dbt_yaml import dump
 from python_ml.onboarding.findings import code, markdown
-from python_ml.onboarding.naming import comment_text
 from python_ml.onboarding.static import StaticSpec
 
 

@@ -142,7 +142,7 @@ def read(
         raise UserError(
             "The split is given twice: by a column and by dates.",
             where="--label-column, --val-from, --test-from",
-            mend="keep one of them",
+            hint="keep one of them",
         )
     labels = examine_labels(
         connection,
@@ -242,7 +242,7 @@ def _outside(connection: duckdb.DuckDBPyConnection, activity: Activity, labels: 
             f"No as-of time of the labels ({labels.first:%Y-%m-%d} to {labels.last:%Y-%m-%d}) lies within the events "
             f"({activity.first:%Y-%m-%d} to {activity.last:%Y-%m-%d}).",
             where=f"{path}, column {labels.time.raw_name}",
-            mend="bring labels and events of the same period, or name another column with --label-column time=COLUMN",
+            hint="bring labels and events of the same period, or name another column with --label-column time=COLUMN",
         )
     told = []
     if early:
@@ -260,7 +260,7 @@ def _reach(labels: LabelSpec, choices: Choices) -> tuple[list[Decision], float, 
     decisions, doubts = [], []
     if choices.horizon is None and choices.gap is not None:
         raise UserError(
-            "A gap says nothing without a horizon.", where="--gap", mend="say how far labels look ahead with --horizon"
+            "A gap says nothing without a horizon.", where="--gap", hint="say how far labels look ahead with --horizon"
         )
     if choices.horizon is not None:
         gap = choices.gap or "0d"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from python_ml.names import comment_text
 from python_ml.onboarding.findings import code, markdown
 from python_ml.onboarding.label_parts import SPLIT_COLUMN
-from python_ml.onboarding.naming import comment_text
 from python_ml.onboarding.supplied import label_time_words
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from python_ml.errors import UserError
-from python_ml.onboarding.naming import words
-from python_ml.onboarding.vocabulary import word_set
+from python_ml.names import words
+from python_ml.vocabulary import word_set
 from python_ml.warehouse import quote
 
 if TYPE_CHECKING:
@@ -124,19 +124,19 @@ def examine_target(
         raise UserError(
             f"The target `{column.raw_name}` has too many different values to be classes: {shown}, and more.",
             where=where,
-            mend="name a column that says for each customer whether they left",
+            hint="name a column that says for each customer whether they left",
         )
     if len(counts) < 2:
         raise UserError(
             f"The target `{column.raw_name}` has {'no value' if not counts else f'a single value: {shown}'}.",
             where=where,
-            mend="bring a file in which some customers left and some stayed, or name another column",
+            hint="bring a file in which some customers left and some stayed, or name another column",
         )
     if positive is None and len(counts) > 2:
         raise UserError(
             f"The target `{column.raw_name}` is not binary; its values are {shown}.",
             where=where,
-            mend="say which value means that a customer has left with --positive; all others then mean staying",
+            hint="say which value means that a customer has left with --positive; all others then mean staying",
         )
     guess = _guess(column.raw_name, list(counts))
     flag = NOT_CHURN if guess is not None and guess.affirmative_stays else None
@@ -150,7 +150,7 @@ def examine_target(
         raise UserError(
             f"Nothing tells which value of `{column.raw_name}` means that a customer has left: {shown}.",
             where=where,
-            mend=f"say it with --positive, such as --positive {next(iter(counts))}",
+            hint=f"say it with --positive, such as --positive {next(iter(counts))}",
         )
     else:
         chosen, evidence, doubt = guess.leaving, guess.reason, None
@@ -193,7 +193,7 @@ def _match(positive: str, counts: dict[str, int], where: str, shown: str) -> str
     wanted = re.sub(r"[.]0$", "", positive.strip().lower())
     if wanted in counts:
         return wanted
-    raise UserError(f"No row has the value {positive!r}.", where=f"{where}, --positive", mend=f"choose one of {shown}")
+    raise UserError(f"No row has the value {positive!r}.", where=f"{where}, --positive", hint=f"choose one of {shown}")
 
 
 def _bare(value: str) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from python_ml.onboarding import detection, vocabulary
+from python_ml import vocabulary
+from python_ml.names import words
+from python_ml.onboarding import detection
 from python_ml.onboarding.examination import DEFAULT_FROM, DEFAULT_TO
 from python_ml.onboarding.key_values import SPELLINGS, canonical
 from python_ml.onboarding.linked_views import LINK_REASON
 from python_ml.onboarding.links import is_outcome
-from python_ml.onboarding.naming import words
 from python_ml.warehouse import literal, quote
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from python_ml.errors import UserError
+from python_ml.files import write_text
 from python_ml.onboarding.package import install_package
-from python_ml.whole_files import write_text
 
 MANIFEST = Path(".retention") / "generated.json"
 VERSION = 1
@@ -55,12 +55,12 @@ def check_folder(folder: Path) -> None:
         When it exists and is not an empty folder.
     """
     if folder.exists() and not folder.is_dir():
-        raise UserError("The project's folder is the name of a file.", where=str(folder), mend="choose another folder")
+        raise UserError("The project's folder is the name of a file.", where=str(folder), hint="choose another folder")
     if folder.is_dir() and any(folder.iterdir()):
         raise UserError(
             "The project's folder exists and is not empty.",
             where=str(folder),
-            mend="choose a new folder, or remove this one: init never overwrites; `retention generate` writes a "
+            hint="choose a new folder, or remove this one: init never overwrites; `retention generate` writes a "
             "project again",
         )
 
@@ -103,7 +103,7 @@ def create(folder: Path, files: dict[str, str], own: dict[str, str]) -> list[str
             shutil.move(built, folder)
     except PermissionError as error:
         raise UserError(
-            f"The folder cannot be written: {error.strerror}.", where=str(folder), mend="choose another place"
+            f"The folder cannot be written: {error.strerror}.", where=str(folder), hint="choose another place"
         ) from error
     return sorted(name for name in {**files, **own} if not name.startswith(("packages/", ".retention/")))
 
@@ -155,7 +155,7 @@ def renew(folder: Path, files: dict[str, str]) -> Written:
         raise UserError(
             f"The project cannot be written: {error.strerror}.",
             where=str(error.filename or folder),
-            mend="make it writable, and run the command again: what was written stays valid",
+            hint="make it writable, and run the command again: what was written stays valid",
         ) from error
     return done
 
@@ -172,7 +172,7 @@ def _what(folder: Path, name: str, now: str, last: str | None, waiting: str | No
         raise UserError(
             "A new version was edited, too: merging it was not finished.",
             where=str(folder / (name + BESIDE)),
-            mend=f"move what you need from it to {Path(name).name} and delete it",
+            hint=f"move what you need from it to {Path(name).name} and delete it",
         )
     # A new version that a person deleted was merged; one that waits still does.
     return "beside" if now != last or new is not None else "edited"
@@ -215,13 +215,13 @@ def _read_manifest(folder: Path) -> tuple[dict[str, str], dict[str, str]]:
         raise UserError(
             "Nothing says which files of this project were generated, so none can be told from an edited one.",
             where=str(path),
-            mend="bring the file back from version control, or write the project anew with `retention init`",
+            hint="bring the file back from version control, or write the project anew with `retention init`",
         ) from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(
             f"The list of generated files cannot be read: {error}.",
             where=str(path),
-            mend="bring the file back from version control",
+            hint="bring the file back from version control",
         ) from error
     for name in (*found[0], *found[1]):
         if Path(name).is_absolute() or ".." in Path(name).parts:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from python_ml.onboarding import vocabulary
+from python_ml import vocabulary
+from python_ml.names import words
 from python_ml.onboarding.detection import event_time_sql
 from python_ml.onboarding.key_values import SPELLINGS, canonical
-from python_ml.onboarding.naming import words
 from python_ml.profiling.schema import Attention, OrderViolation
 from python_ml.profiling.tables import Table
 from python_ml.warehouse import quote

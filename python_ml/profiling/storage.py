@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from python_ml import whole_files
+from python_ml import files
 from python_ml.errors import UserError
 from python_ml.onboarding.dbt_yaml import OneLine, OneLineList, dump
 from python_ml.profiling.schema import Findings
@@ -57,10 +57,10 @@ def read_findings(path: Path) -> Findings:
         data = yaml.load(path.read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
         return Findings.model_validate(data)
     except OSError as error:
-        raise UserError("There are no findings.", where=str(path), mend="run `retention profile` first") from error
+        raise UserError("There are no findings.", where=str(path), hint="run `retention profile` first") from error
     except yaml.YAMLError as error:
         raise UserError(
-            f"The findings are not YAML: {error}", where=str(path), mend="profile the files again"
+            f"The findings are not YAML: {error}", where=str(path), hint="profile the files again"
         ) from error
     except ValidationError as error:
         first = error.errors()[0]
@@ -68,11 +68,11 @@ def read_findings(path: Path) -> Findings:
         raise UserError(
             f"The findings do not keep to the schema: {first['msg']}.",
             where=f"{path}, {place or 'top'}",
-            mend="undo the edit, or profile the files again",
+            hint="undo the edit, or profile the files again",
         ) from error
 
 
-def save_profile(findings: Findings, folder: Path, mend: str = "make the folder writable") -> dict[str, Path]:
+def save_profile(findings: Findings, folder: Path, hint: str = "make the folder writable") -> dict[str, Path]:
     """Write ``findings.yaml`` and ``index.html`` into a folder, each in one step: readers see the old or the new one.
 
     Parameters
@@ -80,7 +80,7 @@ def save_profile(findings: Findings, folder: Path, mend: str = "make the folder 
     findings : Findings
     folder : Path
         Made when it is missing.
-    mend : str
+    hint : str
         What to do when it cannot be written to.
 
     Returns
@@ -99,7 +99,7 @@ def save_profile(findings: Findings, folder: Path, mend: str = "make the folder 
     for name, text in texts.items():
         path = folder / name
         try:
-            whole_files.write_text(path, text)
+            files.write_text(path, text)
         except OSError as error:
-            raise UserError(f"The profile cannot be written: {error.strerror}.", where=str(path), mend=mend) from error
+            raise UserError(f"The profile cannot be written: {error.strerror}.", where=str(path), hint=hint) from error
     return {"findings": folder / "findings.yaml", "page": folder / "index.html"}

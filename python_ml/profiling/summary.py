@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from python_ml.onboarding.naming import comment_text
+from python_ml.names import comment_text
 
 if TYPE_CHECKING:
     from python_ml.profiling.schema import Column, File, Findings

@@ -6,9 +6,9 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from python_ml.names import words
 from python_ml.onboarding.detection import Finding, event_time_sql
 from python_ml.onboarding.examination import DEFAULT_FROM, DEFAULT_TO, plausible_bounds
-from python_ml.onboarding.naming import words
 from python_ml.profiling.schema import Sentinel, Times, ValueCount
 from python_ml.profiling.tables import Table
 from python_ml.warehouse import quote

@@ -50,7 +50,7 @@ class Check:
         ``critical`` or ``warning``.
     critical_above, critical_below : float or None
         Share of unexpected rows, or observed number, beyond which a failed warning is critical.
-    mend : str
+    hint : str
         What can be done about a failure.
     rows : str
         Which rows it looks at, where not at all of them.
@@ -64,7 +64,7 @@ class Check:
     severity: str = WARNING
     critical_above: float | None = None
     critical_below: float | None = None
-    mend: str = ""
+    hint: str = ""
     rows: str = ""
 
     @property

@@ -149,7 +149,7 @@ def enforce(verdict: Verdict) -> None:
     Raises
     ------
     GateError
-        Names column, check and expectation, with the figures and how to mend each.
+        Names column, check and expectation, with the figures and how to fix each.
     """
     refused = verdict.refused
     if not refused:
@@ -157,7 +157,7 @@ def enforce(verdict: Verdict) -> None:
     lines = [outcome.sentence for outcome in refused[:LISTED]]
     if len(refused) > LISTED:
         lines.append(f"and {len(refused) - LISTED} more in reports/quality.html")
-    mends = dict.fromkeys(outcome.check.mend for outcome in refused[:LISTED])
+    hints = dict.fromkeys(outcome.check.hint for outcome in refused[:LISTED])
     first = next((o for o in refused if o.check.name not in INDISPENSABLE), None)
     overrule = ""
     if first is not None:
@@ -170,7 +170,7 @@ def enforce(verdict: Verdict) -> None:
         f"The {verdict.suite} set fails {counted(len(refused), 'critical quality check')}:\n    "
         + "\n    ".join(lines),
         where=TABLES[verdict.suite],
-        mend="\n           ".join(mends) + overrule,
+        hint="\n           ".join(hints) + overrule,
     )
 
 
@@ -187,7 +187,7 @@ def check_accepted(settings: Settings, columns: Sequence[str], entity: str) -> N
         check, _, column = name.partition(" ")
         if check in INDISPENSABLE:
             raise UserError(
-                f"The check `{check}` cannot be overruled: without it there is no model.", where=where, mend="delete it"
+                f"The check `{check}` cannot be overruled: without it there is no model.", where=where, hint="delete it"
             )
         whole = name in OF_FRAME
         if whole or (check in ABOUT and check not in OF_FRAME and column in known):
@@ -197,7 +197,7 @@ def check_accepted(settings: Settings, columns: Sequence[str], entity: str) -> N
         raise UserError(
             f"There is no quality check `{name}`.",
             where=where,
-            mend=f"did you mean `{close[0]}`?"
+            hint=f"did you mean `{close[0]}`?"
             if close
             else "write the check and the column: null_rate orders_count_30d",
         )

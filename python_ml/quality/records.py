@@ -73,7 +73,7 @@ def read(folder: Path) -> dict[str, Verdict]:
         return {suite: Verdict.from_dict(data[suite]) for suite in (TRAINING, SCORING) if suite in data}
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(
-            f"{FILE} cannot be read: {error}", where=str(path), mend="delete it; `retention quality` writes it anew"
+            f"{FILE} cannot be read: {error}", where=str(path), hint="delete it; `retention quality` writes it anew"
         ) from error
 
 
@@ -82,8 +82,8 @@ def write(project: Project, verdict: Verdict) -> None:
 
     A training set that is judged anew begins a new run: the scoring set that an older model was asked about is dropped.
     """
+    from python_ml.files import write_text
     from python_ml.quality.page import render_page
-    from python_ml.whole_files import write_text
 
     folder = project.reports_dir
     verdicts = {} if verdict.suite == TRAINING else read(folder)

@@ -96,7 +96,7 @@ def structure(columns: Sequence[Column], entity: str, suite: str) -> list[Check]
             {"column_set": needed, "exact_match": False},
             f"{counted(len(needed), 'column')} must be there",
             CRITICAL,
-            mend="run `retention build` and `retention train`, so that tables, metadata and model belong together",
+            hint="run `retention build` and `retention train`, so that tables, metadata and model belong together",
         ),
         *(
             Check(
@@ -106,11 +106,11 @@ def structure(columns: Sequence[Column], entity: str, suite: str) -> list[Check]
                 {"column": name},
                 f"{name} must never be empty",
                 CRITICAL,
-                mend=REBUILD,
+                hint=REBUILD,
             )
             for name in key
         ),
-        Check("key_unique", None, *unique[:2], unique[2], CRITICAL, mend=REBUILD),
+        Check("key_unique", None, *unique[:2], unique[2], CRITICAL, hint=REBUILD),
     ]
     for column in columns:
         checks.append(
@@ -121,7 +121,7 @@ def structure(columns: Sequence[Column], entity: str, suite: str) -> list[Check]
                 {"type_list": TYPES[column.kind]},
                 f"a {column.kind} is registered" if suite == TRAINING else f"the model was fitted on a {column.kind}",
                 CRITICAL,
-                mend="cast it in gld_customer_features, or correct its data_type there",
+                hint="cast it in gld_customer_features, or correct its data_type there",
             )
         )
     return checks
@@ -139,7 +139,7 @@ def of_training(
             {"min_value": limits.least_rows},
             f"at least {integer(limits.least_rows)} are needed (quality.least_rows)",
             CRITICAL,
-            mend="bring a longer history or more customers, or lower quality.least_rows in retention.yml",
+            hint="bring a longer history or more customers, or lower quality.least_rows in retention.yml",
         )
     ]
     if calendar.observation_end is not None:
@@ -154,7 +154,7 @@ def of_training(
                     {"min_value": oldest},
                     f"outcomes should be known up to {limits.stale_steps:g} steps before the data ends "
                     f"({calendar.observation_end.isoformat()})",
-                    mend="see whether feature times or labels stopped being made: `retention build --full-refresh`",
+                    hint="see whether feature times or labels stopped being made: `retention build --full-refresh`",
                 )
             )
     aggregates = {feature.name: feature.aggregate or "" for feature in features}
@@ -169,7 +169,7 @@ def of_training(
                     {"min_value": 0.0, **most},
                     f"a {aggregates[column.name]} lies between 0 and 1" if most else "it cannot be negative",
                     CRITICAL,
-                    mend=f"its SQL or its registered aggregate ({aggregates[column.name]}) is wrong; days that are "
+                    hint=f"its SQL or its registered aggregate ({aggregates[column.name]}) is wrong; days that are "
                     "negative would be days in the future",
                 )
             )
@@ -180,7 +180,7 @@ def of_training(
                 "expect_column_values_to_not_be_null",
                 {"mostly": 0.5 / max(rows, 1)},
                 "somebody should have a value",
-                mend="leave it out (`features: {exclude: […]}`), or see why nothing is there",
+                hint="leave it out (`features: {exclude: […]}`), or see why nothing is there",
             )
         )
     return checks
@@ -203,7 +203,7 @@ def of_scoring(facts: Facts, calendar: Calendar, limits: Quality) -> list[Check]
                 {"min_value": moment},
                 f"no row may be older than {moment.isoformat()}: {why}",
                 CRITICAL,
-                mend="run `retention build`; if feature times stopped being made, with --full-refresh",
+                hint="run `retention build`; if feature times stopped being made, with --full-refresh",
             )
         )
     if calendar.observation_end is not None:
@@ -219,7 +219,7 @@ def _not_later(column: str, end: datetime) -> Check:
         {"max_value": end},
         f"the data ends at {end.isoformat()}",
         CRITICAL,
-        mend="check the variable observation_end in dbt_project.yml, and run `retention build --full-refresh`",
+        hint="check the variable observation_end in dbt_project.yml, and run `retention build --full-refresh`",
     )
 
 
@@ -272,7 +272,7 @@ def shrunk(facts: Facts, limits: Quality) -> list[Check]:
             "expect_table_row_count_to_be_between",
             {"min_value": least},
             f"the champion was fitted on {integer(facts.rows)}; fewer than {integer(least)} are suspicious",
-            mend="see whether a source was loaded in part",
+            hint="see whether a source was loaded in part",
         )
     ]
 
@@ -289,7 +289,7 @@ def _row_counts(facts: Facts, limits: Quality, seen: str, stops: bool) -> Iterat
         {"min_value": least},
         f"{seen}, a recent feature time had {integer(facts.usual_rows)}; fewer than {integer(least)} are suspicious",
         critical_below=facts.usual_rows * (1 - limits.fewer_rows.stop) if stops else None,
-        mend="see whether a source was loaded in part, and whether customers are still at risk by the definition",
+        hint="see whether a source was loaded in part, and whether customers are still at risk by the definition",
     )
     yield Check(
         "row_count",
@@ -297,7 +297,7 @@ def _row_counts(facts: Facts, limits: Quality, seen: str, stops: bool) -> Iterat
         expectation,
         {"max_value": MANY_TIMES * facts.most_rows},
         f"{seen}, no feature time had more than {integer(facts.most_rows)}; {MANY_TIMES} times as many are suspicious",
-        mend="see whether customers were loaded twice, or whether they are others than before",
+        hint="see whether customers were loaded twice, or whether they are others than before",
     )
 
 
@@ -312,7 +312,7 @@ def _null_rate(column: ColumnFacts, rows: int, limits: Quality, seen: str, stops
         {"mostly": 1 - allowed},
         f"{seen}, {percent(column.missing_most)} were at most; up to {percent(allowed)} may be",
         critical_above=column.missing_most + limits.null_jump.stop if stops else None,
-        mend=SOURCE,
+        hint=SOURCE,
     )
 
 
@@ -335,7 +335,7 @@ def _range(
         f"{seen}, nearly all lay between {figure(column.low)} and {figure(column.high)}; up to {percent(allowed)} may "
         f"lie outside of {figure(low)} to {figure(high)}",
         critical_above=limits.out_of_range.stop if stops else None,
-        mend=SOURCE + "; a unit may have changed",
+        hint=SOURCE + "; a unit may have changed",
     )
 
 
@@ -350,7 +350,7 @@ def _categories(column: ColumnFacts, values: int, limits: Quality, seen: str, st
         {"value_set": column.categories, "mostly": 1 - allowed},
         f"{seen}, there were {counted(len(column.categories), 'value')}; up to {percent(allowed)} may have others",
         critical_above=limits.new_categories.stop if stops else None,
-        mend=SOURCE + "; values may be spelt in another way",
+        hint=SOURCE + "; values may be spelt in another way",
     )
 
 

@@ -169,7 +169,7 @@ class Recommendations:
             raise UserError(
                 f"There is no proposal `{name}`.",
                 where=storage.FILE,
-                mend=f"did you mean {' or '.join(close)}?" if close else "look its id up in the file",
+                hint=f"did you mean {' or '.join(close)}?" if close else "look its id up in the file",
             )
         return found
 
@@ -202,4 +202,4 @@ def _made(data: dict[str, Any]) -> Proposal:
 
 def _mistake(error: Any, name: str) -> UserError:
     reason = error.errors()[0]["msg"].removeprefix("Value error, ")
-    return UserError(f"A proposal does not keep to the schema: {reason}.", where=name, mend="correct it")
+    return UserError(f"A proposal does not keep to the schema: {reason}.", where=name, hint="correct it")

@@ -54,7 +54,7 @@ def obey(found: Found, recommendations: Recommendations) -> Obeyed:
             raise UserError(
                 "No window of any table was accepted, so there is nothing to learn from.",
                 where="recommendations.yaml",
-                mend="accept at least one `window`",
+                hint="accept at least one `window`",
             )
     else:
         sets = (("gld_customer_features", tuple(f.column for f in draft.static.features)),)

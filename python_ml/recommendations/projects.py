@@ -145,6 +145,6 @@ def _read_proposed(folder: Path) -> dict[str, dict[str, Any]]:
         raise UserError(
             f"What was proposed before cannot be read: {error}.",
             where=str(path),
-            mend="bring the file back from version control, or delete it: then every parameter counts as yours",
+            hint="bring the file back from version control, or delete it: then every parameter counts as yours",
         ) from error
     return data if isinstance(data, dict) else {}

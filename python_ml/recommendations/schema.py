@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from python_ml.feature_columns import AGGREGATES, sorted_windows
-from python_ml.onboarding.naming import RESERVED, identifier
+from python_ml.names import RESERVED, identifier
 
 VERSION = 1
 Layer = Literal["bronze", "silver", "gold"]

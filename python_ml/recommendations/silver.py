@@ -185,7 +185,7 @@ def stored(draft: Draft, source: SourceSpec, why: str) -> SourceSpec:
         raise UserError(
             f"{source.name} says who is active, and cannot do without what was not accepted: {why}.",
             where="recommendations.yaml",
-            mend="accept it, or write the project anew with another --activity",
+            hint="accept it, or write the project anew with another --activity",
         )
     return draft.change(source, use="stored", use_reason=why, measures=(), derived=(), reversal=None, windows=None)
 
@@ -338,6 +338,6 @@ def _choose_attributes(draft: Draft) -> None:
         raise UserError(
             "No attribute was accepted, so there is nothing to learn from.",
             where="recommendations.yaml",
-            mend="accept at least one `attribute`",
+            hint="accept at least one `attribute`",
         )
     draft.static = replace(draft.static, features=tuple(features))

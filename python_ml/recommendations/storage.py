@@ -46,10 +46,10 @@ def read(path: Path) -> list[Proposal]:
     UserError
         When the file is missing, is no YAML, or an entry does not keep to the schema; names the entry and its line.
     """
-    from python_ml.yaml_files import parsed
+    from python_ml.yaml_io import parsed
 
     if not path.exists():
-        raise UserError("There are no recommendations yet.", where=str(path), mend="run `retention recommend` first")
+        raise UserError("There are no recommendations yet.", where=str(path), hint="run `retention recommend` first")
     with parsed(path, "recommendations") as (loader, node):
         data = loader.construct_document(node) if node is not None else {}
     if (
@@ -60,13 +60,13 @@ def read(path: Path) -> list[Proposal]:
         raise UserError(
             "The recommendations must be a mapping with `version` and a list of `proposals`.",
             where=str(path),
-            mend="undo the edit, or delete the file and run `retention recommend`",
+            hint="undo the edit, or delete the file and run `retention recommend`",
         )
     if data.get("version") != VERSION:
         raise UserError(
             f"The recommendations have version {data.get('version')!r}; this program knows {VERSION}.",
             where=str(path),
-            mend="run `retention recommend` with the version that wrote them, or delete the file",
+            hint="run `retention recommend` with the version that wrote them, or delete the file",
         )
     entries = next(value for key, value in node.value if key.value == "proposals")
     lines = [child.start_mark.line + 1 for child in entries.value]
@@ -79,7 +79,7 @@ def read(path: Path) -> list[Proposal]:
             raise UserError(
                 f"The proposal {name} is there twice.",
                 where=f"{path}, lines {seen[name]} and {line}",
-                mend="keep one of the two",
+                hint="keep one of the two",
             )
         seen[name] = line
     return found
@@ -94,11 +94,11 @@ def _checked(entry: Any, path: Path, line: int) -> Proposal:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         reason = first["msg"].removeprefix("Value error, ")
-        mend = "correct it, or delete the entry: `retention recommend` proposes it again"
+        hint = "correct it, or delete the entry: `retention recommend` proposes it again"
         if first["type"] == "extra_forbidden":
             close = difflib.get_close_matches(str(first["loc"][-1]), list(Proposal.model_fields), n=1)
             reason = f"there is no `{first['loc'][-1]}` in a proposal"
-            mend = f"did you mean `{close[0]}`?" if close else mend
+            hint = f"did you mean `{close[0]}`?" if close else hint
         raise UserError(
-            f"A proposal does not keep to the schema: {f'{place}: ' if place else ''}{reason}.", where=where, mend=mend
+            f"A proposal does not keep to the schema: {f'{place}: ' if place else ''}{reason}.", where=where, hint=hint
         ) from error

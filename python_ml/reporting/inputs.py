@@ -111,7 +111,7 @@ class ReportInputs:
             if lacking:
                 raise UserError(
                     f"The {name.replace('_', ' ')} lack the column {', '.join(lacking)}.",
-                    mend="run `retention run`: they were written by another version of this project",
+                    hint="run `retention run`: they were written by another version of this project",
                 )
 
 
@@ -175,7 +175,7 @@ def _findings(path: Path) -> dict[str, tuple[str, ...]]:
         found = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, OSError, ValueError) as error:
         raise UserError(
-            f"findings.yaml cannot be read: {str(error).splitlines()[0]}", where=str(path), mend="undo the last change"
+            f"findings.yaml cannot be read: {str(error).splitlines()[0]}", where=str(path), hint="undo the last change"
         ) from error
     found = found if isinstance(found, dict) else {}
     return {name: tuple(str(text) for text in found.get(name) or []) for name in ("traps", "doubts")}
@@ -193,15 +193,15 @@ def shown_uri(uri: str, root: Path) -> str:
 
 def _read_metrics(path: Path) -> dict[str, Any]:
     if not path.is_file():
-        raise UserError("There are no metrics yet.", where=str(path), mend="run `retention train` first")
+        raise UserError("There are no metrics yet.", where=str(path), hint="run `retention train` first")
     try:
         metrics = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, OSError) as error:
         raise UserError(
-            f"metrics.json cannot be read: {error}", where=str(path), mend="run `retention train` again"
+            f"metrics.json cannot be read: {error}", where=str(path), hint="run `retention train` again"
         ) from error
     if not isinstance(metrics, dict):
-        raise UserError("metrics.json does not hold an object.", where=str(path), mend="run `retention train` again")
+        raise UserError("metrics.json does not hold an object.", where=str(path), hint="run `retention train` again")
     return metrics
 
 
@@ -216,7 +216,7 @@ def _read_parquet(path: Path) -> pd.DataFrame | None:
         raise UserError(
             f"{path.name} cannot be read: {str(error).splitlines()[0]}",
             where=str(path),
-            mend="run `retention train` again",
+            hint="run `retention train` again",
         ) from error
 
 

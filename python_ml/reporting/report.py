@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from python_ml.files import write_text
 from python_ml.reporting import pages, people, provenance
 from python_ml.reporting.inputs import ReportInputs, load_inputs
 from python_ml.reporting.quality import champion_words, curve_section, headline_figures, model_table, part
-from python_ml.whole_files import write_text
 
 if TYPE_CHECKING:
     from pathlib import Path

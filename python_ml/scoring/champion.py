@@ -106,19 +106,19 @@ def champion_files(project: Project) -> ChampionFiles | None:
         raise RetentionError(
             "The champion was not registered by this project: it carries no checksum.",
             where=where,
-            mend="run `retention train`, or move the alias `champion` back to a version that it registered",
+            hint="run `retention train`, or move the alias `champion` back to a version that it registered",
         )
     try:
         folder = store.model_folder(client, name, str(version), project.root)
     except FileNotFoundError as error:
         raise RetentionError(
-            "The champion's files are gone.", where=f"{where}: {error}", mend="run `retention train` again"
+            "The champion's files are gone.", where=f"{where}: {error}", hint="run `retention train` again"
         ) from error
     if store.files_digest(folder) != digest:
         raise RetentionError(
             "The champion's files differ from those that were registered, so they are not opened.",
             where=f"{where}: {folder}",
-            mend="find out who changed them; `retention train` makes a new champion",
+            hint="find out who changed them; `retention train` makes a new champion",
         )
     return ChampionFiles(folder, digest, int(version), registered.run_id or "")
 

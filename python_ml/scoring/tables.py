@@ -176,7 +176,7 @@ def _require_keys(frame: pd.DataFrame, entity: str) -> None:
         raise UserError(
             f"The scoring set has no column {' and no column '.join(missing)}.",
             where=SCORING_SET,
-            mend="check the variable `entity` in dbt_project.yml, then run `retention build`",
+            hint="check the variable `entity` in dbt_project.yml, then run `retention build`",
         )
 
 

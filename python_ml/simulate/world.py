@@ -213,7 +213,7 @@ def _add_months(start: date, months: int) -> date:
 
 def _check(holds: bool, name: str, value: object, expected: str) -> None:
     if not holds:
-        raise UserError(f"{name} cannot be {value}.", where=f"--{name}", mend=f"Give {expected}.")
+        raise UserError(f"{name} cannot be {value}.", where=f"--{name}", hint=f"Give {expected}.")
 
 
 SMALL_WORLD = World(customers=780, months=18, seed=7, start=date(2024, 1, 1))

@@ -103,7 +103,7 @@ def write_world(
     """
     file_format = file_format or ("parquet" if world.customers >= PARQUET_FROM else "csv")
     if file_format not in FORMATS:
-        raise UserError(f"'{file_format}' is no format.", where="--format", mend="Give csv or parquet.")
+        raise UserError(f"'{file_format}' is no format.", where="--format", hint="Give csv or parquet.")
     out = out.resolve()
     _refuse_full(out)
     try:
@@ -113,7 +113,7 @@ def write_world(
         raise UserError(
             f"The folder cannot be made: {error.strerror}.",
             where=str(out),
-            mend="Give a folder that you own.",
+            hint="Give a folder that you own.",
         ) from error
     try:
         manifest = _write_into(partial, world, file_format, progress)
@@ -184,7 +184,7 @@ def _refuse_full(out: Path) -> None:
         raise UserError(
             "The folder is not empty; nothing was written." if out.is_dir() else "There is a file of that name.",
             where=str(out),
-            mend="Give another --out, or remove what is there.",
+            hint="Give another --out, or remove what is there.",
         )
 
 

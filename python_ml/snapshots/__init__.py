@@ -39,7 +39,7 @@ def open_store(project: Project) -> SnapshotStore:
         raise UserError(
             f"There are no training snapshots on {kind}.",
             where="--target",
-            mend="use a target on DuckDB, which keeps parquet files, or on Databricks, which keeps Delta versions",
+            hint="use a target on DuckDB, which keeps parquet files, or on Databricks, which keeps Delta versions",
         )
     from python_ml.snapshots.local import LocalStore
 

@@ -100,7 +100,7 @@ def compare(before: Loaded, after: Loaded) -> Comparison:
         raise UserError(
             f"The snapshots have different keys: {', '.join(first.key)} and {', '.join(second.key)}.",
             where=f"{first.id}, {second.id}",
-            mend="compare snapshots of the same entity",
+            hint="compare snapshots of the same entity",
         )
     types = first.types, second.types
     both = [name for name in types[0] if name in types[1]]

@@ -24,7 +24,7 @@ def create(project: Project, store: SnapshotStore, cutoff: datetime | None) -> t
         raise UserError(
             "A snapshot needs a cutoff: up to when a label must have been known.",
             where="--cutoff",
-            mend="for instance `retention snapshot create --cutoff 2025-01-31`",
+            hint="for instance `retention snapshot create --cutoff 2025-01-31`",
         )
     notes = []
     if dateless:
@@ -57,12 +57,12 @@ def _check(offered: Available, cutoff: datetime | None) -> None:
         raise UserError(
             "There are no labelled rows to freeze.",
             where=SOURCE,
-            mend="labels need history: at least a horizon of data after the first feature time",
+            hint="labels need history: at least a horizon of data after the first feature time",
         )
     raise UserError(
         f"No label was known at {cutoff}: the first one was at {offered.first}, the last one at {offered.last}.",
         where="--cutoff",
-        mend=f"choose a time from {offered.first} on",
+        hint=f"choose a time from {offered.first} on",
     )
 
 

@@ -67,7 +67,7 @@ class DeltaStore(SnapshotStore):
             raise UserError(
                 f"The Databricks target has no {' and no '.join(missing)}.",
                 where="profiles.yml",
-                mend="set DATABRICKS_HOST, DATABRICKS_HTTP_PATH and DATABRICKS_TOKEN",
+                hint="set DATABRICKS_HOST, DATABRICKS_HTTP_PATH and DATABRICKS_TOKEN",
             )
         try:
             from databricks import sql
@@ -75,7 +75,7 @@ class DeltaStore(SnapshotStore):
             raise UserError(
                 "The connector for Databricks is not installed.",
                 where="databricks-sql-connector",
-                mend="install customer-retention[databricks]",
+                hint="install customer-retention[databricks]",
             ) from error
 
         def execute(statement: str) -> pa.Table:

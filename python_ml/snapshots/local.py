@@ -146,7 +146,7 @@ class LocalStore(SnapshotStore):
                     continue
         except OSError as error:
             raise UserError(
-                f"Snapshots cannot be written: {error.strerror}.", where=self.place, mend="make the folder writable"
+                f"Snapshots cannot be written: {error.strerror}.", where=self.place, hint="make the folder writable"
             ) from error
         try:
             _lock(handle)
@@ -175,7 +175,7 @@ class LocalStore(SnapshotStore):
                 raise UserError(
                     f"The table {SOURCE} does not exist.",
                     where=str(self.project.warehouse_path),
-                    mend="run `retention build`",
+                    hint="run `retention build`",
                 )
             yield connection
 

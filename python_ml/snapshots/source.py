@@ -35,14 +35,14 @@ def check_types(types: Mapping[str, str], key: Sequence[str]) -> None:
         raise UserError(
             f"The training set has no column {' and no column '.join(missing)}.",
             where=SOURCE,
-            mend="check the variable `entity` in dbt_project.yml, then run `retention build`",
+            hint="check the variable `entity` in dbt_project.yml, then run `retention build`",
         )
     odd = [f"{name} ({kind})" for name, kind in types.items() if not _KEPT.fullmatch(kind)]
     if odd:
         raise UserError(
             f"A snapshot cannot keep {', '.join(odd[:5])} exactly.",
             where=SOURCE,
-            mend="cast to bigint, double, decimal(p, s), string, boolean, date or timestamp in gld_customer_features",
+            hint="cast to bigint, double, decimal(p, s), string, boolean, date or timestamp in gld_customer_features",
         )
 
 
@@ -51,6 +51,6 @@ def unfit(why: str) -> UserError:
     return UserError(
         f"The training set cannot be frozen: {why}.",
         where=SOURCE,
-        mend="run `retention build` with its tests: customer and feature_timestamp must be unique and never empty, "
+        hint="run `retention build` with its tests: customer and feature_timestamp must be unique and never empty, "
         "and times have whole microseconds",
     )

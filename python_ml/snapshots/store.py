@@ -129,7 +129,7 @@ class SnapshotStore(ABC):
             raise UserError(
                 f"Several snapshots have the number {wanted}: {', '.join(entry.id for entry in found)}.",
                 where=self.place,
-                mend="name one by its whole id",
+                hint="name one by its whole id",
             )
         if wanted.split("-")[0] in map(str, held.gone):
             what = f"Snapshot {wanted} was deleted, or was never finished; its number is not given again."
@@ -139,7 +139,7 @@ class SnapshotStore(ABC):
         raise UserError(
             what,
             where=self.place,
-            mend=f"choose one of {ids}" if ids else "make one with `retention snapshot create`",
+            hint=f"choose one of {ids}" if ids else "make one with `retention snapshot create`",
         )
 
     def verify(self, entry: Entry) -> list[str]:
@@ -176,7 +176,7 @@ class SnapshotStore(ABC):
             raise GateError(
                 f"Snapshot {entry.id} is not what it was when it was made: {'; '.join(problems)}.",
                 where=self.place,
-                mend="bring it back from a backup, or make a new one with `retention snapshot create`",
+                hint="bring it back from a backup, or make a new one with `retention snapshot create`",
             )
         return entry.snapshot, table
 

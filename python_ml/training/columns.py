@@ -70,21 +70,21 @@ def typed_columns(frame: pd.DataFrame, features: Sequence[Feature]) -> list[Colu
             raise UserError(
                 f"The feature {feature.name} is registered but not in the training set.",
                 where="gold.gld_training_set",
-                mend="run `retention build`, so that tables and metadata are of the same build",
+                hint="run `retention build`, so that tables and metadata are of the same build",
             )
         kind = next((k for k, types in _KINDS.items() if re.match(types, feature.data_type.lower())), None)
         if kind is None:
             raise UserError(
                 f"The feature {feature.name} has the type {feature.data_type}, which no model takes.",
                 where="gold.gld_customer_features",
-                mend="make it a number (days since it, for a time), a boolean or a text category",
+                hint="make it a number (days since it, for a time), a boolean or a text category",
             )
         columns.append(Column(feature.name, kind))
     if not columns:
         raise UserError(
             "The registry has no features.",
             where="gold.gld_customer_features",
-            mend="give at least one column the role `feature` (config.meta.role)",
+            hint="give at least one column the role `feature` (config.meta.role)",
         )
     return columns
 
@@ -110,7 +110,7 @@ def prepared_as(columns: Sequence[Column], settings: Settings) -> list[Column]:
                     if named
                     else f"There is no feature `{pattern}` to {part}.",
                     where=settings.where("features", part, pattern),
-                    mend=f"did you mean `{close[0]}`?" if close and not named else "delete the line",
+                    hint=f"did you mean `{close[0]}`?" if close and not named else "delete the line",
                 )
             for name in fitting:
                 by_name[name] = replace(by_name[name], **{part: how})
@@ -147,7 +147,7 @@ def model_input(frame: pd.DataFrame, columns: Sequence[Column], where: str = "th
         raise UserError(
             f"{len(missing)} feature(s) that the model needs are missing: {shown}.",
             where=where,
-            mend="run `retention build` and `retention train`, so that features and model belong together",
+            hint="run `retention build` and `retention train`, so that features and model belong together",
         )
     typed = {}
     for column in columns:
@@ -163,7 +163,7 @@ def model_input(frame: pd.DataFrame, columns: Sequence[Column], where: str = "th
             raise UserError(
                 f"The feature {column.name} is not a number: {error}.",
                 where=where,
-                mend="compare its type with the one registered in gld_customer_features",
+                hint="compare its type with the one registered in gld_customer_features",
             ) from error
         typed[column.name] = np.where(np.isfinite(numbers), numbers, np.nan)
     return pd.DataFrame(typed, columns=[column.name for column in columns])

@@ -132,7 +132,7 @@ def cross_validate(run: TrainingRun, name: str) -> dict[str, np.ndarray]:
             raise UserError(
                 "There are too few customers to train on: at least two must have left and two have stayed.",
                 where=TRAINING_SET,
-                mend="bring more customers",
+                hint="bring more customers",
             )
         found["validation" if number == 0 else "test"] = _out_of_fold(run, name, folds)
     found.setdefault("test", found["validation"])
@@ -152,7 +152,7 @@ def _out_of_fold(run: TrainingRun, name: str, folds: list[tuple[np.ndarray, np.n
             raise UserError(
                 "A fold has too few customers, or no column that differs between them.",
                 where=TRAINING_SET,
-                mend="bring more customers, or lower training.cross_validation.folds in retention.yml",
+                hint="bring more customers, or lower training.cross_validation.folds in retention.yml",
             )
         parameters = getattr(training.models, name).parameters
         model = fit_calibrated(name, inputs, churned, columns, inner, training.seed, parameters)

@@ -138,13 +138,13 @@ def check_training_set(frame: pd.DataFrame, entity: str) -> None:
         raise UserError(
             f"The training set has no column {' and no column '.join(missing)}.",
             where=TRAINING_SET,
-            mend="check the variable `entity` in dbt_project.yml, then run `retention build`",
+            hint="check the variable `entity` in dbt_project.yml, then run `retention build`",
         )
     if frame.empty:
         raise UserError(
             "There are no labelled rows to train on.",
             where=TRAINING_SET,
-            mend="labels need history: at least a horizon of data after the first feature time; check horizon, "
+            hint="labels need history: at least a horizon of data after the first feature time; check horizon, "
             "gap and observation_end in dbt_project.yml and that customers were at risk",
         )
     for name in needed:
@@ -152,7 +152,7 @@ def check_training_set(frame: pd.DataFrame, entity: str) -> None:
             raise UserError(
                 f"The column {name} has {int(frame[name].isna().sum())} empty value(s).",
                 where=TRAINING_SET,
-                mend="rows without a key, a time or a known label do not belong in the training set",
+                hint="rows without a key, a time or a known label do not belong in the training set",
             )
     found = sorted(frame["churned"].unique().tolist(), key=str)
     if not set(found) <= {0, 1}:
@@ -160,18 +160,18 @@ def check_training_set(frame: pd.DataFrame, entity: str) -> None:
         raise UserError(
             f"The target is not binary: churned holds {shown}.",
             where=f"{TRAINING_SET}, column churned",
-            mend="make it 1 for customers who left and 0 for those who stayed",
+            hint="make it 1 for customers who left and 0 for those who stayed",
         )
     if len(found) < 2:
         outcome = "left" if found[0] == 1 else "stayed"
         raise UserError(
             f"Every labelled customer {outcome}: there is nothing to tell apart.",
             where=f"{TRAINING_SET}, column churned",
-            mend="check the churn definition, the horizon and the active window in dbt_project.yml",
+            hint="check the churn definition, the horizon and the active window in dbt_project.yml",
         )
     if frame.duplicated([entity, "feature_timestamp"]).any():
         raise UserError(
             f"Some customers appear twice at one feature time ({entity}, feature_timestamp).",
             where=TRAINING_SET,
-            mend="run `retention build` with its tests: the key of the training set must be unique",
+            hint="run `retention build` with its tests: the key of the training set must be unique",
         )

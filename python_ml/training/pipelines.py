@@ -87,7 +87,7 @@ def check_parameters(settings: Settings) -> None:
                 if parameter in RESERVED
                 else f"The model {name} has no parameter `{parameter}`.",
                 where=settings.where("training", "models", name, "parameters", parameter),
-                mend=f"did you mean `{close[0]}`?" if close else "delete the line",
+                hint=f"did you mean `{close[0]}`?" if close else "delete the line",
             )
 
 

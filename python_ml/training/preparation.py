@@ -69,7 +69,7 @@ def prepare(
     Raises
     ------
     UserError
-        When the data or the settings cannot give a model; says what to mend.
+        When the data or the settings cannot give a model; says what to do about it.
     """
     check_training_set(training_set, entity)
     frame = training_set.sort_values(["feature_timestamp", entity], kind="stable").reset_index(drop=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from python_ml.whole_files import replacing, write_text
+from python_ml.files import replacing, write_text
 
 CROSS_VALIDATION = "cross_validation"
 

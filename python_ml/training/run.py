@@ -59,7 +59,7 @@ class TrainingRun:
             raise UserError(
                 "No feature differs between customers in the training period.",
                 where=TRAINING_SET,
-                mend="check that events lie before the feature times; `retention build` reports the row counts",
+                hint="check that events lie before the feature times; `retention build` reports the row counts",
             )
         return used
 
@@ -72,7 +72,7 @@ class TrainingRun:
                 "There are too few customers to train on: at least two must have left and two have stayed "
                 "throughout the training period.",
                 where=TRAINING_SET,
-                mend="bring more customers or a longer history",
+                hint="bring more customers or a longer history",
             )
         return folds
 

@@ -40,7 +40,7 @@ def choose_champion(validation: Mapping[str, Mapping[str, Any]], metric: str, to
         raise UserError(
             f"The metric {metric} is not defined on the validation rows for any model.",
             where="retention.yml, training.selection.metric",
-            mend="choose another metric, or boundaries that leave leavers and stayers in the validation period",
+            hint="choose another metric, or boundaries that leave leavers and stayers in the validation period",
         )
     best = max(defined.values(), key=lambda value: better(metric, value, 0.0))
     close = [name for name, value in defined.items() if better(metric, best, value) <= tolerance]

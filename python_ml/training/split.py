@@ -264,7 +264,7 @@ def _too_short(history: _History) -> UserError:
     return UserError(
         f"The labelled history is too short to train and test in time: {history.words}.",
         where="gold.gld_training_set",
-        mend=(
+        hint=(
             f"training and testing need labelled feature times at least {words_of(history.purge)} "
             f"apart{lacking}, a validation period of its own at least {words_of(2 * history.purge)}, each "
             "part with customers who left and who stayed: bring a longer history, or choose a shorter horizon"
@@ -278,7 +278,7 @@ def _unusable_dates(history: _History, settings: Split, where: str) -> UserError
     return UserError(
         f"With {shown}, some part of the split has no customers who left, or none who stayed.",
         where=where,
-        mend=(
+        hint=(
             f"labelled feature times run from {history.times[0]:%Y-%m-%d} to {history.times[-1]:%Y-%m-%d}, "
             f"and {words_of(history.purge)} before each boundary is purged: choose boundaries with room on "
             "either side, or leave them out"

@@ -60,7 +60,7 @@ def supplied_split(frame: pd.DataFrame, column: str, entity: str, where: str) ->
         raise UserError(
             f"The training set has no column {column}.",
             where=where,
-            mend="delete the line to split by time, or name a column of gold.gld_training_set",
+            hint="delete the line to split by time, or name a column of gold.gld_training_set",
         )
     values = frame[column].astype("string")
     strange = sorted(set(values.dropna()) - set(PARTS))
@@ -68,7 +68,7 @@ def supplied_split(frame: pd.DataFrame, column: str, entity: str, where: str) ->
         raise UserError(
             f"The split {column} holds {', '.join(map(repr, strange[:5])) or 'empty values'}.",
             where=where,
-            mend=f"write one of {', '.join(PARTS)} in every row",
+            hint=f"write one of {', '.join(PARTS)} in every row",
         )
     masks = {part: (values == part).to_numpy(bool) for part in PARTS}
     times, ends = frame["feature_timestamp"], frame["label_timestamp"]
@@ -101,7 +101,7 @@ def _require_both(churned: np.ndarray, part: str, where: str) -> None:
     raise UserError(
         f"The {part} part of the split has {who}, once labels that reach into a later part are left out.",
         where=where,
-        mend="deal customers who left and who stayed into every part, with a label window between the parts",
+        hint="deal customers who left and who stayed into every part, with a label window between the parts",
     )
 
 

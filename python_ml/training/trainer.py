@@ -108,7 +108,7 @@ def train_models(
     Raises
     ------
     UserError
-        When the data or the settings cannot give a model; says what to mend.
+        When the data or the settings cannot give a model; says what to do about it.
     GateError
         When a column is likely to know the outcome, and nobody left it out or accepted it.
     """

@@ -58,7 +58,7 @@ def test_a_project_that_was_not_built_is_explained(name, tmp_path):
     (tmp_path / "dbt_project.yml").write_text("name: empty\nvars: {entity: customer_id}\n")
     outcome = run(name, folder=tmp_path)
     assert outcome.returncode == 2
-    assert "to mend" in outcome.stderr
+    assert "hint:" in outcome.stderr
     assert "Traceback" not in outcome.stderr
 
 

@@ -60,7 +60,7 @@ class TestEntityAndTime:
         assert found.entity is None
         with pytest.raises(UserError, match="No column could be told to be the customer") as error:
             assemble(connection, [found], tmp_path / "p", Choices())
-        assert "aa" in error.value.mend
+        assert "aa" in error.value.hint
 
     def test_the_earlier_of_two_times_is_when_it_happened(self, connection, tmp_path):
         rows = [
@@ -247,7 +247,7 @@ class TestRhythm:
     def test_a_short_history_is_refused_with_a_horizon_that_fits(self):
         with pytest.raises(UserError, match="too short") as error:
             self.choose(150, Choices(horizon="90d"))
-        horizon = error.value.mend.split("--horizon ")[1]
+        horizon = error.value.hint.split("--horizon ")[1]
         self.choose(150, Choices(horizon=horizon))
 
     @pytest.mark.parametrize("text", ["90", "ninety", "-5d", "1 month", "", "3y", "1.5d"])

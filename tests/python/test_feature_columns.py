@@ -341,7 +341,7 @@ MISTAKES = [
 def test_mistakes_are_explained(changes, message):
     with pytest.raises(UserError, match=re.escape(message)) as error:
         names(**changes)
-    assert error.value.mend
+    assert error.value.hint
 
 
 @pytest.mark.parametrize("changes", [changes for changes, _ in MISTAKES], ids=[message for _, message in MISTAKES])

@@ -10,8 +10,8 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from python_ml.names import identifier
 from python_ml.onboarding.examination import DataArgument, examine
-from python_ml.onboarding.naming import identifier
 from python_ml.onboarding.reading import scratch_connection
 from python_ml.profiling import read_findings, render_page, write_findings
 from tests.python.command_line import command_here, retention, rows
@@ -35,7 +35,7 @@ class TestRefused:
         assert FILES[name].refused in err
         assert err.count("Error:") == 1
         assert str(path) in err
-        assert "to mend:" in err
+        assert "hint:" in err
         assert "Traceback" not in err + out
         assert sorted(tmp_path.rglob("*")) == before
 
@@ -134,7 +134,7 @@ class TestAnything:
             with scratch_connection() as connection:
                 (profile,) = examine(connection, [DataArgument(path)])
         except UserError as refused:
-            assert refused.mend
+            assert refused.hint
             assert str(path) in refused.where
             return
         assert len(profile.columns) == 3
@@ -152,7 +152,7 @@ class TestAnything:
         try:
             findings = profiled(path)
         except UserError as refused:
-            assert refused.mend
+            assert refused.hint
             return
         assert findings.files[0].rows > 0
         assert write_findings(findings)

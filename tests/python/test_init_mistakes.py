@@ -9,7 +9,7 @@ from tests.python.raw_shop import events
 
 
 class TestMistakes:
-    """Exit code 2, one message that says what, where and how to mend it, and nothing written."""
+    """Exit code 2, one message that says what, where and how to fix it, and nothing written."""
 
     def refused(self, monkeypatch, capsys, tmp_path, *words: object) -> str:
         project = tmp_path / "project"
@@ -18,7 +18,7 @@ class TestMistakes:
         assert code == 2, err
         assert err.count("Error:") == 1
         assert "where:" in err
-        assert "to mend:" in err
+        assert "hint:" in err
         assert "Traceback" not in err + out
         assert sorted(tmp_path.rglob("*")) == before
         return err

@@ -122,7 +122,7 @@ class TestCommand:
         code, shown, err = retention(monkeypatch, capsys, "profile", path, "--out", out)
         assert code == 2, err
         assert told in err
-        assert "to mend:" in err
+        assert "hint:" in err
         assert "Traceback" not in err + shown
         assert not out.exists()
 
@@ -143,7 +143,7 @@ class TestCommand:
             words = [path, path]
         code, _, err = retention(monkeypatch, capsys, "profile", *words, "--out", tmp_path / "out")
         assert code == 2
-        assert "to mend:" in err
+        assert "hint:" in err
         assert not (tmp_path / "out").exists()
 
     def test_a_place_where_nothing_can_be_written(self, monkeypatch, capsys, tmp_path):

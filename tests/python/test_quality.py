@@ -215,7 +215,7 @@ def _caught(verdict: Verdict, check: str, figure: str, severity: str) -> None:
     found = failures(verdict)
     assert found == {check: severity}, verdict.failed
     outcome = verdict.failed[0]
-    assert figure in outcome.sentence and outcome.check.expectation in outcome.sentence and outcome.check.mend
+    assert figure in outcome.sentence and outcome.check.expectation in outcome.sentence and outcome.check.hint
     if severity == WARNING:
         enforce(verdict)
         assert any(figure in text for text in verdict.warnings())
@@ -223,7 +223,7 @@ def _caught(verdict: Verdict, check: str, figure: str, severity: str) -> None:
     with pytest.raises(GateError) as error:
         enforce(verdict)
     assert error.value.exit_code == 3
-    for part in (figure, outcome.check.expectation, verdict.suite, outcome.check.mend):
+    for part in (figure, outcome.check.expectation, verdict.suite, outcome.check.hint):
         assert part in str(error.value)
 
 

@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from python_ml.errors import UserError
+from python_ml.names import RESERVED, identifier, jinja_string, unique_identifiers, yaml_text
 from python_ml.onboarding import dates, dialect
 from python_ml.onboarding.dbt_yaml import dump
-from python_ml.onboarding.naming import RESERVED, identifier, jinja_string, unique_identifiers, yaml_text
 from python_ml.onboarding.profiling import profile_columns
 from python_ml.onboarding.reading import open_file, scratch_connection
 
@@ -181,7 +181,7 @@ class TestReading:
         with pytest.raises(UserError, match=message) as error:
             open_file(connection, path, "t")
         assert error.value.where == str(path)
-        assert error.value.mend
+        assert error.value.hint
 
     def test_a_ragged_line_behind_the_sample_is_found(self, connection, tmp_path):
         path = tmp_path / "long.csv"

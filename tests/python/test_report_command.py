@@ -90,7 +90,7 @@ def test_without_metrics_the_command_says_what_to_run(project_dir: Path, content
     assert isinstance(error, UserError)
     assert error.exit_code == 2
     assert said in error.what
-    assert "retention train" in error.mend
+    assert "retention train" in error.hint
 
 
 def test_a_broken_file_is_named(project_dir: Path) -> None:

@@ -99,11 +99,11 @@ def test_mistakes_name_the_line(write, name: str) -> None:
     assert str(path) in caught.value.where
     assert where in caught.value.where
     assert said in str(caught.value)
-    assert caught.value.mend
+    assert caught.value.hint
 
 
 def test_all_mistakes_are_counted(write) -> None:
-    with pytest.raises(UserError, match="1 more to mend: line 4"):
+    with pytest.raises(UserError, match="1 more: line 4"):
         load_settings(write("training:\n  seed: x\nscoring:\n  reason: 2\n"))
 
 

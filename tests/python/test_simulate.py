@@ -537,7 +537,7 @@ def test_impossible_worlds(arguments, named):
     with pytest.raises(UserError) as caught:
         World(**arguments)
     assert caught.value.where == named
-    assert caught.value.mend
+    assert caught.value.hint
 
 
 def run(*arguments: object) -> subprocess.CompletedProcess:

@@ -152,7 +152,7 @@ def test_useless_dates_are_named(dates: dict) -> None:
     with pytest.raises(UserError) as caught:
         temporal_split(monthly(12), Split(**dates), where="retention.yml, line 9, training.split")
     assert caught.value.where == "retention.yml, line 9, training.split"
-    assert "2024-01-01 to 2024-12-01" in caught.value.mend
+    assert "2024-01-01 to 2024-12-01" in caught.value.hint
 
 
 def test_many_feature_times_are_split_quickly() -> None:

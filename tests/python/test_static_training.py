@@ -109,7 +109,7 @@ def test_a_leak_stops_the_training_unless_left_out_or_accepted():
     assert refused.value.exit_code == 3
     assert "AUC of 0.9" in refused.value.what or "zero" in refused.value.what
     assert "`opened`" in refused.value.what
-    assert "exclude: [mails, opened]" in refused.value.mend
+    assert "exclude: [mails, opened]" in refused.value.hint
 
     left_out = train(frame, features, features={"exclude": ["mails", "opened"]}).metrics
     assert left_out["data"]["features_offered"] == 3
@@ -127,7 +127,7 @@ def test_settings_that_name_no_feature_are_mistakes():
     frame = snapshot()
     with pytest.raises(UserError, match="no feature `nois` to leave out") as refused:
         train(frame, features={"exclude": ["nois"]})
-    assert "did you mean `noise`" in refused.value.mend
+    assert "did you mean `noise`" in refused.value.hint
     with pytest.raises(UserError, match="no feature `x` to accept"):
         train(frame, leakage={"accept": {"x": "why"}})
 

@@ -76,7 +76,7 @@ def test_several_values_need_to_be_told_and_then_one_stands_against_all_others(t
     with pytest.raises(UserError, match="not binary") as refused:
         target(tmp_path, "status", ["open", "paused", "churned"])
     assert all(value in str(refused.value) for value in ("'open' (30)", "'paused' (20)", "'churned' (10)"))
-    assert "--positive" in refused.value.mend
+    assert "--positive" in refused.value.hint
     found = target(tmp_path, "status", ["open", "paused", "churned"], positive="Churned")
     assert found.leaving == ("churned",)
     assert found.staying == ("open", "paused")
@@ -95,7 +95,7 @@ def test_what_cannot_be_a_target_is_refused_with_its_values(tmp_path, values, po
     with pytest.raises(UserError, match=message) as refused:
         target(tmp_path, "churn", values, positive)
     assert "column churn" in refused.value.where
-    assert refused.value.mend
+    assert refused.value.hint
 
 
 def test_on_a_terminal_init_asks_which_value_means_leaving(tmp_path):

@@ -436,7 +436,7 @@ def test_data_that_cannot_be_learnt_from(how: str, said: str) -> None:
     with pytest.raises(UserError, match=said) as caught:
         train(small_world(), spoiled(how))
     assert caught.value.where
-    assert caught.value.mend
+    assert caught.value.hint
 
 
 # The command ----------------------------------------------------------------------------------------------

@@ -32,7 +32,7 @@ def window_hours(window: str) -> float:
         raise UserError(
             f"`{window}` is not a window.",
             where="windows",
-            mend="write 24h, 7d, 2w or all_time, for instance",
+            hint="write 24h, 7d, 2w or all_time, for instance",
         )
     return int(found[1]) * _HOURS[found[2]]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from python_ml.onboarding.naming import words
+from python_ml.names import words
 
 
 def word_set(text: str) -> frozenset[str]:

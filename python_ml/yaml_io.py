@@ -49,7 +49,7 @@ def parsed(path: Path, what: str) -> Iterator[tuple[Loader, yaml.Node | None]]:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(
-            f"The {what} cannot be read: {error}", where=str(path), mend="save the file as UTF-8 text"
+            f"The {what} cannot be read: {error}", where=str(path), hint="save the file as UTF-8 text"
         ) from error
     loader = None
     try:
@@ -60,7 +60,7 @@ def parsed(path: Path, what: str) -> Iterator[tuple[Loader, yaml.Node | None]]:
         raise UserError(
             f"The {what} are not valid YAML: {getattr(error, 'problem', None) or error}.",
             where=f"{path}, line {mark.line + 1}" if mark else str(path),
-            mend="check indentation, colons and quotes there",
+            hint="check indentation, colons and quotes there",
         ) from error
     finally:
         if loader is not None:
