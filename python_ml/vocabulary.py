@@ -96,3 +96,42 @@ def is_unit_price(name: str) -> bool:
     if not {"price", "cost", "preis", "rate"} & set(parts):
         return False
     return len(parts) == 1 or bool({"unit", "each", "item", "per", "piece", "list"} & set(parts))
+
+
+# Things that have identifiers and are no customers.
+OTHER_THINGS = word_set(
+    "country region state city town district postcode zip area place location venue hall store branch warehouse site "
+    "product item article sku stock category brand model plan tier package currency channel medium source campaign "
+    "coupon promo promotion language platform device browser os app page url session visit event order invoice receipt "
+    "transaction payment basket cart line ticket case message subscription contract offer employee agent team status "
+    "reason type kind segment industry department meet match race film movie book song listing geo gender sex color "
+    "colour size currency weekday month year ip cookie"
+)
+_SHORT = {
+    "cust": "customer", "acct": "account", "acc": "account", "usr": "user", "org": "organization",
+    "organisation": "organization", "sub": "subscription", "subs": "subscription", "prod": "product", "inv": "invoice",
+    "txn": "transaction", "trans": "transaction", "ord": "order",
+}  # fmt: skip
+_KEY_ENDINGS = ("uuid", "guid", "number", "code", "key", "id", "no", "nr", "num")
+
+
+def singular(word: str) -> str:
+    """An English noun in the singular, by its ending."""
+    if word.endswith("ies") and len(word) > 4:
+        return word[:-3] + "y"
+    if word.endswith(("sses", "xes", "ches", "shes")):
+        return word[:-2]
+    return word[:-1] if word.endswith("s") and not word.endswith(("ss", "us", "is")) else word
+
+
+def subject(name: str) -> tuple[str, ...]:
+    """What a name is about, without the parts that say that it is a key: ``customer_id`` is ``("customer",)``."""
+    parts = []
+    for part in words(name):
+        for ending in _KEY_ENDINGS:
+            stem = part.removesuffix(ending)
+            if stem != part and (stem in PERSONS or stem in _SHORT):
+                part = stem
+        if part not in IDENTIFIERS:
+            parts.append(_SHORT.get(singular(part), singular(part)))
+    return tuple(parts)
