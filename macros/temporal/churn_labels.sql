@@ -1,10 +1,10 @@
-{%- macro churn_labels(definition, entity, spine, outcome, observation, horizon=none, gap=none) -%}
+{%- macro churn_labels(definition, entity, spine, outcome, observation, horizon=none, gap=none, grace=none) -%}
     {{ return(adapter.dispatch('churn_labels', 'customer_retention')(
-        definition, entity, spine, outcome, observation, horizon, gap
+        definition, entity, spine, outcome, observation, horizon, gap, grace
     )) }}
 {%- endmacro -%}
 
-{%- macro default__churn_labels(definition, entity, spine, outcome, observation, horizon, gap) -%}
+{%- macro default__churn_labels(definition, entity, spine, outcome, observation, horizon, gap, grace) -%}
 {%- do customer_retention._require_keys('churn_labels', 'outcome', definition, outcome, {
     'end_date': ['relation', 'ended_at'],
     'inactivity': ['relation', 'event_at'],
@@ -18,46 +18,37 @@
     {{ exceptions.raise_compiler_error("horizon: `" ~ (horizon or var('horizon')) ~ "` leaves the label nothing to look at.") }}
 {%- endif -%}
 {%- set gap_us = customer_retention.duration_us(gap or var('gap', '0d'), 'gap') -%}
+{%- set grace_us = customer_retention.duration_us(grace or var('grace', '0d'), 'grace') if definition == 'end_date' else 0 -%}
 with
 
--- the label looks at [label_from_us, label_to_us)
+-- the label looks at [label_from_us, label_to_us){{ ' and, for renewals, at the grace period after it' if grace_us }}
 label_windows as (
     select
         spine.{{ entity }},
         spine.feature_timestamp,
         {{ customer_retention.epoch_us('spine.feature_timestamp') }} + {{ gap_us }} as label_from_us,
         {{ customer_retention.epoch_us('spine.feature_timestamp') }} + {{ gap_us + horizon_us }} as label_to_us,
+        {{ customer_retention.epoch_us('spine.feature_timestamp') }} + {{ gap_us + horizon_us + grace_us }} as label_known_us,
         {{ customer_retention.epoch_us('observation.observation_end') }} as observation_end_us
     from {{ spine }} as spine
     cross join {{ observation }} as observation
 ),
 {% if definition == 'end_date' %}
-subscriptions as (
-    select
-        {{ entity }},
-        {{ customer_retention.epoch_us(outcome.ended_at) }} as ended_us
-        {%- if outcome.started_at %},
-        {{ customer_retention.epoch_us(outcome.started_at) }} as started_us
-        {%- endif %}
-    from {{ outcome.relation }}
-),
-
--- whoever had left before the label window has no outcome to predict
+{{ customer_retention._coverage(outcome, entity, grace_us) }}
+-- a customer whose coverage had ended before the label window has no outcome to predict
 outcomes as (
     select
         label_windows.{{ entity }},
         label_windows.feature_timestamp,
         case
-            when max(case when ended_us >= label_from_us and ended_us < label_to_us then 1 end) = 1 then 1
-            when max(case when ended_us is null or ended_us >= label_from_us then 1 end) = 1 then 0
+            when max(case when covered_to_us >= label_from_us and covered_to_us < label_to_us then 1 end) = 1 then 1
+            when max(case when covered_to_us >= label_to_us then 1 end) = 1 then 0
         end as churned
     from label_windows
-    inner join subscriptions
+    inner join coverage
         on
-            label_windows.{{ entity }} = subscriptions.{{ entity }}
-            {%- if outcome.started_at %}
-            and subscriptions.started_us < label_windows.label_from_us
-            {%- endif %}
+            label_windows.{{ entity }} = coverage.{{ entity }}
+            and coverage.covered_from_us < label_windows.label_from_us
     group by 1, 2
 ),
 {% elif definition == 'inactivity' %}
@@ -97,10 +88,10 @@ labelled as (
     select
         label_windows.{{ entity }},
         label_windows.feature_timestamp,
-        {{ customer_retention.timestamp_from_us('label_windows.label_to_us') }} as label_timestamp,
-        coalesce(label_windows.label_to_us <= label_windows.observation_end_us, false) as label_available_flag,
+        {{ customer_retention.timestamp_from_us('label_windows.label_known_us') }} as label_timestamp,
+        coalesce(label_windows.label_known_us <= label_windows.observation_end_us, false) as label_available_flag,
         case
-            when label_windows.observation_end_us is null or label_windows.label_to_us > label_windows.observation_end_us then null
+            when label_windows.observation_end_us is null or label_windows.label_known_us > label_windows.observation_end_us then null
             when outcomes.{{ entity }} is null then {{ without_outcome }}
             else outcomes.churned
         end as churned
@@ -119,43 +110,4 @@ select
     label_available_flag,
     cast(churned as integer) as churned
 from labelled
-{%- endmacro -%}
-
-{#- Private: `labelled` from supplied labels that say themselves when they were known. A row without one looks ahead by gap and horizon, where these are known. -#}
-{%- macro _labels_with_times(entity, spine, outcome, observation, horizon, gap) -%}
-{%- set horizon = horizon or var('horizon', none) -%}
-with
-
-outcomes as (
-    select
-        {{ entity }},
-        {{ outcome.as_of }} as feature_timestamp,
-        max(cast({{ outcome.label }} as integer)) as churned,
-        max({{ outcome.label_at }}) as label_timestamp
-    from {{ outcome.relation }}
-    where {{ outcome.label }} is not null
-    group by 1, 2
-),
-
-labelled as (
-    select
-        spine.{{ entity }},
-        spine.feature_timestamp,
-        {%- if horizon %}
-        {%- set ahead_us = customer_retention.duration_us(horizon, 'horizon') + customer_retention.duration_us(gap or var('gap', '0d'), 'gap') %}
-        coalesce(outcomes.label_timestamp, {{ customer_retention.timestamp_from_us(
-            customer_retention.epoch_us('spine.feature_timestamp') ~ ' + ' ~ ahead_us
-        ) }}) as label_timestamp,
-        {%- else %}
-        outcomes.label_timestamp,
-        {%- endif %}
-        coalesce(outcomes.label_timestamp <= observation.observation_end, false) as label_available_flag,
-        case when outcomes.label_timestamp <= observation.observation_end then outcomes.churned end as churned
-    from {{ spine }} as spine
-    cross join {{ observation }} as observation
-    left join outcomes
-        on
-            spine.{{ entity }} = outcomes.{{ entity }}
-            and spine.feature_timestamp = outcomes.feature_timestamp
-)
 {%- endmacro -%}

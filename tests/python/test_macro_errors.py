@@ -270,6 +270,17 @@ CASES: dict[str, tuple[str, dict[str, Any], list[str]]] = {
     "horizon of months": ("churn_labels", LABELS | {"horizon": "1 month"}, ["horizon", "1 month", "30d"]),
     "horizon of zero": ("churn_labels", LABELS | {"horizon": "0d"}, ["horizon", "0d"]),
     "gap that is no duration": ("churn_labels", LABELS | {"gap": "-1d"}, ["gap", "-1d", "30d"]),
+    "grace that is no duration": (
+        "churn_labels",
+        LABELS
+        | {
+            "definition": "end_date",
+            "outcome": {"relation": "subscriptions", "ended_at": "ended_at"},
+            "horizon": "30d",
+            "grace": "a week",
+        },
+        ["grace", "a week", "30d"],
+    ),
     "state without daily runs": (
         "window_features",
         _carried(incremental=None),

@@ -162,18 +162,20 @@ def churn_labels(
     observed_to: datetime | None,
     horizon: str,
     gap: str,
+    grace: str = "0d",
 ) -> list[dict[str, Any]]:
     """Labels of the spine; `churned(row, window start, window end)` is one of the definitions below."""
     answer = []
     for at in spine:
         window_from = at["feature_timestamp"] + duration(gap)
         window_to = window_from + duration(horizon)
-        available = observed_to is not None and window_to <= observed_to
+        known = window_to + duration(grace)
+        available = observed_to is not None and known <= observed_to
         answer.append(
             {
                 "customer_id": at["customer_id"],
                 "feature_timestamp": at["feature_timestamp"],
-                "label_timestamp": window_to,
+                "label_timestamp": known,
                 "label_available_flag": available,
                 "churned": churned(at, window_from, window_to) if available else None,
             }
@@ -182,31 +184,41 @@ def churn_labels(
 
 
 def churned_by_end_date(
-    subscriptions: Sequence[Row], started: str | None = None
+    subscriptions: Sequence[Row], started: str | None = None, grace: str = "0d"
 ) -> Callable[[Row, datetime, datetime], int | None]:
-    """1 when an end lies in the window, 0 when a subscription runs on past it, `None` when all ended before it.
+    """1 when coverage ends in the window, 0 when it lasts beyond it, `None` when it had ended before it.
 
-    With `started`, the name of a column, subscriptions that start at or after the window's begin do not count.
+    With `started`, the name of a column, subscriptions that leave no more than `grace` between them are one coverage,
+    and coverage that begins at or after the window's begin does not count. Without, it lasts up to the last end.
     A customer without subscriptions stays: 0.
     """
 
     def label(at: Row, window_from: datetime, window_to: datetime) -> int | None:
-        ended_before = runs_on = False
+        periods = []
         for subscription in subscriptions:
             if subscription["customer_id"] != at["customer_id"]:
                 continue
-            if started is not None and (subscription[started] is None or subscription[started] >= window_from):
-                continue
-            end = subscription["ended_at"]
-            if end is not None and window_from <= end < window_to:
-                return 1
-            if end is not None and end < window_from:
-                ended_before = True
-            else:
-                runs_on = True
-        return 0 if runs_on or not ended_before else None
+            start = subscription[started] if started else datetime.min
+            end = subscription["ended_at"] or datetime.max
+            if start is not None:
+                periods.append((start, max(start, end)))
+        ends = [end for start, end in _united(periods, duration(grace)) if start < window_from]
+        if any(window_from <= end < window_to for end in ends):
+            return 1
+        return None if ends and max(ends) < window_from else 0
 
     return label
+
+
+def _united(periods: Sequence[tuple[datetime, datetime]], grace: timedelta) -> list[tuple[datetime, datetime]]:
+    """The periods after any two that touch within the grace period have become one, until no two do."""
+    united = list(periods)
+    for i, (start, end) in enumerate(united):
+        for other_start, other_end in united[i + 1 :]:
+            if max(start, other_start) - min(end, other_end) <= grace:
+                rest = [period for period in united if period not in ((start, end), (other_start, other_end))]
+                return _united([*rest, (min(start, other_start), max(end, other_end))], grace)
+    return united
 
 
 def churned_by_inactivity(

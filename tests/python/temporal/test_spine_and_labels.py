@@ -239,11 +239,13 @@ _LABEL_WINDOWS = (("30d", "0d"), ("90d", "7d"), ("24h", "12h"), ("2w", "1w"), ("
 
 
 @st.composite
-def _label_worlds(draw: st.DrawFn, horizon: str, gap: str) -> tuple[World, list[datetime], datetime | None]:
+def _label_worlds(
+    draw: st.DrawFn, horizon: str, gap: str, grace: str = "0d"
+) -> tuple[World, list[datetime], datetime | None]:
     """A spine, an observation end on or beside a label_timestamp, and the times of that."""
     times = draw(worlds.as_of_times())
     spine = draw(worlds.spines(times))
-    label_time = draw(st.sampled_from(times)) + oracle.duration(gap) + oracle.duration(horizon)
+    label_time = draw(st.sampled_from(times)) + oracle.duration(gap) + oracle.duration(horizon) + oracle.duration(grace)
     end = label_time + draw(st.sampled_from((timedelta(0), -US, US, -DAY, 400 * DAY, 400 * DAY)))
     if draw(st.integers(0, 11)) == 0:
         end = None
@@ -272,6 +274,7 @@ def _check_labels(
     churned: Any,
     observed_to: datetime | None,
     window: tuple[str, str],
+    grace: str = "0d",
 ) -> None:
     horizon, gap = window
     arguments = {
@@ -283,32 +286,47 @@ def _check_labels(
         "horizon": horizon,
         "gap": gap,
     }
+    if grace != "0d":
+        arguments["grace"] = grace
     warehouse.fill(world)
     rows = warehouse.rows(macros.sql("churn_labels", arguments))
-    expected = oracle.churn_labels(world["spine"], churned, observed_to=observed_to, horizon=horizon, gap=gap)
-    note(f"{window}")
+    expected = oracle.churn_labels(
+        world["spine"], churned, observed_to=observed_to, horizon=horizon, gap=gap, grace=grace
+    )
+    note(f"{window} {grace}")
     assert_same_rows(rows, expected, world)
 
 
 @worlds.property_test
-@given(data=st.data(), window=st.sampled_from(_LABEL_WINDOWS), starts_known=st.booleans())
+@given(
+    data=st.data(),
+    window=st.sampled_from(_LABEL_WINDOWS),
+    grace=st.sampled_from(("0d", "12h", "7d")),
+    starts_known=st.booleans(),
+)
 def test_labels_by_end_date(
-    macros: MacroCompiler, warehouse: Warehouse, data: st.DataObject, window: tuple[str, str], starts_known: bool
+    macros: MacroCompiler,
+    warehouse: Warehouse,
+    data: st.DataObject,
+    window: tuple[str, str],
+    grace: str,
+    starts_known: bool,
 ) -> None:
-    world, times, observed_to = data.draw(_label_worlds(*window))
-    moments = st.none() | _label_moments(times, *window)
+    world, times, observed_to = data.draw(_label_worlds(*window, grace=grace))
+    graces = [time + sign * oracle.duration(grace) for time in times for sign in (1, -1)]
+    moments = st.none() | _label_moments(times + graces, *window)
     blank = dict.fromkeys(("started_available_at", "ended_available_at"))
     subscriptions = [
         {"customer_id": who, **blank, "started_at": data.draw(moments), "ended_at": data.draw(moments)}
         for who in (*worlds.CUSTOMERS, worlds.STRANGER)
-        for _ in range(data.draw(st.integers(0, 3)))
+        for _ in range(data.draw(st.integers(0, 4)))
     ]
     world["subscriptions"] = subscriptions
     outcome = {"relation": "subscriptions", "ended_at": "ended_at"}
     if starts_known:
         outcome["started_at"] = "started_at"
-    churned = oracle.churned_by_end_date(subscriptions, "started_at" if starts_known else None)
-    _check_labels(macros, warehouse, world, "end_date", outcome, churned, observed_to, window)
+    churned = oracle.churned_by_end_date(subscriptions, "started_at" if starts_known else None, grace)
+    _check_labels(macros, warehouse, world, "end_date", outcome, churned, observed_to, window, grace)
 
 
 @worlds.property_test
