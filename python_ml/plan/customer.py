@@ -12,38 +12,9 @@ from python_ml.plan.schema import Options
 from python_ml.profile.schema import IdentifierFacts, Profile, TableProfile
 
 FEWEST = 20  # different values without which values alone do not make a customer
-NOBODY = frozenset(
-    [
-        "null",
-        "none",
-        "nil",
-        "na",
-        "n/a",
-        "nan",
-        "unknown",
-        "unspecified",
-        "undefined",
-        "anonymous",
-        "guest",
-        "anon",
-        "default",
-        "dummy",
-        "test",
-        "missing",
-        "not\\_set",
-        "0",
-        "-1",
-        "-9",
-        "99",
-        "999",
-        "9999",
-        "99999",
-        "999999",
-        "00000000",
-        "?",
-        "-",
-        ".",
-    ]
+NOBODY = vocabulary.word_set(
+    "null none nil na n/a nan unknown unspecified undefined anonymous guest anon default dummy test missing not_set 0 "
+    "-1 -9 99 999 9999 99999 999999 00000000 ? - ."
 )
 OUTSIZED = 5  # times the share of the next value from which a code for nobody stands out
 LEAST_SHARE = 0.02
@@ -191,8 +162,8 @@ def _of_labels(graph: KeyGraph, options: Options, labels: str) -> tuple[Node, st
                 f"`{_raw(graph.profile, repeated[0])}` has {facts.rows_per_value:.1f} rows for each of its values: a "
                 "table with an outcome has one row per customer.",
                 where=f"{table.table.path}, column {_raw(graph.profile, repeated[0])}",
-                hint="bring one row per customer, name another column with --entity, or leave out --outcome if the rows "
-                "are dated events",
+                hint="bring one row per customer, name another column with --entity, or leave out --outcome if the "
+                "rows are dated events",
             )
         return (labels, ROW_NUMBER), "the file has no key: its rows are numbered"
     nodes = [n for n in nodes if n[1] != time]
