@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -293,8 +294,7 @@ def _check_labels(
     expected = oracle.churn_labels(
         world["spine"], churned, observed_to=observed_to, horizon=horizon, gap=gap, grace=grace
     )
-    note(f"{window} {grace}")
-    assert_same_rows(rows, expected, world)
+    assert_same_rows(rows, expected, world, sql=f"{window} {grace}")
 
 
 @worlds.property_test
@@ -404,6 +404,29 @@ def test_supplied_labels_that_say_when_they_were_known(macros: MacroCompiler, wa
         "bob": (None, known + US, False),
         "cyd": (None, T + 37 * DAY, False),
     }
+
+
+@pytest.mark.parametrize("grace", ["0d", "12h", "7d"])
+def test_labels_of_many_subscriptions(grace: str, macros: MacroCompiler, warehouse: Warehouse) -> None:
+    """Chains of subscriptions that touch, overlap, or just do not, around the edges of the label window."""
+    draw = random.Random(grace)
+    steps = [timedelta(0), -US, US, -3 * DAY, 3 * DAY, oracle.duration(grace), oracle.duration(grace) + US]
+    edges = [T - 40 * DAY, T, T + 7 * DAY - US, T + 7 * DAY, T + 20 * DAY, T + 37 * DAY - US, T + 37 * DAY]
+    subscriptions = []
+    for number in range(1_500):
+        end = draw.choice(edges)
+        for _ in range(draw.randint(1, 4)):
+            start, end = end + draw.choice(steps), draw.choice([None, *edges, *edges])
+            subscriptions.append({"customer_id": str(number), "started_at": start, "ended_at": end})
+            end = end or draw.choice(edges)
+    world: World = {
+        "spine": [{"customer_id": str(number), "feature_timestamp": T} for number in range(1_500)],
+        "subscriptions": draw.sample(subscriptions, len(subscriptions)),
+        "observation": [{"observation_end": T + 100 * DAY}],
+    }
+    outcome = {"relation": "subscriptions", "started_at": "started_at", "ended_at": "ended_at"}
+    churned = oracle.churned_by_end_date(subscriptions, "started_at", grace)
+    _check_labels(macros, warehouse, world, "end_date", outcome, churned, T + 100 * DAY, ("30d", "7d"), grace)
 
 
 # name -> time of the end, or of the activity, and the label by end_date and by inactivity; gap 7d, horizon 30d
