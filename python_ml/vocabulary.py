@@ -135,3 +135,15 @@ def subject(name: str) -> tuple[str, ...]:
         if part not in IDENTIFIERS:
             parts.append(_SHORT.get(singular(part), singular(part)))
     return tuple(parts)
+
+
+CHURNED = word_set(
+    "churn churned churns churner attrition attrited cancel cancelled canceled cancellation left leave leaves leaver "
+    "lapsed lapse exit exited exits closed terminated termination inactive lost quit quits gone defected departed "
+    "unsubscribed resigned dropped dormant"
+)
+RETAINED = word_set(
+    "retained retain retention active renewed renew renewal renews stayed stay stays stayer staying kept loyal "
+    "existing current subscribed remaining remained continued survived alive"
+)
+ENDS = word_set("end ended ends closed cancelled canceled cancel cancellation expired until terminated churned churn")

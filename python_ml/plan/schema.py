@@ -157,12 +157,17 @@ class ColumnPlan:
 
 @dataclass(frozen=True)
 class DerivedColumn:
-    """A column that bronze computes from others of the same row."""
+    """A column that bronze computes from others of the same row.
+
+    ``type`` is ``decimal`` (with ``scale`` digits), or ``text`` for a key that is made of several columns: the expression
+    then gives text, and the column can be the customer's.
+    """
 
     name: str
     expression: str
     description: str
     scale: int = 4
+    type: Literal["decimal", "text"] = "decimal"
 
 
 @dataclass(frozen=True)

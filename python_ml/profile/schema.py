@@ -283,6 +283,8 @@ class TimeRole:
         Column with the end of a span that begins at ``column`` (cancelled, ended, valid until); empty for none.
     ended_available : str
         Column with the time at which the end was recorded.
+    is_deadline : bool
+        Whether the name says a deadline: the time of a dated parent is then the better event time.
     """
 
     column: str
@@ -292,6 +294,7 @@ class TimeRole:
     others: tuple[str, ...] = ()
     ended: str = ""
     ended_available: str = ""
+    is_deadline: bool = False
 
 
 @dataclass(frozen=True)
@@ -335,6 +338,26 @@ class Totals:
     """Evidence that rows are totals of many customers rather than events of one: no customer column exists."""
 
     reason: str
+
+
+@dataclass(frozen=True)
+class ComputedTime:
+    """A start plus a duration, in columns of the same row, on which (nearly) all rows agree.
+
+    Attributes
+    ----------
+    start, duration : str
+        Safe names.
+    unit : str
+        What the duration counts: day, week, month, year.
+    share : float
+        Share of rows whose sum lies within a month and a half of the median.
+    """
+
+    start: str
+    duration: str
+    unit: str
+    share: float
 
 
 @dataclass(frozen=True)
@@ -416,6 +439,8 @@ class TableProfile:
         Identifiers of which a few have no digit where nearly all others do: rows and examples.
     timeline : Timeline or None
     shifted_copies : ShiftedCopies or None
+    computed_times : tuple of ComputedTime
+        When a row was written, where a start and a duration tell it.
     sampled_rows : int or None
         Rows behind quantiles, shapes and associations; None for all.
     """
@@ -435,6 +460,7 @@ class TableProfile:
     odd_codes: dict[str, tuple[int, tuple[str, ...]]] = field(default_factory=dict)
     timeline: Timeline | None = None
     shifted_copies: ShiftedCopies | None = None
+    computed_times: tuple[ComputedTime, ...] = ()
     sampled_rows: int | None = None
 
     @property

@@ -1,0 +1,533 @@
+"""What churn means in a project: inactivity, the end of coverage, or a table that tells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from python_ml import vocabulary
+from python_ml.errors import UserError
+from python_ml.names import words
+from python_ml.plan.roles import Roles, is_one_row_per_customer
+from python_ml.plan.schema import AsOf, EndDate, Inactivity, LabelTable, Options, Outcome
+from python_ml.profile.row_times import BEGAN, LASTING
+from python_ml.profile.schema import OutcomeColumn, Profile, TableProfile
+
+SNAPSHOT_AT = "1970-01-01 00:00:00"  # stands for "no date": no report shows it as one
+PARTS = ("entity", "time", "label", "known", "split")
+SPLIT_PARTS = ("train", "validation", "test")
+_SPLIT_VALUES = {
+    "train": {"train", "training", "tr", "fit", "learn"},
+    "validation": {"validation", "val", "valid", "dev", "eval"},
+    "test": {"test", "testing", "holdout", "hold-out", "oot", "out of time"},
+}
+_SPLIT = vocabulary.word_set("split fold part partition subset set sample")
+_LABEL = vocabulary.word_set("label y target class outcome")
+_KNOWN = vocabulary.word_set("label outcome decided observed known resolved until horizon")
+_SEEN = vocabulary.word_set("snapshot asof observation observed reference cutoff scoring scored reporting feature")
+_DECIDED = vocabulary.word_set(
+    "label outcome churn churned attrition cancel cancelled canceled cancellation exit exited termination terminated "
+    "target left"
+)
+_DEPARTED = vocabulary.word_set(
+    "left leave departed departure departures churn churned cancellation cancellations exits"
+)
+_RETURNED = vocabulary.word_set("returned return rejoined reactivated reactivation winback resumed back")
+MOSTLY = 0.95
+
+
+@dataclass(frozen=True)
+class OutcomeChoice:
+    """What churn means, why, and what requires review."""
+
+    outcome: Outcome
+    reason: str
+    flag: str = "--churn"
+    reviews: tuple[str, ...] = ()
+
+
+def label_column(table: TableProfile, options: Options) -> str:
+    """The column of a file of labels with the outcome, as in the file.
+
+    Raises
+    ------
+    UserError
+        When ``--label-column`` names something that does not exist, or no column can be the outcome.
+    """
+    named = label_parts(table, options)
+    if "label" in named:
+        return table.column(named["label"]).raw_name
+    taken = set(named.values())
+    free = [c.column for c in table.columns if c.column.kind not in ("empty", "time") and c.column.name not in taken]
+    speaking = [c for c in free if set(words(c.raw_name)) & (_LABEL | vocabulary.CHURNED | vocabulary.RETAINED)]
+    if speaking:
+        best = max(speaking, key=lambda c: (c.distinct <= 20, bool(set(words(c.raw_name)) & _LABEL)))
+        return best.raw_name
+    classes = [c for c in free if c.distinct == 2 and not set(words(c.raw_name)) & _SPLIT]
+    if len(classes) == 1:
+        return classes[0].raw_name
+    raise UserError(
+        "No column of the labels holds the outcome." if not classes else "Several columns could be the outcome.",
+        where=str(table.table.path),
+        hint="name it `churned` (1 for churned, 0 for retained), or add --label-column label=COLUMN; columns: "
+        + ", ".join(c.raw_name for c in (classes or [c.column for c in table.columns])[:30]),
+    )
+
+
+def label_parts(table: TableProfile, options: Options) -> dict[str, str]:
+    """Safe columns by part, as ``--label-column`` names them."""
+    named: dict[str, str] = {}
+    for text in options.label_columns:
+        part, mark, name = text.partition("=")
+        part, name = part.strip().lower(), name.strip()
+        if not mark or part not in PARTS:
+            raise UserError(
+                f"`{text}` names no part of the labels.",
+                where="--label-column",
+                hint=f"write PART=COLUMN, where PART is one of {', '.join(PARTS)}",
+            )
+        column = table.table.column(name)
+        if column is None:
+            raise UserError(
+                f"The labels have no column `{name}`.",
+                where=f"--label-column, {table.table.path}",
+                hint="choose one of " + ", ".join(c.column.raw_name for c in table.columns[:30]),
+            )
+        if part in named or column.name in named.values():
+            raise UserError(
+                f"`{text}` names a part or a column a second time.",
+                where="--label-column",
+                hint="name each part once, and a different column for each",
+            )
+        named[part] = column.name
+    return named
+
+
+def choose_outcome(profile: Profile, roles: Roles, options: Options, names: dict[str, dict[str, str]]) -> OutcomeChoice:
+    """Decide what churn means.
+
+    Parameters
+    ----------
+    profile : Profile
+    roles : Roles
+    options : Options
+    names : dict of str to dict of str to str
+        Name in bronze by source and safe name.
+
+    Raises
+    ------
+    UserError
+        When the wanted definition needs something that no file has.
+    """
+    outcome = next((o for o in profile.outcomes if o.is_given), None)
+    if options.labels:
+        return _labels(profile, roles, options, outcome, names[options.labels])
+    spans = [t for t in profile.tables if _is_span(t, roles)]
+    if options.churn == "supplied" and outcome is None:
+        raise UserError(
+            "No file tells who churned.", where="--churn supplied", hint="add --labels PATH or --outcome COL"
+        )
+    if outcome is not None and options.churn in (None, "supplied"):
+        table = profile.table(outcome.table)
+        ended = _ending(table, outcome)
+        if options.churn is None and ended and (roles.activity or table.time):
+            return _of_spans(roles, table.name, f"`{table.column(ended).raw_name}` dates the outcome")
+        return _table(profile, roles, options, outcome, names[outcome.table])
+    if options.churn == "end_date" or (options.churn is None and not roles.activity and spans):
+        return _end_date(profile, roles, spans)
+    if not roles.activity:
+        raise _no_events(profile, roles)
+    if options.churn is None and profile.table(roles.activity).time.ended if _dated(profile, roles.activity) else False:
+        return _of_spans(roles, roles.activity, "its rows have a start and an end")
+    reviews = tuple(
+        f"{t.name} has a start and an end in each row: with --churn end_date, churned is whose coverage ends"
+        for t in spans
+    )
+    events = roles.activity.replace("_", " ")
+    reason = f"churned = none of the {events} in the label window"
+    return OutcomeChoice(Inactivity(roles.activity), reason, reviews=reviews)
+
+
+def _dated(profile: Profile, name: str) -> bool:
+    return profile.table(name).time is not None
+
+
+def _is_span(table: TableProfile, roles: Roles) -> bool:
+    role = roles.tables[table.name]
+    return bool(table.time and table.time.ended and role.entity) and role.use in ("events", "attributes", "labels")
+
+
+def _ending(table: TableProfile, outcome: OutcomeColumn) -> str:
+    """The time column that dates the outcome: filled in (nearly) only for churned rows; empty without one."""
+    share = outcome.churned_rows / max(outcome.labelled_rows, 1)
+    for measured in table.columns:
+        column = measured.column
+        if column.kind == "time" and set(words(column.raw_name)) & (_DECIDED | vocabulary.ENDS):
+            if column.fill_share < 0.98 and abs(column.fill_share - share) <= 0.1:
+                return column.name
+    return ""
+
+
+def _of_spans(roles: Roles, source: str, reason: str) -> OutcomeChoice:
+    text = f"churned = coverage ends in the label window and is not continued; {reason}"
+    return OutcomeChoice(EndDate(source), text)
+
+
+def _end_date(profile: Profile, roles: Roles, spans: list[TableProfile]) -> OutcomeChoice:
+    """Coverage from spans, or from a table of departures."""
+    if spans:
+        best = max(spans, key=lambda t: (not vocabulary.has_word(t.name, vocabulary.OUTCOMES), t.rows))
+        return _of_spans(roles, best.name, f"from the start and the end of each row of {best.name}")
+    departures = [
+        t
+        for t in profile.tables
+        if roles.tables[t.name].use in ("events", "attributes")
+        and t.time is not None
+        and (_has(t.name, _DEPARTED) or _has(t.column(t.time.column).raw_name, _DEPARTED | _DECIDED))
+    ]
+    if not departures:
+        raise UserError(
+            "No file tells when coverage ends.",
+            where="--churn end_date",
+            hint="bring a table with a start and an end of each subscription, or one with the dates of departures",
+        )
+    source = departures[0].name
+    returns = next((t.name for t in profile.tables if t.name != source and _has(t.name, _RETURNED) and t.time), "")
+    starts = next(
+        (
+            t.name
+            for t in profile.tables
+            if t.name not in (source, returns) and t.time and roles.tables[t.name].use == "attributes"
+        ),
+        "",
+    )
+    activity = (
+        ""
+        if starts
+        else next(
+            (
+                n
+                for n in (roles.activity, *roles.tables)
+                if n not in ("", source, returns) and roles.tables[n].use == "events"
+            ),
+            "",
+        )
+    )
+    if not starts and not activity:
+        raise UserError(
+            f"{source} tells when customers churned, but nothing when they began.",
+            where="--churn end_date",
+            hint="bring a table of customers with their sign-up date, or a table of events",
+        )
+    reason = f"churned = a departure of {source} in the label window; coverage begins with {starts or activity}"
+    return OutcomeChoice(EndDate(source, starts, activity, returns), reason)
+
+
+def _has(name: str, vocabulary_: frozenset[str]) -> bool:
+    return bool(set(words(name)) & vocabulary_)
+
+
+def _labels(
+    profile: Profile, roles: Roles, options: Options, outcome: OutcomeColumn, names: dict[str, str]
+) -> OutcomeChoice:
+    """A file of labels: customer, as-of time, outcome."""
+    table = profile.table(options.labels)
+    named = label_parts(table, options)
+    reviews = [outcome.warning] if outcome.warning else []
+    as_of = _label_time(table, named, names)
+    used = {named.get("entity", ""), outcome.column, as_of.column and _safe(names, as_of.column)}
+    known = _known(table, named, used, _safe(names, as_of.column))
+    split, values = _split(table, named, used | {known})
+    if (options.validation_from or options.test_from) and split:
+        if "split" in named:
+            raise UserError(
+                "The split is given twice: by a column and by dates.",
+                where="--label-column, --val-from, --test-from",
+                hint="keep one of them",
+            )
+        split, values = "", {}
+    labels = profile.labels
+    unlabelled = labels is not None and labels.newest_unlabelled is not None and labels.newest_unlabelled >= labels.last
+    meaning = _meaning(table, outcome)
+    scenario = "production" if known or options.horizon else "partial"
+    told = (
+        "and when the outcome was known" if scenario == "production" else "but nothing tells when the outcome was known"
+    )
+    return OutcomeChoice(
+        LabelTable(
+            table.name,
+            names[outcome.column],
+            outcome.churned,
+            table.column(outcome.column).raw_name,
+            as_of,
+            known=names.get(known, ""),
+            split=names.get(split, ""),
+            split_values=values,
+            scores="unlabelled" if unlabelled else "active",
+            activity=roles.activity,
+            scenario="production",
+            scenario_reason=f"the labels give the as-of time of each customer, {told}",
+            meaning=meaning,
+        ),
+        f"{meaning}: {outcome.reason}",
+        "--labels",
+        tuple(reviews),
+    )
+
+
+def _safe(names: dict[str, str], name: str) -> str:
+    return next((safe for safe, made in names.items() if made == name), "")
+
+
+def _meaning(table: TableProfile, outcome: OutcomeColumn) -> str:
+    return f"churned = {table.column(outcome.column).raw_name} is {' or '.join(outcome.churned)}"
+
+
+def label_time(table: TableProfile, named: dict[str, str]) -> str:
+    """Safe name of the column with the as-of time of labels; empty where all have a single one."""
+    if "time" in named:
+        if table.column(named["time"]).kind not in ("time", "constant"):
+            raise UserError(
+                f"The values of `{table.column(named['time']).raw_name}` cannot be read as dates or times.",
+                where=f"{table.table.path}, --label-column time={table.column(named['time']).raw_name}",
+                hint="write them as 2024-01-31 or 2024-01-31 18:30:00, or name another column",
+            )
+        return named["time"]
+    times = [c.column for c in table.columns if c.column.kind == "time" and c.column.readable_share >= 0.5]
+    first = table.time.column if table.time else ""
+    times.sort(key=lambda c: (bool(set(words(c.raw_name)) & (_KNOWN | _DECIDED)), c.name != first))
+    return times[0].name if times else ""
+
+
+def _label_time(table: TableProfile, named: dict[str, str], names: dict[str, str]) -> AsOf:
+    column = label_time(table, named)
+    if column and table.column(column).kind == "time":
+        return AsOf("column", names[column], text=f"`{table.column(column).raw_name}` of the labels")
+    for measured in table.columns:
+        single = measured.column
+        if single.kind != "constant" or not single.values or (column and single.name != column):
+            continue
+        try:
+            value = datetime.fromisoformat(single.values[0][0])
+        except ValueError:
+            continue
+        return AsOf("constant", value=value.isoformat(" "), text=f"`{single.raw_name}` of the labels: one time for all")
+    raise UserError(
+        "No column of the labels gives the as-of time.",
+        where=str(table.table.path),
+        hint="add the time at which each customer is looked at (as 2024-01-31), or name it with --label-column "
+        "time=COLUMN; a table with an outcome and without times is given with --outcome",
+    )
+
+
+def _known(table: TableProfile, named: dict[str, str], used: set[str], as_of: str) -> str:
+    """The column with the time at which the outcome was known: filled for all, and not before the as-of time."""
+    possible = [named["known"]] if "known" in named else [c.column.name for c in table.columns]
+    for name in possible:
+        column = table.column(name)
+        if "known" not in named and (
+            name in used or column.kind != "time" or not set(words(column.raw_name)) & (_KNOWN | _DECIDED)
+        ):
+            continue
+        pair = next((p for p in table.time_pairs if (p.first, p.second) == (as_of, name)), None)
+        back = next((p for p in table.time_pairs if (p.first, p.second) == (name, as_of)), None)
+        share = 0.0
+        if pair is not None:
+            share = pair.ordered / max(table.rows, 1)
+        elif back is not None:
+            share = (back.both - back.ordered + back.equal) / max(table.rows, 1)
+        elif not as_of:
+            share = column.fill_share
+        if share >= (0.999 if "known" in named else MOSTLY):
+            return name
+        if "known" in named:
+            raise UserError(
+                f"`{column.raw_name}` does not give the time at which each outcome was known: it is filled, and not "
+                f"before the as-of time, in only {share:.1%} of the rows.",
+                where=f"{table.table.path}, --label-column known={column.raw_name}",
+                hint="bring it for churned and retained alike, or give the length of the label window with --horizon",
+            )
+    return ""
+
+
+def _split(table: TableProfile, named: dict[str, str], used: set[str]) -> tuple[str, dict[str, tuple[str, ...]]]:
+    """The column with train, validation or test, with its values by part."""
+    for measured in table.columns:
+        column = measured.column
+        if named.get("split", column.name) != column.name or column.name in used:
+            continue
+        if "split" not in named and not set(words(column.raw_name)) & _SPLIT:
+            continue
+        values = sorted({v.strip().lower() for v, _ in column.values})
+        parts = {
+            part: tuple(v for v in values if v.replace("_", " ") in spellings)
+            for part, spellings in _SPLIT_VALUES.items()
+        }
+        parts = {part: known for part, known in parts.items() if known}
+        strange = [v for v in values if not any(v in known for known in parts.values())]
+        if values and not strange and {"train", "test"} <= set(parts):
+            return column.name, parts
+        if "split" in named or parts:
+            what = ", ".join(map(repr, strange[:5])) if strange else f"no {'test' if 'train' in parts else 'train'}"
+            raise UserError(
+                f"The split `{column.raw_name}` holds {what}.",
+                where=f"{table.table.path}, column {column.raw_name}",
+                hint="write train, validation (or none) and test",
+            )
+    return "", {}
+
+
+def _table(
+    profile: Profile, roles: Roles, options: Options, outcome: OutcomeColumn, names: dict[str, str]
+) -> OutcomeChoice:
+    """A table with one row per customer and an outcome."""
+    table = profile.table(outcome.table)
+    reviews = [outcome.warning] if outcome.warning else []
+    shared = {
+        "source": table.name,
+        "label": names[outcome.column],
+        "churned_values": outcome.churned,
+        "raw_label": table.column(outcome.column).raw_name,
+        "scores": "retained",
+        "activity": roles.activity,
+        "meaning": _meaning(table, outcome),
+    }
+    reason = f"{shared['meaning']}: {outcome.reason}"
+    if options.as_of:
+        as_of = AsOf("constant", value=_date(options.as_of), text="the date given with --as-of")
+        why = "all rows are as of the date given with --as-of"
+        label = LabelTable(**shared, as_of=as_of, scenario="static", scenario_reason=why)
+        return OutcomeChoice(label, reason, "--outcome", tuple(reviews))
+    scenario, why, as_of, known = _scenario(table, outcome, options, names)
+    if as_of is None and roles.activity:
+        last = profile.activities[roles.activity].last if roles.activity in profile.activities else None
+        if last is not None:
+            value = datetime.combine(last.date() + timedelta(days=1), datetime.min.time())
+            as_of = AsOf("constant", value=value.isoformat(" "), text="the end of the events")
+            reviews.append(
+                f"{table.name} was taken to be as of the end of the events ({value:%Y-%m-%d}): give the date on which it "
+                "was written with --as-of"
+            )
+    if as_of is None:
+        as_of = AsOf("constant", value=SNAPSHOT_AT, is_snapshot=True, text="one snapshot")
+    label = LabelTable(**shared, as_of=as_of, known=names.get(known, ""), scenario=scenario, scenario_reason=why)
+    return OutcomeChoice(label, reason, "--outcome", tuple(reviews))
+
+
+def _date(text: str) -> str:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise UserError(f"`{text}` is not a date.", where="--as-of", hint="write it as 2024-05-01") from error
+    return moment.replace(tzinfo=None).isoformat(" ")
+
+
+def _scenario(
+    table: TableProfile, outcome: OutcomeColumn, options: Options, names: dict[str, str]
+) -> tuple[str, str, AsOf | None, str]:
+    """What is known of time: kind, reason, as-of time, and the column with the time of the outcome."""
+    columns = [c.column for c in table.columns if c.column.name != outcome.column]
+    times = [c for c in columns if c.kind == "time" and c.readable_share >= 0.5]
+    lasting = [c for c in columns if c.kind == "number" and set(words(c.raw_name)) & LASTING]
+    if not times:
+        reason = "no column holds dates or times"
+        if lasting:
+            reason += f"; `{lasting[0].raw_name}` is a duration without a date to count from"
+        return "static", reason, None, ""
+    whole = [c for c in times if c.readable_share >= MOSTLY and c.fill_share >= MOSTLY]
+    known = next((c.name for c in whole if set(words(c.raw_name)) & _DECIDED), "")
+    seen = next((c for c in whole if _is_seen(c.raw_name)), None)
+    kind, as_of = "production", None
+    if seen is not None:
+        as_of = AsOf("column", names[seen.name], text=f"`{seen.raw_name}`")
+    elif table.computed_times:
+        kind, computed = "derived", table.computed_times[0]
+        start, length = table.column(computed.start), table.column(computed.duration)
+        text = f"`{start.raw_name}` + `{length.raw_name}` {computed.unit}s"
+        as_of = AsOf("computed", names[start.name], names[length.name], computed.unit, text=text)
+    if as_of is not None and known and (kind == "derived" or _follows(table, seen.name, known)):
+        reason = f"features are as of {as_of.text}, and the outcome was known at `{table.column(known).raw_name}`"
+        return kind, reason, as_of, known
+    if as_of is not None and options.horizon is not None:
+        return kind, f"features are as of {as_of.text}, and --horizon gives the length of the label window", as_of, ""
+    dates = ", ".join(f"`{c.raw_name}`" for c in times)
+    if as_of is not None:
+        lacking = f"{as_of.text} gives the time of the features, but nothing that of the outcome (add --horizon)"
+    elif known:
+        lacking = (
+            f"`{table.column(known).raw_name}` gives the time of the outcome, but nothing that of the other columns"
+        )
+    else:
+        lacking = "none tells when the other columns were written or when the outcome was decided"
+    return "partial", f"there are dates ({dates}), but {lacking}", None, ""
+
+
+def _is_seen(name: str) -> bool:
+    parts = words(name)
+    return bool(set(parts) & _SEEN) or "as_of" in "_".join(parts)
+
+
+def _follows(table: TableProfile, first: str, second: str) -> bool:
+    pair = next((p for p in table.time_pairs if (p.first, p.second) == (first, second)), None)
+    if pair is None:
+        back = next((p for p in table.time_pairs if (p.first, p.second) == (second, first)), None)
+        return back is not None and back.both > 0 and (back.both - back.ordered) / back.both >= MOSTLY
+    return pair.both > 0 and (pair.ordered - pair.equal) / pair.both >= MOSTLY
+
+
+def began(table: TableProfile) -> str:
+    """Safe name of the earliest time of the customer, from which other dates can be counted; empty without one."""
+    times = [c.column for c in table.columns if c.column.kind == "time" and c.column.readable_share >= 0.5]
+    named = [c for c in times if set(words(c.raw_name)) & BEGAN] or times
+    if not named:
+        return ""
+
+    def earlier(name: str) -> float:
+        shares = [p.ordered_share for p in table.time_pairs if p.first == name]
+        shares += [1 - p.ordered_share for p in table.time_pairs if p.second == name]
+        return sum(shares)
+
+    return max(named, key=lambda c: earlier(c.name)).name
+
+
+def _no_events(profile: Profile, roles: Roles) -> UserError:
+    """Why no file is a table of events, beginning with what is nearest to one."""
+    for table in profile.tables:
+        entity = roles.tables[table.name].entity
+        if table.time is not None and entity and is_one_row_per_customer(table, entity):
+            return UserError(
+                f"This is not a table of events: nearly every `{table.column(entity).raw_name}` has a single row.",
+                where=str(table.table.path),
+                hint="bring a file with several dated rows per customer, such as orders, visits or usage; name the column "
+                "that tells who churned with --outcome; or name another customer with --entity",
+            )
+    first = profile.tables[0]
+    for table in profile.tables:
+        for measured in table.columns:
+            column = measured.column
+            half = column.times is not None and column.readable_share < MOSTLY
+            if half or (column.kind == "text" and vocabulary.time_score(column.raw_name) >= 2):
+                return unreadable_time(table, column.name)
+    return UserError(
+        "No file has a time column, so nothing tells who was active when.",
+        where=", ".join(str(t.table.path) for t in profile.tables),
+        hint="bring a file of dated events (orders, visits, usage), or name its time with --time; columns: "
+        + ", ".join(c.column.raw_name for c in first.columns[:30]),
+    )
+
+
+def unreadable_time(table: TableProfile, name: str) -> UserError:
+    """The error for a column that should be a time and cannot be read."""
+    column = table.column(name)
+    if column.times is None:
+        what = f"The values of `{column.raw_name}` cannot be read as dates or times."
+    else:
+        examples = ", ".join(repr(value) for value in column.times.unreadable)
+        what = (
+            f"Only {column.readable_share:.0%} of the values of `{column.raw_name}` are dates or times; not {examples}."
+        )
+    return UserError(
+        what,
+        where=f"{table.table.path}, column {column.raw_name}",
+        hint="write them as 2024-01-31 or 2024-01-31 18:30:00, or name another column with --time",
+    )
