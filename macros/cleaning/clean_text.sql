@@ -3,5 +3,6 @@
 {%- endmacro -%}
 
 {%- macro default__clean_text(column) -%}
-    nullif({{ customer_retention.trimmed(column) }}, '')
+    {#- Databases export a missing value as \N. -#}
+    nullif(nullif({{ customer_retention.trimmed(column) }}, ''), {{ customer_retention.text_literal('\\N') }})
 {%- endmacro -%}

@@ -1,7 +1,7 @@
-{%- macro to_decimal(column, precision=18, scale=2) -%}
-    {{ return(adapter.dispatch('to_decimal', 'customer_retention')(column, precision, scale)) }}
+{%- macro to_decimal(column, precision=18, scale=2, style='plain') -%}
+    {{ return(adapter.dispatch('to_decimal', 'customer_retention')(column, precision, scale, style)) }}
 {%- endmacro -%}
 
-{%- macro default__to_decimal(column, precision, scale) -%}
-    try_cast({{ customer_retention.clean_text(column) }} as decimal({{ precision }}, {{ scale }}))
+{%- macro default__to_decimal(column, precision, scale, style) -%}
+    try_cast({{ customer_retention.number_text(column, style) }} as decimal({{ precision }}, {{ scale }}))
 {%- endmacro -%}

@@ -1,20 +1,48 @@
-{%- macro to_timestamp(column, formats=none) -%}
-    {{ return(adapter.dispatch('to_timestamp', 'customer_retention')(column, formats)) }}
+{%- macro to_timestamp(column, formats=none, language=none, utc_offset=none, clock=none) -%}
+    {{ return(adapter.dispatch('to_timestamp', 'customer_retention')(column, formats, language, utc_offset, clock)) }}
 {%- endmacro -%}
 
-{%- macro default__to_timestamp(column, formats) -%}
-    {%- set text = customer_retention.clean_text(column) -%}
-    {%- if not formats -%}
-        {{ customer_retention.parse_timestamp(text) }}
-    {%- elif formats is string -%}
+{%- macro default__to_timestamp(column, formats, language, utc_offset, clock) -%}
+    {%- if formats is string -%}
         {{ exceptions.raise_compiler_error("to_timestamp: `formats` must be a list, such as ['%Y%m%d'].") }}
-    {%- elif formats | length == 1 -%}
-        {{ customer_retention.parse_timestamp(text, formats[0]) }}
+    {%- endif -%}
+    {%- set text = customer_retention.clean_text(column) -%}
+    {%- if language -%}
+        {%- set text = customer_retention.english_month(text, language) -%}
+    {%- endif -%}
+    {%- set attempts = [] -%}
+    {%- for format in formats or [none] -%}
+        {%- set is_pattern = format is none or '%' in format -%}
+        {%- do attempts.append(
+            customer_retention.parse_timestamp(text, format) if is_pattern else customer_retention.counted_time(text, format)
+        ) -%}
+    {%- endfor -%}
+    {%- set parsed -%}
+        {%- if attempts | length == 1 -%}
+            {{ attempts[0] }}
+        {%- else -%}
+            coalesce(
+                {%- for attempt in attempts %}
+                {{ attempt }}{{ ',' if not loop.last }}
+                {%- endfor %}
+            )
+        {%- endif -%}
+    {%- endset -%}
+    {%- if clock is not none -%}
+        {%- set hours = customer_retention.clean_text(clock) -%}
+        {#- A clock without seconds would be read as minutes and seconds. -#}
+        {%- set full -%}
+            case when {{ customer_retention.text_matches(hours, '^[0-9]+:[0-9]+$') }} then {{ hours }} || ':00' else {{ hours }} end
+        {%- endset -%}
+        {%- set parsed = '(' ~ parsed ~ " + cast(" ~ customer_retention.duration_seconds(full, 0) ~ " as bigint) * interval '1' second)" -%}
+    {%- endif -%}
+    {%- if utc_offset -%}
+        {%- if not modules.re.match('^[+-][0-9]{2}:[0-9]{2}$', utc_offset) -%}
+            {{ exceptions.raise_compiler_error("to_timestamp: `utc_offset` must be written as '+02:00'.") }}
+        {%- endif -%}
+        {%- set minutes = utc_offset[1:3] | int * 60 + utc_offset[4:] | int -%}
+        ({{ parsed }} {{ '-' if utc_offset.startswith('+') else '+' }} interval '{{ minutes }}' minute)
     {%- else -%}
-        coalesce(
-            {%- for format in formats %}
-            {{ customer_retention.parse_timestamp(text, format) }}{{ ',' if not loop.last }}
-            {%- endfor %}
-        )
+        {{ parsed }}
     {%- endif -%}
 {%- endmacro -%}

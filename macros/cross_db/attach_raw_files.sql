@@ -78,6 +78,9 @@
     {%- for key in ['delim', 'quote', 'escape', 'new_line', 'encoding', 'compression'] if key in options -%}
         {%- do settings.append(key ~ ' = ' ~ literal(options[key])) -%}
     {%- endfor -%}
+    {%- for key in ['skip', 'max_line_size'] if key in options -%}
+        {%- do settings.append(key ~ ' = ' ~ options[key] | int) -%}
+    {%- endfor -%}
     {%- if 'strict_mode' in options -%}
         {%- do settings.append('strict_mode = ' ~ options.strict_mode | string | lower) -%}
     {%- endif -%}

@@ -9,6 +9,8 @@
             when regexp_matches({{ text }}, ':\d{2}(\.\d+)? ?([zZ]|[+-]\d{2}(:?\d{2})?)$') then try_cast({{ text }} as timestamptz) at time zone 'UTC'
             else try_cast({{ text }} as timestamp)
         end
+    {%- elif '%z' in format or '%Z' in format -%}
+        (try_strptime({{ text }}, {{ customer_retention.text_literal(format) }}) at time zone 'UTC')
     {%- else -%}
         try_strptime({{ text }}, {{ customer_retention.text_literal(format) }})
     {%- endif -%}
@@ -41,6 +43,7 @@
     {%- set numbers = {'Y': 'yyyy', 'y': 'yy', 'm': 'M', 'd': 'd', 'H': 'H', 'M': 'm', 'S': 's', 'I': 'h'} -%}
     {%- set others = {
         'f': '[SSSSSS][SSSSS][SSSS][SSS][SS][S]', 'b': 'MMM', 'B': 'MMMM', 'p': 'a', 'z': '[XXX][XX][X]',
+        'Z': '[VV][z]', 'a': 'EEE', 'A': 'EEEE',
     } -%}
     {%- set touching = ['%Y', '%y', '%m', '%d', '%H', '%M', '%S', '%I', '%f'] -%}
     {%- set parts = modules.re.findall('%-?[A-Za-z]|%%|[^%]+', format | replace('%T', '%H:%M:%S')) -%}

@@ -1,0 +1,127 @@
+"""Our own dbt macros, rendered for DuckDB without dbt: what measures raw values is the SQL that bronze runs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import python_ml
+from python_ml.errors import RetentionError
+
+_FOLDERS = ("cleaning", "cross_db")
+
+
+def dbt_package_source() -> Path:
+    """Locate the folder that holds ``macros`` and ``tests/generic``.
+
+    In an installed wheel it lies inside the Python package, in a checkout it is the repository's root.
+
+    Raises
+    ------
+    RetentionError
+        When neither exists: a broken installation.
+    """
+    inside = Path(python_ml.__file__).resolve().parent
+    for folder in (inside / "_dbt_package", inside.parent):
+        if (folder / "macros" / "temporal" / "window_features.sql").is_file():
+            return folder
+    raise RetentionError(
+        "The dbt macros are missing from this installation.",
+        where=str(inside / "_dbt_package"),
+        hint="install customer-retention again",
+    )
+
+
+@lru_cache(maxsize=4096)
+def rendered(jinja_text: str) -> str:
+    """Render Jinja text that calls macros of this package, as dbt compiles it for DuckDB.
+
+    Parameters
+    ----------
+    jinja_text : str
+        Such as ``{{ customer_retention.to_decimal('amount', 18, 2) }}``.
+
+    Returns
+    -------
+    str
+        SQL.
+
+    Raises
+    ------
+    RetentionError
+        When a macro refuses its arguments.
+    """
+    return _environment().from_string(jinja_text).render()
+
+
+class _Return(Exception):  # noqa: N818 - as in dbt, control flow rather than an error
+    """Carries what ``return`` of a macro gives."""
+
+    def __init__(self, value: Any) -> None:
+        super().__init__()
+        self.value = value
+
+
+class _Macros:
+    """The namespace ``customer_retention``: macros by attribute, each file compiled when it is first needed."""
+
+    def __init__(self, folder: Path, environment: Any) -> None:
+        self._environment = environment
+        self._texts: dict[str, str] = {}
+        self._macros: dict[str, Any] = {}
+        for part in _FOLDERS:
+            for path in sorted((folder / part).glob("*.sql")):
+                # Jinja hides names with an underscore in front from other modules; dbt does not.
+                text = re.sub(r"(macro |customer_retention\.)_", r"\1private_", path.read_text(encoding="utf-8"))
+                self._texts |= dict.fromkeys(re.findall(r"macro (\w+)\(", text), text)
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        if name not in self._macros:
+            if name not in self._texts:
+                raise AttributeError(name)
+            module = self._environment.from_string(self._texts[name]).module
+            self._macros |= {n: self._returning(macro) for n, macro in vars(module).items() if callable(macro)}
+        return self._macros[name]
+
+    def dispatch(self, name: str, _package: str | None = None) -> Callable[..., Any]:
+        """The macro for DuckDB, as ``adapter.dispatch``."""
+        return getattr(self, next(full for p in ("duckdb", "default") if (full := f"{p}__{name}") in self._texts))
+
+    @staticmethod
+    def _returning(macro: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **named: Any) -> Any:
+            try:
+                return macro(*arguments, **named)
+            except _Return as returned:
+                return returned.value
+
+        return call
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Any:
+    import jinja2
+
+    def give_back(value: Any = None) -> None:
+        raise _Return(value)
+
+    def refuse(message: str) -> None:
+        raise RetentionError(message)
+
+    environment = jinja2.Environment(extensions=["jinja2.ext.do"], autoescape=False)  # noqa: S701 - SQL, no HTML
+    macros = _Macros(dbt_package_source() / "macros", environment)
+    types = {"string": "TEXT", "timestamp": "TIMESTAMP", "bigint": "BIGINT", "int": "INT", "boolean": "BOOLEAN"}
+    environment.globals |= {
+        "return": give_back,
+        "customer_retention": macros,
+        "adapter": SimpleNamespace(dispatch=macros.dispatch),
+        "exceptions": SimpleNamespace(raise_compiler_error=refuse),
+        "dbt": SimpleNamespace(**{f"type_{name}": lambda sql=sql: sql for name, sql in types.items()}),
+        "modules": SimpleNamespace(re=re),
+        "var": lambda name, default=None: default,
+    }
+    return environment
