@@ -1,0 +1,9 @@
+"""Facts about raw tables, measured once: what the plan is made of, and what the page shows."""
+
+from __future__ import annotations
+
+from python_ml.profile.assembly import profile_tables
+from python_ml.profile.outcomes import read_outcome
+from python_ml.profile.schema import Profile
+
+__all__ = ["Profile", "profile_tables", "read_outcome"]

@@ -1,0 +1,216 @@
+"""From raw tables to a profile: every question about a table is asked once, of the same typed relation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from python_ml.ingest.schema import Column, RawTable
+from python_ml.ingest.typing import typed_sql
+from python_ml.profile import keys, order, rows, times
+from python_ml.profile.numbers import measure_early, measure_numbers
+from python_ml.profile.outcomes import find_outcomes
+from python_ml.profile.relations import find_relations
+from python_ml.profile.schema import (
+    ColumnProfile,
+    Distribution,
+    EarlyFacts,
+    Profile,
+    Sentinel,
+    Span,
+    TableProfile,
+    ValueCount,
+)
+from python_ml.profile.tables import Table, prepare
+from python_ml.profile.texts import MISSING_TEXTS, TextMeasures, measure_texts
+from python_ml.profile.timeline import measure_timeline
+from python_ml.profile.values import KeyValues
+from python_ml.warehouse import quote
+
+if TYPE_CHECKING:
+    import duckdb
+
+EARLY_SHARE = 0.4  # of the plausible span: certainly before the validation period
+_HIDDEN = ("email", "phone", "personal")
+
+
+def profile_tables(
+    connection: duckdb.DuckDBPyConnection,
+    tables: Sequence[RawTable],
+    *,
+    relate: Iterable[str] = (),
+    exclude: Iterable[str] = (),
+    outcome: str | None = None,
+    positive: str | None = None,
+    probe: Callable | None = None,
+    progress: Callable[[str | None], None] = lambda message: None,
+) -> Profile:
+    """Measure everything about raw tables that does not depend on who the customer is.
+
+    Parameters
+    ----------
+    connection : duckdb.DuckDBPyConnection
+        Holds the relations of the tables.
+    tables : sequence of RawTable
+        As :func:`python_ml.ingest.open_tables` gives them.
+    relate : iterable of str
+        Relations that the user names, as ``child.column=parent.column``; composite as ``child.a+b=parent.c+d``.
+    exclude : iterable of str
+        ``source`` or ``source.column`` by which nothing is related.
+    outcome, positive : str, optional
+        Column with the outcome, and its value that means churn, where the user names them.
+    probe : callable, optional
+        ``probe(names, values_of, churned)`` gives columns that know the outcome, each with ``column``, ``severity``
+        and ``reasons``; without it, no column is checked for leaks.
+    progress : callable
+        Receives what is being measured; None at the end.
+
+    Returns
+    -------
+    Profile
+        Depends on the files' contents and the arguments alone.
+
+    Raises
+    ------
+    UserError
+        When a named relation or outcome does not exist or cannot be used.
+    """
+    prepared = []
+    for place, raw in enumerate(tables):
+        progress(f"{raw.name}: typing")
+        prepared.append(prepare(connection, raw, place))
+    values = KeyValues(connection, prepared)
+    profiles = [_profile(table, values, progress) for table in prepared]
+    progress("relations")
+    related = find_relations(prepared, {p.name: p.keys for p in profiles}, values, relate, exclude)
+    progress("outcomes")
+    outcomes = find_outcomes(connection, list(tables), outcome, positive)
+    violations = [v for t, p in zip(prepared, profiles, strict=True) for v in order.within_rows(t, p.time_pairs)]
+    violations += order.across_tables(prepared, profiles, related.relations)
+    progress(None)
+    return Profile(
+        tables=tuple(profiles),
+        relations=related.relations,
+        refused_relations=related.refused,
+        outcomes=tuple(outcomes),
+        order_violations=tuple(violations),
+    )
+
+
+def _profile(table: Table, values: KeyValues, progress: Callable[[str | None], None]) -> TableProfile:
+    progress(f"{table.name}: times")
+    spans, pairs = times.measure_times(table), times.pair_times(table)
+    time = times.choose_time(table, spans, pairs)
+    progress(f"{table.name}: columns")
+    columns = _columns(table, spans, time.column if time else "")
+    progress(f"{table.name}: keys and copies")
+    different = keys.count_different(table, values)
+    found_keys = keys.find_keys(table, values, different, time)
+    facts = keys.identifier_facts(table, values, time)
+    progress(f"{table.name}: rows")
+    versions = keys.find_versions(table, values, found_keys, time, different)
+    span = spans[time.column].span if time else None
+    customer = next((f.column for f in facts if f.person >= 2), "")
+    return TableProfile(
+        table=table.raw,
+        columns=tuple(columns),
+        different_rows=different,
+        keys=found_keys,
+        identifiers=facts,
+        time=time,
+        time_pairs=pairs,
+        versions=versions,
+        reversal=rows.find_reversal(table),
+        totals=rows.find_totals(table, facts, time),
+        fixed=rows.measure_fixed(table, facts),
+        correlated=rows.find_correlated(table),
+        odd_codes=rows.find_odd_codes(table),
+        timeline=measure_timeline(table, time.column, span, customer) if time and span else None,
+        shifted_copies=rows.find_shifted(table),
+        sampled_rows=table.sampled_rows,
+    )
+
+
+def _columns(table: Table, spans: dict[str, times.TimeFinding], time: str) -> list[ColumnProfile]:
+    numbers, texts = measure_numbers(table), measure_texts(table)
+    early: dict[str, EarlyFacts] = {}
+    if time:
+        early = measure_early(table, time, _early_end(spans[time].span))
+    profiles = []
+    for column in table.columns:
+        distribution, sentinels = numbers.get(column.name, (None, ()))
+        text, finding = texts.get(column.name), spans.get(column.name)
+        unreadable = _unreadable(table, column) if column.readable < column.filled else ()
+        if distribution is not None:
+            distribution = replace(distribution, unreadable=unreadable)
+        profiles.append(
+            ColumnProfile(
+                column=_exact(column, text),
+                top=_top(column, text),
+                sentinels=(
+                    *sentinels,
+                    *(finding.sentinels if finding else ()),
+                    *_unreadable_sentinels(column, unreadable),
+                    *(text.sentinels if text and column.semantic not in _HIDDEN else ()),
+                ),
+                distribution=_named_only(column, distribution),
+                early=early.get(column.name),
+                span=finding.span if finding else None,
+                texts=_without_examples(column, text),
+            )
+        )
+    return profiles
+
+
+def _early_end(span: Span):
+    return (span.first + EARLY_SHARE * (span.end - span.first)).date() + timedelta(days=1)
+
+
+def _exact(column: Column, text: TextMeasures | None) -> Column:
+    exact = text.distinct if text and text.distinct is not None else column.distinct
+    return replace(column, distinct=exact) if exact != column.distinct else column
+
+
+def _top(column: Column, text: TextMeasures | None) -> tuple[ValueCount, ...]:
+    """Most frequent values, where they may be shown and say anything."""
+    if text is None or not text.top or column.semantic in _HIDDEN or column.personal:
+        return ()
+    hardly_repeats = text.top[0].rows <= max(2, column.filled // 1000)
+    return () if hardly_repeats and column.semantic in ("identifier", "text") else text.top
+
+
+def _named_only(column: Column, distribution: Distribution | None) -> Distribution | None:
+    """Numbers that name something have no distribution."""
+    if distribution is None or column.semantic != "identifier":
+        return distribution
+    return Distribution(unreadable=distribution.unreadable)
+
+
+def _without_examples(column: Column, text: TextMeasures | None):
+    if text is None or text.facts is None or column.semantic not in _HIDDEN:
+        return text.facts if text else None
+    return replace(text.facts, shapes=(), case_examples=())
+
+
+def _unreadable(table: Table, column: Column) -> tuple[ValueCount, ...]:
+    """Values that cannot be read as what their column is, the most frequent first."""
+    raw = quote(column.raw_name)
+    rows_of = table.rows_of(f"""
+        select left(trim(cast({raw} as varchar)), 60) as value, count(*) as n from {table.good_rows}
+        where {raw} is not null and trim(cast({raw} as varchar)) not in ('', '\\N')
+            and ({typed_sql(column.reading, raw)}) is null
+        group by 1 order by n desc, 1 limit 5
+    """)
+    return tuple(ValueCount(value, n) for value, n in rows_of)
+
+
+def _unreadable_sentinels(column: Column, unreadable: tuple[ValueCount, ...]) -> list[Sentinel]:
+    """Texts among numbers or times that stand for a missing value; reading them so loses nothing."""
+    kind = "time" if column.kind == "time" else "number"
+    return [
+        Sentinel(v.value, v.rows, f"no {kind}, among {kind}s", True)
+        for v in unreadable
+        if v.value.lower() in MISSING_TEXTS or v.rows > 1 or len(unreadable) == 1
+    ]

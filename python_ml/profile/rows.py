@@ -1,0 +1,179 @@
+"""What the rows of a table are: totals, reversals, shifted copies, odd codes, attributes that never change."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from python_ml import vocabulary
+from python_ml.ingest.schema import Column
+from python_ml.names import words
+from python_ml.profile.keys import MANY_ROWS, identifying
+from python_ml.profile.schema import IdentifierFacts, Reversal, ShiftedCopies, TimeRole, Totals
+from python_ml.profile.tables import Table, batches, number
+from python_ml.warehouse import literal, quote
+
+MAX_REVERSED = 0.3  # share of negative values up to which they take something back
+ALIKE, COMPARED = 0.98, 60  # correlation; most columns of numbers that are compared
+ODD = 0.05  # share of codes up to which one without a digit is odd
+FOLLOWED_ROWS = 500_000  # of larger tables, every n-th value of an identifier is followed
+MOST_FOLLOWED = 3  # identifiers of a table
+SHIFTED, SHIFTED_DAYS = 0.01, 28  # share of rows; days: rows that are merely alike lie closer together
+_KINDS = ("nominal", "ordinal", "binary", "target_candidate", "cyclic", "discrete", "money", "continuous", "datetime")
+_COUNTS = vocabulary.word_set("count counts total totals number num sum users customers signups subscribers")
+_NOBODY = vocabulary.word_set("country city region zip channel plan currency store product category platform gender")
+
+
+def find_totals(table: Table, facts: Sequence[IdentifierFacts], time: TimeRole | None) -> Totals | None:
+    """Tell tables of totals by day and dimension from tables of events: they count, and name nobody."""
+    if time is None or any(f.person >= 2 for f in facts):
+        return None
+    counts = [
+        c.raw_name
+        for c in table.of_kind("number")
+        if c.numbers.is_integer and words(c.raw_name)[-1:] and words(c.raw_name)[-1] in _COUNTS
+        and not vocabulary.has_word(c.raw_name, vocabulary.IDENTIFIERS - _COUNTS)
+    ]  # fmt: skip
+    dimensions = [
+        c.raw_name
+        for c in table.columns
+        if set(words(c.raw_name)) & _NOBODY or (c.kind in ("text", "boolean") and 1 < c.distinct <= 50)
+    ]
+    codes = [f for f in facts if f.distinct > 0.5 * table.rows]
+    if not counts or len(dimensions) < 2 or codes:
+        return None
+    shown = ", ".join(f"`{name}`" for name in dimensions[:4])
+    return Totals(
+        f"its rows are totals of many customers: `{counts[0]}` counts them by {shown} and `{time.column}`, "
+        "and no column identifies a customer"
+    )
+
+
+def find_reversal(table: Table) -> Reversal | None:
+    """Find rows that take something back, by negative quantities or amounts and by the letter that identifiers get."""
+    negative = [
+        c.name
+        for c in table.of_kind("number")
+        if (vocabulary.is_quantity(c.raw_name) or vocabulary.has_word(c.raw_name, vocabulary.MONEY))
+        and 0 < c.numbers.negatives < MAX_REVERSED * c.numbers.readable
+    ]
+    if not negative:
+        return None
+    condition = " or ".join(f"{quote(name)} < 0" for name in negative)
+    prefixes: list[tuple[str, str]] = []
+    for column in (c for c in identifying(table) if c.kind == "text"):
+        letters = table.rows_of(f"""
+            select prefix from (
+                select left({quote(column.name)}, 1) as prefix, count(*) as n,
+                    count(*) filter (where {condition}) as reversed, sum(reversed) over () as all_reversed
+                from {table.typed} group by 1
+            )
+            where regexp_full_match(prefix, '[A-Za-z]')
+                and n >= 20 and reversed >= 0.95 * n and reversed >= 0.2 * all_reversed
+            order by n desc, prefix
+        """)
+        prefixes += [(column.name, letter) for (letter,) in letters]
+    condition += "".join(f" or starts_with({quote(name)}, {literal(letter)})" for name, letter in prefixes)
+    rows = table.row([f"count(*) filter (where {condition})"])[0]
+    return Reversal(tuple(negative), tuple(prefixes), rows)
+
+
+def measure_fixed(table: Table, facts: Sequence[IdentifierFacts]) -> dict[str, dict[str, float]]:
+    """Share of an identifier's values with several rows that have one value of a column throughout."""
+    recurring = [f for f in facts if f.distinct > 1 and f.rows_per_value > 1.05][:MOST_FOLLOWED]
+    columns = [c for c in table.columns if c.semantic in _KINDS or c.kind == "text"]
+    shares: dict[str, dict[str, float]] = {}
+    for fact in recurring:
+        name, every = quote(fact.column), max(round(fact.rows / FOLLOWED_ROWS), 1)
+        some = f"where hash({name}) % {every} = 0" if every > 1 else ""
+        for batch in batches(c for c in columns if c.name != fact.column):
+            same = ", ".join(f"min({quote(c.name)}) = max({quote(c.name)}) as {quote(c.name)}" for c in batch)
+            means = [f"avg(cast({quote(c.name)} as integer))" for c in batch]
+            row = table.row(
+                means,
+                f"(select {same} from {table.typed} {some} group by {name} having count(*) > 1 and {name} is not null)",
+            )
+            of = shares.setdefault(fact.column, {})
+            of |= {c.name: round(v, 4) for c, v in zip(batch, row, strict=True) if v is not None}
+    return shares
+
+
+def find_correlated(table: Table) -> tuple[tuple[str, str, float], ...]:
+    """Columns of numbers that say the same."""
+    columns = [c for c in table.of_kind("number", "duration") if c.semantic != "identifier" and c.distinct > 2][
+        :COMPARED
+    ]
+    pairs = [(a, b) for place, a in enumerate(columns) for b in columns[place + 1 :]]
+    alike = []
+    for start in range(0, len(pairs), 200):
+        some = pairs[start : start + 200]
+        # Differences of great numbers overflow; what cannot be measured is not alike.
+        row = table.row([f"corr({_scaled(a)}, {_scaled(b)})" for a, b in some], table.sample)
+        alike += [
+            (a.name, b.name, round(r, 4))
+            for (a, b), r in zip(some, row, strict=True)
+            if r is not None and math.isfinite(r) and abs(r) >= ALIKE
+        ]
+    return tuple(alike)
+
+
+def _scaled(column: Column) -> str:
+    size = max(abs(column.numbers.minimum or 0.0), abs(column.numbers.maximum or 0.0)) or 1.0
+    return f"{number(column)} / {size!r}"
+
+
+def find_odd_codes(table: Table) -> dict[str, tuple[int, tuple[str, ...]]]:
+    """Codes without a digit where (nearly) all others have one: postage, fees, manual corrections."""
+    odd = {}
+    columns = [c for c in identifying(table) if c.kind == "text" and not c.personal]
+    for batch in batches(columns):
+        counts = table.row([f"count(*) filter (where not regexp_matches({quote(c.name)}, '[0-9]'))" for c in batch])
+        for column, count in zip(batch, counts, strict=True):
+            if 0 < count <= ODD * column.filled:
+                examples = table.rows_of(f"""
+                    select left({quote(column.name)}, 40) as value from {table.typed}
+                    where not regexp_matches({quote(column.name)}, '[0-9]') group by 1 order by count(*) desc, 1 limit 3
+                """)
+                odd[column.name] = count, tuple(value for (value,) in examples)
+    return odd
+
+
+def find_shifted(table: Table) -> ShiftedCopies | None:
+    """Find copies under a new identifier whose times all lie the same number of days away.
+
+    Compared are columns that tell rows apart well; a shift counts when the times of a pair, all of them, lie equally
+    far apart.
+    """
+    times = table.of_kind("time")
+    compared = [c for c in table.of_kind("number", "boolean", "text") if c.semantic not in ("identifier", "text")]
+    telling = [c for c in compared if c.kind == "number" and c.distinct > 200]
+    if not times or len(telling) < 2 or len(compared) < 4 or table.rows > MANY_ROWS:
+        return None
+    rare = " and ".join(f"{quote(c.name)} is not null and {quote(c.name)} <> 0" for c in telling[:2])
+    places = range(len(times))
+    when = ", ".join(f"cast({quote(c.name)} as date) as t{place}" for place, c in enumerate(times))
+    lags = ", ".join(f"date_diff('day', lag(t{place}) over w, t{place}) as d{place}" for place in places)
+    shifts = ", ".join(f"d{place}" for place in places)
+    agree = "true" if len(times) == 1 else f"greatest({shifts}) - least({shifts}) <= 1"
+    rows = table.rows_of(f"""
+        with
+        content as (
+            select hash({", ".join(quote(c.name) for c in compared)}) as content, {when} from {table.typed} where {rare}
+        ),
+        lagged as (
+            select {lags} from content
+            window w as (partition by content order by {", ".join(f"t{place}" for place in places)})
+        )
+        select coalesce({shifts}) as days, count(*) as n, count(*) filter (where {agree}) as agreeing
+        from lagged group by 1 having days is not null order by n desc, days limit 50
+    """)
+    shifted = [row for row in rows if row[0] >= SHIFTED_DAYS]
+    pairs = sum(count for days, count, _ in rows if days > 0)
+    if not shifted:
+        return None
+    # A shift in years takes one day more or less, by leap years.
+    near = [row for row in shifted if abs(row[0] - shifted[0][0]) <= 1]
+    count, agreeing = sum(row[1] for row in near), sum(row[2] for row in near)
+    if count < max(SHIFTED * table.rows, 20) or agreeing < 0.8 * count or count < 0.5 * pairs:
+        return None
+    return ShiftedCopies(count, shifted[0][0], round(count / pairs, 4), tuple(c.name for c in compared))

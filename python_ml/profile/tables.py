@@ -1,0 +1,131 @@
+"""A raw table as relations of typed columns: all of its rows, and a fixed sample of them where there are many."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from python_ml.ingest.schema import LINE_PROBLEM, Column, RawTable
+from python_ml.warehouse import quote
+
+if TYPE_CHECKING:
+    import duckdb
+
+SAMPLE_ROWS = 500_000  # quantiles, histograms, shapes and associations of larger tables come from about as many rows
+SAMPLE_CELLS = 40_000_000
+BATCH = 40  # columns per query: a single one over thousands takes more memory than the data
+FROM, TO = "timestamp '1900-01-01'", "timestamp '2200-01-01'"  # times outside are never plausible
+
+
+@dataclass(frozen=True)
+class Table:
+    """A raw table, ready to be measured.
+
+    Attributes
+    ----------
+    connection : duckdb.DuckDBPyConnection
+    raw : RawTable
+    typed, sample : str
+        Quoted relations of all rows and of the sampled ones, under safe names.
+    rows : int
+        Rows of ``typed``.
+    sampled_rows : int or None
+        None when the sample is everything.
+    """
+
+    connection: duckdb.DuckDBPyConnection
+    raw: RawTable
+    typed: str
+    sample: str
+    rows: int
+    sampled_rows: int | None = None
+
+    @property
+    def name(self) -> str:
+        """Source name."""
+        return self.raw.name
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """Columns in the file's order."""
+        return self.raw.columns
+
+    @property
+    def good_rows(self) -> str:
+        """Query of the raw rows that are no rejected lines."""
+        where = f" where {quote(LINE_PROBLEM)} is null" if self.raw.rejected else ""
+        return f"(select * from {self.raw.relation}{where})"
+
+    def column(self, name: str) -> Column:
+        """A column by its safe name."""
+        return next(c for c in self.columns if c.name == name)
+
+    def of_kind(self, *kinds: str) -> list[Column]:
+        """Columns of some of the kinds that have any readable value."""
+        return [c for c in self.columns if c.kind in kinds and c.readable]
+
+    def row(self, measures: Sequence[str], relation: str | None = None) -> tuple[Any, ...]:
+        """One row of aggregates over all rows, or over another relation."""
+        if not measures:
+            return ()
+        return self.rows_of(f"select {', '.join(measures)} from {relation or self.typed}")[0]
+
+    def rows_of(self, query: str) -> list[tuple[Any, ...]]:
+        """The rows of a query."""
+        return self.connection.execute(query).fetchall()
+
+
+def prepare(connection: duckdb.DuckDBPyConnection, raw: RawTable, place: int) -> Table:
+    """Make the relations of a raw table.
+
+    Text is parsed once, into a table; parquet stays where it is, under the view. The contents of a row decide whether
+    it is sampled, so that two runs see the same ones.
+
+    Parameters
+    ----------
+    place : int
+        Number of the table, for names.
+    """
+    typed, sample = raw.view, quote(f"sample_{place}")
+    if raw.format == "csv" or raw.conversion is not None:
+        typed = quote(f"typed_{place}")
+        connection.execute(f"create or replace temp table {typed} as select * from {raw.view}")
+    rows = raw.rows - sum(raw.rejected.values())
+    wanted = max(min(SAMPLE_ROWS, SAMPLE_CELLS // max(len(raw.columns), 1)), 10_000)
+    if rows <= 2 * wanted:
+        return Table(connection, raw, typed, typed, rows)
+    telling = sorted(raw.columns, key=lambda c: -c.distinct)[:3]
+    number = "rowid" if typed != raw.view else ", ".join(quote(c.name) for c in telling)
+    every = rows // wanted
+    connection.execute(
+        f"create or replace temp table {sample} as select * from {typed} where hash({number}) % {every} = 0"
+    )
+    ((seen,),) = connection.execute(f"select count(*) from {sample}").fetchall()
+    return Table(connection, raw, typed, sample, rows, seen)
+
+
+def batches(columns: Iterable[Column]) -> Iterator[list[Column]]:
+    """Columns in groups that one query can measure."""
+    listed = list(columns)
+    return (listed[start : start + BATCH] for start in range(0, len(listed), BATCH))
+
+
+def number(column: Column) -> str:
+    """SQL of a numeric column as a finite double."""
+    value = f"cast({quote(column.name)} as double)"
+    return f"case when isfinite({value}) then {value} end" if column.reading.physical_type in _FLOATS else value
+
+
+_FLOATS = ("DOUBLE", "FLOAT", "REAL")
+
+
+def plausible(name: str) -> str:
+    """SQL: whether a time lies between 1900 and 2200."""
+    return f"({name} >= {FROM} and {name} < {TO})"
+
+
+def plain(value: Any) -> str:
+    """A number as text: no ``.0``, at most six significant digits."""
+    as_float = float(value)
+    return f"{as_float:.0f}" if as_float.is_integer() and abs(as_float) < 1e15 else f"{as_float:.6g}"
