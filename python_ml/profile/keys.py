@@ -6,6 +6,7 @@ from itertools import combinations
 
 from python_ml import vocabulary
 from python_ml.ingest.schema import Column
+from python_ml.names import words
 from python_ml.profile.key_names import is_key_name, is_named_after, person_score, subject
 from python_ml.profile.schema import IdentifierFacts, Key, TimeRole, Versions
 from python_ml.profile.tables import Table
@@ -88,12 +89,22 @@ def find_keys(table: Table, values: KeyValues, different_rows: int, time: TimeRo
         missing = max(table.rows - rows, 0)
         exact = distinct == different_rows
         if exact or (column.name in likely and distinct >= UNIQUE * (different_rows - missing) and rows > copies):
-            listed = is_named_after(column.raw_name, table.name) or (
-                is_key_name(column.raw_name) and not subject(column.raw_name)
-            )
-            keys.append(Key((column.name,), rows, distinct, listed))
+            marked = is_key_name(column.raw_name) or person_score(column.raw_name) >= 2
+            own = is_named_after(column.raw_name, table.name) or not subject(column.raw_name)
+            keys.append(Key((column.name,), rows, distinct, marked and own))
     if keys:
-        return tuple(sorted(keys, key=lambda k: (not k.is_named, k.columns[0] not in likely)))
+        order = {c.name: place for place, c in enumerate(table.columns)}
+        return tuple(
+            sorted(
+                keys,
+                key=lambda k: (
+                    not k.is_named,
+                    k.columns[0] not in likely,
+                    "id" not in words(table.column(k.columns[0]).raw_name),
+                    order[k.columns[0]],
+                ),
+            )
+        )
     return _combinations(table, different_rows, time)
 
 

@@ -60,7 +60,7 @@ def find_relations(
     closed = set(excluded)
     settled = {(r.child, *r.child_columns) for r in relations}
     candidates = {t.name: [c for c in identifying(t) if not {t.name, f"{t.name}.{c.name}"} & closed] for t in tables}
-    refused: list[str] = []
+    refused: dict[tuple[str, str], str] = {}
     possible: dict[tuple[str, str], list[Relation]] = {}
     own = {(t.name, k.columns[0]) for t in tables for k in keys[t.name] if len(k.columns) == 1}
     for parent in tables:
@@ -74,7 +74,8 @@ def find_relations(
                 for column in candidates[child.name]:
                     if (child.name, column.name) not in settled:
                         measured, reason = _examine(values, child, column, parent, key)
-                        refused += [reason] * bool(reason)
+                        if reason:
+                            refused.setdefault((child.name, column.name), reason)
                         if measured is not None:
                             possible.setdefault((child.name, column.name), []).append(measured)
     place = {table.name: number for number, table in enumerate(tables)}
@@ -86,7 +87,7 @@ def find_relations(
             continue
         relations.append(best)
     relations += _many_to_many(values, tables, candidates, relations, own)
-    return Relations(tuple(relations), tuple(dict.fromkeys(refused)))
+    return Relations(tuple(relations), tuple(reason for pair, reason in refused.items() if pair not in possible))
 
 
 def _is_reverse(one: Relation, other: Relation) -> bool:
