@@ -1,0 +1,9 @@
+"""Writing a dbt project from its plan, and writing it again without overwriting edits."""
+
+from __future__ import annotations
+
+from python_ml.generate.package import install_package, package_files
+from python_ml.generate.render import render
+from python_ml.generate.writing import Written, check_folder, create, renew
+
+__all__ = ["Written", "check_folder", "create", "install_package", "package_files", "render", "renew"]
