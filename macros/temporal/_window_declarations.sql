@@ -40,6 +40,7 @@
         'slope': ['number'],
         'first': ['number', 'text'],
         'last': ['number', 'text'],
+        'last_per_mean': ['number'],
         'nunique': ['number', 'text', 'boolean'],
         'mode': ['number', 'text', 'boolean'],
         'entropy': ['number', 'text', 'boolean'],
@@ -194,7 +195,7 @@
         ) }}
     {%- endfor -%}
     {%- set needs = namespace(value=false) -%}
-    {%- set of_numbers = aggregates | select('in', ['sum', 'mean', 'min', 'max', 'variance', 'stddev', 'slope', 'first', 'last']) | list -%}
+    {%- set of_numbers = aggregates | select('in', ['sum', 'mean', 'min', 'max', 'variance', 'stddev', 'slope', 'first', 'last', 'last_per_mean']) | list -%}
     {%- set of_values = aggregates | select('in', ['nunique', 'mode', 'entropy']) | list -%}
     {%- set of_counts = aggregates | select('in', ['count', 'any', 'all', 'share']) | list -%}
     {%- set is_spread = 'variance' in aggregates or 'stddev' in aggregates -%}
@@ -214,8 +215,8 @@
         has_state=false,
         has_spread=is_spread,
         has_slope='slope' in aggregates,
-        needs_count=of_counts | length > 0 or is_spread or 'mean' in aggregates or 'slope' in aggregates,
-        needs_sum='sum' in aggregates or 'mean' in aggregates or 'slope' in aggregates or is_spread,
+        needs_count=of_counts | length > 0 or is_spread or aggregates | select('in', ['mean', 'slope', 'last_per_mean']) | list | length > 0,
+        needs_sum=is_spread or aggregates | select('in', ['sum', 'mean', 'slope', 'last_per_mean']) | list | length > 0,
     )) }}
 {%- endmacro -%}
 
@@ -234,7 +235,8 @@
     {%- set definition = definition + [measures, windows, recency, rhythm, comparisons] -%}
     {%- set has_fingerprint = incremental == 'changed_rows' -%}
     {%- set measures = customer_retention._checked_measures(source, measures, windows) -%}
-    {%- set known_rhythms = ['active_days', 'gap_stddev_days', 'longest_streak_days', 'current_streak_days'] -%}
+    {%- set cadence = customer_retention._cadence() -%}
+    {%- set known_rhythms = ['active_days', 'gap_stddev_days', 'longest_streak_days', 'current_streak_days'] + cadence | list -%}
     {%- if rhythm is string -%}
         {{ exceptions.raise_compiler_error("rhythm: give a list, such as ['" ~ rhythm ~ "'].") }}
     {%- endif -%}
@@ -246,7 +248,10 @@
     {%- endif -%}
     {%- set bounded = windows | rejectattr('us', 'none') | list -%}
     {%- set has_all_time = windows | length > bounded | length -%}
-    {%- set carries = has_all_time or recency or has_fingerprint -%}
+    {%- set has_recency = recency or cadence.items() | selectattr('1.of_recency') | map('first') | select('in', rhythm) | list | length > 0 -%}
+    {%- set has_visits = cadence.items() | selectattr('1.of_gaps') | map('first') | select('in', rhythm) | list | length > 0 -%}
+    {%- set has_streaks = 'longest_streak_days' in rhythm or 'current_streak_days' in rhythm -%}
+    {%- set carries = has_all_time or has_recency or has_fingerprint -%}
     {%- set event_columns, pair_columns = [], [] -%}
     {%- for measure in measures -%}
         {%- set value = customer_retention._restricted(measure) -%}
@@ -286,9 +291,12 @@
         'longest_us': bounded[-1].us if bounded else none,
         'older_bucket': bounded | length + 1,
         'recency': recency,
+        'has_recency': has_recency,
         'rhythm': rhythm,
-        'has_streaks': 'longest_streak_days' in rhythm or 'current_streak_days' in rhythm,
-        'has_days': rhythm | reject('equalto', 'gap_stddev_days') | list | length > 0,
+        'has_streaks': has_streaks,
+        'has_visits': has_visits,
+        'has_days': 'active_days' in rhythm or has_streaks or has_visits,
+        'has_windows_of_days': 'active_days' in rhythm,
         'measures': measures,
         'has_slope': measures | selectattr('has_slope') | list | length > 0,
         'event_columns': event_columns,

@@ -179,8 +179,8 @@ rows_to_compute as {{ customer_retention.materialized_cte() }} (
     {%- set names = asked.windows | map(attribute='name') | list -%}
     {%- set merges = {'add': 'sum', 'least': 'min', 'greatest': 'max', 'or': 'bit_or', 'first': 'min', 'last': 'max'} -%}
     {%- set over_all = names if asked.has_all_time else names + ['ever'] -%}
-    {%- do partials.append({'name': 'event_count', 'aggregate': 'count(*)', 'combine': 'add', 'windows': over_all if asked.recency else names}) -%}
-    {%- if asked.recency -%}
+    {%- do partials.append({'name': 'event_count', 'aggregate': 'count(*)', 'combine': 'add', 'windows': over_all if asked.has_recency else names}) -%}
+    {%- if asked.has_recency -%}
         {%- do partials.append({'name': 'first_event_us', 'aggregate': 'min(event_us)', 'combine': 'least', 'windows': over_all}) -%}
         {%- do partials.append({'name': 'last_event_us', 'aggregate': 'max(event_us)', 'combine': 'greatest', 'windows': over_all}) -%}
     {%- endif -%}
@@ -222,7 +222,7 @@ rows_to_compute as {{ customer_retention.materialized_cte() }} (
         {%- if 'first' in measure.aggregates -%}
             {%- do own.append(['first', 'min(' ~ dated ~ ')', 'first']) -%}
         {%- endif -%}
-        {%- if 'last' in measure.aggregates -%}
+        {%- if 'last' in measure.aggregates or 'last_per_mean' in measure.aggregates -%}
             {%- do own.append(['last', 'max(' ~ dated ~ ')', 'last']) -%}
         {%- endif -%}
         {%- if measure.has_codes -%}
@@ -454,99 +454,6 @@ side_by_side as (
             and timed_events.known_us < spine_rows.as_of_us
 {%- endmacro -%}
 
-{%- macro _rhythm_ctes(asked, entity) -%}
-{%- set day_us = 86400000000 -%}
-{%- if asked.has_days -%}
--- the days (UTC) with events, each in the smallest window that holds one of its events
-active_days as (
-    select
-        spine_rows.row_id,
-        spine_rows.as_of_us,
-        {{ customer_retention.floor_divide('timed_events.event_us', day_us) }} as active_day,
-        min({{ customer_retention._bucket(asked, 'timed_events.event_us', 'spine_rows.as_of_us') }}) as bucket
-        {%- if asked.has_state_of_days %},
-        max({{ customer_retention._bucket(asked, 'timed_events.event_us', 'spine_rows.as_of_us') }}) as oldest
-        {%- endif %}
-    {%- if asked.resumes and asked.has_state_of_days %}
-    from (
-        select
-            {{ entity }},
-            event_us,
-            known_us
-        from timed_events
-        union all
-        {{ customer_retention._days_of_state(asked, entity) }}
-    ) as timed_events
-    {%- else %}
-    from timed_events
-    {%- endif %}
-    {{- customer_retention._all_pairs(asked, entity) }}
-    group by 1, 2, 3
-),
-{% endif %}
-{%- if asked.has_state_of_days %}
-{{ customer_retention._older_days(asked) }}
-{%- endif %}
-{%- if 'active_days' in asked.rhythm %}
-active_days__by_row as (
-    select
-        row_id
-        {%- for window in asked.windows %},
-        count(case when bucket <= {{ window.index }} then 1 end) as days__{{ window.name }}
-        {%- endfor %}
-    from active_days
-    group by row_id
-),
-{% endif %}
-{%- if asked.has_streaks %}
--- days in a row: a day less its rank stays the same as long as no day is missing
-streaks as (
-    select
-        row_id,
-        max(days) as longest,
-        max(case when last_day >= as_of_day - 1 then days end) as current_run
-    from (
-        select
-            row_id,
-            as_of_day,
-            count(*) as days,
-            max(active_day) as last_day
-        from (
-            select
-                row_id,
-                active_day,
-                {{ customer_retention.floor_divide('as_of_us', day_us) }} as as_of_day,
-                active_day - row_number() over (partition by row_id order by active_day) as run
-            from active_days
-        ) as ranked_days
-        group by row_id, as_of_day, run
-    ) as runs
-    group by row_id
-),
-{% endif %}
-{%- if 'gap_stddev_days' in asked.rhythm %}
--- from one event to the next that is visible with it
-gaps as (
-    select
-        row_id,
-        count(gap_us) as gap_count,
-        sum(gap_us) as gap_sum,
-        sum(cast(gap_us as decimal(38, 0)) * gap_us) as gap_squares
-    from (
-        select
-            spine_rows.row_id,
-            cast(
-                timed_events.event_us - lag(timed_events.event_us) over (partition by spine_rows.row_id order by timed_events.event_us)
-                as decimal(18, 0)
-            ) as gap_us
-        from timed_events
-        {{- customer_retention._all_pairs(asked, entity) | indent(4) }}
-    ) as gaps_of_events
-    group by row_id
-),
-{% endif %}
-{%- endmacro -%}
-
 {#- The output columns in their order, each with what a comparison must know of it. -#}
 {%- macro _window_columns(asked) -%}
     {%- set columns = [] -%}
@@ -569,32 +476,18 @@ gaps as (
         {%- endfor -%}
     {%- endfor -%}
     {%- set ever = 'all_time' if asked.has_all_time else 'ever' -%}
-    {%- set days = ' as double) / 86400000000' -%}
     {%- if asked.recency -%}
         {%- set first, last, count = 'cumulated.first_event_us__' ~ ever, 'cumulated.last_event_us__' ~ ever, 'cumulated.event_count__' ~ ever -%}
-        {%- do columns.append({'name': asked.source ~ '_days_since_last', 'expression': 'cast(cumulated.as_of_us - ' ~ last ~ days}) -%}
-        {%- do columns.append({'name': asked.source ~ '_days_since_first', 'expression': 'cast(cumulated.as_of_us - ' ~ first ~ days}) -%}
+        {%- set days = ' as double) / 86400000000' -%}
+        {%- for since in ['last', 'first'] -%}
+            {%- do columns.append({'name': asked.source ~ '_days_since_' ~ since, 'expression': customer_retention._days_since(since, ever)}) -%}
+        {%- endfor -%}
         {%- do columns.append({
             'name': asked.source ~ '_mean_gap_days',
             'expression': 'case when ' ~ count ~ ' > 1 then cast(' ~ last ~ ' - ' ~ first ~ days ~ ' / cast(' ~ count ~ ' - 1 as double) end',
         }) -%}
     {%- endif -%}
-    {%- for feature in asked.rhythm -%}
-        {%- if feature == 'active_days' -%}
-            {%- for window in asked.windows -%}
-                {%- do columns.append({
-                    'name': asked.source ~ '_active_days_' ~ window.name,
-                    'expression': 'cast(coalesce(active_days__by_row.days__' ~ window.name ~ ', 0) as bigint)',
-                }) -%}
-            {%- endfor -%}
-        {%- else -%}
-            {%- do columns.append({'name': asked.source ~ '_' ~ feature, 'expression': {
-                'gap_stddev_days': customer_retention._spread('gaps.gap_count', 'gaps.gap_sum', 'gaps.gap_squares', '86400000000.0', root=true),
-                'longest_streak_days': 'cast(coalesce(streaks.longest, 0) as bigint)',
-                'current_streak_days': 'cast(coalesce(streaks.current_run, 0) as bigint)',
-            }[feature]}) -%}
-        {%- endif -%}
-    {%- endfor -%}
+    {%- do columns.extend(customer_retention._rhythm_columns(asked, ever)) -%}
     {%- if asked.has_fingerprint -%}
         {%- do columns.append({
             'name': asked.source ~ '_fingerprint',
@@ -628,6 +521,8 @@ gaps as (
     {%- elif aggregate in ('first', 'last') -%}
         {%- set seen = column % aggregate ~ '.seen' -%}
         {{ 'cast(' ~ seen ~ ' as double) / ' ~ unit if measure.kind == 'number' else 'cast(' ~ seen ~ ' as ' ~ dbt.type_string() ~ ')' }}
+    {%- elif aggregate == 'last_per_mean' -%}
+        cast({{ column % 'last' }}.seen as double) / nullif(cast({{ sum }} as double) / cast(nullif({{ count }}, 0) as double), 0)
     {%- elif aggregate == 'nunique' and measure.has_codes -%}
         {{ customer_retention.bit_count(column % 'bits') }} + cast(coalesce({{ by_row % 'nunique' }}, 0) as bigint)
     {%- elif aggregate == 'nunique' -%}

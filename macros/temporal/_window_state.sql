@@ -19,7 +19,7 @@
             "carry_state: `gap_stddev_days` cannot be carried, since an event that arrives late splits a gap of long ago. Take it out of rhythm (mean_gap_days of recency can be carried), or leave carry_state out."
         ) }}
     {%- endif -%}
-    {%- set has_days = asked.has_streaks or ('active_days' in asked.rhythm and asked.has_all_time) -%}
+    {%- set has_days = asked.has_streaks or asked.has_visits or ('active_days' in asked.rhythm and asked.has_all_time) -%}
     {%- for measure in asked.measures -%}
         {%- do measure.update({'has_state': measure.has_values and 'all_time' in measure.windows | map(attribute='name')}) -%}
     {%- endfor -%}
@@ -41,6 +41,7 @@
     {{ return({
         'has_state': true,
         'has_state_of_days': has_days,
+        'has_windows_of_days': asked.has_windows_of_days or has_days,
         'state': 'of_' ~ local_md5(tojson([asked.definition, parts]))[:8],
     }) }}
 {%- endmacro -%}

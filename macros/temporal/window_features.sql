@@ -188,15 +188,7 @@ features as (
     {%- for measure in asked.measures if measure.has_values %}
     left join {{ measure.name }}__by_row on cumulated.row_id = {{ measure.name }}__by_row.row_id
     {%- endfor %}
-    {%- if 'active_days' in asked.rhythm %}
-    left join active_days__by_row on cumulated.row_id = active_days__by_row.row_id
-    {%- endif %}
-    {%- if asked.has_streaks %}
-    left join streaks on cumulated.row_id = streaks.row_id
-    {%- endif %}
-    {%- if 'gap_stddev_days' in asked.rhythm %}
-    left join gaps on cumulated.row_id = gaps.row_id
-    {%- endif %}
+    {{- customer_retention._rhythm_joins(asked) }}
     {{- customer_retention._joins_of_state(asked) if asked.has_state }}
 )
 

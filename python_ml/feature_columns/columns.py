@@ -18,6 +18,8 @@ _RECENCY = {
     "mean_gap_days": "Mean number of days from one of the {events} to the next, before the feature time",
 }
 
+_GAPS = "the numbers of days from one day with {events} to the next"
+
 _RHYTHM = {
     "active_days": ("bigint", "Number of different days with {events}"),
     "gap_stddev_days": (
@@ -28,6 +30,19 @@ _RHYTHM = {
     "current_streak_days": (
         "bigint",
         "Number of days in a row with {events}, up to the day of the feature time or the day before it",
+    ),
+    "last_gap_days": ("double", "Days between the last two days with {events}, before the feature time"),
+    "median_gap_days": ("double", f"Median of {_GAPS}, before the feature time"),
+    "longest_gap_days": ("double", f"Greatest of {_GAPS}, before the feature time"),
+    "recency_per_mean_gap": ("double", f"Days since the latest of the {{events}}, divided by the mean of {_GAPS}"),
+    "recency_per_longest_gap": (
+        "double",
+        f"Days since the latest of the {{events}}, divided by the greatest of {_GAPS}",
+    ),
+    "recency_per_tenure": ("double", "Days since the latest of the {events}, divided by the days since the first"),
+    "recency_zscore": (
+        "double",
+        f"Days since the latest of the {{events}}, less the mean of {_GAPS}, in standard deviations of these",
     ),
 }
 

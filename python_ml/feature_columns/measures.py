@@ -34,6 +34,7 @@ _AGGREGATES = {
     "slope": _Aggregate((NUMBER,), "double", "Trend per day (least squares) of {one} of {events}"),
     "first": _Aggregate((NUMBER, TEXT), "double", "First {one} of {events}"),
     "last": _Aggregate((NUMBER, TEXT), "double", "Last {one} of {events}"),
+    "last_per_mean": _Aggregate((NUMBER,), "double", "Ratio of the last {one} to the mean {one} of {events}"),
     "nunique": _Aggregate(_ANY_KIND, "bigint", "Number of different {many} of {events}"),
     "mode": _Aggregate(_ANY_KIND, "string", "Commonest {one} of {events}"),
     "entropy": _Aggregate(_ANY_KIND, "double", "Entropy of {many} of {events}"),

@@ -31,7 +31,8 @@ from python_ml.training.columns import typed_columns
 
 WINDOWS = ["all_time", "30d", "24h", "2w"]
 OF_NUMBERS = (
-    "count", "sum", "mean", "min", "max", "variance", "stddev", "slope", "first", "last", "nunique", "mode", "entropy",
+    "count", "sum", "mean", "min", "max", "variance", "stddev", "slope", "first", "last", "last_per_mean", "nunique",
+    "mode", "entropy",
 )  # fmt: skip
 OF_TEXT = ("nunique", "mode", "last", "entropy", "first", "count")
 OF_BOOLEANS = ("any", "all", "share", "count", "nunique", "mode", "entropy")

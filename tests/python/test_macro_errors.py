@@ -160,7 +160,15 @@ CASES: dict[str, tuple[str, dict[str, Any], list[str]]] = {
     "unknown rhythm": (
         "window_features",
         FEATURES | {"rhythm": ["active_weeks"]},
-        ["rhythm", "active_weeks", "active_days", "gap_stddev_days", "longest_streak_days", "current_streak_days"],
+        [
+            "rhythm",
+            "active_weeks",
+            "active_days",
+            "gap_stddev_days",
+            "longest_streak_days",
+            "current_streak_days",
+            "recency_zscore",
+        ],
     ),
     "rhythm as text": ("window_features", FEATURES | {"rhythm": "active_days"}, ["rhythm", "list", "active_days"]),
     "rhythm twice": (

@@ -10,10 +10,11 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from .declarations import RHYTHM, Comparison, Measure, Row, WindowFeatures
+from .declarations import CADENCE, RHYTHM, Comparison, Measure, Row, WindowFeatures
 
 OF_NUMBERS = (
-    "count", "sum", "mean", "min", "max", "variance", "stddev", "slope", "first", "last", "nunique", "mode", "entropy",
+    "count", "sum", "mean", "min", "max", "variance", "stddev", "slope", "first", "last", "last_per_mean", "nunique",
+    "mode", "entropy",
 )  # fmt: skip
 OF_TEXT = ("count", "first", "last", "nunique", "mode", "entropy")
 OF_FLAGS = ("count", "any", "all", "share", "nunique", "mode", "entropy")
@@ -63,7 +64,7 @@ WHOLE_ITEMS = Measure(
     "whole_items",
     "items",
     _column("items"),
-    ("min", "max", "sum", "mode", "last", "entropy"),
+    ("min", "max", "sum", "mode", "last_per_mean", "entropy"),
     type="decimal(6, 0)",
     exponent=0,
 )
@@ -212,6 +213,10 @@ FORGETFUL = WindowFeatures(
 BARE = WindowFeatures("logins", ("30d", "1h"), (WHOLE_ITEMS, ITEMS_AS_TEXT), recency=False, available_at=None)
 COUNTS_ONLY = WindowFeatures("tickets", ("all_time",), recency=False)
 RHYTHM_ONLY = WindowFeatures("visits", ("24h", "2w", "all_time"), recency=False, rhythm=RHYTHM)
+# Recency and tenure are looked at without being columns.
+RATIO_ONLY = WindowFeatures("visits", ("36h",), recency=False, rhythm=("recency_per_tenure",))
+# The days of visits without the windows that they lie in.
+CADENCE_ONLY = WindowFeatures("visits", ("36h", "9d"), recency=False, rhythm=CADENCE[::-1])
 # Two of the rhythm, in another order, and none of the windows goes back for ever.
 LATE_RHYTHM = WindowFeatures("visits", ("36h", "9d"), recency=False, rhythm=("current_streak_days", "active_days"))
 # The where of the call and of a measure together; a comparison with `or` must not escape its brackets.
@@ -234,6 +239,8 @@ CALLS = {
     "counts_only": COUNTS_ONLY,
     "rhythm_only": RHYTHM_ONLY,
     "late_rhythm": LATE_RHYTHM,
+    "ratio_only": RATIO_ONLY,
+    "cadence_only": CADENCE_ONLY,
     "both_wheres": BOTH_WHERES,
     "flags": FLAGS,
     "by_value": BY_VALUE,

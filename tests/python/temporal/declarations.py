@@ -13,7 +13,11 @@ from .oracle import duration
 Row = Mapping[str, Any]
 Condition = Callable[[Row], "bool | None"]
 
-RHYTHM = ("active_days", "gap_stddev_days", "longest_streak_days", "current_streak_days")
+CADENCE = (
+    "last_gap_days", "median_gap_days", "longest_gap_days",
+    "recency_per_mean_gap", "recency_per_longest_gap", "recency_per_tenure", "recency_zscore",
+)  # fmt: skip
+RHYTHM = ("active_days", "gap_stddev_days", "longest_streak_days", "current_streak_days", *CADENCE)
 COMPARISONS = ("ratio", "difference", "velocity", "momentum", "acceleration")
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from . import batches
-from .declarations import Comparison, Measure, WindowFeatures
+from .declarations import CADENCE, Comparison, Measure, WindowFeatures
 from .window_oracle import Near, Value, aggregated, compared, expanded, window_features
 
 T = datetime(2024, 7, 10, 12)
@@ -52,6 +52,7 @@ def _values(raw: Sequence[Any], typed: Sequence[Any] | None = None) -> list[Valu
         ("variance", Fraction(26, 3)),  # 9 + 1 + 0 + 16 over 3
         ("first", Fraction(9)),
         ("last", Fraction(2)),
+        ("last_per_mean", Fraction(2, 5)),
         ("nunique", 4),
         # days from their mean: 1.5, 0.5, -0.5, -1.5; values from theirs: -3, -1, 0, 4
         ("slope", Fraction(-11, 5)),
@@ -169,6 +170,28 @@ def test_rhythm() -> None:
     mean = sum(gaps) / 5
     expected = math.sqrt(sum((gap - mean) ** 2 for gap in gaps) / 4)
     assert float(row["gap_stddev_days"]) == pytest.approx(expected, rel=1e-14)
+
+
+def test_cadence() -> None:
+    # T is at noon: visits 0, 1, 4, 6 and 16 days before, of which one has two events.
+    row = _row(
+        WindowFeatures("o", ("24h",), recency=False, rhythm=CADENCE), [_event(day) for day in (0.25, 1, 1.25, 4, 6, 16)]
+    )
+    assert [row[kind] for kind in CADENCE[:3]] == [1, Fraction(5, 2), 10]
+    assert row["recency_per_mean_gap"] == Fraction(1, 16)
+    assert row["recency_per_longest_gap"] == Fraction(1, 40)
+    assert row["recency_per_tenure"] == Fraction(1, 64)
+    # gaps 1, 3, 2, 10 less their mean of 4: 9 + 1 + 4 + 36 over 3
+    assert float(row["recency_zscore"].value) == pytest.approx((0.25 - 4) / math.sqrt(50 / 3), rel=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("days", "missing"),
+    [([], CADENCE), ([1, 1.25], (*CADENCE[:5], "recency_zscore")), ([1, 3], CADENCE[6:]), ([1, 3, 5], CADENCE[6:])],
+)
+def test_cadence_without_what_is_compared(days: list[float], missing: tuple[str, ...]) -> None:
+    row = _row(WindowFeatures("o", ("24h",), recency=False, rhythm=CADENCE), [_event(day) for day in days])
+    assert tuple(kind for kind in CADENCE if row[kind] is None) == missing
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from functools import cache
 from itertools import pairwise
 from typing import Any
 
-from .declarations import Comparison, Measure, Row, WindowFeatures, length
+from .declarations import CADENCE, Comparison, Measure, Row, WindowFeatures, length
 from .oracle import DAY, as_decimal, duration, known_at
 
 _DIGITS = Context(prec=60)
@@ -191,6 +191,10 @@ def aggregated(aggregate: str, values: Sequence[Value], exponent: int) -> Any:
         pick = min if aggregate == "first" else max
         chosen = pick(values, key=lambda value: (value.event_at, value.known_at, value.typed)).typed
         return chosen if isinstance(chosen, str) else Fraction(chosen, 10**exponent)
+    if aggregate == "last_per_mean":
+        mean = Fraction(sum(value.typed for value in values), len(values))
+        last = max(values, key=lambda value: (value.event_at, value.known_at, value.typed)).typed
+        return last / mean if mean else None
     if aggregate in ("variance", "stddev"):
         variance = sample_variance([value.typed for value in values])
         if variance is None:
@@ -293,6 +297,8 @@ def _rhythm(call: WindowFeatures, kind: str, times: Sequence[datetime], as_of: d
             f"{call.source}_active_days_{window}": len({time.date() for time in times if _holds(window, as_of, time)})
             for window in call.sorted_windows()
         }
+    if kind in CADENCE:
+        return {f"{call.source}_{kind}": _cadence(kind, times, as_of)}
     if kind == "gap_stddev_days":
         ordered = sorted(times)
         gaps = [(later - time) // _MICROSECOND for time, later in pairwise(ordered)]
@@ -305,6 +311,37 @@ def _rhythm(call: WindowFeatures, kind: str, times: Sequence[datetime], as_of: d
         today = as_of.toordinal()
         return {f"{call.source}_{kind}": _streak(days, today) or _streak(days, today - 1)}
     raise ValueError(kind)
+
+
+def _cadence(kind: str, times: Sequence[datetime], as_of: datetime) -> Fraction | Near | None:
+    """Of the gaps between visits, the days with events; `None` without what is compared."""
+    if not times:
+        return None
+    recency = _days(as_of - max(times))
+    if kind == "recency_per_tenure":
+        return recency / _days(as_of - min(times))
+    visits = sorted({time.date() for time in times})
+    gaps = [(later - visit).days for visit, later in pairwise(visits)]
+    if not gaps:
+        return None
+    if kind == "last_gap_days":
+        return Fraction(gaps[-1])
+    if kind == "median_gap_days":
+        # The mean of the two in the middle, which are the same one where there is one.
+        ordered = sorted(gaps)
+        return Fraction(ordered[len(gaps) // 2] + ordered[~(len(gaps) // 2)], 2)
+    if kind == "longest_gap_days":
+        return Fraction(max(gaps))
+    mean = Fraction(sum(gaps), len(gaps))
+    if kind == "recency_per_mean_gap":
+        return recency / mean
+    if kind == "recency_per_longest_gap":
+        return recency / max(gaps)
+    variance = sample_variance(gaps)
+    if not variance:
+        return None
+    spread = Fraction(_root(variance))
+    return Near((recency - mean) / spread, (recency + mean) / spread)
 
 
 def _streak(days: set[int], last: int) -> int:
