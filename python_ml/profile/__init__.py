@@ -2,8 +2,24 @@
 
 from __future__ import annotations
 
+from python_ml.profile.activity import (
+    count_at_risk,
+    measure_activity,
+    measure_labels,
+    preview_inactivity,
+    preview_spans,
+)
 from python_ml.profile.assembly import profile_tables
 from python_ml.profile.outcomes import read_outcome
 from python_ml.profile.schema import Profile
 
-__all__ = ["Profile", "profile_tables", "read_outcome"]
+__all__ = [
+    "Profile",
+    "count_at_risk",
+    "measure_activity",
+    "measure_labels",
+    "preview_inactivity",
+    "preview_spans",
+    "profile_tables",
+    "read_outcome",
+]

@@ -13,6 +13,7 @@ from python_ml.profile import keys, order, rows, times
 from python_ml.profile.numbers import measure_early, measure_numbers
 from python_ml.profile.outcomes import find_outcomes
 from python_ml.profile.relations import find_relations
+from python_ml.profile.row_times import computed_times
 from python_ml.profile.schema import (
     ColumnProfile,
     Distribution,
@@ -130,6 +131,7 @@ def _profile(table: Table, values: KeyValues, progress: Callable[[str | None], N
         timeline=measure_timeline(table, time.column, span, customer) if time and span else None,
         shifted_copies=rows.find_shifted(table),
         sampled_rows=table.sampled_rows,
+        computed_times=computed_times(table.connection, table.raw),
     )
 
 
@@ -142,7 +144,9 @@ def _columns(table: Table, spans: dict[str, times.TimeFinding], time: str) -> li
     for column in table.columns:
         distribution, sentinels = numbers.get(column.name, (None, ()))
         text, finding = texts.get(column.name), spans.get(column.name)
-        unreadable = _unreadable(table, column) if column.readable < column.filled else ()
+        unreadable = (
+            _unreadable(table, column) if column.readable < column.filled and column.reading.type != "text" else ()
+        )
         if distribution is not None:
             distribution = replace(distribution, unreadable=unreadable)
         profiles.append(

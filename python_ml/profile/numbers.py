@@ -12,7 +12,7 @@ from python_ml import vocabulary
 from python_ml.ingest.schema import Column
 from python_ml.names import words
 from python_ml.profile.schema import Distribution, EarlyFacts, Histogram, Sentinel
-from python_ml.profile.tables import Table, batches, number, plain
+from python_ml.profile.tables import Table, batches, kind_of, number, plain
 from python_ml.warehouse import quote
 
 QUANTILES = {"p01": 0.01, "p05": 0.05, "p25": 0.25, "p50": 0.5, "p75": 0.75, "p95": 0.95, "p99": 0.99}
@@ -69,7 +69,9 @@ def measure_numbers(table: Table) -> dict[str, tuple[Distribution, tuple[Sentine
 
 
 def _is_measured(column: Column) -> bool:
-    return column.kind in ("number", "duration") and column.numbers is not None and column.numbers.minimum is not None
+    return (
+        kind_of(column) in ("number", "duration") and column.numbers is not None and column.numbers.minimum is not None
+    )
 
 
 def _spreads(table: Table, columns: list[Column]) -> list[_Spread]:

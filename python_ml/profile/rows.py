@@ -10,7 +10,7 @@ from python_ml.ingest.schema import Column
 from python_ml.names import words
 from python_ml.profile.keys import MANY_ROWS, identifying
 from python_ml.profile.schema import IdentifierFacts, Reversal, ShiftedCopies, TimeRole, Totals
-from python_ml.profile.tables import Table, batches, number
+from python_ml.profile.tables import Table, batches, kind_of, number
 from python_ml.warehouse import literal, quote
 
 MAX_REVERSED = 0.3  # share of negative values up to which they take something back
@@ -61,7 +61,7 @@ def find_reversal(table: Table) -> Reversal | None:
         return None
     condition = " or ".join(f"{quote(name)} < 0" for name in negative)
     prefixes: list[tuple[str, str]] = []
-    for column in (c for c in identifying(table) if c.kind == "text"):
+    for column in (c for c in identifying(table) if kind_of(c) == "text"):
         letters = table.rows_of(f"""
             select prefix from (
                 select left({quote(column.name)}, 1) as prefix, count(*) as n,
@@ -81,7 +81,7 @@ def find_reversal(table: Table) -> Reversal | None:
 def measure_fixed(table: Table, facts: Sequence[IdentifierFacts]) -> dict[str, dict[str, float]]:
     """Share of an identifier's values with several rows that have one value of a column throughout."""
     recurring = [f for f in facts if f.distinct > 1 and f.rows_per_value > 1.05][:MOST_FOLLOWED]
-    columns = [c for c in table.columns if c.semantic in _KINDS or c.kind == "text"]
+    columns = [c for c in table.columns if c.semantic in _KINDS or kind_of(c) == "text"]
     shares: dict[str, dict[str, float]] = {}
     for fact in recurring:
         name, every = quote(fact.column), max(round(fact.rows / FOLLOWED_ROWS), 1)
@@ -125,7 +125,7 @@ def _scaled(column: Column) -> str:
 def find_odd_codes(table: Table) -> dict[str, tuple[int, tuple[str, ...]]]:
     """Codes without a digit where (nearly) all others have one: postage, fees, manual corrections."""
     odd = {}
-    columns = [c for c in identifying(table) if c.kind == "text" and not c.personal]
+    columns = [c for c in identifying(table) if kind_of(c) == "text" and not c.personal]
     for batch in batches(columns):
         counts = table.row([f"count(*) filter (where not regexp_matches({quote(c.name)}, '[0-9]'))" for c in batch])
         for column, count in zip(batch, counts, strict=True):
@@ -146,7 +146,7 @@ def find_shifted(table: Table) -> ShiftedCopies | None:
     """
     times = table.of_kind("time")
     compared = [c for c in table.of_kind("number", "boolean", "text") if c.semantic not in ("identifier", "text")]
-    telling = [c for c in compared if c.kind == "number" and c.distinct > 200]
+    telling = [c for c in compared if kind_of(c) == "number" and c.distinct > 200]
     if not times or len(telling) < 2 or len(compared) < 4 or table.rows > MANY_ROWS:
         return None
     rare = " and ".join(f"{quote(c.name)} is not null and {quote(c.name)} <> 0" for c in telling[:2])

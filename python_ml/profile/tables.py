@@ -62,8 +62,8 @@ class Table:
         return next(c for c in self.columns if c.name == name)
 
     def of_kind(self, *kinds: str) -> list[Column]:
-        """Columns of some of the kinds that have any readable value."""
-        return [c for c in self.columns if c.kind in kinds and c.readable]
+        """Columns of some of the kinds (see :func:`kind_of`) that have any readable value."""
+        return [c for c in self.columns if kind_of(c) in kinds and c.readable]
 
     def row(self, measures: Sequence[str], relation: str | None = None) -> tuple[Any, ...]:
         """One row of aggregates over all rows, or over another relation."""
@@ -109,6 +109,11 @@ def batches(columns: Iterable[Column]) -> Iterator[list[Column]]:
     """Columns in groups that one query can measure."""
     listed = list(columns)
     return (listed[start : start + BATCH] for start in range(0, len(listed), BATCH))
+
+
+def kind_of(column: Column) -> str:
+    """The kind of a column's typed values: identifiers may be digits and yet be kept as text."""
+    return "text" if column.kind in ("number", "duration") and column.reading.type == "text" else column.kind
 
 
 def number(column: Column) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from python_ml.ingest.schema import Column
 from python_ml.profile.schema import Sentinel, TextFacts, ValueCount
-from python_ml.profile.tables import Table, batches
+from python_ml.profile.tables import Table, batches, kind_of
 from python_ml.warehouse import literal, quote
 
 TOP = 10
@@ -100,7 +100,7 @@ def _measure(table: Table, column: Column, padded_rows: int) -> TextMeasures:
     sentinels = tuple(
         Sentinel(v.value, v.rows, "a text for a missing value", _is_safe(v.value, column))
         for v in _counts(markers)
-        if v.rows < 0.9 * column.filled and column.kind == "text"
+        if v.rows < 0.9 * column.filled and kind_of(column) == "text"
     )
     return TextMeasures(distinct if exact else None, _counts(top), facts, sentinels)
 
