@@ -248,9 +248,11 @@ def _bare(facts: Facts, source: SourcePlan) -> SourcePlan:
             column = replace(column, reading=reading)
         columns.append(column)
     use = source.use
-    if facts.roles.tables[source.name].steps and use == "events" and not (source.entity and source.time):
-        use = "stored"
-    return replace(source, columns=tuple(columns), use=use)
+    offered: tuple = ()
+    if use in ("attributes", "history", "labels") and source.name != facts.options.labels:
+        offered = tuple(a.plan for a in facts.attributes(source.name)[0])
+    # labels keep their part; everything else is used once an action says so
+    return replace(source, columns=tuple(columns), use="labels" if use == "labels" else "stored", offered=offered)
 
 
 def reads_as(column) -> bool:

@@ -74,16 +74,21 @@ def reversal_of(
     if not negative:
         return None
     conditions = [f"{n} < 0" for n in negative]
-    texts = [f"`{n}` is negative" for n in negative]
-    for column, prefix in facts.prefixes:
-        conditions.append(f"{names[column]} like '{prefix}%'")
-        texts.append(f"`{names[column]}` begins with {prefix}")
+    conditions += [f"{names[column]} like '{prefix}%'" for column, prefix in facts.prefixes]
     is_sale = any(vocabulary.is_quantity(by_name[n].raw_name) for n in negative) or "refund" not in table.name
     name = "returns" if is_sale else "reversals"
     name = f"{table.name}_{name}" if name in taken else name
-    return ReversalPlan(
-        name, " or ".join(conditions), " or ".join(texts), facts.rows, _reversal_measures(columns, derived)
-    )
+    plan = reversal_plan(name, " or ".join(conditions), facts.rows, columns, (derived,) if derived else ())
+    return plan if plan.measures else None
+
+
+def reversal_plan(
+    name: str, condition: str, rows: int, columns: tuple[ColumnPlan, ...], derived: tuple[DerivedColumn, ...]
+) -> ReversalPlan:
+    """A reversal by its condition: ``quantity < 0 or invoice_no like 'C%'``."""
+    text = condition.replace(" < 0", "` is negative").replace(" like '", "` begins with ").replace("%'", "")
+    text = " or ".join(f"`{part}" for part in text.split(" or "))
+    return ReversalPlan(name, condition, text, rows, _reversal_measures(columns, derived[0] if derived else None))
 
 
 def _reversal_measures(columns: tuple[ColumnPlan, ...], derived: DerivedColumn | None) -> tuple[Measure, ...]:

@@ -314,7 +314,8 @@ class SourcePlan:
         Rhythm and cadence features of ``window_features``.
     windows : tuple of str
         How far its features look back.
-    attributes : tuple of AttributePlan
+    offered, attributes : tuple of AttributePlan
+        Attributes that it could give, and those that it does.
     plausible_from, plausible_to : date or None
         Bounds of its times where they differ from the project's.
     is_static : bool
@@ -351,6 +352,7 @@ class SourcePlan:
     measures: tuple[Measure, ...] = ()
     rhythm: tuple[str, ...] = ()
     windows: tuple[str, ...] = ()
+    offered: tuple[AttributePlan, ...] = ()
     attributes: tuple[AttributePlan, ...] = ()
     plausible_from: date | None = None
     plausible_to: date | None = None

@@ -1,0 +1,50 @@
+"""Everything that can be done to the data: one class per action, with how it is proposed and how it is applied."""
+
+from __future__ import annotations
+
+from python_ml.plan.actions.base import ACCEPTED, DECIDED, LAYERS, Action, NotApplicable, Status
+from python_ml.plan.actions.bronze import (
+    Deduplicate,
+    Derive,
+    DropColumn,
+    DropCopies,
+    FlagReversals,
+    FoldCase,
+    Impute,
+    Nobody,
+    NullValues,
+    Outliers,
+    ReadAs,
+    Versions,
+)
+from python_ml.plan.actions.gold import Encode, Exclude, Interact, Scale, Transform
+from python_ml.plan.actions.silver import (
+    ChooseSetting,
+    Enrich,
+    MakeLink,
+    MakeMeasure,
+    UseAttribute,
+    UseCadence,
+    UseSource,
+    UseWindow,
+)
+
+# In the order in which they are applied, and stand in the file.
+FROM_FACTS: tuple[type[Action], ...] = (
+    ReadAs, NullValues, Nobody, FoldCase, Impute, Outliers, Deduplicate, Versions, DropCopies, Derive, FlagReversals,
+    DropColumn, MakeLink, Enrich, UseSource, ChooseSetting, UseAttribute, MakeMeasure, UseWindow, UseCadence,
+)  # fmt: skip
+FROM_FEATURES = (Interact, Exclude, Transform, Scale, Encode)
+ACTIONS: dict[str, type[Action]] = {kind.action: kind for kind in (*FROM_FACTS, *FROM_FEATURES)}
+
+__all__ = [
+    "ACCEPTED",
+    "ACTIONS",
+    "DECIDED",
+    "FROM_FACTS",
+    "FROM_FEATURES",
+    "LAYERS",
+    "Action",
+    "NotApplicable",
+    "Status",
+]

@@ -1,0 +1,134 @@
+"""What an action is: something that can be done to the data, with why, and whether it is to be."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+if TYPE_CHECKING:
+    from python_ml.plan.base import Facts
+    from python_ml.plan.schema import ColumnPlan, ProjectPlan, SourcePlan
+
+Status = Literal["proposed", "accepted", "rejected", "applied"]
+LAYERS = ("bronze", "silver", "gold")
+DECIDED = ("accepted", "rejected", "applied")
+ACCEPTED = ("accepted", "applied")
+_SUBJECT = re.compile(r"[a-z0-9_]+")
+
+
+def _text(value: Any) -> Any:
+    """YAML reads 2.5 as a number and 2024-01-01 as a date; here they are how a value is written."""
+    return value if isinstance(value, str | dict | list) or value is None else str(value)
+
+
+Text = Annotated[str, BeforeValidator(_text)]
+
+
+class NotApplicable(Exception):  # noqa: N818 - a reason, not an error
+    """An accepted action that the plan cannot take, with the reason."""
+
+
+class Action(BaseModel):
+    """One thing that can be done to the data.
+
+    Subclasses add their parameters as fields, and implement :meth:`propose` and :meth:`apply`.
+
+    Attributes
+    ----------
+    table : str
+        Source, or ``spine`` or ``customer_features`` for what concerns all of them.
+    subject : str
+        Column, window or setting that it is about; part of the id.
+    columns : list of str
+        Columns that it is about, as bronze or gold names them.
+    evidence : dict
+        Figures behind it.
+    reason : str
+        One sentence.
+    status : str
+        ``proposed``, ``accepted``, ``rejected``, or ``applied``: accepted, and in the generated code.
+    note : str or None
+        A person's own text; kept.
+    vanished : bool
+        Whether the data does not suggest it any more. A person's decision stands all the same.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    layer: ClassVar[str]
+    action: ClassVar[str]
+    # `retention init --yes` accepts what cannot destroy real values; anything else a person decides.
+    is_safe: ClassVar[bool] = True
+
+    table: str
+    subject: str = Field(pattern=_SUBJECT.pattern)
+    columns: list[str] = []
+    evidence: dict[str, bool | int | float | str | list[str]] = {}
+    reason: str = ""
+    status: Status = "proposed"
+    note: str | None = None
+    vanished: bool = False
+
+    @classmethod
+    def propose(cls, facts: Facts) -> Iterator[Action]:
+        """Propose it wherever the facts suggest it."""
+        raise NotImplementedError
+
+    def apply(self, plan: ProjectPlan) -> ProjectPlan:
+        """The plan with it.
+
+        Raises
+        ------
+        NotApplicable
+            When the plan has nothing that it could be applied to.
+        """
+        raise NotImplementedError
+
+    @property
+    def id(self) -> str:
+        """``layer.table.action.subject``: the same in every run."""
+        return f"{self.layer}.{self.table}.{self.action}.{self.subject}"
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What an editor may change."""
+        own = set(type(self).model_fields) - set(Action.model_fields)
+        return {k: v for k, v in self.model_dump(mode="json").items() if k in own and v is not None}
+
+    @property
+    def is_accepted(self) -> bool:
+        """Whether generated code is to show it."""
+        return self.status in ACCEPTED
+
+    @property
+    def may_be_accepted(self) -> bool:
+        """Whether ``--yes`` accepts it."""
+        return self.is_safe
+
+    def source(self, plan: ProjectPlan) -> SourcePlan:
+        """The source that it is about."""
+        match = next((s for s in plan.sources if s.name == self.table), None)
+        if match is None:
+            raise NotApplicable(f"there is no source {self.table}")
+        return match
+
+    def column(self, plan: ProjectPlan) -> tuple[SourcePlan, ColumnPlan]:
+        """The column of bronze that it is about, with its source."""
+        source = self.source(plan)
+        column = source.column(self.subject)
+        if column is None:
+            raise NotApplicable(f"there is no column {self.subject} of {self.table}")
+        return source, column
+
+
+def names_in(expression: str) -> set[str]:
+    """Names that an expression of bronze columns uses."""
+    return set(re.findall(r"[a-z_][a-z0-9_]*", expression))
+
+
+def evidence(**figures: Any) -> dict[str, Any]:
+    """Figures without those that are not there."""
+    return {key: value for key, value in figures.items() if value is not None}

@@ -1,0 +1,118 @@
+"""What the data holds that a person should know, and what is not used, each in one sentence."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from python_ml import vocabulary
+from python_ml.plan.columns import OUTCOME_NAMED
+
+if TYPE_CHECKING:
+    from python_ml.plan.base import Facts
+    from python_ml.plan.schema import ProjectPlan, SourcePlan
+
+
+def notices(facts: Facts, plan: ProjectPlan) -> tuple[str, ...]:
+    """What a person should know of the data, and what becomes of it."""
+    made: list[str] = []
+    for source in plan.sources:
+        made += [f"{source.name}: {text}" for text in _of_source(facts, plan, source)]
+    made += list(facts.profile.refused_relations)
+    made += [violation.text for violation in facts.profile.order_violations]
+    return tuple(dict.fromkeys(made))
+
+
+def _of_source(facts: Facts, plan: ProjectPlan, source: SourcePlan) -> list[str]:
+    table, counts = facts.table(source.name), source.counts
+    made = list(table.table.notes)
+    for reason, rows in counts.quarantined.items():
+        made.append(f"{rows:,} of {counts.rows:,} rows are quarantined: {reason}")
+    for reason, rows in counts.unlinked.items():
+        made.append(f"{rows:,} of {counts.rows:,} rows cannot be linked and are quarantined: {reason}")
+    copies = table.rows - table.different_rows
+    if copies and not source.key and not source.drops_copies:
+        made.append(
+            f"{copies:,} rows are exact copies of another; they are kept, since without a key a copy cannot be told from "
+            "a line that was really entered twice (the action drop_copies quarantines them)"
+        )
+    if source.reversal is not None:
+        made.append(
+            f"{source.reversal.rows:,} rows take something back ({source.reversal.text}); they are kept with is_reversal, "
+            f"do not count as activity, and have features of their own ({source.reversal.name}_…)"
+        )
+    if source.has_row_number:
+        made.append("the file has no key: rows are numbered, and scores name the row of the file")
+    if source.leakage_risk != "low" and source.use == "events":
+        made.append(
+            "its rows record who churned: features use only what was known before their time, with a raised risk"
+        )
+    made += _of_columns(facts, plan, source)
+    activity = facts.profile.activities.get(facts.roles.activity)
+    if activity is not None and source.use == "events" and counts.last and source.name != facts.roles.activity:
+        behind = (activity.last - counts.last).days
+        if behind > 14:
+            made.append(
+                f"its newest row is {behind} days older than that of {activity.source}: its newest windows are emptier"
+            )
+    return made
+
+
+def _of_columns(facts: Facts, plan: ProjectPlan, source: SourcePlan) -> list[str]:
+    made, later = [], []
+    safe = {name: column for column, name in facts.names[source.name].items()}
+    table = facts.table(source.name)
+    measured = {c.column.name: c for c in table.columns}
+    for column in source.columns:
+        profile = measured.get(safe.get(column.name, ""))
+        if profile is None:
+            continue
+        unreadable = profile.column.filled - profile.column.readable
+        if column.role == "number" and unreadable:
+            made.append(f"{unreadable:,} values of `{column.name}` are not numbers and become null")
+        if column.role == "further_time" and unreadable:
+            examples = ", ".join(map(repr, profile.column.times.unreadable)) if profile.column.times else ""
+            made.append(f"{unreadable:,} values of `{column.name}` are not dates ({examples}) and become null")
+        numbers = profile.column.numbers
+        is_price = vocabulary.is_unit_price(column.raw_name) or vocabulary.has_word(column.raw_name, vocabulary.TOTALS)
+        if column.role == "number" and is_price and numbers is not None and numbers.zeros:
+            made.append(f"{numbers.zeros:,} rows have a `{column.name}` of zero; they are kept")
+        if column.role == "further_time" and source.use == "events":
+            later.append(column.name)
+        if column.unused == OUTCOME_NAMED:
+            made.append(f"`{column.name}` is named like an outcome; no feature is made of it")
+        if column.null_values:
+            made.append(f"{', '.join(map(repr, column.null_values))} of `{column.name}` becomes null")
+        is_amount = vocabulary.has_word(column.raw_name, vocabulary.MONEY) or vocabulary.is_quantity(column.raw_name)
+        if is_amount and column.role in ("nominal", "text") and profile.column.filled:
+            example = profile.top[0].value if profile.top else ""
+            made.append(f"`{column.name}` is named like an amount, but values such as {example!r} are not numbers")
+        if column.reading.strip_point_zero and column.reading.physical_type == "VARCHAR" and column.role == "entity":
+            made.append(f"`{column.raw_name}` is written with and without `.0`: both are the same customer")
+        if odd := table.odd_codes.get(safe.get(column.name, "")):
+            examples = ", ".join(map(repr, odd[1]))
+            made.append(
+                f"{odd[0]:,} rows have a `{column.name}` without a digit, unlike the others ({examples}): perhaps postage "
+                "or fees rather than products; they are kept"
+            )
+    if later and source.time:
+        made.append(
+            f"it has further times ({', '.join(f'`{n}`' for n in later)}): columns that are filled only by then are known "
+            f"later than `{source.time}` says; review them"
+        )
+    return made
+
+
+def unused(facts: Facts, plan: ProjectPlan) -> tuple[tuple[str, str, str], ...]:
+    """Files and columns that are not used: name, reason, flag that would use them."""
+    made = []
+    for source in plan.sources:
+        if source.use == "stored" and source.name != facts.roles.activity:
+            planned = facts.planned[source.name]
+            reason = source.reason if planned.use == "stored" else "its use was not accepted"
+            made.append((source.file, reason, source.flag))
+            continue
+        for column in source.columns:
+            if column.unused and column.role not in ("key", "entity", "time", "available", "changed", "label"):
+                if not any(a.origin == column.name for a in source.attributes):
+                    made.append((f"{source.name}.{column.raw_name}", column.unused, ""))
+    return tuple(made)
