@@ -223,8 +223,8 @@ def _imputed_sql(source: SourcePlan, plan: ColumnPlan) -> str:
     known = known_expression(source)
     if not (known and _has_own(source, source.entity)):
         raise UserError(
-            f"`{plan.raw_name}` of {source.file} cannot be carried forward: its rows have no customer or no time of their own.",
-            where=f"source {source.name}",
+            f"`{plan.raw_name}` cannot be carried forward: its rows have no customer or no time of their own.",
+            where=source.file,
             hint="choose another imputation",
         )
     breakers = ", ".join(f"'{name}'" for name in (source.key or [c.name for c in source.columns if c is not plan]))

@@ -6,8 +6,8 @@ from typing import Any
 
 from python_ml.durations import duration_words
 from python_ml.generate.bronze import output_columns
-from python_ml.ingest.schema import ROW_NUMBER
 from python_ml.generate.text import listed
+from python_ml.ingest.schema import ROW_NUMBER
 from python_ml.plan.schema import ColumnPlan, EndDate, Inactivity, LabelTable, ProjectPlan, SourcePlan
 from python_ml.project import DATELESS
 
@@ -34,8 +34,8 @@ def texts(plan: ProjectPlan) -> dict[str, str]:
         "time": "As-of time of the row (UTC); nothing known at or after it is in the features",
         "label_time": "End of the label window (UTC); from then on the outcome can be known",
         "available": "Whether the label window was over when the observation ended",
-        "features": "One row per customer and feature time. Every feature, nothing of the label. A row can be rebuilt from data "
-        "cut off at its own time (`retention replay`).",
+        "features": "One row per customer and feature time. Every feature, nothing of the label. A row can be rebuilt "
+        "from data cut off at its own time (`retention replay`).",
         "scoring": "One row per customer at risk at the newest feature time.",
         "scored": "customer at risk at the newest feature time",
         "scored_time": "As-of time of the features that were scored (UTC).",
@@ -47,14 +47,14 @@ def texts(plan: ProjectPlan) -> dict[str, str]:
 
 
 def _inactivity(plan: ProjectPlan, outcome: Inactivity) -> dict[str, str]:
-    events = plan.source(outcome.source).events
+    events, grain = plan.source(outcome.source).events, "One row per customer and feature time"
     active = duration_words(plan.setting("active_window"))
     return {
         "definition": f"churned is who has none of the {events} in the label window",
         "observation": f"A single row: from the first to the newest of the {events}.",
-        "spine": f"One row per customer and feature time at which they are at risk: active in the {active} before it.",
+        "spine": f"{grain} at which they are at risk: active in the {active} before it.",
         "churned": f"1 when none of the {events} lies in the label window, 0 when one does, null while it is not known",
-        "labels": f"One row per customer and feature time. Whether none of the {events} lies in [T + gap, T + gap + horizon).",
+        "labels": f"{grain}. Whether none of the {events} lies in [T + gap, T + gap + horizon).",
     }
 
 
@@ -62,19 +62,18 @@ def _end_date(plan: ProjectPlan, outcome: EndDate) -> dict[str, str]:
     source = plan.source(outcome.source)
     coverage = f"One row of {source.events}, from its start to its end."
     if outcome.is_departures:
-        start = (
-            f"the time in {outcome.starts}"
-            if outcome.starts
-            else f"the first of the {plan.source(outcome.activity).events}"
-        )
+        first = f"the first of the {plan.source(outcome.activity).events}" if outcome.activity else ""
+        begin = f"the time in {outcome.starts}" if outcome.starts else first
         again = f", and again with a row of {outcome.returns}" if outcome.returns else ""
-        coverage = f"One row per customer and start of coverage. It begins with {start}{again}, and ends with the next row of {source.name}."
+        coverage = "One row per customer and start of coverage. "
+        coverage += f"It begins with {begin}{again}, and ends with the next row of {source.name}."
     return {
         "definition": "churned is whose coverage ends in the label window and is not continued",
         "observation": "A single row: from the first to the newest time that any source knows.",
         "spine": "One row per customer and feature time at which they are covered, as far as that was known then.",
         "coverage": coverage,
-        "churned": "1 when coverage ends in the label window and is not continued, 0 when it goes on, null while it is not known",
+        "churned": "1 when coverage ends in the label window and is not continued, 0 when it goes on, null while it is "
+        "not known",
         "labels": "One row per customer and feature time. Whether coverage ends in [T + gap, T + gap + horizon).",
     }
 
@@ -107,8 +106,8 @@ def _label_table(plan: ProjectPlan, outcome: LabelTable) -> dict[str, str]:
         made["time"] = "The snapshot: a constant, the variable `snapshot_at`, and no date of the data"
         made["scored_time"] = "A constant that stands for the snapshot, and no date of the data."
         made["features"] = (
-            "One row per customer. Every feature, nothing of the label. Columns whose `leakage_risk` is high are kept here for "
-            "inspection; models do not use them (`features.exclude` in `retention.yml`)."
+            "One row per customer. Every feature, nothing of the label. Columns whose `leakage_risk` is high are kept "
+            "here for inspection; models do not use them (`features.exclude` in `retention.yml`)."
         )
     if is_dateless(plan):
         made |= {"validation": "cross-validation", "within": " as others in the table have"}

@@ -20,11 +20,23 @@ if TYPE_CHECKING:
 SPLIT_COLUMN = "supplied_split"  # in silver and in the training set
 
 _MODELS = (
-    "bronze/brz_row_counts.sql", "bronze/_bronze__models.yml", "silver/slv_observation_period.sql", "silver/slv_spine.sql",
-    "silver/_silver__models.yml", "gold/gld_churn_labels.sql", "gold/gld_customer_features.sql", "gold/gld_training_set.sql",
-    "gold/gld_scoring_set.sql", "gold/gld_churn_scores_raw.py", "gold/gld_churn_scores.sql", "gold/gld_churn_reasons_raw.py",
-    "gold/gld_churn_reasons.sql", "gold/_gold__findings.yml", "gold/_gold__features.yml", "gold/_gold__scores.yml",
-)  # fmt: skip
+    "bronze/brz_row_counts.sql",
+    "bronze/_bronze__models.yml",
+    "silver/slv_observation_period.sql",
+    "silver/slv_spine.sql",
+    "silver/_silver__models.yml",
+    "gold/gld_churn_labels.sql",
+    "gold/gld_customer_features.sql",
+    "gold/gld_training_set.sql",
+    "gold/gld_scoring_set.sql",
+    "gold/gld_churn_scores_raw.py",
+    "gold/gld_churn_scores.sql",
+    "gold/gld_churn_reasons_raw.py",
+    "gold/gld_churn_reasons.sql",
+    "gold/_gold__findings.yml",
+    "gold/_gold__features.yml",
+    "gold/_gold__scores.yml",
+)
 _PROJECT = {
     "dbt_project.yml": "dbt_project.yml",
     "profiles.yml": "profiles.yml",
@@ -107,10 +119,10 @@ def render(plan: ProjectPlan, profile: Profile | None = None, recommendations: I
     files |= {f"models/{path}": renderer.text(path) for path in _MODELS}
     folder = f"models/bronze/{plan.name}"
     files[f"{folder}/_{plan.name}__sources.yml"] = renderer.text(
-        "bronze/_sources.yml", described=[declared(plan, source) for source in plan.sources]
+    "bronze/_sources.yml", described=[declared(plan, source) for source in plan.sources]
     )
     files[f"{folder}/_{plan.name}__models.yml"] = renderer.text(
-        "bronze/_models.yml", described=[descriptions.bronze_entry(plan, source) for source in plan.sources]
+    "bronze/_models.yml", described=[descriptions.bronze_entry(plan, source) for source in plan.sources]
     )
     if isinstance(plan.outcome, LabelTable):
         files["models/silver/slv_labels.sql"] = renderer.text("silver/slv_labels.sql")

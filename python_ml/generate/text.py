@@ -11,6 +11,7 @@ import yaml
 
 from python_ml.durations import duration_words
 from python_ml.names import comment_text, jinja_string, yaml_text
+from python_ml.vocabulary import word_set
 
 WIDTH = 105  # a line may exceed it by its last word
 
@@ -89,7 +90,7 @@ def flow(value: Any, has_jinja: bool = True) -> str:
 def plain_flow(value: Any) -> str:
     """A value of our own names on one line, without quotes where YAML needs none."""
     if isinstance(value, str):
-        is_plain = re.fullmatch(r"[A-Za-z][\w./() '-]*|\d+[hdw]", value) and value not in _YAML_WORDS
+        is_plain = re.fullmatch(r"[A-Za-z][\w./() '-]*|\d+[hdw]", value) and value.lower() not in _YAML_WORDS
         return value if is_plain else flow(value)
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{k}: {plain_flow(v)}" for k, v in value.items()) + "}"
@@ -98,9 +99,8 @@ def plain_flow(value: Any) -> str:
     return json.dumps(value)
 
 
-_YAML_WORDS = frozenset(
-    "true false yes no on off null y n True False Yes No On Off Null TRUE FALSE YES NO ON OFF NULL Y N".split()
-)
+# What YAML 1.1 reads as something else than text.
+_YAML_WORDS = word_set("true false yes no on off null y n")
 
 
 def _key(key: str) -> str:
