@@ -1,7 +1,8 @@
-"""Reading YAML that people edit: what is none is told in one message, with its line."""
+"""YAML that people edit: read with messages that name the line, written in a stable, readable form."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -65,3 +66,52 @@ def parsed(path: Path, what: str) -> Iterator[tuple[Loader, yaml.Node | None]]:
     finally:
         if loader is not None:
             loader.dispose()
+
+
+class OneLine(dict):
+    """A mapping that is written on one line: ``{role: key}``."""
+
+
+class OneLineList(list):
+    """A list that is written on one line: ``[a, b]``."""
+
+
+class _Dumper(yaml.SafeDumper):
+    """Indented lists, no aliases."""
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        return super().increase_indent(flow, indentless=False)
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+# Line breaks that are not "\n" would be folded into blanks; in double quotes they are escaped.
+_ODD_BREAKS = re.compile("[\r\x85\u2028\u2029]")
+
+
+def _text(dumper: yaml.SafeDumper, data: str) -> yaml.Node:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", data, style='"' if _ODD_BREAKS.search(data) else None)
+
+
+_Dumper.add_representer(str, _text)
+_Dumper.add_representer(
+    OneLine, lambda dumper, data: dumper.represent_mapping("tag:yaml.org,2002:map", data.items(), flow_style=True)
+)
+_Dumper.add_representer(
+    OneLineList, lambda dumper, data: dumper.represent_sequence("tag:yaml.org,2002:seq", data, flow_style=True)
+)
+
+
+def dump(data: Any, comment: str = "") -> str:
+    """Write YAML in the order given, with long texts folded.
+
+    Parameters
+    ----------
+    data : object
+        Mappings, lists and scalars; :class:`OneLine` and :class:`OneLineList` stay on one line.
+    comment : str
+        Lines that stand at the top, without their marks.
+    """
+    text = yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110, default_flow_style=False)
+    return "".join(f"# {line}\n" for line in comment.splitlines()) + text

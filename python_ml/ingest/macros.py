@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from functools import lru_cache
 from pathlib import Path
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 import python_ml
 from python_ml.errors import RetentionError
 
-_FOLDERS = ("cleaning", "cross_db")
+_FOLDERS = ("cleaning", "cross_db", "temporal")
+_VARIABLES: ContextVar[Mapping[str, Any]] = ContextVar("variables", default=MappingProxyType({}))
 
 
 def dbt_package_source() -> Path:
@@ -36,14 +38,23 @@ def dbt_package_source() -> Path:
     )
 
 
-@lru_cache(maxsize=4096)
-def rendered(jinja_text: str) -> str:
+def rendered(
+    jinja_text: str,
+    *,
+    ref: Callable[[str], str] | None = None,
+    source: Callable[[str, str], str] | None = None,
+    variables: Mapping[str, Any] | None = None,
+) -> str:
     """Render Jinja text that calls macros of this package, as dbt compiles it for DuckDB.
 
     Parameters
     ----------
     jinja_text : str
-        Such as ``{{ customer_retention.to_decimal('amount', 18, 2) }}``.
+        An expression such as ``{{ customer_retention.to_decimal('amount', 18, 2) }}``, or the file of a model.
+    ref, source : callable, optional
+        Relations in place of models and sources.
+    variables : mapping, optional
+        Values of ``var``.
 
     Returns
     -------
@@ -55,6 +66,17 @@ def rendered(jinja_text: str) -> str:
     RetentionError
         When a macro refuses its arguments.
     """
+    if ref is None and source is None and variables is None:
+        return _rendered(jinja_text)
+    token = _VARIABLES.set(variables or {})
+    try:
+        return _environment().from_string(jinja_text).render(ref=ref, source=source)
+    finally:
+        _VARIABLES.reset(token)
+
+
+@lru_cache(maxsize=4096)
+def _rendered(jinja_text: str) -> str:
     return _environment().from_string(jinja_text).render()
 
 
@@ -120,8 +142,14 @@ def _environment() -> Any:
         "customer_retention": macros,
         "adapter": SimpleNamespace(dispatch=macros.dispatch),
         "exceptions": SimpleNamespace(raise_compiler_error=refuse),
-        "dbt": SimpleNamespace(**{f"type_{name}": lambda sql=sql: sql for name, sql in types.items()}),
+        "dbt": SimpleNamespace(
+            **{f"type_{name}": lambda sql=sql: sql for name, sql in types.items()},
+            dateadd=lambda part, n, start: f"date_add(cast({start} as timestamp), interval ({n}) {part})",
+            datediff=lambda a, b, part: f"date_diff('{part}', cast({a} as timestamp), cast({b} as timestamp))",
+        ),
         "modules": SimpleNamespace(re=re),
-        "var": lambda name, default=None: default,
+        "var": lambda name, default=None: _VARIABLES.get().get(name, default),
+        "config": lambda **_: "",
+        "execute": False,
     }
     return environment

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from python_ml.errors import UserError
 from python_ml.plan.actions import FROM_FACTS, FROM_FEATURES, Action, NotApplicable
+from python_ml.plan.actions.silver import DEFAULTS
 from python_ml.plan.base import Facts, base_plan
 from python_ml.plan.notices import notices, unused
 from python_ml.plan.schema import ColumnPlan, EndDate, LabelTable, ProjectPlan, Setting, SourcePlan
@@ -44,6 +45,14 @@ def propose(facts: Facts) -> list[Action]:
             # of two reasons to exclude a feature, the first has more weight
             made.setdefault(action.id, action)
     return list(made.values())
+
+
+def fold_rows(facts: Facts) -> ProjectPlan:
+    """The plan up to which rows are kept, linked and used, before anything is known of activity."""
+    actions = [action for kind in FROM_FACTS for action in kind.propose(facts)]
+    plan = _fold(facts, "project", ".", {}, actions)[0]
+    usual = (Setting(name, value, "as long as nothing is known of activity") for name, value in DEFAULTS.items())
+    return replace(plan, settings=(*plan.settings, *(s for s in usual if not plan.setting(s.name))))
 
 
 def make_plan(facts: Facts, actions: Iterable[Action], name: str, raw_dir: str, paths: dict[str, str]) -> Planned:

@@ -190,7 +190,8 @@ def _entity_steps(graph: KeyGraph, customer: Customer) -> dict[str, Relation]:
 def _time_steps(graph: KeyGraph, customer: Customer, entity_steps: dict[str, Relation]) -> dict[str, Relation]:
     """For every table without an event time, the relation to the dated table whose rows it belongs to."""
     profile = graph.profile
-    dated = {t.name for t in graph.tables if t.time is not None}
+    # A deadline is only taken for the event time where no parent has a better one.
+    dated = {t.name for t in graph.tables if t.time is not None and not t.time.is_deadline}
     steps: dict[str, Relation] = {}
     knows_customer = {*customer.columns, *entity_steps}
 
@@ -236,6 +237,8 @@ def _role(
     """The part of a table, before lookups and histories are seen."""
     name, entity = table.name, customer.columns.get(table.name, "")
     time = table.time.column if table.time else ""
+    if table.time is not None and table.time.is_deadline and name in time_steps:
+        time = ""
     if name in graph.excluded:
         return TableRole(name, "stored", "it is excluded with --exclude", "--exclude")
     if name == labels:
