@@ -1,4 +1,4 @@
-"""Measuring the columns of a raw table, and choosing how each is read: a few aggregating queries, never rows in Python."""
+"""Measuring the columns of a raw table, and choosing how each is read: in few queries, never row by row."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from python_ml.ingest import semantics, times
 from python_ml.ingest.schema import EPOCHS, Column, NumberFacts, Reading, TimeFacts
 from python_ml.ingest.typing import is_integer_type, is_number_type, is_time_type, typed_sql
 from python_ml.names import unique_identifiers, words
+from python_ml.vocabulary import word_set
 from python_ml.warehouse import quote
 
 if TYPE_CHECKING:
@@ -25,53 +26,14 @@ _PLAIN = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
 _PAIRS = ({"true", "false"}, {"t", "f"}, {"yes", "no"}, {"y", "n"}, {"0", "1"})
 _CLOCK = re.compile(r"([01]?\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d+)?)?")
 _DURATION = re.compile(r"-?(\d+:)?\d+:[0-5]?\d(\.\d+)?")
-_CLOCK_NAMES = frozenset(["time", "hour", "clock", "uhrzeit", "uhr", "zeit", "heure", "hora", "ora", "orario", "tijd"])
-_DATE_NAMES = frozenset(
-    [
-        "date",
-        "datum",
-        "fecha",
-        "data",
-        "dt",
-        "day",
-        "tag",
-        "fech",
-        "datetime",
-        "timestamp",
-        "dob",
-        "birthday",
-        "birthdate",
-    ]
+_CLOCK_NAMES = word_set("time hour clock uhrzeit uhr zeit heure hora ora orario tijd")
+_DATE_NAMES = word_set("date datum fecha data dt day tag fech datetime timestamp dob birthday birthdate")
+_TIME_NAMES = _DATE_NAMES | word_set(
+    "time ts at when created updated modified epoch unix registered registration "
+    "joined signup login seen started ended zeit zeitstempel heure hora moment"
 )
-_TIME_NAMES = _DATE_NAMES | frozenset(
-    [
-        "time",
-        "ts",
-        "at",
-        "when",
-        "created",
-        "updated",
-        "modified",
-        "epoch",
-        "unix",
-        "registered",
-        "registration",
-        "joined",
-        "signup",
-        "login",
-        "seen",
-        "started",
-        "ended",
-        "zeit",
-        "zeitstempel",
-        "heure",
-        "hora",
-        "moment",
-    ]
-)
-_PERIOD_NAMES = _TIME_NAMES | frozenset(
-    ["period", "month", "yyyymm", "monat", "mois", "mes", "mese", "maand", "periode", "periodo"]
-)
+_PERIOD_NAMES = _TIME_NAMES | word_set("period month yyyymm monat mois mes mese maand periode periodo")
+_PERIODS = word_set("period month monat mois mes mese maand periode periodo")
 _EPOCH_FROM, _EPOCH_TO = 788_918_400, 4_102_444_800  # 1995 to 2100, in seconds
 
 
@@ -253,7 +215,8 @@ def _count_values(connection: duckdb.DuckDBPyConnection, relation: str, drafts: 
         counted = [
             dict(
                 connection.execute(
-                    f"select cast({draft.clean} as varchar) as v, count(*) from {relation} where v is not null group by 1"
+                    f"select cast({draft.clean} as varchar) as v, count(*) from {relation} "
+                    "where v is not null group by 1"
                 ).fetchall()
             )
             for draft in few
@@ -388,11 +351,9 @@ def _settle(connection: duckdb.DuckDBPyConnection, relation: str, draft: _Draft,
         facts = times.measure(connection, relation, draft.column, reading)
         if facts.readable >= MOSTLY * draft.filled:
             draft.kind, draft.reading, draft.times, draft.numbers = "time", reading, facts, None
-    elif draft.kind == "text" and draft.physical == "VARCHAR" and SHORT_PERIOD.intersection(words(draft.raw)):
-        if _share(draft.sample or [""], times.SHORT_MONTH.fullmatch) == 1 and times.language_of(draft.sample) == "en":
-            reading = Reading("timestamp", formats=("month",))
-            draft.kind, draft.reading = "time", reading
-            draft.times = times.measure(connection, relation, draft.column, reading)
+    elif draft.kind == "text" and draft.sample and _is_short_month(draft):
+        draft.kind, draft.reading = "time", Reading("timestamp", formats=("month",))
+        draft.times = times.measure(connection, relation, draft.column, draft.reading)
     if draft.kind in ("number", "duration") and (
         draft.padded or not draft.numbers or draft.numbers.readable < MOSTLY * draft.filled
     ):
@@ -408,7 +369,12 @@ def _settle(connection: duckdb.DuckDBPyConnection, relation: str, draft: _Draft,
         draft.kind = "constant"
 
 
-SHORT_PERIOD = frozenset(["period", "month", "monat", "mois", "mes", "mese", "maand", "periode", "periodo"])
+def _is_short_month(draft: _Draft) -> bool:
+    """Whether values such as ``Jan 23`` are months rather than days: the name of the column decides."""
+    is_named = bool(_PERIODS & set(words(draft.raw)))
+    return (
+        is_named and _share(draft.sample, times.SHORT_MONTH.fullmatch) == 1 and times.language_of(draft.sample) == "en"
+    )
 
 
 def _counted_time(draft: _Draft, is_named: bool) -> Reading | None:

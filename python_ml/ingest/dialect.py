@@ -71,17 +71,25 @@ def detect(text: str, complete: bool) -> Dialect:
     blanks = _by_blanks(text) if not instruction else None
     if blanks is not None:
         return blanks
-    told = (instruction[1].replace("\\t", "\t"),) if instruction else ()
-    splits = [_split(text, delimiter, quote) for delimiter in told or DELIMITERS for quote in ('"', "")]
-    if not told and max(s.width for s in splits) == 1:
+    named = (instruction[1].replace("\\t", "\t"),) if instruction else ()
+    splits = [_split(text, delimiter, quote) for delimiter in named or DELIMITERS for quote in ('"', "")]
+    if not named and max(s.width for s in splits) == 1:
         splits += [_split(text, delimiter, quote) for delimiter in _UNUSUAL for quote in ('"', "")]
     best = max(splits, key=_Split.rank)
-    first, names = best.rows[0], None
+    first, header_lines = best.rows[0], 0
     header = looks_like_names(first) or _stand_above_numbers(best.rows)
+    if header and len(first) == best.width - 1:
+        # Rows begin with their numbers, or end with a delimiter.
+        ends_blank = not any(row[-1].strip() for row in best.rows[1:] if len(row) == best.width)
+        first = [*first, ""] if ends_blank else ["row", *first]
+        header_lines = 1
     names = distinct_names(first) if header else [f"column_{place}" for place in range(1, best.width + 1)]
     escape = "\\" if best.quote and '\\"' in text and '""' not in text else best.quote
     rows = tuple(tuple(row) for row in best.rows[1 if header else 0 :])
-    return Dialect("csv", tuple(names), header, best.delimiter, best.quote, escape, new_line, skip + best.skip, rows)
+    return Dialect(
+        "csv", tuple(names), header and not header_lines, best.delimiter, best.quote, escape, new_line,
+        skip + best.skip + header_lines, rows,
+    )  # fmt: skip
 
 
 def looks_like_names(cells: Sequence[str]) -> bool:
@@ -90,6 +98,21 @@ def looks_like_names(cells: Sequence[str]) -> bool:
     if not filled or len(filled) < max(1, len(cells) - 1):
         return False
     return not any(_is_number(cell) for cell in filled)
+
+
+def describes_columns(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether the first row describes the columns: it is text in each of several columns that hold numbers below."""
+    if len(rows) < 4:
+        return False
+    first, below = rows[0], [row for row in rows[1:200] if len(row) == len(rows[0])]
+    numbers = 0
+    for place, cell in enumerate(first):
+        filled = [row[place] for row in below if row[place].strip()]
+        if filled and all(_is_number(value) for value in filled):
+            if not re.search(r"[^\W\d_]{2}", cell) or _is_number(cell):
+                return False
+            numbers += 1
+    return numbers >= 2 and all(cell.strip() for cell in first)
 
 
 def distinct_names(cells: Sequence[str]) -> list[str]:
@@ -137,13 +160,11 @@ class _Split:
     quote: str
     rows: list[list[str]]
     skip: int
+    width: int
     agreeing: float
 
-    @property
-    def width(self) -> int:
-        return len(self.rows[0])
-
-    def rank(self) -> tuple:
+    def rank(self) -> tuple[bool, bool, int, float]:
+        """The better it fits, the higher; on a tie the first way counts."""
         is_good = self.agreeing >= MOSTLY
         return self.width > 1, is_good, self.width if is_good else 0, self.agreeing
 
@@ -166,20 +187,31 @@ def _split(text: str, delimiter: str, quote: str) -> _Split:
         # such as a field without end: not the way to read it
         broken = len(rows) + 1
     if not rows:
-        return _Split(delimiter, quote, [[text]], 0, 0.0)
-    width = Counter(len(row) for _, row in rows).most_common(1)[0][0]
-    # A title has fewer cells than the table below it; cells of a title row in a spreadsheet are blank.
-    place = 0
-    if len(rows) > 2:
-        while place < min(MAX_PREAMBLE, len(rows) - 1) and (
-            len(rows[place][1]) < width or (width > 2 and sum(bool(c.strip()) for c in rows[place][1]) <= 1)
-        ):
-            place += 1
-    if place >= min(MAX_PREAMBLE, len(rows) - 1) or len(rows[place][1]) != width:
-        place = 0
+        return _Split(delimiter, quote, [[text]], 0, 1, 0.0)
+    place = table_start([row for _, row in rows])
     kept = [row for _, row in rows[place:]]
-    agreeing = sum(len(row) == len(kept[0]) for row in kept) - broken
-    return _Split(delimiter, quote, kept, rows[place][0] if place or rows[0][0] else 0, agreeing / len(kept))
+    width = Counter(len(row) for row in kept[1:]).most_common(1)[0][0] if len(kept) > 1 else len(kept[0])
+    agreeing = sum(len(row) == width for row in kept) - broken
+    return _Split(delimiter, quote, kept, rows[place][0], width, agreeing / len(kept))
+
+
+def table_start(rows: Sequence[Sequence[str]]) -> int:
+    """Place of the header among the first rows: titles above it have fewer cells, or only one that is filled."""
+    if len(rows) < 3:
+        return 0
+    width = Counter(len(row) for row in rows).most_common(1)[0][0]
+    last = min(MAX_PREAMBLE, len(rows) - 2)
+    place = 0
+    while place < last and (
+        len(rows[place]) < width or (width > 2 and sum(bool(cell.strip()) for cell in rows[place]) <= 1)
+    ):
+        place += 1
+    if place == last or len(rows[place]) != width:
+        return 0
+    above = rows[place - 1] if place else []
+    # A header with one name fewer, above numbers of rows or in front of a closing delimiter, is no title.
+    is_short = len(above) == width - 1 > 1 and looks_like_names(above) and not looks_like_names(rows[place])
+    return place - 1 if is_short else place
 
 
 def _by_blanks(text: str) -> Dialect | None:

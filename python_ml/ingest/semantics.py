@@ -119,7 +119,7 @@ def named_key(name: str) -> bool:
     return vocabulary.has_word(name, vocabulary.IDENTIFIERS) and not vocabulary.is_quantity(name)
 
 
-def _of_number(column: ColumnProfile, outcome: bool) -> tuple[str, str]:
+def _of_number(column: Column, outcome: bool) -> tuple[str, str]:
     number, parts = column.numbers, words(column.raw_name)
     unique_share = column.distinct / max(column.filled, 1)
     named_key = vocabulary.person_score(column.raw_name) >= 2 or (
@@ -155,7 +155,7 @@ def _is_share(parts: list[str]) -> bool:
     return bool({"rate", "ratio", "percent", "pct", "share"} & set(parts))
 
 
-def _of_text(column: ColumnProfile, values: frozenset[str], outcome: bool) -> tuple[str, str]:
+def _of_text(column: Column, values: frozenset[str], outcome: bool) -> tuple[str, str]:
     name, share = column.raw_name, column.distinct / max(column.filled, 1)
     if outcome and column.distinct <= 5:
         return "target_candidate", f"{column.distinct} values, and its name says an outcome"

@@ -22,56 +22,12 @@ if TYPE_CHECKING:
     import duckdb
 
 # What file names hold beside their subject.
-_NOISE = frozenset(
-    [
-        "data",
-        "dataset",
-        "table",
-        "tbl",
-        "export",
-        "exported",
-        "extract",
-        "dump",
-        "raw",
-        "file",
-        "final",
-        "copy",
-        "new",
-        "old",
-        "full",
-        "master",
-        "sample",
-        "part",
-        "all",
-        "column",
-        "year",
-        "month",
-        "day",
-        "date",
-        "csv",
-        "txt",
-        "parquet",
-        "gz",
-        "v1",
-        "v2",
-        "v3",
-        "q1",
-        "q2",
-        "q3",
-        "q4",
-        "jan",
-        "feb",
-        "mar",
-        "apr",
-        "may",
-        "jun",
-        "jul",
-        "aug",
-        "sep",
-        "oct",
-        "nov",
-        "dec",
-    ]
+_NOISE = vocabulary.word_set(
+    """
+    data dataset table tbl export exported extract dump raw file final copy new old full master sample part all column
+    year month day date csv txt parquet gz xlsx xls json v1 v2 v3 q1 q2 q3 q4 jan feb mar apr may jun jul aug sep oct
+    nov dec
+    """
 )
 # CTE names of generated models
 _TAKEN = ("spine", "final", "features", "labels", "linked", "copies", "ambiguous_keys", "link_counts")
@@ -222,7 +178,6 @@ def _with_view(connection: duckdb.DuckDBPyConnection, table: RawTable) -> RawTab
         return f"{typed_sql(column.reading, quote(column.raw_name))} as {quote(column.name)}"
 
     number = [ROW_NUMBER] if table.has_row_number else []
-    connection.execute(
-        f"create or replace view {view} as select {', '.join([*map(selected, table.columns), *number])} from {_rows_of(table)}"
-    )
+    columns = ", ".join([*map(selected, table.columns), *number])
+    connection.execute(f"create or replace view {view} as select {columns} from {_rows_of(table)}")
     return replace(table, view=view)

@@ -9,17 +9,8 @@ from python_ml.ingest.schema import Reading
 from python_ml.names import jinja_string
 from python_ml.warehouse import quote
 
-_INTEGERS = (
-    "TINYINT",
-    "SMALLINT",
-    "INTEGER",
-    "BIGINT",
-    "UTINYINT",
-    "USMALLINT",
-    "UINTEGER",
-    "UBIGINT",
-    "HUGEINT",
-    "UHUGEINT",
+_INTEGERS = tuple(
+    f"{sign}{size}" for sign in ("", "U") for size in ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
 )
 _PLACEHOLDER, _CLOCK = "raw_value_placeholder_", "raw_clock_placeholder_"
 
