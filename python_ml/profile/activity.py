@@ -245,22 +245,27 @@ def preview_spans(
         f"""
         with
         spans as (
-            select entity, started_at as low, coalesce(ended_at, timestamp '9999-01-01') as high
-            from {relation} as r where started_at is not null and (ended_at is null or ended_at > started_at)
+            select entity, started_at as low, greatest(started_at, coalesce(ended_at, timestamp '9999-01-01')) as high
+            from {relation} as r where started_at is not null
         ),
         -- a span begins an island of coverage when none before it reaches it
         numbered as (
             select *, case when low <= reach + $grace then 0 else 1 end as is_start
             from (
                 select *, max(high) over (
-                    partition by entity order by low, high rows between unbounded preceding and 1 preceding
+                    partition by entity order by low rows between unbounded preceding and 1 preceding
                 ) as reach
                 from spans
             )
         ),
         islands as (
             select entity, min(low) as low, max(high) as high
-            from (select *, sum(is_start) over (partition by entity order by low, high) as island from numbered)
+            from (
+                select *, sum(is_start) over (
+                    partition by entity order by low range between unbounded preceding and current row
+                ) as island
+                from numbered
+            )
             group by entity, island
         )
         select count(*), count(*) filter (where high >= $low and high < $high)
@@ -334,7 +339,8 @@ def measure_labels(
 def _refuse_disagreement(connection: duckdb.DuckDBPyConnection, source: str) -> None:
     count, entity, as_of = _row(
         connection,
-        "select count(*), min_by(entity, (entity, as_of)), min_by(as_of, (entity, as_of)) from label_rows where disagrees",
+        "select count(*), min_by(entity, (entity, as_of)), min_by(as_of, (entity, as_of)) "
+        "from label_rows where disagrees",
     )
     if count:
         raise UserError(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from python_ml.ingest.schema import Column, RawTable
 from python_ml.ingest.typing import typed_sql
 from python_ml.profile import keys, order, rows, times
+from python_ml.profile.associations import associate, label
 from python_ml.profile.numbers import measure_early, measure_numbers
 from python_ml.profile.outcomes import find_outcomes
 from python_ml.profile.relations import find_relations
@@ -24,6 +25,7 @@ from python_ml.profile.schema import (
     TableProfile,
     ValueCount,
 )
+from python_ml.profile.segments import find_segments
 from python_ml.profile.tables import Table, prepare
 from python_ml.profile.texts import MISSING_TEXTS, TextMeasures, measure_texts
 from python_ml.profile.timeline import measure_timeline
@@ -43,6 +45,7 @@ def profile_tables(
     *,
     relate: Iterable[str] = (),
     exclude: Iterable[str] = (),
+    time: str | None = None,
     outcome: str | None = None,
     positive: str | None = None,
     probe: Callable | None = None,
@@ -60,6 +63,8 @@ def profile_tables(
         Relations that the user names, as ``child.column=parent.column``; composite as ``child.a+b=parent.c+d``.
     exclude : iterable of str
         ``source`` or ``source.column`` by which nothing is related.
+    time : str, optional
+        Column with the event time, in the tables that have it, where the user names it.
     outcome, positive : str, optional
         Column with the outcome, and its value that means churn, where the user names them.
     probe : callable, optional
@@ -83,11 +88,21 @@ def profile_tables(
         progress(f"{raw.name}: typing")
         prepared.append(prepare(connection, raw, place))
     values = KeyValues(connection, prepared)
-    profiles = [_profile(table, values, progress) for table in prepared]
+    profiles = [_profile(table, values, time, progress) for table in prepared]
     progress("relations")
     related = find_relations(prepared, {p.name: p.keys for p in profiles}, values, relate, exclude)
     progress("outcomes")
     outcomes = find_outcomes(connection, list(tables), outcome, positive)
+    segments = []
+    for table, profile in zip(prepared, profiles, strict=True):
+        found = next((o for o in outcomes if o.table == table.name), None)
+        labelled = None
+        if found is not None:
+            progress(f"{table.name}: associations")
+            labelled = label(table, profile, found)
+            outcomes[outcomes.index(found)] = found = associate(table, profile, found, labelled, probe)
+        progress(f"{table.name}: segments")
+        segments.append(find_segments(table, profile, found, labelled))
     violations = [v for t, p in zip(prepared, profiles, strict=True) for v in order.within_rows(t, p.time_pairs)]
     violations += order.across_tables(prepared, profiles, related.relations)
     progress(None)
@@ -97,13 +112,16 @@ def profile_tables(
         refused_relations=related.refused,
         outcomes=tuple(outcomes),
         order_violations=tuple(violations),
+        segments=tuple(s for s in segments if s is not None),
     )
 
 
-def _profile(table: Table, values: KeyValues, progress: Callable[[str | None], None]) -> TableProfile:
+def _profile(
+    table: Table, values: KeyValues, wanted: str | None, progress: Callable[[str | None], None]
+) -> TableProfile:
     progress(f"{table.name}: times")
     spans, pairs = times.measure_times(table), times.pair_times(table)
-    time = times.choose_time(table, spans, pairs)
+    time = times.choose_time(table, spans, pairs, wanted)
     progress(f"{table.name}: columns")
     columns = _columns(table, spans, time.column if time else "")
     progress(f"{table.name}: keys and copies")
@@ -127,7 +145,7 @@ def _profile(table: Table, values: KeyValues, progress: Callable[[str | None], N
         totals=rows.find_totals(table, facts, time),
         fixed=rows.measure_fixed(table, facts),
         correlated=rows.find_correlated(table),
-        odd_codes=rows.find_odd_codes(table),
+        odd_codes=rows.find_odd_codes(table, values),
         timeline=measure_timeline(table, time.column, span, customer) if time and span else None,
         shifted_copies=rows.find_shifted(table),
         sampled_rows=table.sampled_rows,

@@ -19,7 +19,8 @@ FEWEST_VALUES = 20  # different values without which values alone are no evidenc
 MOST_COLUMNS = 40  # per table: one of thousands of codes has no more identifiers than that
 LONGEST = 64  # characters of an identifier
 MANY_ROWS = 2_000_000  # beyond it, combinations of columns are tried only where their names say a key
-DAYS_ROWS = 1_000_000  # rows in which the days of identifiers are counted
+DAYS_ROWS = 300_000  # rows in which the days of identifiers are counted
+VERSION_ROWS = 100_000  # rows in which versions are looked for first
 TOP = 3
 
 
@@ -154,8 +155,8 @@ def identifier_facts(table: Table, values: KeyValues, time: TimeRole | None) -> 
 def _identifier(table: Table, values: KeyValues, column: Column, time: TimeRole | None) -> IdentifierFacts:
     rows, distinct = values.counts(table.name, column.name)
     top = values.top(table.name, column.name, TOP)
-    days, several = None, None
-    if time is not None and distinct:
+    days, several = (1.0, 0.0) if time is not None and rows == distinct > 0 else (None, None)
+    if time is not None and rows > distinct:
         name, day = quote(column.name), f"cast({quote(time.column)} as date)"
         # Of very many rows, every n-th value tells the days: by its hash, so that all of its rows are counted.
         every = max(rows // DAYS_ROWS, 1)
@@ -187,18 +188,29 @@ def find_versions(
         distinct = values.counts(table.name, column.name)[1]
         if not changes or column.filled < table.rows or not 0.02 * different_rows < distinct < different_rows:
             continue
-        key, event = quote(column.name), quote(time.column)
         for change in changes:
-            changed = quote(change.name)
-            several, versions, one_event = table.rows_of(f"""
-                select count(*), count(*) filter (where versions = n), count(*) filter (where events = 1)
-                from (
-                    select count(distinct hash(row)) as n, count(distinct {changed}) as versions,
-                        count(distinct {event}) as events
-                    from (select *, hash({", ".join(quote(c.name) for c in table.columns)}) as row from {table.typed})
-                    group by {key}
-                ) where n > 1
-            """)[0]
-            if several and min(versions, one_event) >= MOSTLY * several:
+            # Of very many rows, those of every n-th key decide whether a look at all is worth while.
+            every = max(table.rows // VERSION_ROWS, 1)
+            if every > 1 and not _versions(table, column, time.column, change, every):
+                continue
+            if several := _versions(table, column, time.column, change, 1):
                 return Versions(column.name, change.name, distinct, several)
     return None
+
+
+def _versions(table: Table, key: Column, event: str, change: Column, every: int) -> int:
+    """Keys with several different rows, if (nearly) all of them have one event time and as many times of change."""
+    name = quote(key.name)
+    several, versions, one_event = table.rows_of(f"""
+        select count(*), count(*) filter (where versions = n), count(*) filter (where events = 1)
+        from (
+            select count(distinct content) as n, count(distinct {quote(change.name)}) as versions,
+                count(distinct {quote(event)}) as events
+            from (
+                select *, hash({", ".join(quote(c.name) for c in table.columns)}) as content
+                from {table.typed} where hash({name}) % {every} = 0
+            )
+            group by {name}
+        ) where n > 1
+    """)[0]
+    return several if several and min(versions, one_event) >= MOSTLY * several else 0

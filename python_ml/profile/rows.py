@@ -11,12 +11,13 @@ from python_ml.names import words
 from python_ml.profile.keys import MANY_ROWS, identifying
 from python_ml.profile.schema import IdentifierFacts, Reversal, ShiftedCopies, TimeRole, Totals
 from python_ml.profile.tables import Table, batches, kind_of, number
+from python_ml.profile.values import KeyValues
 from python_ml.warehouse import literal, quote
 
 MAX_REVERSED = 0.3  # share of negative values up to which they take something back
 ALIKE, COMPARED = 0.98, 60  # correlation; most columns of numbers that are compared
 ODD = 0.05  # share of codes up to which one without a digit is odd
-FOLLOWED_ROWS = 500_000  # of larger tables, every n-th value of an identifier is followed
+FOLLOWED_ROWS = 300_000  # of larger tables, every n-th value of an identifier is followed
 MOST_FOLLOWED = 3  # identifiers of a table
 SHIFTED, SHIFTED_DAYS = 0.01, 28  # share of rows; days: rows that are merely alike lie closer together
 _KINDS = ("nominal", "ordinal", "binary", "target_candidate", "cyclic", "discrete", "money", "continuous", "datetime")
@@ -80,7 +81,8 @@ def find_reversal(table: Table) -> Reversal | None:
 
 def measure_fixed(table: Table, facts: Sequence[IdentifierFacts]) -> dict[str, dict[str, float]]:
     """Share of an identifier's values with several rows that have one value of a column throughout."""
-    recurring = [f for f in facts if f.distinct > 1 and f.rows_per_value > 1.05][:MOST_FOLLOWED]
+    recurring = [f for f in facts if f.distinct > 1 and f.rows_per_value > 1.05]
+    recurring = recurring[: 1 if table.rows > MANY_ROWS else MOST_FOLLOWED]
     columns = [c for c in table.columns if c.semantic in _KINDS or kind_of(c) == "text"]
     shares: dict[str, dict[str, float]] = {}
     for fact in recurring:
@@ -122,19 +124,16 @@ def _scaled(column: Column) -> str:
     return f"{number(column)} / {size!r}"
 
 
-def find_odd_codes(table: Table) -> dict[str, tuple[int, tuple[str, ...]]]:
+def find_odd_codes(table: Table, values: KeyValues) -> dict[str, tuple[int, tuple[str, ...]]]:
     """Codes without a digit where (nearly) all others have one: postage, fees, manual corrections."""
     odd = {}
-    columns = [c for c in identifying(table) if kind_of(c) == "text" and not c.personal]
-    for batch in batches(columns):
-        counts = table.row([f"count(*) filter (where not regexp_matches({quote(c.name)}, '[0-9]'))" for c in batch])
-        for column, count in zip(batch, counts, strict=True):
-            if 0 < count <= ODD * column.filled:
-                examples = table.rows_of(f"""
-                    select left({quote(column.name)}, 40) as value from {table.typed}
-                    where not regexp_matches({quote(column.name)}, '[0-9]') group by 1 order by count(*) desc, 1 limit 3
-                """)
-                odd[column.name] = count, tuple(value for (value,) in examples)
+    for column in (c for c in identifying(table) if kind_of(c) == "text" and not c.personal):
+        ((count, examples),) = table.rows_of(f"""
+            select coalesce(sum(n), 0), list(left(v, 40) order by n desc, v)[:3]
+            from {values.table(table.name, column.name)} where not regexp_matches(v, '[0-9]')
+        """)
+        if 0 < count <= ODD * column.filled:
+            odd[column.name] = int(count), tuple(examples)
     return odd
 
 

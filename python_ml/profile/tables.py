@@ -95,7 +95,8 @@ def prepare(connection: duckdb.DuckDBPyConnection, raw: RawTable, place: int) ->
     wanted = max(min(SAMPLE_ROWS, SAMPLE_CELLS // max(len(raw.columns), 1)), 10_000)
     if rows <= 2 * wanted:
         return Table(connection, raw, typed, typed, rows)
-    telling = sorted(raw.columns, key=lambda c: -c.distinct)[:3]
+    telling = sorted(raw.columns, key=lambda c: -c.distinct)
+    telling = telling[: 1 if telling[0].distinct > 0.1 * rows else 3]
     number = "rowid" if typed != raw.view else ", ".join(quote(c.name) for c in telling)
     every = rows // wanted
     connection.execute(

@@ -8,6 +8,7 @@ from itertools import combinations, pairwise
 from math import log
 
 from python_ml import vocabulary
+from python_ml.errors import UserError
 from python_ml.ingest.schema import Column
 from python_ml.names import words
 from python_ml.profile.schema import Sentinel, Span, TimePair, TimeRole
@@ -170,11 +171,28 @@ def pair_times(table: Table) -> tuple[TimePair, ...]:
     )
 
 
-def choose_time(table: Table, spans: dict[str, TimeFinding], pairs: tuple[TimePair, ...]) -> TimeRole | None:
+def choose_time(
+    table: Table, spans: dict[str, TimeFinding], pairs: tuple[TimePair, ...], wanted: str | None = None
+) -> TimeRole | None:
     """Choose the column that says when a row happened, when it could be known, and when what it describes ended.
 
-    Names are hints; the order of the times decides. Returns None for tables without a time of their own.
+    A column that the user named is the event time. Otherwise names are hints; the order of the times decides. Returns
+    None for tables without a time of their own.
+
+    Raises
+    ------
+    UserError
+        When less than half of the named column's values are times.
     """
+    named = table.raw.column(wanted) if wanted else None
+    if named is not None and (named.kind not in ("time", "constant") or named.readable_share < 0.5):
+        examples = ", ".join(map(repr, named.times.unreadable)) if named.times else ""
+        few = f"Only {named.readable_share:.0%} of the values of `{named.raw_name}` are dates or times; not {examples}."
+        raise UserError(
+            few if named.times else f"The values of `{named.raw_name}` cannot be read as dates or times.",
+            where=f"{table.raw.path}, column {named.raw_name}",
+            hint="write them as 2024-01-31 or 2024-01-31 18:30:00, or name another column with --time",
+        )
     times = [c for c in table.of_kind("time") if c.name in spans and c.readable_share >= MOSTLY]
     times = [c for c in times if not is_birth(c.raw_name) and (c.times is None or c.times.days > 1)]
     order = {(p.first, p.second): p for p in pairs}
@@ -182,6 +200,8 @@ def choose_time(table: Table, spans: dict[str, TimeFinding], pairs: tuple[TimePa
     # A deadline that often precedes another time is a time like others.
     deadlines -= {d for d in deadlines for c in times if c.name not in deadlines and not _follows(order, c.name, d)}
     candidates = [c for c in times if c.name not in deadlines] or times
+    if not candidates and named is not None and named.name in spans:
+        candidates = [named]
     if not candidates:
         return None
     scores = {c.name: vocabulary.time_score(c.raw_name) + 2 * c.fill_share for c in candidates}
@@ -195,8 +215,12 @@ def choose_time(table: Table, spans: dict[str, TimeFinding], pairs: tuple[TimePa
                 # Of two times, the earlier is when the row happened, the later when something was done about it.
                 scores[first.name] += 0.75
                 earlier[first.name] = f"{'never' if pair.ordered_share == 1 else 'seldom'} after `{second.raw_name}`"
+    if named is not None and named.name in spans:
+        candidates = [named, *(c for c in candidates if c.name != named.name)]
+        scores[named.name] = max(scores.values(), default=0.0) + 1
     best, *rest = sorted(candidates, key=lambda c: -scores[c.name])
-    reasons = ["its name says a time"] * (vocabulary.time_score(best.raw_name) > 0)
+    reasons = ["named with --time"] if named is not None else []
+    reasons += ["its name says a time"] * (vocabulary.time_score(best.raw_name) > 0)
     reasons += [earlier[best.name]] if best.name in earlier else []
     reasons += ["the only time of the table"] * (len(times) == 1)
     available, why = _available(rest, best, order)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from python_ml.profile.tables import Table
 
 UNIQUE = 0.99  # share of different values among the rows of a key: a few copies do not make it another column
+MANY_ROWS = 1_000_000  # from which on a list of values that hardly repeat is avoided
 
 # SQL by which a value must be read to be equal to another, from the strictest on.
 SPELLINGS = {
@@ -65,18 +66,38 @@ class KeyValues:
     def counts(self, source: str, column: str) -> tuple[int, int]:
         """Rows with a value, and different values."""
         if (source, column) not in self._counts:
-            rows, distinct = self.connection.execute(
-                f"select coalesce(sum(n), 0), count(*) from {self.table(source, column)}"
-            ).fetchall()[0]
+            if self._is_long(source, column):
+                # A list of (nearly) all values is made only where another table may point at them.
+                query = f"select count({quote(column)}), count(distinct {quote(column)}) from {self._typed(source)}"
+            else:
+                query = f"select coalesce(sum(n), 0), count(*) from {self.table(source, column)}"
+            rows, distinct = self.connection.execute(query).fetchall()[0]
             self._counts[source, column] = int(rows), distinct
         return self._counts[source, column]
 
     def top(self, source: str, column: str, count: int) -> tuple[ValueCount, ...]:
         """The most frequent values."""
-        rows = self.connection.execute(
-            f"select left(v, 80), n from {self.table(source, column)} order by n desc, v limit {count}"
-        ).fetchall()
-        return tuple(ValueCount(value, int(n)) for value, n in rows)
+        if self._is_long(source, column):
+            table = self._sources[source]
+            value = canonical(table.column(column))
+            # The most frequent ones of the sample, counted among all rows.
+            query = f"""
+                select v, count(*) as n from (select {value} as v from {table.typed})
+                where v in (select {value} from {table.sample} group by 1 order by count(*) desc, 1 limit {count})
+                group by 1 order by n desc, v
+            """
+        else:
+            query = f"select v, n from {self.table(source, column)} order by n desc, v limit {count}"
+        return tuple(ValueCount(value[:80], int(n)) for value, n in self.connection.execute(query).fetchall())
+
+    def _typed(self, source: str) -> str:
+        return self._sources[source].typed
+
+    def _is_long(self, source: str, column: str) -> bool:
+        if (source, column) in self._tables or "+" in column:
+            return False
+        table = self._sources[source]
+        return table.rows > MANY_ROWS and table.column(column).distinct > 0.5 * table.rows
 
     def overlap(self, child: tuple[str, str], parent: tuple[str, str], spelling: str) -> tuple[int, ...] | None:
         """Values, values matched, rows, rows matched, keys, keys used; None where the spelling makes keys equal."""
