@@ -222,7 +222,7 @@
 
 {#- Everything that the query of `window_features` is made from. -#}
 {%- macro _window_declaration(
-    source, measures, windows, recency, rhythm, comparisons, incremental, carry_state, definition
+    source, measures, windows, recency, rhythm, comparisons, incremental, carry_state, definition, superseded_at=none
 ) -%}
     {%- set usual = ['24h', '7d', '30d', '90d', '180d', '365d', 'all_time'] -%}
     {%- set windows = customer_retention._sorted_windows(windows or var('windows', usual)) -%}
@@ -232,7 +232,8 @@
     {%- if carry_state not in [true, false] -%}
         {{ exceptions.raise_compiler_error("carry_state: say true or false, not `" ~ carry_state ~ "`.") }}
     {%- endif -%}
-    {%- set definition = definition + [measures, windows, recency, rhythm, comparisons] -%}
+    {%- set has_versions = superseded_at is not none -%}
+    {%- set definition = definition + [measures, windows, recency, rhythm, comparisons] + ([superseded_at] if has_versions else []) -%}
     {%- set has_fingerprint = incremental == 'changed_rows' -%}
     {%- set measures = customer_retention._checked_measures(source, measures, windows) -%}
     {%- set cadence = customer_retention._cadence() -%}
@@ -296,7 +297,8 @@
         'has_streaks': has_streaks,
         'has_visits': has_visits,
         'has_days': 'active_days' in rhythm or has_streaks or has_visits,
-        'has_windows_of_days': 'active_days' in rhythm,
+        'has_windows_of_days': 'active_days' in rhythm or has_versions,
+        'has_versions': has_versions,
         'measures': measures,
         'has_slope': measures | selectattr('has_slope') | list | length > 0,
         'event_columns': event_columns,

@@ -58,7 +58,7 @@
 {%- endmacro -%}
 
 {#- Events with their times, and the values that are asked for. -#}
-{%- macro _timed_events(events, entity, event_at, available_at, where, columns, indent=4) -%}
+{%- macro _timed_events(events, entity, event_at, available_at, superseded_at, where, columns, indent=4) -%}
     {%- set pad = '\n' ~ ' ' * indent -%}
     {%- set hashed = columns | selectattr('hashed', 'defined') | list -%}
     {%- if hashed -%}
@@ -66,13 +66,16 @@
         {{- pad }}    *,
         {{- pad }}    cast({{ customer_retention.hash_value(hashed[0].hashed) }} as decimal(38, 0)) as fingerprint
     {{- pad }}from (
-        {{- pad }}    {{ customer_retention._timed_events(events, entity, event_at, available_at, where, columns | selectattr('hashed', 'undefined') | list, indent + 4) }}
+        {{- pad }}    {{ customer_retention._timed_events(events, entity, event_at, available_at, superseded_at, where, columns | selectattr('hashed', 'undefined') | list, indent + 4) }}
     {{- pad }}) as unhashed
     {%- else -%}
     select
         {{- pad }}    {{ entity }},
         {{- pad }}    {{ customer_retention.epoch_us(event_at) }} as event_us,
         {{- pad }}    {{ customer_retention.epoch_us(customer_retention.known_at(event_at, available_at)) }} as known_us
+        {%- if superseded_at is not none %},
+        {{- pad }}    {{ customer_retention._superseded_us(superseded_at) }} as superseded_us
+        {%- endif %}
         {%- for column in columns %},
         {{- pad }}    {{ column.expression }} as {{ column.name }}
         {%- endfor %}
@@ -80,6 +83,9 @@
     {{- pad }}where
         {{- pad }}    {{ entity }} is not null
         {{- pad }}    and {{ event_at }} is not null
+        {%- if superseded_at is not none %}
+        {{- pad }}    and ({{ superseded_at }} is null or {{ superseded_at }} > {{ customer_retention.known_at(event_at, available_at) }})
+        {%- endif %}
         {%- if where %}
         {{- pad }}    and ({{ where }})
         {%- endif %}
@@ -107,18 +113,27 @@ timed_changes as (
     {{ timed_events }}
 ),
 
--- events at the first feature time that sees them
+-- events at the first feature time that sees them{{ ', and at the first that no longer does' if asked.has_versions }}
 entered as (
     select
-        wanted_rows.row_id,
-        sum(timed_changes.fingerprint) as fingerprint
-    from timed_changes
-    inner join wanted_rows
-        on
-            timed_changes.{{ entity }} = wanted_rows.{{ entity }}
-            and timed_changes.known_us < wanted_rows.as_of_us
-            and timed_changes.known_us >= wanted_rows.previous_us
-    group by wanted_rows.row_id
+        row_id,
+        sum(fingerprint) as fingerprint
+    from (
+        select
+            wanted_rows.row_id,
+            timed_changes.fingerprint
+        from timed_changes
+        inner join wanted_rows
+            on
+                timed_changes.{{ entity }} = wanted_rows.{{ entity }}
+                and timed_changes.known_us < wanted_rows.as_of_us
+                and timed_changes.known_us >= wanted_rows.previous_us
+        {%- if asked.has_versions %}
+        union all
+        {{ customer_retention._withdrawn_changes(asked, entity) | indent(4) }}
+        {%- endif %}
+    ) as changes
+    group by row_id
 ),
 
 fingerprints as (
@@ -275,13 +290,19 @@ rows_with_older as (
     select
         spine_rows.*
         {%- for partial in asked.partials if partial.carried %},
-        {{ customer_retention._older_total(asked, partial, 'buckets.' ~ partial.name) }} as {{ partial.name }}__older
+        {{ customer_retention._older_total(asked, partial, 'buckets.' ~ partial.name, 'passing.' ~ partial.name) }} as {{ partial.name }}__older
         {%- endfor %}
     from spine_rows
     left join buckets
         on
             spine_rows.row_id = buckets.row_id
             and buckets.bucket = {{ asked.older_bucket }}
+    {%- if asked.has_versions %}
+    left join buckets as passing
+        on
+            spine_rows.row_id = passing.row_id
+            and passing.bucket = {{ asked.older_bucket + 1 }}
+    {%- endif %}
     {%- if asked.resumes %}
     left join state_totals on spine_rows.{{ entity }} = state_totals.{{ entity }}
     {%- endif %}
@@ -295,7 +316,7 @@ rows_with_older as (
 pivoted as (
     select
         row_id
-        {%- for bucket in range(1, asked.older_bucket + (1 if asked.carries else 0)) %}
+        {%- for bucket in range(1, asked.older_bucket + ((2 if asked.has_versions else 1) if asked.carries else 0)) %}
         {%- for partial in asked.partials if bucket < asked.older_bucket or partial.carried %},
         max(case when bucket = {{ bucket }} then {{ partial.name }} end) as {{ partial.name }}__{{ bucket }}
         {%- endfor %}
@@ -316,7 +337,7 @@ side_by_side as (
         ) as bucket_{{ window.index }}
         {%- endfor %}
         {%- for partial in asked.partials if partial.carried %},
-        {{ customer_retention._older_total(asked, partial, 'pivoted.' ~ partial.name ~ '__' ~ asked.older_bucket) }} as {{ partial.name }}__older
+        {{ customer_retention._older_total(asked, partial, 'pivoted.' ~ partial.name ~ '__' ~ asked.older_bucket, 'pivoted.' ~ partial.name ~ '__' ~ (asked.older_bucket + 1)) }} as {{ partial.name }}__older
         {%- endfor %}
     from spine_rows
     left join pivoted on spine_rows.row_id = pivoted.row_id
@@ -434,6 +455,9 @@ side_by_side as (
             {{ entity }},
             event_us,
             known_us,
+            {%- if asked.has_versions %}
+            superseded_us,
+            {%- endif %}
             {{ measure.name }}__value as seen
             {%- if resumes and measure.has_frequencies %},
             1 as occurrences
@@ -452,6 +476,7 @@ side_by_side as (
         on
             entities.entity_number = spine_rows.entity_number
             and timed_events.known_us < spine_rows.as_of_us
+            {{- customer_retention._not_superseded(asked, 'timed_events') }}
 {%- endmacro -%}
 
 {#- The output columns in their order, each with what a comparison must know of it. -#}

@@ -14,6 +14,10 @@
         ) }}
     {%- elif incremental != 'new_rows' -%}
         {{ exceptions.raise_compiler_error("carry_state: state is carried from run to run, so it needs incremental='new_rows'.") }}
+    {%- elif asked.has_versions -%}
+        {{ exceptions.raise_compiler_error(
+            "carry_state: with superseded_at a state could hold versions that are superseded later, and cannot give them up. Leave carry_state or superseded_at out."
+        ) }}
     {%- elif 'gap_stddev_days' in asked.rhythm -%}
         {{ exceptions.raise_compiler_error(
             "carry_state: `gap_stddev_days` cannot be carried, since an event that arrives late splits a gap of long ago. Take it out of rhythm (mean_gap_days of recency can be carried), or leave carry_state out."
@@ -256,11 +260,11 @@ state_totals as (
 ),
 {% endmacro -%}
 
-{#- A partial result of all events that have become too old by a row. -#}
-{%- macro _older_total(asked, partial, column) -%}
+{#- A partial result of all events that have become too old by a row: those that are carried, and those that pass by. -#}
+{%- macro _older_total(asked, partial, column, passing) -%}
     {%- set total = partial.merge ~ '(' ~ column ~ ') over earlier' -%}
-    {%- set before = 'state_totals.' ~ partial.name -%}
-    {%- if not asked.resumes -%}
+    {%- set before = 'state_totals.' ~ partial.name if asked.resumes else passing -%}
+    {%- if not asked.resumes and not asked.has_versions -%}
         {{ total }}
     {%- elif partial.combine in ['add', 'or'] -%}
         coalesce({{ before }}{{ ' + ' if partial.combine == 'add' else ' | ' }}{{ total }}, {{ before }}, {{ total }})

@@ -38,12 +38,13 @@ at_risk as (
     select distinct
         population.{{ entity }},
         feature_times.feature_timestamp
-    from {{ population.relation }} as population
+    from {{ '(select * from ' ~ population.relation ~ ' where ' ~ population.where ~ ')' if population.where else population.relation }} as population
     inner join feature_times
         on {{ customer_retention.visible(
             'population.' ~ population.started_at,
             'feature_times.feature_timestamp',
             customer_retention._qualified('population', population.started_available_at | default(none)),
+            customer_retention._qualified('population', population.superseded_at | default(none)),
         ) }}
     where
         population.{{ entity }} is not null
@@ -75,6 +76,7 @@ at_risk as (
                 'activity.' ~ population.event_at,
                 'feature_times.feature_timestamp',
                 customer_retention._qualified('activity', population.available_at | default(none)),
+                customer_retention._qualified('activity', population.superseded_at | default(none)),
             ) }}
             and {{ customer_retention.epoch_us('activity.' ~ population.event_at) }}
             >= {{ customer_retention.epoch_us('feature_times.feature_timestamp') }} - {{ active_us }}

@@ -1,26 +1,26 @@
 {%- macro window_features(
     spine, events, source, entity, event_at, available_at=none, measures=[], windows=none, where=none, recency=true,
-    rhythm=[], comparisons=[], incremental=none, carry_state=false
+    rhythm=[], comparisons=[], incremental=none, carry_state=false, superseded_at=none
 ) -%}
     {{ return(adapter.dispatch('window_features', 'customer_retention')(
         spine, events, source, entity, event_at, available_at, measures, windows, where, recency, rhythm, comparisons,
-        incremental, carry_state
+        incremental, carry_state, superseded_at
     )) }}
 {%- endmacro -%}
 
 {%- macro default__window_features(
     spine, events, source, entity, event_at, available_at, measures, windows, where, recency, rhythm, comparisons,
-    incremental, carry_state
+    incremental, carry_state, superseded_at
 ) -%}
 {%- set asked = customer_retention._window_declaration(
     source, measures, windows, recency, rhythm, comparisons, incremental, carry_state,
-    definition=[event_at, available_at, where]
+    definition=[event_at, available_at, where], superseded_at=superseded_at
 ) -%}
 {%- set made = customer_retention._table_to_add_to(asked, incremental) -%}
 with
 {% if made %}
 {{ customer_retention._rows_to_compute(asked, spine, entity, customer_retention._timed_events(
-    events, entity, event_at, available_at, where, asked.event_columns
+    events, entity, event_at, available_at, superseded_at, where, asked.event_columns
 ), made) }}
 {%- set spine = 'rows_to_compute' -%}
 {%- if asked.has_state -%}
@@ -51,7 +51,7 @@ entities as {{ customer_retention.materialized_cte() }} (
 -- Read once, since it takes all events to find those of a chunk.
 {%- endif %}
 timed_events as {{ customer_retention.materialized_cte(once=in_chunks) }} (
-    {{ customer_retention._timed_events(events, entity, event_at, available_at, where, asked.event_columns) }}
+    {{ customer_retention._timed_events(events, entity, event_at, available_at, superseded_at, where, asked.event_columns) }}
 ),
 {% for measure in asked.measures if measure.has_codes %}
 -- the values of {{ measure.name }}, the commonest first
@@ -87,8 +87,11 @@ ordered_events as (
         entities.entity_number,
         timed_events.event_us,
         timed_events.known_us
+        {%- if asked.has_versions %},
+        timed_events.superseded_us
+        {%- endif %}
         {%- if asked.carries %},
-        {{ customer_retention._matters_until(asked) }} as matters_until_us
+        {{ customer_retention._carried_from(asked) }} as matters_until_us
         {%- endif %}
         {%- if asked.has_slope %},
         cast(floor(timed_events.event_us / 1000000) as decimal(18, 0)) as event_s
@@ -121,13 +124,14 @@ ordered_events as (
 pairs as (
     select
         spine_rows.row_id,
-        {{ customer_retention._bucket(asked, 'ordered_events.event_us', 'spine_rows.as_of_us') }} as bucket,
+        {{ customer_retention._bucket_of_pair(asked) }} as bucket,
         ordered_events.*
     from ordered_events
     inner join spine_rows
         on
             ordered_events.entity_number = spine_rows.entity_number
             and ordered_events.known_us < spine_rows.as_of_us
+            {{- customer_retention._not_superseded(asked, 'ordered_events') }}
             {%- if asked.carries %}
             and ordered_events.matters_until_us >= spine_rows.previous_us
             {%- else %}

@@ -304,6 +304,16 @@ CASES: dict[str, tuple[str, dict[str, Any], list[str]]] = {
         _carried(rhythm=["active_days", "gap_stddev_days"]),
         ["carry_state", "gap_stddev_days", "mean_gap_days", "rhythm"],
     ),
+    "state of versions": (
+        "window_features",
+        _carried(superseded_at="superseded_at"),
+        ["carry_state", "superseded_at", "versions"],
+    ),
+    "tie-breakers of versions as text": (
+        "superseded_at",
+        {"key": "order_id", "known_at": "loaded_at", "tie_breakers": "version"},
+        ["superseded_at", "tie_breakers", "list", "['version']"],
+    ),
     "state of nothing": (
         "window_features",
         _carried(windows=["7d", "30d"], recency=False, rhythm=["active_days"]),

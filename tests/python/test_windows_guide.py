@@ -16,9 +16,11 @@ import yaml
 
 GUIDE = Path(__file__).resolve().parents[2] / "docs" / "guides" / "windows.md"
 TYPES = {
+    "order_id": "varchar",
     "customer_id": "varchar",
     "ordered_at": "timestamp",
     "loaded_at": "timestamp",
+    "superseded_at": "timestamp",
     "amount": "decimal(18, 2)",
     "channel": "varchar",
     "returned": "boolean",
@@ -74,11 +76,12 @@ def shop():
     duckdb = pytest.importorskip("duckdb")
     text = GUIDE.read_text(encoding="utf-8")
     with duckdb.connect() as connection:
-        for name in ("orders", "spine"):
+        for name in ("orders", "order_versions", "spine"):
             header, *rows = _rows(re.search(rf"<!-- {name} -->\n{_TABLE}", text)[1])
             columns = ", ".join(f"{column} {TYPES[column]}" for column in header)
             connection.execute(f"create table {name} ({columns})")
-            connection.executemany(f"insert into {name} values ({', '.join('?' * len(header))})", rows)
+            values = [[None if cell == "null" else cell for cell in row] for row in rows]
+            connection.executemany(f"insert into {name} values ({', '.join('?' * len(header))})", values)
         yield connection
 
 

@@ -54,6 +54,24 @@ def shuffled(seed: int, world: World) -> World:
     return {name: draw.sample(rows, len(rows)) for name, rows in world.items()}
 
 
+def versioned(seed: int, world: World, windows: Sequence[str]) -> World:
+    """The world with a time from which each event is superseded, or none: around dates, window edges, its arrival."""
+    draw = random.Random(seed)
+    spans = [timedelta(0)] + [oracle.duration(window) for window in windows if window != "all_time"]
+    dates: dict[Any, list[datetime]] = {}
+    for row in world["spine"]:
+        dates.setdefault(row["customer_id"], []).append(row["feature_timestamp"])
+    events = []
+    for event in world["events"]:
+        known = oracle.known_at(event["event_at"], event["available_at"])
+        superseded = None
+        if known is not None and 1950 < known.year < 2100 and draw.random() < 0.6:
+            start = draw.choice([known, *dates.get(event["customer_id"], []) * 2])
+            superseded = start + draw.choice((0, 0, 1)) * draw.choice(spans) + draw.choice(worlds.JITTERS)
+        events.append(event | {"superseded_at": superseded})
+    return world | {"events": events}
+
+
 def known_before(event: dict[str, Any], watermark: datetime) -> bool:
     """Whether an event had arrived; what has no time arrives at any."""
     time = oracle.known_at(event["event_at"], event["available_at"])

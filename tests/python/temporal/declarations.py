@@ -95,6 +95,7 @@ class WindowFeatures:
     rhythm: tuple[str, ...] = ()
     comparisons: tuple[Comparison, ...] = ()
     available_at: str | None = "available_at"
+    superseded_at: str | None = None
     entity: str = "customer_id"
     tables: tuple[str, str] = ("spine", "events")
 
@@ -113,6 +114,8 @@ class WindowFeatures:
             "where": self.where,
             "recency": self.recency,
         }
+        if self.superseded_at:
+            given["superseded_at"] = self.superseded_at
         if self.rhythm:
             given["rhythm"] = list(self.rhythm)
         if self.comparisons:

@@ -30,6 +30,8 @@ SCHEMAS: dict[str, pa.Schema] = {
             "category": pa.string(),
             "refunded": pa.bool_(),
             "channel": pa.string(),
+            "version": pa.int64(),
+            "superseded_at": _TIME,
         }
     ),
     "history": pa.schema(

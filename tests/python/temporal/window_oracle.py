@@ -100,7 +100,8 @@ def _features(call: WindowFeatures, measures: Sequence[Measure], at: Row, events
     seen = []
     for event in events:
         known = known_at(event["event_at"], event[call.available_at] if call.available_at else None)
-        if known is not None and known < as_of:
+        superseded = event[call.superseded_at] if call.superseded_at else None
+        if known is not None and known < as_of and (superseded is None or as_of <= superseded):
             seen.append((event, known))
     times = [event["event_at"] for event, _ in seen]
 
