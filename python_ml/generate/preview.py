@@ -214,13 +214,13 @@ def _parents_first(plan: ProjectPlan) -> Iterator[SourcePlan]:
 
 def _slim(plan: ProjectPlan, source: SourcePlan) -> SourcePlan:
     """The source with the columns that decide about rows, and nothing that is made of the others."""
-    links = tuple(link for link in source.links if _matters(plan, link))
+    links = tuple(_without_values(link) for link in source.links if link.is_required)
     needed = {source.entity, source.time, source.available, source.ended, source.ended_available, *source.key}
     needed |= {name for link in links for name in link.columns}
     for child in plan.sources:
         for link in child.links:
-            if link.parent == source.name and _matters(plan, link):
-                needed |= {*link.parent_columns, *(b.column for b in link.brings)}
+            if link.parent == source.name and link.is_required:
+                needed |= {*link.parent_columns, *(b.column for b in _without_values(link).brings)}
     outcome = plan.outcome
     if isinstance(outcome, LabelTable) and outcome.source == source.name:
         needed |= {outcome.label, outcome.known, outcome.split, outcome.as_of.column, outcome.as_of.duration}
@@ -244,9 +244,9 @@ def _slim(plan: ProjectPlan, source: SourcePlan) -> SourcePlan:
     )
 
 
-def _matters(plan: ProjectPlan, link: Link) -> bool:
-    """Whether a link decides about rows or about when they were known, rather than only bringing values."""
-    return link.is_required or bool(plan.source(link.parent).time)
+def _without_values(link: Link) -> Link:
+    """A link with the customer and the time that it brings, without values that only enrich."""
+    return replace(link, brings=tuple(b for b in link.brings if b.part != "value"))
 
 
 def _mentions(formulas: list[str], name: str) -> bool:

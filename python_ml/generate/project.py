@@ -150,12 +150,11 @@ def examine(
         progress("reading the files")
         times = [t for t in (options.time,) if t]
         given = {"encoding": options.encoding, "sheet": options.sheet, "day_first": options.day_first, "times": times}
-        tables = open_tables(connection, arguments, progress=progress, **given)
+        wanted = list(arguments)
         if labels is not None:
-            taken = [t.name for t in tables]
-            name = "labels" if "labels" not in taken else "supplied_labels"
-            argument = replace(DataArgument.parse(str(labels)), name=name)
-            tables += open_tables(connection, [argument], progress=progress, taken=taken, **given)
+            wanted.append(replace(DataArgument.parse(str(labels)), name="supplied_labels"))
+        tables = open_tables(connection, wanted, progress=progress, **given)
+        if labels is not None:
             options = replace(options, labels=tables[-1].name)
         options = replace(options, names=tuple(t.name for t in tables if t.name != options.labels))
         profile = _profiled(connection, tables, options, probe, progress)

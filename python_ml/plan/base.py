@@ -85,7 +85,9 @@ def _source(profile: Profile, table: TableProfile, roles: Roles, columns, names:
     low = high = None
     if role.time and (span := table.profile_of(role.time).span) is not None:
         low, high = span.low, span.high
-    is_used = role.use != "stored" or bool(role.steps)
+    # Nothing is made of the times of a table that is not used, so none of them can be wrong.
+    is_parent = any(step.relation.parent == table.name for other in roles.tables.values() for step in other.steps)
+    is_used = role.use != "stored" or bool(role.steps) or is_parent
     return SourcePlan(
         name=table.name,
         file=raw.path.name,

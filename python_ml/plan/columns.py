@@ -47,7 +47,8 @@ def key_of(table: TableProfile, roles: Roles) -> tuple[str, ...]:
         return (table.versions.key, table.versions.changed_at)
     parents, _ = linking_columns(roles, table.name)
     single = [k for k in table.keys if len(k.columns) == 1]
-    if role.use in ("attributes", "labels") and role.entity:
+    is_span = table.time is not None and bool(table.time.ended)
+    if role.use in ("attributes", "labels") and role.entity and not is_span:
         if role.use == "labels" and role.time:
             return ()
         own = [k for k in single if k.is_named and k.columns[0] != role.entity]

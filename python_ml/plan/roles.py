@@ -249,7 +249,7 @@ def _role(
     has_entity = bool(entity) or name in entity_steps
     if not has_entity:
         reason = f"it has no column of customers such as {customer.raw_name}, and no key that leads to one"
-        return TableRole(name, "stored", reason, "--relate child.column=parent.column")
+        return TableRole(name, "stored", reason, "--relate child.column=parent.column", "", time)
     if entity and is_one_row_per_customer(table, entity) and not (table.time and table.time.ended):
         reason = "one row per customer: attributes"
         return TableRole(name, "attributes", reason, "", entity, time)
@@ -325,13 +325,13 @@ def _with_values(graph: KeyGraph, roles: dict[str, TableRole]) -> dict[str, Tabl
 
     def is_lookup(name: str) -> bool:
         role = roles[name]
-        undated = not role.time and not any("time" in s.parts for s in role.steps)
+        undated = profile.table(name).time is None and not any("time" in s.parts for s in role.steps)
         return name not in own and role.use == "stored" and undated and name not in graph.excluded
 
     def values_of(name: str) -> tuple[tuple[str, str], ...]:
         table = profile.table(name)
-        keys = {column for key in table.keys for column in key.columns}
-        keys |= {column for r in graph.relations if r.child == name for column in r.child_columns}
+        keys = {column for r in graph.relations if r.child == name for column in r.child_columns}
+        keys |= {column for r in graph.relations if r.parent == name for column in r.parent_columns}
         return tuple((name, c.column.name) for c in table.columns if _enriches(c.column, keys))
 
     def enriching(name: str, depth: int) -> list[Step]:
@@ -384,7 +384,9 @@ def _enriches(column, keys: set[str]) -> bool:
     """Whether a column of a lookup says something about the rows that point at it."""
     if column.name in keys or column.personal or column.kind in ("empty", "constant", "time"):
         return False
-    if column.semantic == "identifier" or vocabulary.has_word(column.raw_name, vocabulary.OUTCOMES):
+    if column.semantic == "identifier" or vocabulary.has_word(
+        column.raw_name, vocabulary.OUTCOMES | vocabulary.IDENTIFIERS
+    ):
         return False
     if column.kind == "number":
         return not vocabulary.has_word(column.raw_name, vocabulary.NOT_MEASURES) and column.distinct > 1
