@@ -10,16 +10,24 @@ from python_ml.profile.activity import (
     preview_spans,
 )
 from python_ml.profile.assembly import profile_tables
+from python_ml.profile.notices import notices, summary
 from python_ml.profile.outcomes import read_outcome
 from python_ml.profile.schema import Profile
+from python_ml.profile.storage import from_json, save_profile, to_json, to_yaml
 
 __all__ = [
     "Profile",
     "count_at_risk",
+    "from_json",
     "measure_activity",
     "measure_labels",
+    "notices",
     "preview_inactivity",
     "preview_spans",
     "profile_tables",
     "read_outcome",
+    "save_profile",
+    "summary",
+    "to_json",
+    "to_yaml",
 ]

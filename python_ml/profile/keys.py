@@ -155,18 +155,19 @@ def identifier_facts(table: Table, values: KeyValues, time: TimeRole | None) -> 
 def _identifier(table: Table, values: KeyValues, column: Column, time: TimeRole | None) -> IdentifierFacts:
     rows, distinct = values.counts(table.name, column.name)
     top = values.top(table.name, column.name, TOP)
+    person = person_score(column.raw_name)
     days, several = (1.0, 0.0) if time is not None and rows == distinct > 0 else (None, None)
     if time is not None and rows > distinct:
         name, day = quote(column.name), f"cast({quote(time.column)} as date)"
-        # Of very many rows, every n-th value tells the days: by its hash, so that all of its rows are counted.
+        relation = table.followed(column.name, distinct) if person >= 2 else table.typed
+        # Of other identifiers, too, every n-th value is enough: by its hash, so that all of its rows are counted.
         every = max(rows // DAYS_ROWS, 1)
-        some = f"and hash({name}) % {every} = 0" if every > 1 and distinct > 100 * every else ""
+        some = f"and hash({name}) % {every} = 0" if relation == table.typed and distinct > 100 * every else ""
         days, several = table.rows_of(f"""
             select avg(days), avg(cast(days > 1 as integer)) from (
-                select count(distinct {day}) as days from {table.typed} where {name} is not null {some} group by {name}
+                select count(distinct {day}) as days from {relation} where {name} is not null {some} group by {name}
             )
         """)[0]
-    person = person_score(column.raw_name)
     return IdentifierFacts(
         column.name, rows, distinct, _rounded(days), _rounded(several), () if column.personal else top, person
     )
@@ -191,26 +192,23 @@ def find_versions(
         for change in changes:
             # Of very many rows, those of every n-th key decide whether a look at all is worth while.
             every = max(table.rows // VERSION_ROWS, 1)
-            if every > 1 and not _versions(table, column, time.column, change, every):
+            if every > 1 and not _versions(table, column, time.column, change, every, "n"):
                 continue
-            if several := _versions(table, column, time.column, change, 1):
+            if several := _versions(table, column, time.column, change, 1, "contents"):
                 return Versions(column.name, change.name, distinct, several)
     return None
 
 
-def _versions(table: Table, key: Column, event: str, change: Column, every: int) -> int:
-    """Keys with several different rows, if (nearly) all of them have one event time and as many times of change."""
-    name = quote(key.name)
+def _versions(table: Table, key: Column, event: str, change: Column, every: int, different: str) -> int:
+    """Keys with several (different) rows, if (nearly) all of them have one event time and as many times of change."""
+    name, columns = quote(key.name), ", ".join(quote(c.name) for c in table.columns)
+    contents = f"count(distinct hash({columns}))" if different == "contents" else "0"
     several, versions, one_event = table.rows_of(f"""
-        select count(*), count(*) filter (where versions = n), count(*) filter (where events = 1)
+        select count(*), count(*) filter (where versions = {different}), count(*) filter (where events = 1)
         from (
-            select count(distinct content) as n, count(distinct {quote(change.name)}) as versions,
+            select count(*) as n, {contents} as contents, count(distinct {quote(change.name)}) as versions,
                 count(distinct {quote(event)}) as events
-            from (
-                select *, hash({", ".join(quote(c.name) for c in table.columns)}) as content
-                from {table.typed} where hash({name}) % {every} = 0
-            )
-            group by {name}
-        ) where n > 1
+            from {table.typed} where hash({name}) % {every} = 0 group by {name}
+        ) where {different} > 1
     """)[0]
     return several if several and min(versions, one_event) >= MOSTLY * several else 0

@@ -17,7 +17,6 @@ from python_ml.warehouse import literal, quote
 MAX_REVERSED = 0.3  # share of negative values up to which they take something back
 ALIKE, COMPARED = 0.98, 60  # correlation; most columns of numbers that are compared
 ODD = 0.05  # share of codes up to which one without a digit is odd
-FOLLOWED_ROWS = 300_000  # of larger tables, every n-th value of an identifier is followed
 MOST_FOLLOWED = 3  # identifiers of a table
 SHIFTED, SHIFTED_DAYS = 0.01, 28  # share of rows; days: rows that are merely alike lie closer together
 _KINDS = ("nominal", "ordinal", "binary", "target_candidate", "cyclic", "discrete", "money", "continuous", "datetime")
@@ -86,14 +85,13 @@ def measure_fixed(table: Table, facts: Sequence[IdentifierFacts]) -> dict[str, d
     columns = [c for c in table.columns if c.semantic in _KINDS or kind_of(c) == "text"]
     shares: dict[str, dict[str, float]] = {}
     for fact in recurring:
-        name, every = quote(fact.column), max(round(fact.rows / FOLLOWED_ROWS), 1)
-        some = f"where hash({name}) % {every} = 0" if every > 1 else ""
+        name, followed = quote(fact.column), table.followed(fact.column, fact.distinct)
         for batch in batches(c for c in columns if c.name != fact.column):
             same = ", ".join(f"min({quote(c.name)}) = max({quote(c.name)}) as {quote(c.name)}" for c in batch)
             means = [f"avg(cast({quote(c.name)} as integer))" for c in batch]
             row = table.row(
                 means,
-                f"(select {same} from {table.typed} {some} group by {name} having count(*) > 1 and {name} is not null)",
+                f"(select {same} from {followed} group by {name} having count(*) > 1 and {name} is not null)",
             )
             of = shares.setdefault(fact.column, {})
             of |= {c.name: round(v, 4) for c, v in zip(batch, row, strict=True) if v is not None}
@@ -127,7 +125,9 @@ def _scaled(column: Column) -> str:
 def find_odd_codes(table: Table, values: KeyValues) -> dict[str, tuple[int, tuple[str, ...]]]:
     """Codes without a digit where (nearly) all others have one: postage, fees, manual corrections."""
     odd = {}
-    for column in (c for c in identifying(table) if kind_of(c) == "text" and not c.personal):
+    for column in (c for c in identifying(table) if c.kind == "text" and not c.personal):
+        if values.is_long(table.name, column.name):
+            continue  # values that hardly repeat are no products
         ((count, examples),) = table.rows_of(f"""
             select coalesce(sum(n), 0), list(left(v, 40) order by n desc, v)[:3]
             from {values.table(table.name, column.name)} where not regexp_matches(v, '[0-9]')

@@ -91,7 +91,6 @@ def _of_customers(
     means = [c for c in columns if c.semantic in ("money", "continuous", "discrete", "duration") and _is_number(c)][:8]
     day, key = f"cast({quote(profile.time.column)} as date)", quote(person.column)
     span = profile.profile_of(profile.time.column).span
-    every = max(person.distinct // MOST_ROWS, 1)
     wanted = "".join(f", avg(cast({quote(c.name)} as double)) as m{place}" for place, c in enumerate(means))
     relation = quote(f"customers_{table.name}")
     table.connection.execute(f"""
@@ -100,8 +99,8 @@ def _of_customers(
             select
                 date_diff('day', min({day}), date '{span.end.date()}') + 1 as tenure, count(*) as events,
                 date_diff('day', max({day}), date '{span.end.date()}') as pause {wanted}
-            from {table.typed}
-            where {key} is not null and hash({key}) % {every} = 0
+            from {table.followed(person.column, person.distinct)}
+            where {key} is not null
                 and {quote(profile.time.column)} between timestamp '{span.first}' and timestamp '{span.end}'
             group by {key} order by hash({key}), {key}
         )

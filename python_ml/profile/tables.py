@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 SAMPLE_ROWS = 500_000  # quantiles, histograms, shapes and associations of larger tables come from about as many rows
 SAMPLE_CELLS = 40_000_000
+FOLLOWED_ROWS = 300_000  # of larger tables, the lives of every n-th customer are followed
 BATCH = 40  # columns per query: a single one over thousands takes more memory than the data
 FROM, TO = "timestamp '1900-01-01'", "timestamp '2200-01-01'"  # times outside are never plausible
 
@@ -64,6 +65,26 @@ class Table:
     def of_kind(self, *kinds: str) -> list[Column]:
         """Columns of some of the kinds (see :func:`kind_of`) that have any readable value."""
         return [c for c in self.columns if kind_of(c) in kinds and c.readable]
+
+    def followed(self, identifier: str, distinct: int) -> str:
+        """Relation of all rows of every n-th value of an identifier; everything in tables that are not large.
+
+        Parameters
+        ----------
+        identifier : str
+            Safe name.
+        distinct : int
+            Its different values.
+        """
+        every = self.rows // FOLLOWED_ROWS
+        if every < 2 or distinct < 100 * every:
+            return self.typed
+        relation, name = quote(f"followed_{self.name}_{identifier}"), quote(identifier)
+        self.connection.execute(f"""
+            create temp table if not exists {relation} as
+            select * from {self.typed} where {name} is not null and hash({name}) % {every} = 0
+        """)
+        return relation
 
     def row(self, measures: Sequence[str], relation: str | None = None) -> tuple[Any, ...]:
         """One row of aggregates over all rows, or over another relation."""

@@ -66,7 +66,7 @@ class KeyValues:
     def counts(self, source: str, column: str) -> tuple[int, int]:
         """Rows with a value, and different values."""
         if (source, column) not in self._counts:
-            if self._is_long(source, column):
+            if self.is_long(source, column):
                 # A list of (nearly) all values is made only where another table may point at them.
                 query = f"select count({quote(column)}), count(distinct {quote(column)}) from {self._typed(source)}"
             else:
@@ -77,7 +77,7 @@ class KeyValues:
 
     def top(self, source: str, column: str, count: int) -> tuple[ValueCount, ...]:
         """The most frequent values."""
-        if self._is_long(source, column):
+        if self.is_long(source, column):
             table = self._sources[source]
             value = canonical(table.column(column))
             # The most frequent ones of the sample, counted among all rows.
@@ -93,7 +93,8 @@ class KeyValues:
     def _typed(self, source: str) -> str:
         return self._sources[source].typed
 
-    def _is_long(self, source: str, column: str) -> bool:
+    def is_long(self, source: str, column: str) -> bool:
+        """Whether a list of its values is avoided."""
         if (source, column) in self._tables or "+" in column:
             return False
         table = self._sources[source]

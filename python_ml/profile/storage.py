@@ -1,0 +1,126 @@
+"""Profiles as text: JSON that is read back, and YAML for comparing; files written as a whole or not at all."""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from python_ml import files
+from python_ml.errors import UserError
+from python_ml.profile.notices import notices
+from python_ml.profile.schema import Profile
+from python_ml.yaml_io import OneLine, OneLineList, dump
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+VERSION = 2
+_KEPT = ("value", "name", "column", "group")  # may be empty texts
+_LONG = ("text", "reason", "why", "because")  # sentences that deserve a line of their own
+_HEADER = """Profile of raw files. Counts are exact; quantiles, histograms, shapes and associations of large tables come
+from sampled_rows rows. Times are UTC; no clock was read."""
+
+
+@cache
+def _adapter() -> TypeAdapter:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Profile)
+
+
+def to_json(profile: Profile) -> str:
+    """Write a profile as JSON, in the order of its fields; :func:`from_json` reads it back unchanged."""
+    return _adapter().dump_json(profile, indent=1).decode() + "\n"
+
+
+def from_json(text: str, where: str = "profile.json") -> Profile:
+    """Read a profile.
+
+    Parameters
+    ----------
+    where : str
+        Name of the file, for messages.
+
+    Raises
+    ------
+    UserError
+        When the text is not what :func:`to_json` writes, such as after an edit or by another version.
+    """
+    from pydantic import ValidationError
+
+    try:
+        return _adapter().validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise UserError(
+            f"The profile cannot be read: {first['msg']}.",
+            where=f"{where}, {place or 'top'}",
+            hint="undo the edit, or profile the files again",
+        ) from error
+
+
+def to_yaml(profile: Profile) -> str:
+    """Write a profile for comparing line by line: six significant digits, without what is empty."""
+    data = _adapter().dump_python(profile, mode="json")
+    noted = [_adapter_of_notices().dump_python(notice, mode="json") for notice in notices(profile)]
+    return dump({"version": VERSION, "notices": _short(noted), **_short(data)}, _HEADER)
+
+
+@cache
+def _adapter_of_notices() -> TypeAdapter:
+    from pydantic import TypeAdapter
+
+    from python_ml.profile.schema import Notice
+
+    return TypeAdapter(Notice)
+
+
+def _short(value: Any) -> Any:
+    """Leave out what is empty, round, and put short entries on one line."""
+    if isinstance(value, dict):
+        kept = {k: _short(v) for k, v in value.items() if v not in (None, [], {}) and (v != "" or k in _KEPT)}
+        flat = not any(isinstance(item, dict | list) for item in kept.values())
+        return OneLine(kept) if flat and len(kept) <= 5 and not kept.keys() & set(_LONG) else kept
+    if isinstance(value, list):
+        items = [_short(item) for item in value]
+        return items if any(isinstance(item, dict | list) for item in items) else OneLineList(items)
+    if isinstance(value, float):
+        rounded = float(f"{value:.6g}") if math.isfinite(value) else None
+        return int(rounded) if rounded is not None and rounded.is_integer() and abs(rounded) < 1e15 else rounded
+    return value
+
+
+def save_profile(profile: Profile, folder: Path, hint: str = "make the folder writable") -> dict[str, Path]:
+    """Write ``findings.yaml`` and ``index.html`` into a folder, each in one step.
+
+    Parameters
+    ----------
+    folder : Path
+        Made when it is missing.
+    hint : str
+        What to do when it cannot be written to.
+
+    Returns
+    -------
+    dict of str to Path
+        ``findings`` and ``page``.
+
+    Raises
+    ------
+    UserError
+        When the folder cannot be written to.
+    """
+    from python_ml.profile.page import render_page
+
+    written = {}
+    for kind, name, render in (("findings", "findings.yaml", to_yaml), ("page", "index.html", render_page)):
+        written[kind] = folder / name
+        try:
+            files.write_text(written[kind], render(profile))
+        except OSError as error:
+            where = str(written[kind])
+            raise UserError(f"The profile cannot be written: {error.strerror}.", where=where, hint=hint) from error
+    return written
