@@ -29,7 +29,10 @@
     {%- set gap = "(?:" ~ space ~ "|['’])" -%}
     {%- set number = '(?:(?:[0-9]+|[0-9]{1,3}(?:' ~ group ~ '[0-9]{3})+|[0-9]{1,2}(?:' ~ group ~ '[0-9]{2})+' ~ group
         ~ '[0-9]{3}|[0-9]{1,3}(?:' ~ gap ~ '[0-9]{3})+)(?:' ~ point ~ '[0-9]*)?|' ~ point ~ '[0-9]+)' -%}
-    {%- set unit = '(?:(?:US|AU|CA|NZ|HK|A|C|R|S)?\\p{Sc}|[A-Z]{3}|kr|zł|Kč|Ft|Fr|lei)' -%}
+    {#- A list, since SKU123 is no amount. -#}
+    {%- set codes = 'USD|EUR|GBP|JPY|CHF|CAD|AUD|NZD|CNY|RMB|INR|BRL|MXN|SEK|NOK|DKK|ISK|PLN|CZK|HUF|RON|BGN|RSD|TRY|RUB|UAH|ZAR|'
+        ~ 'ILS|AED|SAR|QAR|KWD|SGD|HKD|TWD|KRW|THB|IDR|MYR|PHP|VND|PKR|BDT|LKR|ARS|CLP|COP|PEN|UYU|EGP|NGN|KES|GHS|MAD|TND' -%}
+    {%- set unit = '(?:(?:US|AU|CA|NZ|HK|A|C|R|S)?\\p{Sc}|' ~ codes ~ '|kr|zł|Kč|Ft|Fr|lei)' -%}
     {%- set before = '(?:' ~ unit ~ space ~ '?)?' -%}
     {%- set after = '(?:' ~ space ~ '?(?:' ~ unit ~ '|%))?' -%}
     {%- set sign = '[-+−]' ~ space ~ '?' -%}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from python_ml.ingest import semantics, times
 from python_ml.ingest.schema import EPOCHS, Column, NumberFacts, Reading, TimeFacts
@@ -23,6 +24,8 @@ FEW = 50  # different values up to which all are counted
 SMALL = 200_000  # rows up to which different values are counted exactly
 
 _PLAIN = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
+_LONGEST_NUMBER = 40
+_STYLES: tuple[Literal["grouped", "decimal_comma"], ...] = ("grouped", "decimal_comma")
 _PAIRS = ({"true", "false"}, {"t", "f"}, {"yes", "no"}, {"y", "n"}, {"0", "1"})
 _CLOCK = re.compile(r"([01]?\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d+)?)?")
 _DURATION = re.compile(r"-?(\d+:)?\d+:[0-5]?\d(\.\d+)?")
@@ -109,17 +112,42 @@ def measure_columns(
     for start in range(0, len(drafts), BATCH):
         batch = drafts[start : start + BATCH]
         progress(f"columns {start + 1} to {start + len(batch)} of {len(drafts)}")
-        _count(connection, relation, batch)
-        _sample(connection, relation, batch)
-        _count_values(connection, relation, batch)
-        for draft in batch:
-            _choose(connection, relation, draft, day_first)
-        _measure_numbers(connection, relation, [d for d in batch if d.kind == "number" and d.numbers is None])
-        _measure_durations(connection, relation, [d for d in batch if d.kind == "duration"])
-        for draft in batch:
-            _settle(connection, relation, draft, draft.raw in times)
+        with _narrow(connection, relation, drafts, batch) as narrow:
+            _measure_batch(connection, narrow, batch, day_first, times)
     _join_clock(connection, relation, drafts)
     return tuple(_described(connection, relation, draft) for draft in drafts)
+
+
+@contextmanager
+def _narrow(
+    connection: duckdb.DuckDBPyConnection, relation: str, drafts: list[_Draft], batch: list[_Draft]
+) -> Iterator[str]:
+    """A relation of some columns: thousands of others cost more in every query than the values do."""
+    if len(drafts) <= 5 * BATCH or batch[0].rows > SMALL:
+        yield relation
+        return
+    columns = ", ".join(draft.column for draft in batch)
+    connection.execute(f"create or replace temp table column_batch as select {columns} from {relation}")
+    yield "column_batch"
+    connection.execute("drop table column_batch")
+
+
+def _measure_batch(
+    connection: duckdb.DuckDBPyConnection,
+    relation: str,
+    batch: list[_Draft],
+    day_first: bool | None,
+    times: Collection[str],
+) -> None:
+    _count(connection, relation, batch)
+    _sample(connection, relation, batch)
+    _count_values(connection, relation, batch)
+    for draft in batch:
+        _choose(connection, relation, draft, day_first)
+    _measure_numbers(connection, relation, [d for d in batch if d.kind == "number" and d.numbers is None])
+    _measure_durations(connection, relation, [d for d in batch if d.kind == "duration"])
+    for draft in batch:
+        _settle(connection, relation, draft, draft.raw in times)
 
 
 def _count(connection: duckdb.DuckDBPyConnection, relation: str, drafts: list[_Draft]) -> None:
@@ -142,15 +170,16 @@ def _count(connection: duckdb.DuckDBPyConnection, relation: str, drafts: list[_D
             # The first letter settles most values, and costs a tenth of a pattern.
             digits = f"{value} < ':'"
             measures += [
-                f"count(*) filter (where contains({value}, ' '))",
+                f"count(case when contains({value}, ' ') then 1 end)",
                 _count_matches(value, f"{value} like '0_%'", "[0-9]+"),
                 _count_matches(value, digits, _PLAIN),
             ]
         elif is_number_type(physical):
-            measures += _number_measures(f"cast({value} as double)")
+            selected.append(f"{_finite(f'cast({draft.column} as double)')} as n{place}")
+            measures += _number_measures(f"n{place}")
         elif is_time_type(physical):
-            moment = typed_sql(Reading("timestamp", physical), value)
-            measures += times.measures(moment, exact)
+            selected.append(f"{times.plausible(typed_sql(Reading('timestamp', physical), draft.column))} as t{place}")
+            measures += times.measures(f"t{place}", exact)
     row = connection.execute(
         f"select {', '.join(measures)} from (select {', '.join(selected)} from {relation})"
     ).fetchall()[0]
@@ -261,10 +290,14 @@ def _choose_text(connection: duckdb.DuckDBPyConnection, relation: str, draft: _D
     elif _share(sample, _DURATION.fullmatch) >= MOSTLY:
         is_clock = _share(sample, _CLOCK.fullmatch) >= MOSTLY and set(words(draft.raw)) & _CLOCK_NAMES
         draft.kind = "text" if is_clock else "duration"
-    elif _share(sample, lambda value: re.search(r"\d", value) and len(value) < 40) >= 0.8:
-        style = _style(connection, relation, draft)
-        if style:
-            draft.kind, draft.reading = "number", Reading("decimal", style=style)
+    elif _share(sample, lambda value: re.search(r"\d", value) and len(value) < _LONGEST_NUMBER) >= 0.8:
+        connection.execute("create or replace temp table sample_values as select unnest(?::varchar[]) as v", [sample])
+        counted = _count_styles(connection, "sample_values", "v")
+        if max(counted) >= 0.8 * len(sample):
+            counted = _count_styles(connection, relation, draft.column)
+            if max(counted) >= MOSTLY * draft.filled:
+                style = _STYLES[0] if counted[0] >= counted[1] else _STYLES[1]
+                draft.kind, draft.reading = "number", Reading("decimal", style=style)
 
 
 def _share(values: list[str], test: Callable[[str], Any]) -> float:
@@ -276,36 +309,38 @@ def _share(values: list[str], test: Callable[[str], Any]) -> float:
     return sum(passed[value] for value in values) / len(values)
 
 
-def _style(connection: duckdb.DuckDBPyConnection, relation: str, draft: _Draft) -> str:
-    """How a column's numbers are written, where a plain reading does not do; empty when they are none."""
-    styles = ("grouped", "decimal_comma")
-    counts = ", ".join(f"count({typed_sql(Reading('decimal', style=s), draft.column)})" for s in styles)  # type: ignore[arg-type]
-    found = connection.execute(f"select {counts} from {relation}").fetchall()[0]
-    best = 1 if found[1] > found[0] else 0
-    return styles[best] if found[best] >= MOSTLY * draft.filled else ""
+def _count_styles(connection: duckdb.DuckDBPyConnection, relation: str, column: str) -> tuple[int, ...]:
+    """How many values can be read in each way of writing numbers."""
+    counts = ", ".join(f"count({typed_sql(Reading('decimal', style=style), column)})" for style in _STYLES)
+    return connection.execute(f"select {counts} from {relation}").fetchall()[0]
+
+
+def _finite(value: str) -> str:
+    """SQL of a double that is null where it is no number."""
+    return f"case when isfinite({value}) then {value} end"
 
 
 def _number_measures(value: str) -> list[str]:
-    return [
-        f"count({value}) filter (where isfinite({value}) and abs({value}) < 1e16)",
-        f"min({value}) filter (where isfinite({value}))",
-        f"max({value}) filter (where isfinite({value}))",
-        f"avg({value}) filter (where isfinite({value}))",
-        f"count(*) filter (where {value} < 0)",
-        f"count(*) filter (where {value} = 0)",
-        f"count(*) filter (where isfinite({value}) and {value} = trunc({value}))",
-        f"count(*) filter (where isfinite({value}) and abs({value} - round({value}, 2)) < 1e-7)",
-        f"count(*) filter (where isfinite({value}) and abs({value} - round({value}, 4)) < 1e-8)",
-        f"count({value}) filter (where isfinite({value}))",
-    ]
+    """Aggregates over finite doubles, in the order that :func:`_number_facts` takes.
+
+    No ``filter``: the engine copies all columns of a query for each of them.
+    """
+    conditions = (
+        f"{value} < 0", f"{value} = 0", f"{value} = trunc({value})", f"abs({value} - round({value}, 2)) < 1e-7",
+        f"abs({value} - round({value}, 4)) < 1e-8", f"abs({value}) < 1e18", f"abs({value}) < 1e16",
+    )  # fmt: skip
+    counts = [f"count(case when {condition} then 1 end)" for condition in conditions]
+    return [f"count({value})", f"min({value})", f"max({value})", f"avg({value})", *counts]
 
 
 def _number_facts(row: tuple) -> tuple[int, NumberFacts]:
-    """Digits after the point that the values need, and the facts."""
-    readable, low, high, mean, negatives, zeros, whole, cents, fine, finite = row
+    """Digits after the point that the values need, and the facts; what has too many digits for a type is unreadable."""
+    finite, low, high, mean, negatives, zeros, whole, cents, fine, of_integer, of_decimal = row
+    is_integer = bool(finite) and whole == finite
     scale = 2 if cents == finite else 4 if fine == finite else 6
-    # A number with more digits than the type holds cannot be read.
-    return scale, NumberFacts(readable, bool(finite) and whole == finite, low, high, mean, negatives, zeros)
+    if finite and max(abs(low), abs(high)) >= 10 ** (18 - scale):
+        scale = 2
+    return scale, NumberFacts(of_integer if is_integer else of_decimal, is_integer, low, high, mean, negatives, zeros)
 
 
 def _number_reading(physical: str, scale: int, facts: NumberFacts, style: str = "plain") -> Reading:
@@ -319,8 +354,8 @@ def _measure_numbers(connection: duckdb.DuckDBPyConnection, relation: str, draft
     wide = [typed_sql(Reading("decimal", scale=2, style=d.reading.style), d.column) for d in drafts]
     # As a double: the scale is not known yet.
     values = [re.sub(r"as decimal\(18, 2\)\)$", "as double)", sql) for sql in wide]
-    selected = ", ".join(f"{sql} as c{place}" for place, sql in enumerate(values))
-    point = ", ".join(f"count(*) filter (where p{place})" for place in range(len(drafts)))
+    selected = ", ".join(f"{_finite(sql)} as c{place}" for place, sql in enumerate(values))
+    point = ", ".join(f"count(case when p{place} then 1 end)" for place in range(len(drafts)))
     points = ", ".join(f"{d.clean} like '%.0' as p{place}" for place, d in enumerate(drafts))
     measures = [m for place in range(len(drafts)) for m in _number_measures(f"c{place}")]
     row = connection.execute(
@@ -340,7 +375,8 @@ def _measure_durations(connection: duckdb.DuckDBPyConnection, relation: str, dra
     for draft in drafts:
         draft.reading = Reading("duration", scale=3)
         value = f"cast({typed_sql(draft.reading, draft.column)} as double)"
-        row = connection.execute(f"select {', '.join(_number_measures(value))} from {relation}").fetchall()[0]
+        measures = ", ".join(_number_measures("v"))
+        row = connection.execute(f"select {measures} from (select {value} as v from {relation})").fetchall()[0]
         draft.numbers = _number_facts(row)[1]
 
 

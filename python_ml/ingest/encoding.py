@@ -18,6 +18,8 @@ _SCRIPTS = [
     "gb18030", "cp932", "euc_jp", "cp949", "big5", "cp1251", "koi8_r", "cp866", "iso8859_5", "cp1253", "cp1255",
     "cp1256", "cp874",
 ]  # fmt: skip
+_EAST_ASIAN = ("gb18030", "cp932", "euc_jp", "cp949", "big5")
+_KANA = "[\u3041-\u30ff]"
 # Letters that are frequent in the languages of each encoding; on a tie the first one.
 _LATIN = {
     "cp1252": "äöüßéèêëàâáãåæçîïíìôóòõøûùúñœšž€–—“”‘’„…°£§«»¿¡",
@@ -120,16 +122,19 @@ def encoding_of(path: Path, sample: bytes, opened: Callable[[], IO[bytes]], give
 def _guess(text: bytes) -> str | None:
     """The encoding of lines that are not UTF-8; None when none fits."""
     runs = _RUN.findall(text)
-    kana = _decoded(text, "cp932")
-    if kana and len(re.findall(r"[\u3041-\u30ff]", kana)) >= 0.3 * len(re.findall(r"[^\x00-\x7f]", kana)):
+    if _share(text, "cp932", _KANA) >= 0.1:
         return "cp932"
     if sum(len(run) == 1 for run in runs) < 0.6 * len(runs):
         # Letters of another script stand side by side.
         from charset_normalizer import from_bytes
 
-        best = from_bytes(text, cp_isolation=_SCRIPTS).best()
+        # Lower-case letters of single-byte encodings lie at the upper end, those of East Asia everywhere.
+        high = [byte for byte in text if byte > 0x7F]
+        is_alphabet = sum(byte >= 0xE0 for byte in high) >= 0.6 * len(high)
+        scripts = [name for name in _SCRIPTS if not is_alphabet or name not in _EAST_ASIAN]
+        best = from_bytes(text, cp_isolation=scripts).best()
         if best is not None:
-            return best.encoding
+            return _east_asian(text) or best.encoding if best.encoding in _EAST_ASIAN else best.encoding
     scores = {}
     for name, letters in _LATIN.items():
         decoded = _decoded(text, name)
@@ -140,6 +145,25 @@ def _guess(text: bytes) -> str | None:
     default = scores.get("cp1252", -1)
     best_name = max(scores, key=scores.__getitem__, default=None)
     return "cp1252" if best_name and default >= 0.9 * scores[best_name] else best_name
+
+
+def _east_asian(text: bytes) -> str | None:
+    """Tell encodings apart that all read the same bytes: by kana, by Hangul, by bytes that only Big5 has."""
+    if _share(text, "euc_jp", _KANA) >= 0.1:
+        return "euc_jp"
+    if _share(text, "cp949", "[\uac00-\ud7a3]") >= 0.95:
+        return "cp949"
+    # Second bytes below 0x80 stand for rare characters in GBK, and for a third of all in Big5.
+    is_paired = sum(len(run) % 2 == 0 for run in _RUN.findall(text)) >= 0.9 * len(_RUN.findall(text))
+    order = ("gb18030", "big5") if is_paired else ("big5", "gb18030")
+    return next((name for name in order if _decoded(text, name) is not None), None)
+
+
+def _share(text: bytes, encoding: str, letters: str) -> float:
+    """Share of certain letters among those that are not ASCII; 0 where the bytes are of another encoding."""
+    decoded = _decoded(text, encoding) or ""
+    others = sum(not character.isascii() for character in decoded)
+    return len(re.findall(letters, decoded)) / others if others else 0.0
 
 
 def _decoded(text: bytes, encoding: str) -> str | None:

@@ -193,21 +193,28 @@ def measure(
     """
     row = connection.execute(f"""
         select {", ".join(measures("value", exact))}
-        from (select {typed_sql(reading, column)} as value from {relation})
+        from (
+            select {plausible("value")} as value
+            from (select {typed_sql(reading, column)} as value from {relation})
+        )
     """).fetchall()[0]
     return facts_of(row)
 
 
+def plausible(value: str) -> str:
+    """SQL of a time that is null where it lies outside of 1900 to 2200."""
+    return f"case when {value} >= timestamp '{EARLIEST}' and {value} < timestamp '{LATEST}' then {value} end"
+
+
 def measures(value: str, exact: bool) -> list[str]:
-    """Aggregates over typed times, in the order that :func:`facts_of` takes."""
-    plausible = f"filter (where {value} >= timestamp '{EARLIEST}' and {value} < timestamp '{LATEST}')"
+    """Aggregates over plausible times, in the order that :func:`facts_of` takes."""
     day = f"cast({value} as date)"
     return [
-        f"count(*) {plausible}",
-        f"min({value}) {plausible}",
-        f"max({value}) {plausible}",
-        f"{f'count(distinct {day})' if exact else f'approx_count_distinct({day})'} {plausible}",
-        f"coalesce(bool_or({value} <> {day}) {plausible}, false)",
+        f"count({value})",
+        f"min({value})",
+        f"max({value})",
+        f"count(distinct {day})" if exact else f"approx_count_distinct({day})",
+        f"coalesce(bool_or({value} <> {day}), false)",
     ]
 
 
