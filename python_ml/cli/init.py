@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+import tempfile
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from python_ml.cli.options import Console, day_first_option, entity_option, json_option, time_option
-from python_ml.errors import UserError
+from python_ml.cli.options import Console, file_options, json_option
 
 if TYPE_CHECKING:
-    from python_ml.onboarding.found import Found
-    from python_ml.onboarding.specification import ProjectSpec
-    from python_ml.onboarding.static import StaticSpec
-    from python_ml.profiling import Findings
+    from python_ml.profile.schema import OutcomeColumn
 
 
 @click.command("init")
@@ -24,32 +22,23 @@ if TYPE_CHECKING:
 @click.argument("files", metavar="[PATH]...", nargs=-1)
 @click.option(
     "--data",
-    "data",
     multiple=True,
     metavar="[NAME=]PATH",
-    help="A raw file: CSV (any delimiter, gzip or not) or parquet. Again for each further file.",
+    help="A raw file: CSV (any delimiter or encoding, gzip, zip), parquet, Excel (PATH#Sheet) or JSON. Again for more.",
 )
-@entity_option
-@time_option
-@click.option(
-    "--target",
-    metavar="COL",
-    help="Column that says who left: the file is then one row per customer rather than events.",
-)
-@click.option(
-    "--positive", metavar="VALUE", help="Value of the target or label that means leaving.  [default: by its words]"
-)
+@file_options
 @click.option(
     "--exclude-columns",
-    "left_out",
     multiple=True,
     metavar="COL,...",
-    help="Columns of the table with the target that models leave out.",
+    help="Columns of the table with the outcome that models leave out.",
 )
+@click.option("--as-of", metavar="DATE", help="When the table with the outcome was written.  [default: by evidence]")
 @click.option(
     "--labels",
+    type=click.Path(path_type=Path),
     metavar="PATH",
-    help="A file that says who left: customer, as-of time, 1 or 0. Features are made as of those times.",
+    help="A file that tells who churned: customer, as-of time, 1 or 0. Features are made as of those times.",
 )
 @click.option(
     "--label-column",
@@ -58,15 +47,14 @@ if TYPE_CHECKING:
     metavar="PART=COL",
     help="Column of the labels: entity, time, label, known (when the outcome was) or split.  [default: by evidence]",
 )
-@click.option("--val-from", metavar="DATE", help="As-of time from which labels validate.  [default: by share]")
+@click.option("--val-from", "validation_from", metavar="DATE", help="As-of time from which labels validate.")
 @click.option("--test-from", metavar="DATE", help="As-of time from which labels test.  [default: by share]")
-@click.option("--activity", metavar="NAME", help="Source whose events say who is active.  [default: the busiest]")
+@click.option("--activity", metavar="NAME", help="Source whose events tell who is active.  [default: the busiest]")
 @click.option(
     "--churn",
-    type=click.Choice(["inactivity"]),
-    default="inactivity",
-    show_default=True,
-    help="Churned is who has no activity in the horizon.",
+    type=click.Choice(["inactivity", "end_date", "supplied"]),
+    help="No activity in the horizon; coverage that ends in it; or what --labels or --outcome tells.  "
+    "[default: from the data]",
 )
 @click.option(
     "--horizon", metavar="DURATION", help="Length of the label window, such as 90d.  [default: from the data]"
@@ -74,183 +62,120 @@ if TYPE_CHECKING:
 @click.option("--gap", metavar="DURATION", help="From the feature time to the label window.  [default: 0d]")
 @click.option("--step", metavar="DURATION", help="From one feature time to the next.  [default: from the data]")
 @click.option(
-    "--active-window",
-    metavar="DURATION",
-    help="At risk is who was active within it.  [default: twice the horizon]",
+    "--active-window", metavar="DURATION", help="At risk is who was active within it.  [default: twice the horizon]"
 )
-@day_first_option
 @click.option(
     "--relate",
     multiple=True,
     metavar="CHILD.COL=PARENT.COL",
-    help="A key between two files. Again for each further one.  [default: found by evidence]",
+    help="A key between two files (a+b=c+d for several columns). Again for more.  [default: by evidence]",
 )
 @click.option(
     "--exclude",
     multiple=True,
     metavar="NAME",
-    help="Source, or source.column, of which no feature is made and that leads nowhere. Again for each further one.",
+    help="Source, or source.column, of which no feature is made and that leads nowhere. Again for more.",
 )
-@click.option("--yes", is_flag=True, help="Never ask: take the best guess, and accept every recommendation.")
+@click.option("--yes", is_flag=True, help="Never ask: keep every guess, accept what cannot destroy real values.")
 @json_option
 def command(
     folder: Path,
     files: tuple[str, ...],
     data: tuple[str, ...],
-    entity: str | None,
-    time: str | None,
-    target: str | None,
-    positive: str | None,
-    left_out: tuple[str, ...],
-    labels: str | None,
-    label_columns: tuple[str, ...],
-    val_from: str | None,
-    test_from: str | None,
-    activity: str | None,
-    churn: str,
-    horizon: str | None,
-    gap: str | None,
-    step: str | None,
-    active_window: str | None,
-    day_first: bool | None,
-    relate: tuple[str, ...],
-    exclude: tuple[str, ...],
+    labels: Path | None,
+    exclude_columns: tuple[str, ...],
     yes: bool,
     console: Console,
+    **given: Any,
 ) -> None:
     """Turn raw files into a dbt project in DIR that is ready to run.
 
-    One file must be a table of events with a customer, a time and values: orders, visits, usage. Further dated
-    files become further features; undated ones are kept but not used, since they may know the future. Or name a
-    --target: then a file has one row per customer, with attributes and a column that says who left. Or bring
-    --labels beside the events: whose outcome, as of when. What was found, and why, is printed and stands in
-    DIR/README.md and DIR/findings.yaml.
+    Bring events with a customer and a time (orders, visits, usage), tables of customers and whatever both point at: how
+    the files belong together is read from their keys. Churned is who has no activity, whose subscription ends
+    (--churn end_date), or whom --labels or the column --outcome name. What was decided, and why, is printed and
+    written to DIR/README.md; every decision can be changed in DIR/recommendations.yaml.
 
     \b
     Examples:
       retention init my_shop --data orders.csv
-      retention init my_shop --data orders.csv tickets.csv --horizon 90d --active-window 180d
-      retention init my_shop --data purchases=export_2024.parquet --entity cust_no
-      retention init my_telco --data customers.csv --target Churn --positive Yes
+      retention init my_shop --data orders.csv customers.csv tickets.jsonl --horizon 90d
+      retention init my_shop --data purchases=export_2024.xlsx#Orders --entity cust_no
+      retention init my_telco --data customers.csv --outcome Churn --positive Yes
+      retention init my_club --data members.csv visits.csv --outcome left --as-of 2024-06-30
+      retention init my_saas --data subscriptions.csv usage.csv --churn end_date
       retention init my_bank --data payments.csv --labels labels.csv --horizon 30d --test-from 2024-05-01
     """
     paths = [*data, *files]
     if not paths:
         raise click.UsageError("Missing option '--data'. Name at least one raw file.")
-    from python_ml.onboarding.examination import DataArgument
-    from python_ml.onboarding.looking import PROFILE, Told, look
-    from python_ml.onboarding.writing import check_folder
-    from python_ml.profiling import save_profile
-    from python_ml.recommendations import Recommendations
-    from python_ml.recommendations.projects import create_project
+    from python_ml.generate import check_folder, summary
+    from python_ml.generate.project import create_project, examine
+    from python_ml.ingest import DataArgument
+    from python_ml.leakage import find_leaks
+    from python_ml.plan import Options, Recommendations, propose
+    from python_ml.profile import save_profile
 
-    excluded = tuple(name.strip() for names in left_out for name in names.split(",") if name.strip())
-    told = Told(
-        entity=entity,
-        time=time,
-        target=target,
-        positive=positive,
-        exclude_columns=excluded,
-        labels=labels,
-        label_columns=label_columns,
-        val_from=val_from,
-        test_from=test_from,
-        activity=activity,
-        horizon=horizon,
-        gap=gap,
-        step=step,
-        active_window=active_window,
-        day_first=day_first,
-        relate=relate,
-        exclude=exclude,
+    entity = given.pop("entity")
+    options = Options(
+        entity=tuple(part.strip() for part in entity.split(",")) if entity else (),
+        exclude_columns=tuple(name.strip() for names in exclude_columns for name in names.split(",") if name.strip()),
+        **given,
     )
-    _ = told.choices  # durations are refused before any file is read
     check_folder(folder)
-    _refuse_alone(target, labels, positive, list(excluded), label_columns, val_from or test_from)
     asks = not yes and sys.stdin.isatty()
-    arguments = [DataArgument.parse(path) for path in paths]
-    with console.step("Looking at the files"):
-        profile: list[Findings] = []
-        found = look(
-            arguments,
-            told,
-            folder,
-            say=console.progress,
-            ask=partial(_ask, console) if asks else lambda static: None,
-            keep=profile.append,
-        )
-        console.progress(None)
-    doubts = found.project.doubts
-    if doubts and asks:
-        console.note("Please check:\n" + "\n".join(f"  - {doubt}" for doubt in doubts))
-        click.confirm("Write the project all the same?", default=True, abort=True, err=True)
-    recommendations = Recommendations.from_findings(found)
-    if yes:
-        recommendations = recommendations.accept_all()
-    with console.step("Writing the project"):
-        written, obeyed = create_project(folder, found, recommendations)
-        profiled = [path.relative_to(folder).as_posix() for path in save_profile(profile[0], folder / PROFILE).values()]
-    text, data = _told(found, obeyed.spec, folder)
-    counts = obeyed.recommendations.counts
-    open_ones = (
-        f"{counts['proposed']} more are proposed: `retention recommend` shows them, recommendations.yaml decides."
-        if counts["proposed"]
-        else "recommendations.yaml has them all; reject one there, and `retention generate` obeys."
-    )
-    text = text.replace("\nNext: ", f"\n{counts['applied']} recommendations are applied; {open_ones}\nNext: ")
+    with tempfile.TemporaryDirectory(prefix="retention_") as scratch:
+        converted, page = Path(scratch) / "converted", Path(scratch) / "profile"
+
+        with console.step("Profiling the files"):
+            examination = examine(
+                [DataArgument.parse(path) for path in paths],
+                options,
+                folder,
+                labels=labels,
+                probe=find_leaks,
+                choose_positive=partial(_ask, console) if asks else lambda outcome: None,
+                keep=partial(save_profile, folder=page),
+                converted=converted,
+                progress=console.progress,
+            )
+        recommendations = Recommendations(propose(examination.facts))
+        reviews = examination.planned(recommendations).plan.reviews
+        if reviews and asks:
+            console.note("Requires review:\n" + "\n".join(f"  - {review}" for review in reviews))
+            click.confirm("Write the project?", default=True, abort=True, err=True)
+        if yes:
+            recommendations = recommendations.accept_safe()
+        with console.step("Writing the project"):
+            written, planned, recommendations = create_project(folder, examination, recommendations, converted)
+            shutil.copytree(page, folder / "docs" / "profile", dirs_exist_ok=True)
+    counts = recommendations.counts
     console.result(
-        text,
+        summary(planned.plan, examination.profile, recommendations, str(folder)),
         {
             "project": str(folder.resolve()),
-            "files": [*written, *profiled],
-            "findings": data,
+            "files": [*written, "docs/profile/findings.yaml", "docs/profile/index.html"],
+            "entity": planned.plan.entity,
+            "outcome": planned.plan.outcome.definition,
+            "settings": {s.name: s.value for s in planned.plan.settings},
+            "sources": {
+                s.name: {"use": s.use, "rows": s.counts.rows, "kept": s.counts.kept} for s in planned.plan.sources
+            },
+            "features": len(planned.plan.features),
+            "reviews": list(planned.plan.reviews),
+            "notices": list(planned.plan.notices),
+            "unused": [list(entry) for entry in planned.plan.unused],
             "recommendations": counts,
         },
     )
 
 
-def _ask(console: Console, static: StaticSpec) -> str:
-    """Ask which value of the target means leaving."""
-    aim = static.target
+def _ask(console: Console, outcome: OutcomeColumn) -> str:
+    """Ask which value of the outcome means churn."""
     console.progress(None)
-    console.note(f"Please check: {aim.doubt}")
+    console.note(f"Requires review: {outcome.warning}")
     return click.prompt(
-        f"Which value of `{aim.raw_name}` means that a customer has left?",
-        type=click.Choice(aim.options, case_sensitive=False),
-        default=aim.leaving[0],
+        f"Which value of `{outcome.column}` means that a customer has churned?",
+        type=click.Choice([*outcome.churned, *outcome.retained], case_sensitive=False),
+        default=outcome.churned[0],
         err=True,
     )
-
-
-def _told(found: Found, generated: ProjectSpec | StaticSpec, folder: Path) -> tuple[str, dict[str, Any]]:
-    """What was found, in words and as data."""
-    from python_ml.onboarding import findings, static_findings
-
-    if found.static is not None:
-        return static_findings.summary(generated, str(folder)), static_findings.findings(found.static)
-    return findings.summary(generated, str(folder)), findings.findings(found.spec)
-
-
-def _refuse_alone(
-    target: str | None,
-    labels: str | None,
-    positive: str | None,
-    excluded: list[str],
-    label_columns: tuple[str, ...],
-    split: str | None,
-) -> None:
-    """Refuse flags that say something about a target or labels which are not there."""
-    if target is not None and labels is not None:
-        raise UserError(
-            "A project has a target or labels, not both.",
-            where="--target, --labels",
-            hint="name the column of a table with --target, or bring a file of labels beside events",
-        )
-    for flag, is_given, has, what in (
-        ("--positive", positive is not None, target or labels, "--target or --labels"),
-        ("--exclude-columns", bool(excluded), target, "--target"),
-        ("--label-column", bool(label_columns), labels, "--labels"),
-        ("--val-from, --test-from", split is not None, labels, "--labels"),
-    ):
-        if is_given and has is None:
-            raise UserError(f"{flag} says nothing without {what}.", where=flag, hint=f"add {what}, or leave {flag} out")

@@ -85,18 +85,31 @@ def folder_option(help_: str) -> Callable[[Callable], Callable]:
     )
 
 
-# For commands that look at raw files.
-entity_option = click.option(
-    "--entity", metavar="COL", help="Column that says which customer.  [default: found by evidence]"
-)
-time_option = click.option(
-    "--time", metavar="COL", help="Column that says when it happened.  [default: found by evidence]"
-)
-day_first_option = click.option(
-    "--day-first/--month-first",
-    default=None,
-    help="How to read 03/04/2024 where no value tells.  [default: month first]",
-)
+def file_options(function: Callable) -> Callable:
+    """Add the options of commands that read raw files: entity, time, outcome, positive, day_first, encoding, sheet."""
+    options = (
+        click.option(
+            "--entity", metavar="COL[,COL]", help="Column that identifies the customer.  [default: by evidence]"
+        ),
+        click.option("--time", metavar="COL", help="Column with the time of the event.  [default: by evidence]"),
+        # The name before --target came to mean the target of dbt everywhere.
+        click.option("--outcome", "--target", "outcome", metavar="COL", help="Column that tells who churned."),
+        click.option(
+            "--positive", metavar="VALUE", help="Value of the outcome that means churn.  [default: by its name]"
+        ),
+        click.option(
+            "--day-first/--month-first",
+            default=None,
+            help="How to read 03/04/2024 where no value tells.  [default: month first]",
+        ),
+        click.option(
+            "--encoding", metavar="NAME", help="Encoding of text files, such as cp1250.  [default: by evidence]"
+        ),
+        click.option("--sheet", metavar="NAME", help="Sheet of Excel files.  [default: the only one with rows]"),
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
 
 
 def project_options(function: Callable) -> Callable:

@@ -115,7 +115,7 @@ def examine(
     labels: Path | None = None,
     probe: Callable | None = None,
     choose_positive: Callable[[Any], str | None] = lambda outcome: None,
-    keep: Callable[[duckdb.DuckDBPyConnection, Profile], object] = lambda connection, profile: None,
+    keep: Callable[[Profile], object] = lambda profile: None,
     converted: Path | None = None,
     progress: Callable[[str | None], None] = lambda message: None,
 ) -> Examination:
@@ -134,7 +134,7 @@ def examine(
     choose_positive : callable
         Receives an outcome that requires review; its value that means churn, or None to keep the guess.
     keep : callable
-        Receives the connection and the profile while the files are open, for a page with more figures.
+        Receives the finished profile, such as to write its page.
     converted : Path, optional
         Folder for files that had to be converted to parquet; they are copied there.
     progress : callable
@@ -164,7 +164,8 @@ def examine(
         raw_dir, paths = locations(profile, folder)
         examination = Examination(profile, options, None, project_name(folder), raw_dir, paths)
         examination = _measured(connection, examination)
-        keep(connection, examination.profile)
+        progress("drawing the profile")
+        keep(examination.profile)
         if converted is not None:
             _copy_converted(examination.profile, converted)
         progress(None)
@@ -360,7 +361,8 @@ def _preview_reviews(preview, covers: bool) -> list[str]:
         # Who is inactive for long enough counts as churned, so a longer horizon means fewer of them.
         length = "longer" if (preview.churn_rate > 0.5) != covers else "shorter"
         reviews.append(
-            f"{preview.churn_rate:.1%} of the customers at risk count as churned: a {length} --horizon separates them better"
+            f"{preview.churn_rate:.1%} of the customers at risk count as churned: a {length} --horizon separates "
+            "them better"
         )
     return reviews
 

@@ -1,4 +1,5 @@
-"""Attributes of customers as features: which expression each column of their own table becomes, and whether it is safe."""
+"""Attributes of customers as features: which expression each column of their own table becomes, and whether it is "
+"safe."""
 
 from __future__ import annotations
 

@@ -32,12 +32,14 @@ def _of_source(facts: Facts, plan: ProjectPlan, source: SourcePlan) -> list[str]
     copies = table.rows - table.different_rows
     if copies and not source.key and not source.drops_copies:
         made.append(
-            f"{copies:,} rows are exact copies of another; they are kept, since without a key a copy cannot be told from "
+            f"{copies:,} rows are exact copies of another; they are kept, since without a key a copy cannot be told "
+            "from "
             "a line that was really entered twice (the action drop_copies quarantines them)"
         )
     if source.reversal is not None:
         made.append(
-            f"{source.reversal.rows:,} rows take something back ({source.reversal.text}); they are kept with is_reversal, "
+            f"{source.reversal.rows:,} rows take something back ({source.reversal.text}); they are kept with "
+            "is_reversal, "
             f"do not count as activity, and have features of their own ({source.reversal.name}_…)"
         )
     if source.has_row_number:
@@ -91,12 +93,14 @@ def _of_columns(facts: Facts, plan: ProjectPlan, source: SourcePlan) -> list[str
         if odd := table.odd_codes.get(safe.get(column.name, "")):
             examples = ", ".join(map(repr, odd[1]))
             made.append(
-                f"{odd[0]:,} rows have a `{column.name}` without a digit, unlike the others ({examples}): perhaps postage "
+                f"{odd[0]:,} rows have a `{column.name}` without a digit, unlike the others ({examples}): perhaps "
+                "postage "
                 "or fees rather than products; they are kept"
             )
     if later and source.time:
         made.append(
-            f"it has further times ({', '.join(f'`{n}`' for n in later)}): columns that are filled only by then are known "
+            f"it has further times ({', '.join(f'`{n}`' for n in later)}): columns that are filled only by then are "
+            "known "
             f"later than `{source.time}` says; review them"
         )
     return made
@@ -112,7 +116,7 @@ def unused(facts: Facts, plan: ProjectPlan) -> tuple[tuple[str, str, str], ...]:
             made.append((source.file, reason, source.flag))
             continue
         for column in source.columns:
-            if column.unused and column.role not in ("key", "entity", "time", "available", "changed", "label"):
-                if not any(a.origin == column.name for a in source.attributes):
-                    made.append((f"{source.name}.{column.raw_name}", column.unused, ""))
+            is_part = column.role in ("key", "entity", "time", "available", "changed", "label")
+            if column.unused and not is_part and all(a.origin != column.name for a in source.attributes):
+                made.append((f"{source.name}.{column.raw_name}", column.unused, ""))
     return tuple(made)

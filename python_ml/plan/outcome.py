@@ -162,9 +162,9 @@ def _ending(table: TableProfile, outcome: OutcomeColumn) -> str:
     share = outcome.churned_rows / max(outcome.labelled_rows, 1)
     for measured in table.columns:
         column = measured.column
-        if column.kind == "time" and set(words(column.raw_name)) & (_DECIDED | vocabulary.ENDS):
-            if column.fill_share < 0.98 and abs(column.fill_share - share) <= 0.1:
-                return column.name
+        is_named = column.kind == "time" and set(words(column.raw_name)) & (_DECIDED | vocabulary.ENDS)
+        if is_named and column.fill_share < 0.98 and abs(column.fill_share - share) <= 0.1:
+            return column.name
     return ""
 
 
@@ -405,7 +405,8 @@ def _table(
             value = datetime.combine(last.date() + timedelta(days=1), datetime.min.time())
             as_of = AsOf("constant", value=value.isoformat(" "), text="the end of the events")
             reviews.append(
-                f"{table.name} was taken to be as of the end of the events ({value:%Y-%m-%d}): give the date on which it "
+                f"{table.name} was taken to be as of the end of the events ({value:%Y-%m-%d}): give the date on "
+                "which it "
                 "was written with --as-of"
             )
     if as_of is None:
@@ -498,7 +499,8 @@ def _no_events(profile: Profile, roles: Roles) -> UserError:
             return UserError(
                 f"This is not a table of events: nearly every `{table.column(entity).raw_name}` has a single row.",
                 where=str(table.table.path),
-                hint="bring a file with several dated rows per customer, such as orders, visits or usage; name the column "
+                hint="bring a file with several dated rows per customer, such as orders, visits or usage; name the "
+                "column "
                 "that tells who churned with --outcome; or name another customer with --entity",
             )
     first = profile.tables[0]

@@ -159,7 +159,8 @@ class ColumnPlan:
 class DerivedColumn:
     """A column that bronze computes from others of the same row.
 
-    ``type`` is ``decimal`` (with ``scale`` digits), or ``text`` for a key that is made of several columns: the expression
+    ``type`` is ``decimal`` (with ``scale`` digits), or ``text`` for a key that is made of several columns: the
+    expression
     then gives text, and the column can be the customer's.
     """
 

@@ -124,7 +124,8 @@ def label_reviews(profile: Profile, outcome: LabelTable, activity: Activity, lab
         raise UserError(
             f"None of the {labels.customers:,} customers of the labels is among those of {activity.source}.",
             where=path,
-            hint="bring labels of the same customers, in the same spelling (leading zeros, case), or name another column "
+            hint="bring labels of the same customers, in the same spelling (leading zeros, case), or name another "
+            "column "
             "with --label-column entity=COLUMN",
         )
     if labels.last <= activity.first or labels.first > activity.last + timedelta(days=LATE_DAYS):
@@ -142,7 +143,8 @@ def label_reviews(profile: Profile, outcome: LabelTable, activity: Activity, lab
         )
     if labels.early:
         reviews.append(
-            f"{labels.early:,} of {labels.rows:,} rows of the labels lie before the first event: their features are missing"
+            f"{labels.early:,} of {labels.rows:,} rows of the labels lie before the first event: their features are "
+            "missing"
         )
     if labels.late:
         reviews.append(
@@ -151,7 +153,8 @@ def label_reviews(profile: Profile, outcome: LabelTable, activity: Activity, lab
         )
     if labels.beyond:
         reviews.append(
-            f"{labels.beyond:,} labels look beyond the last event ({activity.last:%Y-%m-%d}): they are taken as known, as "
+            f"{labels.beyond:,} labels look beyond the last event ({activity.last:%Y-%m-%d}): they are taken as "
+            "known, as "
             "they were supplied"
         )
     return reviews

@@ -71,7 +71,7 @@ class ReadAs(Action):
     type: Literal["integer", "decimal", "boolean", "timestamp", "duration"]
     scale: int | None = Field(None, ge=0, le=18)
     written: Literal["plain", "decimal_comma", "grouped"] | None = None
-    formats: list[str] = []
+    formats: list[str] = Field(default_factory=list)
     language: str | None = None
     utc_offset: str | None = Field(None, pattern=r"[+-]\d{2}:\d{2}")
     clock_column: str | None = None
@@ -557,10 +557,9 @@ class FlagReversals(Action):
 
         source = self.source(plan)
         known = {c.name: c for c in source.columns}
-        for name in names_in(self.condition.replace("like", "")) - {"or"}:
-            if name in known and "< 0" in self.condition and f"{name} < 0" in self.condition:
-                if known[name].type == "text":
-                    raise NotApplicable(f"{name} is not read as a number")
+        for name in re.findall(r"([a-z_][a-z0-9_]*) < 0", self.condition):
+            if name not in known or known[name].type == "text":
+                raise NotApplicable(f"{name} is not read as a number")
         rows = int(self.evidence.get("rows", 0))
         return plan.with_source(
             replace(source, reversal=reversal_plan(self.subject, self.condition, rows, source.columns, source.derived))

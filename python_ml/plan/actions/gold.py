@@ -71,7 +71,8 @@ class Exclude(OfFeatures):
                         table=TABLE,
                         subject=_subject(plan, table.name, names[second]),
                         columns=[table.column(second).raw_name],
-                        reason=f"`{table.column(second).raw_name}` is (nearly) the same as `{like}`: their correlation is "
+                        reason=f"`{table.column(second).raw_name}` is (nearly) the same as `{like}`: their "
+                        "correlation is "
                         f"{correlation:.3f}.",
                         evidence={"correlation": correlation, "like": like},
                         features=features,
@@ -181,7 +182,8 @@ class Scale(OfFeatures):
                 table=TABLE,
                 subject=_subject(plan, source, column),
                 columns=[profile.column.raw_name],
-                reason=f"{spread.outliers_iqr / readable:.0%} of the values of `{profile.column.raw_name}` are outliers: "
+                reason=f"{spread.outliers_iqr / readable:.0%} of the values of `{profile.column.raw_name}` are "
+                "outliers: "
                 "the middle nine tenths should set its scale.",
                 evidence=evidence(outliers=spread.outliers_iqr, of=readable),
                 features=features,

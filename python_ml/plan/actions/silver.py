@@ -1,4 +1,5 @@
-"""Actions on sources: which are used, how they are linked, what is aggregated over which windows, attributes, settings."""
+"""Actions on sources: which are used, how they are linked, what is aggregated over which windows, attributes, "
+"settings."""
 
 from __future__ import annotations
 
@@ -125,7 +126,7 @@ class MakeLink(Action):
                 raise NotApplicable(f"{parent.name} itself has no {what}")
             brought.append(Brought(column, name, part))
         source = with_link(source, self.parent, self.keys, self.spelling, tuple(brought))
-        source = replace(source, **{part: name for part, name in self.brings.items()})
+        source = replace(source, **dict(self.brings))
         return plan.with_source(source)
 
 
@@ -434,7 +435,8 @@ class UseCadence(Action):
                 table=source.name,
                 subject="visits",
                 columns=[c for c in (source.time,) if c],
-                reason=f"{activity.returning:.0%} of the customers have {source.events} on several days: their gaps tell "
+                reason=f"{activity.returning:.0%} of the customers have {source.events} on several days: their gaps "
+                "tell "
                 "who is late.",
                 evidence=evidence(returning=round(activity.returning, 3), median_gap_days=activity.gap_median),
                 features=list(CADENCE),
