@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 from python_ml.ingest.schema import Column, RawTable
 from python_ml.ingest.typing import typed_sql
 from python_ml.profile import keys, order, rows, times
-from python_ml.profile.associations import associate, label
+from python_ml.profile.activity import measure_activity
+from python_ml.profile.associations import RECURRING, associate, label
 from python_ml.profile.numbers import measure_early, measure_numbers
 from python_ml.profile.outcomes import find_outcomes
 from python_ml.profile.relations import find_relations
 from python_ml.profile.row_times import computed_times
 from python_ml.profile.schema import (
+    Activity,
     ColumnProfile,
     Distribution,
     EarlyFacts,
@@ -45,10 +47,12 @@ def profile_tables(
     *,
     relate: Iterable[str] = (),
     exclude: Iterable[str] = (),
+    entity: str | None = None,
     time: str | None = None,
     outcome: str | None = None,
     positive: str | None = None,
     probe: Callable | None = None,
+    activity: bool = False,
     progress: Callable[[str | None], None] = lambda message: None,
 ) -> Profile:
     """Measure everything about raw tables that does not depend on who the customer is.
@@ -63,13 +67,15 @@ def profile_tables(
         Relations that the user names, as ``child.column=parent.column``; composite as ``child.a+b=parent.c+d``.
     exclude : iterable of str
         ``source`` or ``source.column`` by which nothing is related.
-    time : str, optional
-        Column with the event time, in the tables that have it, where the user names it.
+    entity, time : str, optional
+        Columns with the customer and the event time, in the tables that have them, where the user names them.
     outcome, positive : str, optional
         Column with the outcome, and its value that means churn, where the user names them.
     probe : callable, optional
         ``probe(names, values_of, churned)`` gives columns that know the outcome, each with ``column``, ``severity``
         and ``reasons``; without it, no column is checked for leaks.
+    activity : bool
+        Whether the activity of the likeliest customers is measured, for the page; of large tables, for a part of them.
     progress : callable
         Receives what is being measured; None at the end.
 
@@ -88,7 +94,7 @@ def profile_tables(
         progress(f"{raw.name}: typing")
         prepared.append(prepare(connection, raw, place))
     values = KeyValues(connection, prepared)
-    profiles = [_profile(table, values, time, progress) for table in prepared]
+    profiles = [_profile(table, values, (entity, time), progress) for table in prepared]
     progress("relations")
     related = find_relations(prepared, {p.name: p.keys for p in profiles}, values, relate, exclude)
     progress("outcomes")
@@ -105,6 +111,7 @@ def profile_tables(
         segments.append(find_segments(table, profile, found, labelled))
     violations = [v for t, p in zip(prepared, profiles, strict=True) for v in order.within_rows(t, p.time_pairs)]
     violations += order.across_tables(prepared, profiles, related.relations)
+    activities = {p.name: _activity(t, p) for t, p in zip(prepared, profiles, strict=True) if activity}
     progress(None)
     return Profile(
         tables=tuple(profiles),
@@ -113,21 +120,22 @@ def profile_tables(
         outcomes=tuple(outcomes),
         order_violations=tuple(violations),
         segments=tuple(s for s in segments if s is not None),
+        activities={name: measured for name, measured in activities.items() if measured is not None},
     )
 
 
 def _profile(
-    table: Table, values: KeyValues, wanted: str | None, progress: Callable[[str | None], None]
+    table: Table, values: KeyValues, wanted: tuple[str | None, str | None], progress: Callable[[str | None], None]
 ) -> TableProfile:
     progress(f"{table.name}: times")
     spans, pairs = times.measure_times(table), times.pair_times(table)
-    time = times.choose_time(table, spans, pairs, wanted)
+    time = times.choose_time(table, spans, pairs, wanted[1])
     progress(f"{table.name}: columns")
     columns = _columns(table, spans, time.column if time else "")
     progress(f"{table.name}: keys and copies")
     different = keys.count_different(table, values)
     found_keys = keys.find_keys(table, values, different, time)
-    facts = keys.identifier_facts(table, values, time)
+    facts = keys.identifier_facts(table, values, time, wanted[0])
     progress(f"{table.name}: rows")
     versions = keys.find_versions(table, values, found_keys, time, different)
     span = spans[time.column].span if time else None
@@ -151,6 +159,19 @@ def _profile(
         sampled_rows=table.sampled_rows,
         computed_times=computed_times(table.connection, table.raw),
     )
+
+
+def _activity(table: Table, profile: TableProfile) -> Activity | None:
+    """The activity of the likeliest customers of a table of events, as far as one table tells."""
+    person = next((f for f in profile.identifiers if f.person >= 2), None)
+    if person is None or profile.time is None or person.rows_per_value < RECURRING:
+        return None
+    span = profile.profile_of(profile.time.column).span
+    relation = (
+        f"(select cast({quote(person.column)} as varchar) as entity, {quote(profile.time.column)} as event_at "
+        f"from {table.followed(person.column, person.distinct)} where {quote(profile.time.column)} >= '{span.first}')"
+    )
+    return measure_activity(table.connection, table.name, relation, span.end)
 
 
 def _columns(table: Table, spans: dict[str, times.TimeFinding], time: str) -> list[ColumnProfile]:

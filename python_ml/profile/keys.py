@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations
 
 from python_ml import vocabulary
@@ -145,9 +146,21 @@ def _is_line_number(column: Column) -> bool:
 _LINES = vocabulary.word_set("line item position seq sequence row index lap number no nr step rank version")
 
 
-def identifier_facts(table: Table, values: KeyValues, time: TimeRole | None) -> tuple[IdentifierFacts, ...]:
-    """How the values of columns that may identify something come back, the likeliest customer first."""
-    facts = [_identifier(table, values, column, time) for column in identifying(table)]
+def identifier_facts(
+    table: Table, values: KeyValues, time: TimeRole | None, wanted: str | None = None
+) -> tuple[IdentifierFacts, ...]:
+    """How the values of columns that may identify something come back, the likeliest customer first.
+
+    Parameters
+    ----------
+    wanted : str, optional
+        Column that the user named as the customer.
+    """
+    named = table.raw.column(wanted) if wanted else None
+    columns = [named] * (named is not None) + [c for c in identifying(table) if c != named]
+    facts = [_identifier(table, values, column, time) for column in columns]
+    if named is not None:
+        return (replace(facts[0], person=3.0), *sorted(facts[1:], key=lambda f: (-f.person, -(f.several_days or 0))))
     # Values that hardly repeat are of this row alone; those that come back on several days may be a customer's.
     return tuple(sorted(facts, key=lambda f: (-f.person, -(f.several_days or 0), -min(f.rows_per_value, 2))))
 

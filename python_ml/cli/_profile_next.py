@@ -1,0 +1,83 @@
+"""``retention profile``: what raw files hold, before anything is built on them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from python_ml.cli.options import Console, day_first_option, entity_option, json_option, time_option
+
+
+@click.command("profile")
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True)
+@click.option("--outcome", metavar="COL", help="Column that says who churned.  [default: the one that its name tells]")
+@click.option("--target", "old_outcome", metavar="COL", hidden=True)
+@click.option("--positive", metavar="VALUE", help="Value of the outcome that means churn.  [default: by the values]")
+@entity_option
+@time_option
+@day_first_option
+@click.option("--encoding", metavar="NAME", help="Encoding of text files, such as cp1252.  [default: detected]")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("profile"),
+    show_default=True,
+    help="Folder for findings.yaml and index.html.",
+)
+@json_option
+def command(
+    paths: tuple[str, ...],
+    outcome: str | None,
+    old_outcome: str | None,
+    positive: str | None,
+    entity: str | None,
+    time: str | None,
+    day_first: bool | None,
+    encoding: str | None,
+    out: Path,
+    console: Console,
+) -> None:
+    """Measure raw files: columns, keys, relations, time, customers, outcome.
+
+    Each PATH is a file, or NAME=PATH; a sheet of an Excel file is PATH#SHEET. Files are read where they lie, on
+    DuckDB, in a few passes. The profile goes to OUT/findings.yaml, for comparing, and to OUT/index.html, for reading.
+    Values of personal columns (e-mail, phone, names) are counted but not shown.
+
+    \b
+    Examples:
+      retention profile orders.csv
+      retention profile accounts.csv usage.parquet --outcome churned
+      retention profile export.csv.gz --entity cust_no --time created --out reports/profile --json
+    """
+    import json
+
+    from python_ml.ingest import DataArgument, open_tables, scratch_connection
+    from python_ml.leakage import find_leaks
+    from python_ml.profile import profile_tables, save_profile, summary, to_json
+
+    with console.step("Profiling"), scratch_connection() as connection:
+        tables = open_tables(
+            connection,
+            [DataArgument.parse(path) for path in paths],
+            encoding=encoding,
+            day_first=day_first,
+            times=(time,) if time else (),
+            progress=console.progress,
+        )
+        profile = profile_tables(
+            connection,
+            tables,
+            outcome=outcome or old_outcome,
+            positive=positive,
+            entity=entity,
+            time=time,
+            probe=find_leaks,
+            activity=True,
+            progress=console.progress,
+        )
+    with console.step("Writing the page"):
+        written = save_profile(profile, out, hint="choose another folder with --out")
+    files = {name: str(path) for name, path in written.items()}
+    text = f"{summary(profile)}\n\nFindings: {files['findings']}\nPage:     {files['page']}"
+    console.result(text, {"written": files, "profile": json.loads(to_json(profile))})
