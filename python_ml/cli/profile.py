@@ -6,16 +6,12 @@ from pathlib import Path
 
 import click
 
-from python_ml.cli.options import Console, day_first_option, entity_option, json_option, time_option
+from python_ml.cli.options import Console, file_options, json_option
 
 
 @click.command("profile")
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True)
-@click.option("--target", metavar="COL", help="Column that says who left.  [default: the one that its name tells]")
-@click.option("--positive", metavar="VALUE", help="Value of the target that means leaving.  [default: by its words]")
-@entity_option
-@time_option
-@day_first_option
+@file_options
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
@@ -26,43 +22,57 @@ from python_ml.cli.options import Console, day_first_option, entity_option, json
 @json_option
 def command(
     paths: tuple[str, ...],
-    target: str | None,
+    outcome: str | None,
     positive: str | None,
     entity: str | None,
     time: str | None,
     day_first: bool | None,
+    encoding: str | None,
+    sheet: str | None,
     out: Path,
     console: Console,
 ) -> None:
-    """Say what raw files hold: columns, rows, time, customers, target.
+    """Measure raw files: columns, keys, relations, time, customers, outcome.
 
-    Files are CSV (any delimiter, gzip or not) or parquet, each as PATH or NAME=PATH. They are measured where they
-    lie, on DuckDB, in a few passes. Findings go to OUT/findings.yaml, for machines and for comparing, and to
-    OUT/index.html, for people. Values of personal columns (e-mail, phone, names) are counted but not shown.
+    Each PATH is a file, or NAME=PATH; a sheet of an Excel file is PATH#SHEET. Files are read where they lie, on
+    DuckDB, in a few passes. The profile goes to OUT/findings.yaml, for comparing, and to OUT/index.html, for reading.
+    Values of personal columns (e-mail, phone, names) are counted but not shown.
 
     \b
     Examples:
       retention profile orders.csv
-      retention profile accounts.csv usage.parquet --target churned
+      retention profile accounts.csv usage.parquet --outcome churned
       retention profile export.csv.gz --entity cust_no --time created --out reports/profile --json
     """
-    from python_ml.onboarding.examination import DataArgument
-    from python_ml.onboarding.reading import scratch_connection
-    from python_ml.profiling import profile_files, save_profile, summarise
+    import json
+
+    from python_ml.ingest import DataArgument, open_tables, scratch_connection
+    from python_ml.leakage import find_leaks
+    from python_ml.profile import profile_tables, save_profile, summary, to_json
 
     with console.step("Profiling"), scratch_connection() as connection:
-        findings = profile_files(
+        tables = open_tables(
             connection,
             [DataArgument.parse(path) for path in paths],
-            target=target,
+            encoding=encoding,
+            sheet=sheet,
+            day_first=day_first,
+            times=(time,) if time else (),
+            progress=console.progress,
+        )
+        profile = profile_tables(
+            connection,
+            tables,
+            outcome=outcome,
             positive=positive,
             entity=entity,
             time=time,
-            day_first=day_first,
-            say=console.progress,
+            probe=find_leaks,
+            activity=True,
+            progress=console.progress,
         )
-    with console.step("Writing the report"):
-        written = save_profile(findings, out, hint="choose another folder with --out")
+    with console.step("Writing the page"):
+        written = save_profile(profile, out, hint="choose another folder with --out")
     files = {name: str(path) for name, path in written.items()}
-    text = f"{summarise(findings)}\n\nFindings: {files['findings']}\nReport:   {files['page']}"
-    console.result(text, {"written": files, "findings": findings.model_dump(mode="json")})
+    text = f"{summary(profile)}\n\nFindings: {files['findings']}\nPage:     {files['page']}"
+    console.result(text, {"written": files, "profile": json.loads(to_json(profile))})

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from python_ml.errors import UserError
 from python_ml.ingest.schema import Column, RawTable
 from python_ml.ingest.typing import typed_sql
 from python_ml.profile import keys, order, rows, times
@@ -87,8 +88,13 @@ def profile_tables(
     Raises
     ------
     UserError
-        When a named relation or outcome does not exist or cannot be used.
+        When a named column, relation or outcome does not exist or cannot be used.
     """
+    for flag, wanted in (("--entity", entity), ("--time", time)):
+        for name in (wanted or "").split(",") if wanted and not any(t.column(wanted) for t in tables) else ():
+            if not any(t.column(name.strip()) for t in tables):
+                known = "; ".join(f"{t.path.name}: {', '.join(c.raw_name for c in t.columns[:30])}" for t in tables)
+                raise UserError(f"There is no column `{name}`.", where=flag, hint=f"choose one of {known}")
     prepared = []
     for place, raw in enumerate(tables):
         progress(f"{raw.name}: typing")
