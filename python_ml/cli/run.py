@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 @click.command("run")
 @project_options
 def command(project: Project, console: Console) -> None:
-    """Build, train, score and report: the whole way.
+    """Build, replay, train, score and report: the whole way.
 
-    Ends by writing reports/index.html and reports/metrics.json. Each step is also a command of its own.
+    One feature time is rebuilt from data cut off there (`retention replay`), as evidence for the leakage probes. Ends
+    by writing reports/index.html and reports/metrics.json. Each step is also a command of its own.
 
     \b
     Example: retention run --project-dir my_shop
@@ -28,10 +29,28 @@ def command(project: Project, console: Console) -> None:
     from python_ml.cli.train import train
 
     build(project, console, exclude=MODELS)  # scores wait for the champion of this run
+    prove(project, console)
     metrics = train(project, console)
     score(project, console)
     path = report(project, console)
     console.result(summary_line(metrics, path), {"report": str(path), **metrics})
+
+
+def prove(project: Project, console: Console) -> None:
+    """Replay the middle one of the stored feature times, where they are times."""
+    from python_ml.leakage.replays import store_replays, stored_replays
+    from python_ml.project import is_dateless
+    from python_ml.replay import feature_times, replay
+
+    times = [] if is_dateless(project.vars) else feature_times(project)
+    if not times or stored_replays(project):
+        return
+    moment = times[len(times) // 2]
+    with console.step(f"Replaying {moment}"):
+        outcome = replay(project, moment, console)
+    store_replays(project, [outcome])
+    if not outcome.identical:
+        console.warn(f"the replay of {moment} gave other values: see `retention replay --as-of {moment:%Y-%m-%d}`")
 
 
 def summary_line(metrics: dict, path: object) -> str:

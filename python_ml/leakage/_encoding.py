@@ -139,6 +139,8 @@ def _scatter(value: np.ndarray, means: np.ndarray, counts: np.ndarray) -> tuple[
     if len(value) < FEWEST_GROUPS:
         return 0.0, 0.0, 0
     base = float(means @ counts / counts.sum())
+    if base in (0.0, 1.0):
+        return 0.0, 0.0, 0  # all of one class: nothing scatters
     sizes = np.column_stack([np.ones(len(value)), 1 / counts])
     full = np.column_stack([sizes, value, value / counts])
     weight = np.sqrt(counts / (base * (1 - base)))

@@ -112,7 +112,7 @@ def _past(subject: Subject) -> Iterator[Finding]:
         return
     strata = None if subject.strata is None else subject.strata[known]
     for name in subject.names:
-        if _looks_back(subject, name):
+        if looks_back(subject, name):
             continue  # where leaving means to order nothing, what was ordered is the past outcome
         now, scores = subject.powers[name]
         then: Area = area(scores[known], past[known], subject.entities[known], strata)
@@ -140,8 +140,8 @@ def _echoes(subject: Subject) -> Iterator[Finding]:
     numbers = [n for n in subject.names if subject.values_of(n).dtype.kind == "f"]
     now = {name: subject.values_of(name)[earlier] for name in numbers}
     then = {name: subject.values_of(name)[later] for name in numbers}
-    looks_back = [name for name in numbers if _looks_back(subject, name)]
-    for back in looks_back:
+    backwards = [name for name in numbers if looks_back(subject, name)]
+    for back in backwards:
         moved = np.flatnonzero(now[back] != then[back])
         moved = moved[np.isfinite(now[back][moved]) & np.isfinite(then[back][moved])]
         steps = then[back][moved] - now[back][moved]
@@ -167,7 +167,7 @@ def _echoes(subject: Subject) -> Iterator[Finding]:
             break
 
 
-def _looks_back(subject: Subject, name: str) -> bool:
+def looks_back(subject: Subject, name: str) -> bool:
     """Whether a column is registered as an aggregate of what lies before the feature time."""
     feature = subject.registry.get(name)
     return (

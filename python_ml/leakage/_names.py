@@ -50,7 +50,7 @@ def _purest(subject: Subject, name: str) -> tuple[str, int, float, float] | None
     else:
         texts = np.where(empty, "", values).astype(str)
         found, counts = np.unique(texts[~empty], return_counts=True)
-        marks |= {f"where it is {v!r}": texts == v for v in found[np.argsort(-counts, kind="stable")[:20]]}
+        marks |= {f"where it is {str(v)!r}": texts == v for v in found[np.argsort(-counts, kind="stable")[:20]]}
     best = None
     for what, rows in marks.items():
         n = int(rows.sum())

@@ -70,7 +70,7 @@ def _marks(values: np.ndarray, churned: np.ndarray) -> Iterator[tuple[str, np.nd
     texts = np.where(empty, "", values).astype(str)
     found, codes, counts = np.unique(texts[~empty], return_inverse=True, return_counts=True)
     for place in _richest(codes, counts, churned[~empty]):
-        yield f"value {found[place]!r}", texts == found[place], len(found)
+        yield f"value {str(found[place])!r}", texts == found[place], len(found)
 
 
 def _richest(codes: np.ndarray, counts: np.ndarray, churned: np.ndarray) -> np.ndarray:

@@ -24,5 +24,7 @@ STATES = _vocabulary("status state reason stage flag active inactive")
 # Aggregates that describe what lies before a feature time; a difference or a shifted window is none of them.
 LOOKING_BACK = _vocabulary(
     "count sum mean min max variance stddev slope first last nunique mode entropy any all share days_since_last "
-    "days_since_first mean_gap_days"
+    "days_since_first mean_gap_days active_days gap_stddev_days last_gap_days median_gap_days longest_gap_days "
+    "recency_per_mean_gap recency_per_longest_gap recency_per_tenure recency_zscore last_per_mean longest_streak_days "
+    "current_streak_days"
 )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from python_ml.leakage import _encoding, _identifiers, _lags, _names, _patterns, _rows, _separation, _temporal
-from python_ml.leakage._finding import SEVERITIES, Finding, Leak, verdicts
+from python_ml.leakage._finding import CRITICAL, HIGH, SEVERITIES, Finding, Leak, verdicts
 from python_ml.leakage._separation import LIMIT
 from python_ml.leakage._subject import Subject
 
@@ -98,9 +99,25 @@ def probe_training_set(
         found += _encoding.probe(subject)
         found += _identifiers.probe(subject)
     found += _rows.duplicates(subject)
+    found = [_weighed(subject, finding, replays) for finding in found]
     if parts is not None:
         found += _rows.overlap(frame, entity, parts)
     return sorted(found, key=_worst_first)
+
+
+def _weighed(subject: Subject, finding: Finding, replays: Sequence[StoredReplay]) -> Finding:
+    """A window over visible rows that a replay rebuilt exactly knows nothing of the outcome, however well it ranks."""
+    if finding.severity != CRITICAL or not finding.columns or finding.probe in ("replay", "future_time"):
+        return finding
+    name = finding.columns[0]
+    is_proven = bool(replays) and all(r.identical for r in replays) and _lags.looks_back(subject, name)
+    if not is_proven:
+        return finding
+    reason = (
+        f"{finding.reason}; but a replay from data cut off at the feature time gave the same values, so it knows "
+        "nothing of the outcome: the outcome is easily predicted from past activity"
+    )
+    return replace(finding, severity=HIGH, reason=reason, advice="compare the models with the recency baseline")
 
 
 def find_leaks(

@@ -85,8 +85,8 @@ def _of_columns(facts: Facts, plan: ProjectPlan, source: SourcePlan) -> list[str
         if column.null_values:
             made.append(f"{', '.join(map(repr, column.null_values))} of `{column.name}` becomes null")
         is_amount = vocabulary.has_word(column.raw_name, vocabulary.MONEY) or vocabulary.is_quantity(column.raw_name)
-        if is_amount and column.role in ("nominal", "text") and profile.column.filled:
-            example = profile.top[0].value if profile.top else ""
+        example = profile.top[0].value if profile.top else ""
+        if is_amount and column.role in ("nominal", "text") and any(c.isdigit() for c in example):
             made.append(f"`{column.name}` is named like an amount, but values such as {example!r} are not numbers")
         if column.reading.strip_point_zero and column.reading.physical_type == "VARCHAR" and column.role == "entity":
             made.append(f"`{column.raw_name}` is written with and without `.0`: both are the same customer")

@@ -33,6 +33,8 @@ _DEPARTED = vocabulary.word_set(
     "left leave departed departure departures churn churned cancellation cancellations exits"
 )
 _RETURNED = vocabulary.word_set("returned return rejoined reactivated reactivation winback resumed back")
+_CASE_ENDS = vocabulary.word_set("closed close resolved completed finished")
+_COVERING = vocabulary.word_set("subscription contract membership policy plan account customer member")
 MOSTLY = 0.95
 
 
@@ -154,7 +156,17 @@ def _dated(profile: Profile, name: str) -> bool:
 
 def _is_span(table: TableProfile, roles: Roles) -> bool:
     role = roles.tables[table.name]
-    return bool(table.time and table.time.ended and role.entity) and role.use in ("events", "attributes", "labels")
+    if table.time is None or not table.time.ended or role.use not in ("events", "attributes", "labels"):
+        return False
+    # a ticket that is closed ends nobody's coverage
+    is_case = set(words(table.column(table.time.ended).raw_name)) & _CASE_ENDS and not person_table(table.name)
+    return bool(role.entity) and not is_case
+
+
+def person_table(name: str) -> bool:
+    """Whether a table lists customers or what covers them."""
+    about = vocabulary.subject(name)
+    return bool(about) and about[-1] in _COVERING | vocabulary.PERSONS
 
 
 def _ending(table: TableProfile, outcome: OutcomeColumn) -> str:

@@ -130,7 +130,7 @@ def cross_validate(run: TrainingRun, name: str) -> dict[str, np.ndarray]:
         folds = customer_folds(run.customers, run.churned, split.folds, seed + number)
         if not folds:
             raise UserError(
-                "There are too few customers to train on: at least two must have left and two have stayed.",
+                "There are too few customers to train on: at least two must have churned and two been retained.",
                 where=TRAINING_SET,
                 hint="bring more customers",
             )

@@ -69,8 +69,7 @@ class TrainingRun:
         folds = customer_folds(self.customers[rows], self.churned[rows], wanted, training.seed)
         if not folds:
             raise UserError(
-                "There are too few customers to train on: at least two must have left and two have stayed "
-                "throughout the training period.",
+                "There are too few customers to train on: each fold needs churned and retained rows.",
                 where=TRAINING_SET,
                 hint="bring more customers or a longer history",
             )
