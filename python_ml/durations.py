@@ -37,6 +37,22 @@ def window_hours(window: str) -> float:
     return int(found[1]) * _HOURS[found[2]]
 
 
+def days(duration: str) -> float:
+    """Length of a duration such as ``36h``, ``30d`` or ``2w`` in days (infinite for ``all_time``).
+
+    Raises
+    ------
+    UserError
+        When it is none of these.
+
+    Examples
+    --------
+    >>> days("36h"), days("2w")
+    (1.5, 14.0)
+    """
+    return window_hours(duration) / 24
+
+
 def window_words(window: str) -> str:
     """A window in words: ``in the 30 days before``."""
     if window == ALL_TIME:

@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from python_ml.durations import days
 from python_ml.errors import UserError
 from python_ml.feature_columns import (
     AGGREGATES,
@@ -299,6 +300,7 @@ def test_acceleration_is_told_as_a_change_of_velocities():
 
 def test_words_for_lengths():
     assert duration_words("1d") == "1 day"
+    assert (days("36h"), days("30d"), days("2w")) == (1.5, 30.0, 14.0)
     assert window_words("2w") == "in the 2 weeks before"
     assert window_words("all_time") == "at any time before"
 

@@ -12,8 +12,8 @@
             'expression': 'amount',
             'type': 'decimal(18, 2)',
             'aggregates': [
-                'count', 'sum', 'mean', 'min', 'max', 'variance', 'stddev', 'slope', 'first', 'last', 'nunique', 'mode',
-                'entropy',
+                'count', 'sum', 'mean', 'min', 'max', 'variance', 'stddev', 'slope', 'first', 'last', 'last_per_mean',
+                'nunique', 'mode', 'entropy',
             ],
         },
         {'name': 'weight', 'expression': 'weight', 'type': 'decimal(9, 2)', 'aggregates': ['sum', 'stddev', 'last']},
@@ -31,7 +31,10 @@
             'aggregates': ['count', 'any', 'all', 'share', 'nunique', 'mode'],
         },
     ],
-    rhythm=['active_days', 'gap_stddev_days', 'longest_streak_days', 'current_streak_days'],
+    rhythm=[
+        'active_days', 'gap_stddev_days', 'longest_streak_days', 'current_streak_days', 'last_gap_days', 'median_gap_days',
+        'longest_gap_days', 'recency_per_mean_gap', 'recency_per_longest_gap', 'recency_per_tenure', 'recency_zscore',
+    ],
     comparisons=[
         {'of': 'count', 'kind': 'ratio', 'windows': ['7d', '90d']},
         {'of': 'amount_sum', 'kind': 'difference', 'windows': ['30d', 'all_time']},
