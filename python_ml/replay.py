@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from python_ml.build import run_dbt
 from python_ml.errors import UserError
+from python_ml.ingest.schema import Reading
+from python_ml.ingest.typing import typed_sql
 from python_ml.warehouse import connect, literal, quote, relation
 
 if TYPE_CHECKING:
@@ -173,18 +175,19 @@ def _cut_query(
     time = meta["time"]
     if time == "static":
         return f"select * from {stored}", False
-    formats = time.get("formats") or []
-    if "as_of" in time:
-        # Whom to look at, and when, is asked from outside; what became of them is hidden altogether.
-        kept = {column.lower() for column in (time["as_of"], *time.get("visible", []))}
+    if "as_of" in time or "visible" in time:
+        # Whom to look at, and when, is given from outside; what became of them is hidden altogether.
+        as_of = [time["as_of"]] if "as_of" in time else []
+        kept = {column.lower() for column in (*as_of, *time.get("visible", []))}
         columns = [row[0] for row in connection.execute(f"describe {stored}").fetchall()]
         hidden = [f"case when false then {quote(c)} end as {quote(c)}" for c in columns if c.lower() not in kept]
         selected = f"* replace ({', '.join(hidden)})" if hidden else "*"
-        asked = _timestamp(time["as_of"], formats)
-        return f"select {selected} from {stored} where coalesce({asked} <= {moment}, false)", True
+        # A time that is computed or constant is no column of the table: its rows are those of all times.
+        past = "".join(f" where coalesce({_timestamp(column, time)} <= {moment}, false)" for column in as_of)
+        return f"select {selected} from {stored}{past}", True
 
     def later_than_visible(*columns: str) -> str:
-        known = "greatest(" + ", ".join(_timestamp(column, formats) for column in columns) + ")"
+        known = "greatest(" + ", ".join(_timestamp(column, time) for column in columns) + ")"
         return f"coalesce({known} >= {moment}, false)"
 
     replaced = [
@@ -197,8 +200,12 @@ def _cut_query(
     return f"select {selected} from {stored} where not {later_than_visible(*columns)}", True
 
 
-def _timestamp(column: str, formats: list[str]) -> str:
+def _timestamp(column: str, time: dict[str, Any]) -> str:
     """Read a raw column as a time the way that bronze does (macros ``to_timestamp``, ``parse_timestamp``)."""
+    reading = time.get("readings", {}).get(column)
+    if reading is not None:
+        return typed_sql(Reading(**{**reading, "formats": tuple(reading.get("formats", ()))}), quote(column))
+    formats = time.get("formats") or []
     text = f"nullif(trim(cast({quote(column)} as varchar)), '')"
     if not formats:
         return (

@@ -13,7 +13,7 @@
     {%- for node in graph.sources.values() -%}
         {%- set file = node.config.get('meta', {}).get('file') or node.get('meta', {}).get('file') -%}
         {%- if file -%}
-            {%- set path = customer_retention._raw_file_path(file.path) -%}
+            {%- set path = customer_retention._raw_file_path(file) -%}
             {%- set schema = api.Relation.create(database=node.database, schema=node.schema) -%}
             {%- set view = api.Relation.create(database=node.database, schema=node.schema, identifier=node.identifier) -%}
             {%- do run_query('create schema if not exists ' ~ schema.without_identifier()) -%}
@@ -23,19 +23,22 @@
 {%- endmacro -%}
 
 {#- Private: where a raw file lies, as a pattern that matches nothing else; an error when it is not there. -#}
-{%- macro _raw_file_path(path) -%}
-    {%- set folder = env_var('RETENTION_RAW_DIR', '') or var('raw_dir', '.') -%}
+{%- macro _raw_file_path(file) -%}
+    {#- A converted file belongs to the project, wherever the raw files are. -#}
+    {%- set is_own = file.in_project | default(false) -%}
+    {%- set folder = '.' if is_own else env_var('RETENTION_RAW_DIR', '') or var('raw_dir', '.') -%}
     {%- if not modules.re.match('^(/|[A-Za-z]:|[a-z0-9]+://)', folder) -%}
         {%- set folder = invocation_args_dict.project_dir ~ '/' ~ folder -%}
     {%- endif -%}
-    {%- set full_path = folder ~ '/' ~ path -%}
+    {%- set full_path = folder ~ '/' ~ file.path -%}
     {%- set pattern = modules.re.sub('([*?\\[])', '[\\1]', full_path) -%}
     {%- if '://' not in full_path -%}
         {%- set found = run_query('select count(*) from glob(' ~ customer_retention.text_literal(pattern) ~ ')') -%}
         {%- if found.columns[0].values()[0] == 0 -%}
             {{ exceptions.raise_compiler_error(
-                "The raw file " ~ full_path ~ " is not there. Put it back, or say where the raw files are: "
-                ~ "set RETENTION_RAW_DIR, or `raw_dir` under vars in dbt_project.yml."
+                "The raw file " ~ full_path ~ " is not there. "
+                ~ ("It is made from " ~ file.converted_from.path ~ ": run `retention build`." if is_own and file.converted_from
+                else "Put it back, or say where the raw files are: set RETENTION_RAW_DIR, or `raw_dir` under vars in dbt_project.yml.")
             ) }}
         {%- endif -%}
     {%- endif -%}

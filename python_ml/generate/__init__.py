@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from python_ml.generate.converted import refresh_raw
 from python_ml.generate.package import install_package, package_files
 from python_ml.generate.preview import SourceRows, preview_outcome, preview_sources
 from python_ml.generate.render import render
@@ -16,6 +17,7 @@ __all__ = [
     "package_files",
     "preview_outcome",
     "preview_sources",
+    "refresh_raw",
     "render",
     "renew",
 ]

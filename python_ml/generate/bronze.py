@@ -229,9 +229,9 @@ def _imputed_sql(source: SourcePlan, plan: ColumnPlan) -> str:
         )
     breakers = ", ".join(f"'{name}'" for name in (source.key or [c.name for c in source.columns if c is not plan]))
     reason = "'case when quarantine_reason is null then 1 else 0 end'"
-    return (
-        f"{{{{ customer_retention.last_known('{plan.name}', ['{source.entity}', {reason}], {known}, [{breakers}]) }}}}"
-    )
+    indent = " " * 12
+    arguments = f",\n{indent}".join((f"'{plan.name}'", f"['{source.entity}', {reason}]", known, f"[{breakers}]"))
+    return f"{{{{ customer_retention.last_known(\n{indent}{arguments},\n        ) }}}}"
 
 
 def _checks(source: SourcePlan, columns: list[BronzeColumn]) -> list[tuple[str, str]]:

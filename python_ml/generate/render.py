@@ -68,6 +68,7 @@ class Renderer:
             "activity": by_name.get(activity),
             "split_column": SPLIT_COLUMN,
             "has_split": isinstance(outcome, LabelTable) and bool(outcome.split),
+            "split_dates": _split_dates(plan.setting("split")),
             "is_dateless": descriptions.is_dateless(plan),
             "texts": descriptions.texts(plan),
             "observed": _observed(plan),
@@ -119,10 +120,10 @@ def render(plan: ProjectPlan, profile: Profile | None = None, recommendations: I
     files |= {f"models/{path}": renderer.text(path) for path in _MODELS}
     folder = f"models/bronze/{plan.name}"
     files[f"{folder}/_{plan.name}__sources.yml"] = renderer.text(
-    "bronze/_sources.yml", described=[declared(plan, source) for source in plan.sources]
+        "bronze/_sources.yml", described=[declared(plan, source) for source in plan.sources]
     )
     files[f"{folder}/_{plan.name}__models.yml"] = renderer.text(
-    "bronze/_models.yml", described=[descriptions.bronze_entry(plan, source) for source in plan.sources]
+        "bronze/_models.yml", described=[descriptions.bronze_entry(plan, source) for source in plan.sources]
     )
     if isinstance(plan.outcome, LabelTable):
         files["models/silver/slv_labels.sql"] = renderer.text("silver/slv_labels.sql")
@@ -206,6 +207,13 @@ def _attributes(plan: ProjectPlan, source: SourcePlan) -> dict[str, Any]:
         "needs_rank": not source.key or not set(source.key) <= {plan.entity, *partition[1:]} or bool(source.superseded),
         "order": ([source.superseded + " is not null"] if source.superseded else []) + names,
     }
+
+
+def _split_dates(split: str) -> dict[str, str]:
+    """Where validation and test begin, by part; empty where no dates were given."""
+    dates = dict(re.findall(r"(validation|test) from (\d{4}-\d\d-\d\d(?: \d\d:\d\d:\d\d)?)", split))
+    known = {part: date.removesuffix(" 00:00:00") for part, date in dates.items()}
+    return {"validation": "", "test": "", **known} if known else {}
 
 
 def _observed(plan: ProjectPlan) -> dict[str, Any]:

@@ -46,6 +46,7 @@ def environment() -> Any:
         "argument": as_argument,
         "jinja": jinja_literal,
         "plain_flow": plain_flow,
+        "wrapped": wrapped,
     }
     return made
 
@@ -134,6 +135,18 @@ def jinja_literal(value: Any) -> str:
     if isinstance(value, list | tuple):
         return "[" + ", ".join(jinja_literal(v) for v in value) + "]"
     return repr(value)
+
+
+def wrapped(expression: str) -> str:
+    """An expression of a select list on several lines where it calls a macro, since that may become long."""
+    if "{{" not in expression:
+        return expression
+    indent, case = 8, re.fullmatch(r"case when (.*) then (.*) end", expression)
+    if case:
+        expression, indent = case[2], 16
+    space = "\n" + " " * indent
+    made = re.sub(r"cast\((\{\{.*?\}\}) as (\w+)\)", rf"cast({space}    \1{space}    as \2{space})", expression)
+    return f"case\n            when {case[1]}\n                then {made}\n        end" if case else made
 
 
 def markdown(text: object) -> str:

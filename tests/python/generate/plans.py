@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import replace
 from pathlib import Path
 
-from python_ml.feature_columns import FeatureColumn, Measure
+from python_ml.feature_columns import FeatureColumn
 from python_ml.generate import create, package_files, render
-from python_ml.ingest.schema import Reading
+from python_ml.ingest.schema import LINE_NUMBER, ROW_NUMBER, Reading
 from python_ml.plan.schema import (
     AttributePlan,
     ColumnPlan,
-    Inactivity,
     ProjectPlan,
     Setting,
     SourcePlan,
 )
+from python_ml.warehouse import quote
 
 TEXT, INTEGER, TIME = Reading("text"), Reading("integer"), Reading("timestamp")
 DECIMAL, BOOLEAN = Reading("decimal"), Reading("boolean")
@@ -69,44 +68,21 @@ def write_csv(folder: Path, name: str, rows: list[dict]) -> None:
         writer.writerows(rows)
 
 
+def write_parquet(path: Path, names: list[str], rows: list[tuple]) -> Path:
+    """Write rows as the parquet file of a converted source: texts, and whole numbers for numbers of rows and lines."""
+    import duckdb
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    types = ["bigint" if name in (ROW_NUMBER, LINE_NUMBER) else "varchar" for name in names]
+    with duckdb.connect() as connection:
+        columns = ", ".join(f"{quote(name)} {kind}" for name, kind in zip(names, types, strict=True))
+        connection.execute(f"create table rows ({columns})")
+        connection.executemany(f"insert into rows values ({', '.join('?' * len(names))})", rows)
+        connection.execute(f"copy rows to '{path}' (format parquet)")
+    return path
+
+
 def written(folder: Path, plan: ProjectPlan, raw: dict[str, Path] | None = None) -> Path:
     """Write the project of a plan into a folder."""
     create(folder / plan.name, {**render(plan), **package_files()}, {}, raw)
     return folder / plan.name
-
-
-ORDERS = source(
-    "orders",
-    [
-        column("order_id", role="key", raw="Order no"),
-        column("customer_id", role="entity", raw="Customer"),
-        column("ordered_at", TIME, "time", raw="Ordered at"),
-        column("loaded_at", TIME, "available"),
-        column("channel"),
-        column("amount", DECIMAL, must_be_readable=True),
-        column("rating", INTEGER, low=0.0, high=5.0, is_bounded=True),
-    ],
-    use="events",
-    entity="customer_id",
-    time="ordered_at",
-    available="loaded_at",
-    key=("order_id",),
-    nobody=("guest",),
-    measures=(Measure("amount", "amount", ("sum", "mean"), type="decimal(18, 2)"),),
-    rhythm=("active_days",),
-    windows=("30d", "all_time"),
-)
-INACTIVITY = project(
-    [replace(ORDERS, windows=("30d", "all_time"))],
-    Inactivity("orders"),
-    settings=settings(
-        entity="customer_id", horizon="30d", gap="0d", active_window="60d", step="30d", spine_anchor="2024-05-01",
-        spine_start="2024-02-01", windows="30d, all_time", plausible_from="2000-01-01", plausible_to="2100-01-01",
-    ),
-)  # fmt: skip
-
-
-def order(number: int, customer: str, at: str, amount: str = "10.00", **more) -> dict:
-    """A row of the orders."""
-    row = {"Order no": f"O{number}", "Customer": customer, "Ordered at": at, "loaded_at": at, "channel": "web"}
-    return {**row, "amount": amount, "rating": "3", **more}

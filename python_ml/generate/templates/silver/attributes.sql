@@ -74,7 +74,7 @@ final as (
         [[ entity ]],
         feature_timestamp,
 [%- for one in source.attributes %]
-        [[ one.expression ]][[ "" if one.expression == one.column.name else " as " ~ one.column.name ]][[ "," if not loop.last ]]
+        [[ one.expression | wrapped ]][[ "" if one.expression == one.column.name else " as " ~ one.column.name ]][[ "," if not loop.last ]]
 [%- endfor %]
     from joined
 )

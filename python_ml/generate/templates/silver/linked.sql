@@ -41,10 +41,10 @@ with
     from (
         select
 [%- for sql in parent.key_sql %]
-            [[ sql ]] as [[ parent.keys[loop.index0] ]],
+            [[ sql ]][% if sql != parent.keys[loop.index0] %] as [[ parent.keys[loop.index0] ]][% endif %],
 [%- endfor %]
 [%- for b in parent.link.brings %]
-            [[ b.column ]] as [[ b.name ]],
+            [[ b.column ]][% if b.column != b.name %] as [[ b.name ]][% endif %],
 [%- endfor %]
 [%- if parent.known_sql %]
             [[ parent.known_sql ]] as [[ parent.known_name ]],
