@@ -16,6 +16,29 @@
     }) }}
 {%- endmacro -%}
 
+{#- Gaps between events rather than visits, at the times of the events, for `gap_stddev_days`. -#}
+{%- macro _event_gaps(asked, entity) -%}
+-- from one event to the next that is visible with it
+gaps as (
+    select
+        row_id,
+        count(gap_us) as gap_count,
+        sum(gap_us) as gap_sum,
+        sum(cast(gap_us as decimal(38, 0)) * gap_us) as gap_squares
+    from (
+        select
+            spine_rows.row_id,
+            cast(
+                timed_events.event_us - lag(timed_events.event_us) over (partition by spine_rows.row_id order by timed_events.event_us)
+                as decimal(18, 0)
+            ) as gap_us
+        from timed_events
+        {{- customer_retention._all_pairs(asked, entity) | indent(4) }}
+    ) as gaps_of_events
+    group by row_id
+),
+{% endmacro -%}
+
 {%- macro _visit_gaps() -%}
 visit_gaps as (
     select

@@ -88,26 +88,8 @@ streaks as (
 ),
 {% endif %}
 {%- if 'gap_stddev_days' in asked.rhythm %}
--- from one event to the next that is visible with it
-gaps as (
-    select
-        row_id,
-        count(gap_us) as gap_count,
-        sum(gap_us) as gap_sum,
-        sum(cast(gap_us as decimal(38, 0)) * gap_us) as gap_squares
-    from (
-        select
-            spine_rows.row_id,
-            cast(
-                timed_events.event_us - lag(timed_events.event_us) over (partition by spine_rows.row_id order by timed_events.event_us)
-                as decimal(18, 0)
-            ) as gap_us
-        from timed_events
-        {{- customer_retention._all_pairs(asked, entity) | indent(4) }}
-    ) as gaps_of_events
-    group by row_id
-),
-{% endif %}
+{{ customer_retention._event_gaps(asked, entity) }}
+{%- endif %}
 {%- if asked.has_visits %}
 {{ customer_retention._visit_gaps() }}
 {%- endif %}
