@@ -391,14 +391,16 @@ LABELLED_ROWS = {
     ],
 }
 
-# --- a table with an outcome and no dates ---
+# --- a table with an outcome and no dates, and with a name that is text, whatever it looks like ---
+
+HOSTILE = """it's "{{ 1 / 0 }}" {% raw %} {# é: &x *y, [z] \u2028"""
 
 ACCOUNTS = source(
     "accounts",
     [
         customer(),
         column("tenure", INTEGER, raw="Tenure in months"),
-        column("contract", raw="Contract"),
+        column("contract", raw=HOSTILE, description=f"As in {HOSTILE}."),
         column("churn", role="label", raw="Churn"),
     ],
     use="labels",
@@ -426,10 +428,10 @@ TABLE = project(
 )
 TABLE_ROWS = {
     "accounts": [
-        {"customer_id": "A", "Tenure in months": "3", "Contract": "monthly", "Churn": "Yes"},
-        {"customer_id": "B", "Tenure in months": "40", "Contract": "yearly", "Churn": "No"},
-        {"customer_id": "C", "Tenure in months": "", "Contract": "", "Churn": ""},
-        {"customer_id": "A", "Tenure in months": "4", "Contract": "monthly", "Churn": "No"},
+        {"customer_id": "A", "Tenure in months": "3", HOSTILE: "monthly", "Churn": "Yes"},
+        {"customer_id": "B", "Tenure in months": "40", HOSTILE: "yearly", "Churn": "No"},
+        {"customer_id": "C", "Tenure in months": "", HOSTILE: "", "Churn": ""},
+        {"customer_id": "A", "Tenure in months": "4", HOSTILE: "monthly", "Churn": "No"},
     ]
 }
 
