@@ -8,6 +8,7 @@ one that counts the days to come shows today what an honest window shows only at
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,6 +16,9 @@ from python_ml.leakage._finding import CRITICAL, HIGH, Finding
 from python_ml.leakage._statistics import Area, area, power
 from python_ml.leakage._subject import FEWEST_ROWS, RECENCY, Subject
 from python_ml.leakage._vocabulary import LOOKING_BACK
+
+if TYPE_CHECKING:
+    from python_ml.registry import Feature
 
 STRONG = 0.75  # lower bound of the power now, from which on a jump counts
 FADED = 0.25  # share of the power above chance that an honest column has left one outcome earlier
@@ -170,11 +174,12 @@ def _echoes(subject: Subject) -> Iterator[Finding]:
 def looks_back(subject: Subject, name: str) -> bool:
     """Whether a column is registered as an aggregate of what lies before the feature time."""
     feature = subject.registry.get(name)
-    return (
-        feature is not None
-        and bool(feature.window or feature.aggregate == RECENCY)
-        and feature.aggregate in LOOKING_BACK
-    )
+    return feature is not None and is_window(feature)
+
+
+def is_window(feature: Feature) -> bool:
+    """Whether a feature is an aggregate of what lies before the feature time."""
+    return bool(feature.window or feature.aggregate == RECENCY) and feature.aggregate in LOOKING_BACK
 
 
 def _commonest(values: np.ndarray) -> float:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from python_ml.errors import GateError, UserError
-from python_ml.leakage._finding import CRITICAL, HIGH, INFO, Finding, Leak, verdicts
-from python_ml.leakage.probes import ROW_PROBES, probe_training_set
+from python_ml.leakage._finding import CRITICAL, HIGH, INFO, Finding, Leak, listed, verdicts
+from python_ml.leakage.probes import PROVEN, ROW_PROBES, probe_training_set, proven
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,6 +39,8 @@ class LeakageCheck:
         Critical columns (or probes, for rows) that are used, with the reason that was given.
     rows, looked_at : int
         Rows of the training set, and how many of them the probes saw.
+    proven : frozenset of str
+        Features that a replay rebuilt from data cut off at the feature time.
     """
 
     limit: float
@@ -47,6 +49,7 @@ class LeakageCheck:
     accepted: Mapping[str, str] = field(default_factory=dict)
     rows: int = 0
     looked_at: int = 0
+    proven: frozenset[str] = frozenset()
 
     @property
     def leaks(self) -> list[Leak]:
@@ -99,7 +102,16 @@ class LeakageCheck:
     def warnings(self) -> list[str]:
         """One sentence for each suspicious column or kind of row, worst first."""
         told = []
+        rebuilt = [leak.column for leak in self.leaks if leak.figures.get(PROVEN)]
+        if rebuilt:
+            told.append(
+                f"The outcome is easily predicted from past activity alone: {listed(rebuilt)} rank churned above "
+                "retained customers with a high AUC. A replay rebuilt them from data cut off at the feature time, so they "
+                "know nothing of the outcome. Compare the models with the recency baseline."
+            )
         for leak in self.leaks:
+            if leak.column in rebuilt:
+                continue
             what = "; ".join(leak.reasons)
             if leak.column in self.accepted:
                 told.append(
@@ -206,7 +218,8 @@ def check_leakage(
         reason = settings.leakage.accept.get(finding.name) or settings.leakage.accept.get(finding.related_to or "")
         if finding.severity == CRITICAL and finding.name not in excluded and reason:
             accepted[finding.name] = reason
-    return LeakageCheck(limit, findings, excluded, accepted, len(frame), min(len(frame), MOST_ROWS))
+    rebuilt = frozenset(proven(features, replays))
+    return LeakageCheck(limit, findings, excluded, accepted, len(frame), min(len(frame), MOST_ROWS), rebuilt)
 
 
 def registered_risks(features: Sequence[Feature], used: Sequence[str]) -> list[str]:

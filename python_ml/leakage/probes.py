@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from python_ml.registry import Feature
 
 # What each probe asks. Those that concern rows have no column to leave out, and are accepted by their own name.
+PROVEN = "rebuilt_by_replay"
 PROBES = {
     "single_feature_auc": "How well does the column alone rank leavers?",
     "separation": "Does the column alone (nearly) equal the outcome?",
@@ -109,15 +110,31 @@ def _weighed(subject: Subject, finding: Finding, replays: Sequence[StoredReplay]
     """A window over visible rows that a replay rebuilt exactly knows nothing of the outcome, however well it ranks."""
     if finding.severity != CRITICAL or not finding.columns or finding.probe in ("replay", "future_time"):
         return finding
-    name = finding.columns[0]
-    is_proven = bool(replays) and all(r.identical for r in replays) and _lags.looks_back(subject, name)
-    if not is_proven:
+    if finding.columns[0] not in proven(subject.registry.values(), replays):
         return finding
     reason = (
         f"{finding.reason}; but a replay from data cut off at the feature time gave the same values, so it knows "
         "nothing of the outcome: the outcome is easily predicted from past activity"
     )
-    return replace(finding, severity=HIGH, reason=reason, advice="compare the models with the recency baseline")
+    evidence = {**finding.evidence, PROVEN: True}
+    advice = "compare the models with the recency baseline"
+    return replace(finding, severity=HIGH, reason=reason, evidence=evidence, advice=advice)
+
+
+def proven(features: Iterable[Feature], replays: Sequence[StoredReplay]) -> set[str]:
+    """Features over windows of dated rows, which every stored replay rebuilt exactly.
+
+    Parameters
+    ----------
+    features : iterable of Feature
+        The registry.
+    replays : sequence of StoredReplay
+        Without any, nothing is proven.
+    """
+    if not replays or not all(r.identical for r in replays):
+        return set()
+    undated = (None, "", "snapshot", "as_of")  # a replay does not cut what has no time
+    return {f.name for f in features if f.role == "feature" and (f.window not in undated or _lags.is_window(f))}
 
 
 def find_leaks(

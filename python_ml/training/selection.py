@@ -48,7 +48,7 @@ def choose_champion(validation: Mapping[str, Mapping[str, Any]], metric: str, to
 
 
 def result_warnings(
-    test: Mapping[str, Any], fitted: Mapping[str, float], top_driver: str | None, slope: float
+    test: Mapping[str, Any], fitted: Mapping[str, float], top_driver: str | None, slope: float, is_proven: bool = False
 ) -> list[str]:
     """Warn of results that should not be believed at first sight.
 
@@ -62,10 +62,12 @@ def result_warnings(
         The champion's strongest feature.
     slope : float
         Slope of the champion's calibration.
+    is_proven : bool
+        Whether a replay rebuilt every feature of the champion, so that no figure can be too good.
     """
     warnings = []
     area = test["roc_auc"]["value"]
-    if area is not None and area > TOO_GOOD:
+    if area is not None and area > TOO_GOOD and not is_proven:
         warnings.append(
             f"A test ROC AUC of {area:.3f} is too good to be true: look for a leak"
             + (f", first at {top_driver}, the strongest driver." if top_driver else ".")
@@ -111,7 +113,7 @@ def no_signal(test: Mapping[str, Any]) -> str | None:
     )
 
 
-def distrust(test: Mapping[str, Any], accepted: Sequence[str]) -> list[str]:
+def distrust(test: Mapping[str, Any], accepted: Sequence[str], is_proven: bool = False) -> list[str]:
     """Why the headline metric must not be believed; empty where nothing speaks against it.
 
     Parameters
@@ -120,6 +122,8 @@ def distrust(test: Mapping[str, Any], accepted: Sequence[str]) -> list[str]:
         The champion's test metrics.
     accepted : sequence of str
         Columns that are likely to know the outcome, and that the model uses all the same; and probes of rows.
+    is_proven : bool
+        Whether a replay rebuilt every feature of the champion.
     """
     reasons = []
     used = [name for name in accepted if name not in ROW_PROBES]
@@ -132,7 +136,7 @@ def distrust(test: Mapping[str, Any], accepted: Sequence[str]) -> list[str]:
         f"the leakage probe {name} found what was accepted all the same" for name in accepted if name not in used
     ]
     area = test["roc_auc"]["value"]
-    if area is not None and area > TOO_GOOD:
+    if area is not None and area > TOO_GOOD and not is_proven:
         reasons.append(f"a ROC AUC of {area:.3f} is too good to be true")
     return reasons
 

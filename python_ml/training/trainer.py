@@ -139,6 +139,7 @@ def train_models(
     drivers = run.drivers(champion, model, card)
     baselines, baseline_scores = run.baselines(truth, judged["test"][champion])
     fitted = {"n": int(split.fit.sum()), "base_rate": float(churned[split.fit].mean())}
+    is_proven = {column.name for column in card.columns} <= prepared.leakage.proven
     warnings = [
         *([nothing] if (nothing := no_signal(judged["test"][champion])) else []),
         *split.warnings,
@@ -149,6 +150,7 @@ def train_models(
             fitted,
             drivers["feature"].iloc[0] if len(drivers) else None,
             card.calibration["slope"],
+            is_proven,
         ),
     ]
     metrics = {
@@ -159,7 +161,7 @@ def train_models(
         "split": split.describe(frame),
         "warnings": warnings,
         "no_signal": nothing,
-        "not_trusted_because": distrust(judged["test"][champion], prepared.leakage.accepted),
+        "not_trusted_because": distrust(judged["test"][champion], prepared.leakage.accepted, is_proven),
         "data": {
             "customers": int(frame[entity].nunique()),
             "rows": len(frame),
