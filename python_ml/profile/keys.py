@@ -49,7 +49,7 @@ def identifying(table: Table) -> list[Column]:
 
 def count_different(table: Table, values: KeyValues) -> int:
     """Count the rows without exact copies; what was written tells copies, not what could be read of it."""
-    for column in _possible_keys(table):
+    for column in _possible_keys(table, table.rows):
         if column.filled == table.rows and values.counts(table.name, column.name)[1] == table.rows:
             return table.rows
     # 64 bits of hash: among ten million rows, two different ones meet with a chance of 1 in 370,000.
@@ -57,8 +57,8 @@ def count_different(table: Table, values: KeyValues) -> int:
     return table.row([f"count(distinct hash({names}))"], table.good_rows)[0]
 
 
-def _possible_keys(table: Table) -> list[Column]:
-    """Columns of which (nearly) every value is different, the likeliest first."""
+def _possible_keys(table: Table, different_rows: int) -> list[Column]:
+    """Columns that have (nearly) as many values as there are different rows, the likeliest first."""
     likely = identifying(table)
     others = [
         c
@@ -69,9 +69,9 @@ def _possible_keys(table: Table) -> list[Column]:
         and c.filled == table.rows
         and not vocabulary.is_quantity(c.raw_name)
     ]
-    return [c for c in (*likely, *others) if table.rows > 1 and c.distinct >= ROUGHLY_UNIQUE * c.filled > 0][
-        :MOST_COLUMNS
-    ]
+    least = ROUGHLY_UNIQUE * different_rows
+    possible = [c for c in (*likely, *others) if table.rows > 1 and c.distinct >= min(least, 0.9 * c.filled) > 0]
+    return possible[:MOST_COLUMNS]
 
 
 def find_keys(table: Table, values: KeyValues, different_rows: int, time: TimeRole | None) -> tuple[Key, ...]:
@@ -83,9 +83,9 @@ def find_keys(table: Table, values: KeyValues, different_rows: int, time: TimeRo
         Rows without exact copies: a file that was appended twice still has its key.
     """
     keys, likely = [], {c.name for c in identifying(table)}
-    for column in _possible_keys(table):
-        copies = table.rows - different_rows
-        if column.filled < UNIQUE * table.rows or column.distinct < 0.5 * ROUGHLY_UNIQUE * different_rows:
+    copies = table.rows - different_rows
+    for column in _possible_keys(table, different_rows):
+        if column.filled < UNIQUE * table.rows:
             continue
         rows, distinct = values.counts(table.name, column.name)
         missing = max(table.rows - rows, 0)

@@ -41,7 +41,7 @@ def render_page(profile: Profile) -> str:
         "count": lambda number: f"{number:,}",
         "percent": lambda share: f"{share:.1%}",
         "plain": lambda number: "" if number is None else plain(number),
-        "day": lambda moment: f"{moment:%Y-%m-%d}",
+        "moment": lambda moment: str(moment).removesuffix(" 00:00:00"),
         "bars": _bars,
     }
     return (

@@ -20,7 +20,8 @@ MOSTLY = 0.95  # share of values that must be readable, and of rows that must be
 ARRIVES = 0.99  # share of rows that an arrival column must not precede
 MOST_TIMES = 8
 BULK_LAG, BULK_DAYS = 31, 0.2  # days, share of days: less tells an arrival column from the date of one bulk load
-TAIL, THIN, EXPECTED = 0.005, 0.1, 10  # share of rows; share of the usual density; rows one would expect there
+# A thin tail: most rows (share), density (share of the usual one), fewest days, and rows that one would expect there.
+TAIL, THIN, TAIL_DAYS, EXPECTED = 0.005, 0.1, 7, 10
 
 BIRTHS = vocabulary.word_set("dob birth birthday birthdate born naissance nacimiento nascita geburt geburtsdatum geb")
 DEADLINES = vocabulary.word_set(
@@ -138,10 +139,11 @@ def _tail(days: list[tuple]) -> int:
         rows += days[-place][1]
         if rows > TAIL * total:
             break
-        expected = usual * (days[-1][0] - days[-place - 1][0]).days
+        length = (days[-1][0] - days[-place - 1][0]).days
+        expected = usual * length
         # How much likelier so few rows are in a tail than at the usual density, by the Poisson distribution.
         gain = expected - rows + rows * log(rows / expected)
-        if expected >= EXPECTED and rows < THIN * expected and gain > best_gain:
+        if length >= TAIL_DAYS and expected >= EXPECTED and rows < THIN * expected and gain > best_gain:
             best, best_gain = place, gain
     return best
 
