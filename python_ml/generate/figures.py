@@ -1,0 +1,169 @@
+"""Figures and sentences of a plan that the README, ``findings.yaml`` and the terminal share."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from itertools import groupby
+
+from python_ml.generate.text import listed
+from python_ml.names import comment_text
+from python_ml.plan.schema import ColumnPlan, Imputation, LabelTable, ProjectPlan, SourcePlan
+from python_ml.profile.schema import Profile, Relation
+
+QUARANTINED = "are quarantined:"  # of notices; the changes to rows list these with the others
+
+
+@dataclass(frozen=True)
+class RelationUse:
+    """A relation between files, with raw names, and the columns that it brings."""
+
+    child: str
+    parent: str
+    cardinality: str
+    evidence: str
+    brings: tuple[str, ...]
+    relation: Relation
+
+
+def relation_uses(plan: ProjectPlan, profile: Profile) -> list[RelationUse]:
+    """All relations between files, those that are not used included."""
+    made = []
+    for r in profile.relations:
+        child, parent = profile.table(r.child), profile.table(r.parent)
+        raw = [child.column(c).raw_name for c in r.child_columns]
+        raw_parent = [parent.column(c).raw_name for c in r.parent_columns]
+        brings: list[str] = []
+        for link in plan.source(r.child).links if any(s.name == r.child for s in plan.sources) else ():
+            own = [_raw_name(plan.source(r.child), c) for c in link.columns]
+            if link.parent == r.parent and own == raw:
+                brings += [b.name for b in link.brings]
+        evidence = f"{r.values_matched:,} of {r.values:,} values and {r.rows_matched:,} of {r.rows:,} rows match"
+        evidence = f"given; {evidence}" if r.is_given else evidence
+        ends = (f"{r.child}.{listed(raw, '+')}", f"{r.parent}.{listed(raw_parent, '+')}")
+        made.append(RelationUse(*ends, r.cardinality, evidence, tuple(brings), r))
+    return made
+
+
+def _raw_name(source: SourcePlan, name: str) -> str:
+    column = source.column(name)
+    return column.raw_name if column else name
+
+
+def row_changes(plan: ProjectPlan, profile: Profile | None) -> list[str]:
+    """What becomes of rows and values that are not kept as they are, with the number of rows, one sentence each."""
+    made = []
+    for source in plan.sources:
+        counts = source.counts
+        for reason, rows in counts.quarantined.items():
+            made.append(f"{source.name}: {rows:,} of {counts.rows:,} rows are quarantined: {reason}")
+        for reason, rows in counts.unlinked.items():
+            made.append(
+                f"{source.name}: {rows:,} of {counts.rows:,} rows cannot be linked and are quarantined: {reason}"
+            )
+        for column in source.columns:
+            made += [f"{source.name}.{column.raw_name}: {text}" for text in _value_changes(source, column, profile)]
+    return made
+
+
+def _value_changes(source: SourcePlan, column: ColumnPlan, profile: Profile | None) -> list[str]:
+    made = []
+    if column.null_values:
+        rows = _sentinel_rows(source, column, profile)
+        counted = [
+            f"{value!r} ({rows[value]:,} rows)" if value in rows else repr(value) for value in column.null_values
+        ]
+        made.append(f"{listed(counted)} is read as missing")
+    if column.fold_case:
+        made.append(f"texts become {column.fold_case} case")
+    bounds = [
+        f"below {column.low:g}" if column.low is not None else "",
+        f"above {column.high:g}" if column.high is not None else "",
+    ]
+    if any(bounds) and not column.is_bounded:
+        made.append(f"values {listed([b for b in bounds if b], 'or')} are set to the bound")
+    if column.imputation is not None:
+        made.append(f"{column.missing:,} missing values {imputation_text(column.imputation)}")
+    return made
+
+
+def _sentinel_rows(source: SourcePlan, column: ColumnPlan, profile: Profile | None) -> dict[str, int]:
+    if profile is None or all(t.name != source.name for t in profile.tables):
+        return {}
+    measured = (c for c in profile.table(source.name).columns if c.column.raw_name == column.raw_name)
+    return {s.value: s.rows for c in measured for s in c.sentinels}
+
+
+def imputation_text(imputation: Imputation) -> str:
+    """What takes the place of missing values, in prose."""
+    if imputation.how == "forward_fill":
+        return "become the customer's last known value"
+    fitted = f", fitted on rows before {imputation.fitted_before}" if imputation.fitted_before else ""
+    how = "" if imputation.how in ("zero", "constant") else f", the {imputation.how}"
+    return f"become {imputation.value or '0'}{how}{fitted}"
+
+
+def column_use(source: SourcePlan, column: ColumnPlan, outcome_label: str = "") -> str:
+    """What becomes of a column, in prose."""
+    parts = {
+        source.entity: "key of the customer",
+        source.time: "time of the row",
+        source.available: "time from which the row is known",
+        source.ended: "end of the span",
+        source.ended_available: "time from which the end is known",
+        outcome_label: "the outcome",
+    }
+    uses = [parts[column.name]] if column.name in parts else []
+    uses += [f"points at {link.parent}" for link in source.links if column.name in link.columns]
+    measures = (*source.measures, *(source.reversal.measures if source.reversal else ()))
+    used = [a for m in measures if re.search(rf"\b{column.name}\b", m.expression) for a in m.aggregates]
+    uses += [", ".join(dict.fromkeys(used))] if used else []
+    uses += [f"feature `{a.column.name}`" for a in source.attributes if a.origin == column.name]
+    if uses:
+        return "; ".join(uses)
+    return f"not used: {column.unused}" if column.unused else "kept in bronze"
+
+
+def label_of(plan: ProjectPlan, source: SourcePlan) -> str:
+    """Name of the column with the outcome, where the source has it."""
+    outcome = plan.outcome
+    return outcome.label if isinstance(outcome, LabelTable) and outcome.source == source.name else ""
+
+
+def feature_groups(plan: ProjectPlan) -> list[tuple[str, str, str, str, int]]:
+    """Features by model and measure: model, measure, aggregates, windows, number."""
+    rows = []
+    for made in plan.feature_sets:
+        metas = sorted((c.meta for c in made.columns), key=lambda m: m.get("measure") or "")
+        for measure, of_measure in groupby(metas, key=lambda m: m.get("measure") or "rows"):
+            of_measure = list(of_measure)
+            both = [", ".join(dict.fromkeys(m[part] for m in of_measure)) for part in ("aggregate", "window")]
+            rows.append((made.model, measure, *both, len(of_measure)))
+    for one in plan.interactions:
+        rows.append(("gld_customer_features", one.column.name, one.expression, "", 1))
+    return rows
+
+
+def preview_text(plan: ProjectPlan, profile: Profile | None) -> str:
+    """Customers at risk, or labels, and how many of them churned, in one sentence; empty where nothing was measured."""
+    if profile is None:
+        return ""
+    if isinstance(plan.outcome, LabelTable):
+        labels = profile.labels
+        if labels is None or not labels.labelled:
+            return ""
+        unlabelled = labels.rows - labels.labelled
+        rate = f"{labels.churned / labels.labelled:.1%}"
+        text = f"Of {labels.labelled:,} outcomes of {labels.customers:,} customers, {rate} churned"
+        return f"{text}; {unlabelled:,} rows have no outcome." if unlabelled else f"{text}."
+    if profile.preview is None:
+        return ""
+    return (
+        f"At the last feature time with a known outcome, {profile.preview.customers:,} customers are at risk and "
+        f"{profile.preview.churn_rate:.1%} of them churned."
+    )
+
+
+def own_notices(plan: ProjectPlan) -> list[str]:
+    """Notices beside the counts of quarantined rows."""
+    return [comment_text(text) for text in plan.notices if QUARANTINED not in text]
