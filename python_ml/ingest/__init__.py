@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from python_ml.ingest.connection import scratch_connection
+from python_ml.ingest.conversion import convert, refresh_converted
 from python_ml.ingest.macros import rendered
 from python_ml.ingest.schema import Column, Conversion, NumberFacts, RawTable, Reading, TimeFacts
 from python_ml.ingest.tables import DataArgument, open_tables, with_row_number
@@ -19,7 +20,9 @@ __all__ = [
     "RawTable",
     "Reading",
     "TimeFacts",
+    "convert",
     "open_tables",
+    "refresh_converted",
     "rendered",
     "scratch_connection",
     "typed_expression",

@@ -128,8 +128,13 @@ def _narrow(
         return
     columns = ", ".join(draft.column for draft in batch)
     connection.execute(f"create or replace temp table column_batch as select {columns} from {relation}")
-    yield "column_batch"
-    connection.execute("drop table column_batch")
+    # Planning hundreds of aggregates takes longer than computing them.
+    connection.execute("pragma disable_optimizer")
+    try:
+        yield "column_batch"
+    finally:
+        connection.execute("pragma enable_optimizer")
+        connection.execute("drop table column_batch")
 
 
 def _measure_batch(
@@ -202,6 +207,8 @@ def _count(connection: duckdb.DuckDBPyConnection, relation: str, drafts: list[_D
             draft.zeros_in_front = bool(padded)
         elif is_number_type(draft.physical):
             scale, facts = _number_facts(take(len(_number_measures(""))))
+            if is_integer_type(draft.physical) and "HUGE" not in draft.physical:
+                facts = replace(facts, readable=draft.filled)
             draft.numbers = facts
             draft.reading = _number_reading(draft.physical, scale, facts)
         elif is_time_type(draft.physical):
@@ -262,7 +269,7 @@ def _choose(connection: duckdb.DuckDBPyConnection, relation: str, draft: _Draft,
     found = {value.lower() for value, _ in draft.values}
     if not draft.filled:
         draft.kind, draft.reading, draft.numbers, draft.times = "empty", text, None, None
-    elif physical == "BOOLEAN" or (len(draft.values) == 2 and any(found == pair for pair in _PAIRS)):
+    elif physical == "BOOLEAN" or any(found == pair for pair in _PAIRS):
         draft.kind, draft.reading, draft.numbers = "boolean", Reading("boolean", physical), None
     elif is_time_type(physical):
         draft.kind = "time"
@@ -416,7 +423,7 @@ def _is_short_month(draft: _Draft) -> bool:
 def _counted_time(draft: _Draft, is_named: bool) -> Reading | None:
     """How numbers count time: since 1970 or 1899, or as the digits of a date; None when they do not."""
     facts, name = draft.numbers, set(words(draft.raw))
-    if facts is None or facts.minimum is None or facts.readable < draft.filled:
+    if facts is None or facts.minimum is None or max(facts.readable, draft.plain) < draft.filled:
         return None
     low, high = facts.minimum, facts.maximum
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ from typing import Any
 
 from python_ml.errors import UserError
 from python_ml.files import replacing
-from python_ml.ingest.dialect import distinct_names, table_start
+from python_ml.ingest.dialect import distinct_names, months_of, table_start
 from python_ml.ingest.json_rows import write_json_rows
 from python_ml.ingest.schema import LINE_NUMBER, LINE_PROBLEM, LINE_TEXT, Conversion
 from python_ml.ingest.text_rows import DESCRIPTION, Rejected, open_bytes, write_text_rows
@@ -22,8 +21,6 @@ from python_ml.ingest.workbook import as_column, as_text, sheet_rows
 from python_ml.warehouse import literal, quote
 
 _LINES = (LINE_NUMBER, LINE_TEXT, LINE_PROBLEM)
-_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_MIN_MONTHS = 4
 
 
 def convert(path: Path, conversion: Conversion, target: Path) -> tuple[Conversion, dict[str, int]]:
@@ -115,27 +112,6 @@ def file_hash(path: Path) -> str:
     """SHA-256 of a file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def months_of(names: Iterable[str]) -> dict[str, str]:
-    """Columns that are months, as ``2023-01``; empty unless most columns are, each a month of its own."""
-    names = list(names)
-    months = {name: month for name in names if (month := _month(name))}
-    is_wide = len(months) >= _MIN_MONTHS and 2 * len(months) > len(names) and len(months) < len(names)
-    return months if is_wide and len(set(months.values())) == len(months) else {}
-
-
-def _month(name: str) -> str:
-    text = name.strip()
-    named = re.fullmatch(r"([A-Za-z]{3,9})\.?[-_/ ]?'?(\d{4}|\d{2})", text)
-    if named and named[1].lower()[:3] in _MONTHS:
-        year = int(named[2]) + (0 if len(named[2]) == 4 else 2000 if int(named[2]) < 70 else 1900)
-        return f"{year}-{_MONTHS.index(named[1].lower()[:3]) + 1:02d}"
-    found = re.fullmatch(r"((?:19|20)\d\d)[-_/.M]?(0[1-9]|1[0-2])(?:-01(?:[ T]00:00:00)?)?", text)
-    if found:
-        return f"{found[1]}-{found[2]}"
-    found = re.fullmatch(r"(0?[1-9]|1[0-2])[-_/.]((?:19|20)\d\d)", text)
-    return f"{found[2]}-{int(found[1]):02d}" if found else ""
 
 
 def header_of(cells: list[str], options: dict[str, Any]) -> list[str]:

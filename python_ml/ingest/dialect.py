@@ -6,7 +6,7 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -14,6 +14,8 @@ _UNUSUAL = ("~", "^", "\x01", "¦", ":", "§", "#")
 MOSTLY = 0.9
 MAX_LINES = 2000
 MAX_PREAMBLE = 30
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_MIN_MONTHS = 4
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ def detect(text: str, complete: bool) -> Dialect:
         splits += [_split(text, delimiter, quote) for delimiter in _UNUSUAL for quote in ('"', "")]
     best = max(splits, key=_Split.rank)
     first, header_lines = best.rows[0], 0
-    header = looks_like_names(first) or _stand_above_numbers(best.rows)
+    header = looks_like_names(first) or _stand_above_numbers(best.rows) or bool(months_of(first))
     if header and len(first) == best.width - 1:
         # Rows begin with their numbers, or end with a delimiter.
         ends_blank = not any(row[-1].strip() for row in best.rows[1:] if len(row) == best.width)
@@ -154,6 +156,27 @@ def _stand_above_numbers(rows: list[list[str]]) -> bool:
     return False
 
 
+def months_of(names: Iterable[str]) -> dict[str, str]:
+    """Columns that are months, as ``2023-01``; empty unless most columns are, each a month of its own."""
+    names = list(names)
+    months = {name: month for name in names if (month := _month(name))}
+    is_wide = len(months) >= _MIN_MONTHS and 2 * len(months) > len(names) and len(months) < len(names)
+    return months if is_wide and len(set(months.values())) == len(months) else {}
+
+
+def _month(name: str) -> str:
+    text = name.strip()
+    named = re.fullmatch(r"([A-Za-z]{3,9})\.?[-_/ ]?'?(\d{4}|\d{2})", text)
+    if named and named[1].lower()[:3] in _MONTHS:
+        year = int(named[2]) + (0 if len(named[2]) == 4 else 2000 if int(named[2]) < 70 else 1900)
+        return f"{year}-{_MONTHS.index(named[1].lower()[:3]) + 1:02d}"
+    found = re.fullmatch(r"((?:19|20)\d\d)[-_/.M]?(0[1-9]|1[0-2])(?:-01(?:[ T]00:00:00)?)?", text)
+    if found:
+        return f"{found[1]}-{found[2]}"
+    found = re.fullmatch(r"(0?[1-9]|1[0-2])[-_/.]((?:19|20)\d\d)", text)
+    return f"{found[2]}-{int(found[1]):02d}" if found else ""
+
+
 @dataclass(frozen=True)
 class _Split:
     delimiter: str
@@ -163,10 +186,11 @@ class _Split:
     width: int
     agreeing: float
 
-    def rank(self) -> tuple[bool, bool, int, float]:
+    def rank(self) -> tuple[bool, bool, bool, int, float]:
         """The better it fits, the higher; on a tie the first way counts."""
         is_good = self.agreeing >= MOSTLY
-        return self.width > 1, is_good, self.width if is_good else 0, self.agreeing
+        fits = len(self.rows[0]) == self.width and not self.skip
+        return self.width > 1, is_good, fits, self.width if is_good else 0, self.agreeing
 
 
 def _split(text: str, delimiter: str, quote: str) -> _Split:
@@ -221,7 +245,7 @@ def _by_blanks(text: str) -> Dialect | None:
         return None
     widths = [len(line.split()) for line in lines]
     width = widths[-1]
-    if width < 2 or sum(w == width for w in widths[1:]) < 0.95 * (len(widths) - 1):
+    if width < 2 or sum(w == width for w in widths[1:]) < MOSTLY * (len(widths) - 1):
         return None
     header = widths[0] == width and looks_like_names(lines[0].split())
     cells = [tuple(line.split()) for line in lines]

@@ -44,12 +44,15 @@ class Encoding:
         Whether DuckDB reads the file as it is.
     mixed : str
         Where some lines with letters are UTF-8 and others are not: the first one that is not.
+    is_given : bool
+        Whether the user named it.
     """
 
     name: str
     note: str = ""
     is_in_place: bool = True
     mixed: str = ""
+    is_given: bool = False
 
 
 def encoding_of(path: Path, sample: bytes, opened: Callable[[], IO[bytes]], given: str | None = None) -> Encoding:
@@ -78,7 +81,7 @@ def encoding_of(path: Path, sample: bytes, opened: Callable[[], IO[bytes]], give
             raise UserError(
                 f"There is no encoding `{given}`.", where="--encoding", hint="try utf-8, cp1252, gb18030 or shift_jis"
             ) from error
-        return Encoding(name, f"encoding {name}, as given", name in ("utf-8", "utf-16") or name == "ascii")
+        return Encoding(name, f"encoding {name}, as given", name in ("utf-8", "utf-16"), is_given=True)
     marked = next((name for mark, name in MARKS.items() if sample.startswith(mark)), None)
     if marked == "utf-16":
         return Encoding("utf-16", "encoding utf-16, by its byte-order mark")
@@ -131,6 +134,10 @@ def _guess(text: bytes) -> str | None:
         # Lower-case letters of single-byte encodings lie at the upper end, those of East Asia everywhere.
         high = [byte for byte in text if byte > 0x7F]
         is_alphabet = sum(byte >= 0xE0 for byte in high) >= 0.6 * len(high)
+        different = set(runs)
+        is_paired = sum(len(run) % 2 == 0 for run in different) >= 0.95 * len(different) and len(different) > 2
+        if is_paired and not is_alphabet and (name := _east_asian(text)):
+            return name
         scripts = [name for name in _SCRIPTS if not is_alphabet or name not in _EAST_ASIAN]
         best = from_bytes(text, cp_isolation=scripts).best()
         if best is not None:

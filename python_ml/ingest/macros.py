@@ -136,7 +136,7 @@ def _environment() -> Any:
 
     environment = jinja2.Environment(extensions=["jinja2.ext.do"], autoescape=False)  # noqa: S701 - SQL, no HTML
     macros = _Macros(dbt_package_source() / "macros", environment)
-    types = {"string": "TEXT", "timestamp": "TIMESTAMP", "bigint": "BIGINT", "int": "INT", "boolean": "BOOLEAN"}
+    types = {"string": "TEXT", "timestamp": "timestamp", "bigint": "bigint", "int": "INT", "boolean": "boolean"}
     environment.globals |= {
         "return": give_back,
         "customer_retention": macros,

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from python_ml.errors import UserError
 from python_ml.ingest.connection import count_rows, create_raw, scratch_folder
-from python_ml.ingest.conversion import convert, header_of, months_of
-from python_ml.ingest.dialect import Dialect, describes_columns, detect, looks_like_names, table_start
+from python_ml.ingest.conversion import convert, header_of
+from python_ml.ingest.dialect import Dialect, describes_columns, detect, looks_like_names, months_of, table_start
 from python_ml.ingest.encoding import Encoding, encoding_of
 from python_ml.ingest.schema import Conversion, RawTable
 from python_ml.ingest.text_rows import open_bytes
@@ -223,7 +223,7 @@ def _open_dialect(source: _Source, dialect: Dialect, encoding: Encoding, options
                 is_literal = attempt["quote"] == "" and dialect.quote
                 note = ("quotes are read as ordinary characters: they do not come in pairs",) if is_literal else ()
                 return replace(table, notes=(*table.notes, *note))
-    if failure and encoding.name == "utf-8" and not encoding.mixed:
+    if failure and encoding.name == "utf-8" and not (encoding.mixed or encoding.is_given):
         # The first letter of another encoding may stand behind the sample.
         encoding = encoding_of(source.path, source.sample, source.opened)
         if encoding.name != "utf-8":

@@ -165,7 +165,7 @@ def recognise(
     # %y before %Y: the long year would read 12 as the year 12.
     chosen.sort(key=lambda pattern: "%y" not in pattern)
     has_offset = any("%z" in f or "%Z" in f for f in chosen)
-    if all(re.fullmatch(r"%Y[-/]%m[-/]%d([ T]%H:%M(:%S(\.%f)?)?(Z| ?%z)?)?", f) for f in chosen):
+    if all(re.fullmatch(r"%Y[-/]%m[-/]%d([ T]%H:%M(:%S(\.%f)?)?(Z|%z)?)?", f) for f in chosen):
         # DuckDB reads these by itself, with any number of digits.
         chosen = []
     reading = Reading("timestamp", formats=tuple(chosen), language=language, has_offset=has_offset)
