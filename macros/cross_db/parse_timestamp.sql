@@ -26,6 +26,11 @@
                 then try_cast({{ with_seconds }} as timestamp)
         end
     {%- else -%}
+        {%- if format.startswith('%a') -%}
+            {#- Spark writes names of weekdays, but does not read them. -#}
+            {%- set text = "regexp_replace(" ~ text ~ ", '^[A-Za-z]+,? +', '')" -%}
+            {%- set format = modules.re.sub('^%a,? ', '', format) -%}
+        {%- endif -%}
         {%- set parsed -%}
             try_to_timestamp({{ text }}, {{ customer_retention.text_literal(customer_retention._java_pattern(format)) }})
         {%- endset -%}
@@ -43,7 +48,7 @@
     {%- set numbers = {'Y': 'yyyy', 'y': 'yy', 'm': 'M', 'd': 'd', 'H': 'H', 'M': 'm', 'S': 's', 'I': 'h'} -%}
     {%- set others = {
         'f': '[SSSSSS][SSSSS][SSSS][SSS][SS][S]', 'b': 'MMM', 'B': 'MMMM', 'p': 'a', 'z': '[XXX][XX][X]',
-        'Z': '[VV][z]', 'a': 'EEE', 'A': 'EEEE',
+        'Z': '[VV][z]',
     } -%}
     {%- set touching = ['%Y', '%y', '%m', '%d', '%H', '%M', '%S', '%I', '%f'] -%}
     {%- set parts = modules.re.findall('%-?[A-Za-z]|%%|[^%]+', format | replace('%T', '%H:%M:%S')) -%}
