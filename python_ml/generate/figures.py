@@ -103,31 +103,30 @@ def imputation_text(imputation: Imputation) -> str:
     return f"become {imputation.value or '0'}{how}{fitted}"
 
 
-def column_use(source: SourcePlan, column: ColumnPlan, outcome_label: str = "") -> str:
+def column_use(plan: ProjectPlan, source: SourcePlan, column: ColumnPlan) -> str:
     """What becomes of a column, in prose."""
+    outcome = plan.outcome
+    label = outcome.label if isinstance(outcome, LabelTable) and outcome.source == source.name else ""
     parts = {
         source.entity: "key of the customer",
         source.time: "time of the row",
         source.available: "time from which the row is known",
         source.ended: "end of the span",
         source.ended_available: "time from which the end is known",
-        outcome_label: "the outcome",
+        label: "the outcome",
     }
     uses = [parts[column.name]] if column.name in parts else []
+    uses += ["key of the row"] if column.name in source.key and not uses else []
     uses += [f"points at {link.parent}" for link in source.links if column.name in link.columns]
     measures = (*source.measures, *(source.reversal.measures if source.reversal else ()))
     used = [a for m in measures if re.search(rf"\b{column.name}\b", m.expression) for a in m.aggregates]
     uses += [", ".join(dict.fromkeys(used))] if used else []
+    children = [(s.name, b) for s in plan.sources for k in s.links if k.parent == source.name for b in k.brings]
+    uses += [f"brought to {name}" for name, b in children if b.part == "value" and b.column == column.name]
     uses += [f"feature `{a.column.name}`" for a in source.attributes if a.origin == column.name]
     if uses:
         return "; ".join(uses)
     return f"not used: {column.unused}" if column.unused else "kept in bronze"
-
-
-def label_of(plan: ProjectPlan, source: SourcePlan) -> str:
-    """Name of the column with the outcome, where the source has it."""
-    outcome = plan.outcome
-    return outcome.label if isinstance(outcome, LabelTable) and outcome.source == source.name else ""
 
 
 def feature_groups(plan: ProjectPlan) -> list[tuple[str, str, str, str, int]]:

@@ -59,7 +59,9 @@ class LinkedModel:
     output : tuple of str
         Columns of the linked rows: those of bronze, with the customer in front and the others at the end.
     known_sql : str
-        When both the row and what it points at were known.
+        When both the row and what gives it its customer or time were known.
+    guarded : dict of str to str
+        Values that only enrich the row, with the column that says when they were known: later ones are null.
     """
 
     name: str
@@ -70,6 +72,7 @@ class LinkedModel:
     output: tuple[str, ...]
     known: str
     known_sql: str
+    guarded: dict[str, str]
 
 
 def linked_model(plan: ProjectPlan, source: SourcePlan) -> LinkedModel:
@@ -85,12 +88,16 @@ def linked_model(plan: ProjectPlan, source: SourcePlan) -> LinkedModel:
     for name in gains:
         output.insert(len(source.key) if name == source.entity else len(output), name)
     own = known_expression(source)
-    moments = ([own] if own else []) + [f"'{p.known_name}'" for p in parents if p.known_sql]
+    moments = ([own] if own else []) + [f"'{p.known_name}'" for p in parents if p.known_sql and p.link.is_required]
     known = moments[0] if moments else ""
     for moment in moments[1:]:
         # greatest() would pass over nulls on some engines and not on others
         known = f"customer_retention.known_at({known}, {moment})"
-    return LinkedModel(source.name, alias, source.events, parents, gains, tuple(output), source.known, _sql(known))
+    later = [p for p in parents if p.known_sql and not p.link.is_required and known]
+    guarded = {b.name: p.known_name for p in later for b in p.link.brings}
+    return LinkedModel(
+        source.name, alias, source.events, parents, gains, tuple(output), source.known, _sql(known), guarded
+    )
 
 
 def _sql(expression: str) -> str:

@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from python_ml.generate import descriptions
+from python_ml.generate import descriptions, pages
 from python_ml.generate.bronze import bronze_model, output_columns
+from python_ml.generate.findings import findings_yaml
 from python_ml.generate.linked import linked_model
 from python_ml.generate.sources import declared
 from python_ml.generate.text import environment
@@ -133,6 +134,9 @@ def render(plan: ProjectPlan, profile: Profile | None = None, recommendations: I
         files["models/silver/slv_link_counts.sql"] = renderer.text("silver/slv_link_counts.sql")
     for source in plan.sources:
         files |= {f"models/{path}": text for path, text in _source_models(renderer, plan, source)}
+    files["README.md"] = pages.readme(renderer, plan, profile)
+    files["docs/pipeline.md"] = pages.pipeline(renderer, plan, recommendations)
+    files["findings.yaml"] = findings_yaml(plan, profile)
     return files
 
 

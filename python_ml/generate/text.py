@@ -38,6 +38,7 @@ def environment() -> Any:
         "vars": lambda value: flow(value, has_jinja=False),
         "duration": duration_words,
         "patterns": patterns,
+        "lower_first": lambda text: text[:1].lower() + text[1:],
         "code": code,
         "markdown": markdown,
         "comment": comment_text,

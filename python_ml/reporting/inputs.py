@@ -178,7 +178,8 @@ def _findings(path: Path) -> dict[str, tuple[str, ...]]:
             f"findings.yaml cannot be read: {str(error).splitlines()[0]}", where=str(path), hint="undo the last change"
         ) from error
     found = found if isinstance(found, dict) else {}
-    return {name: tuple(str(text) for text in found.get(name) or []) for name in ("traps", "doubts")}
+    names = {"traps": "notices", "doubts": "reviews"}
+    return {name: tuple(str(text) for text in found.get(new) or found.get(name) or []) for name, new in names.items()}
 
 
 def shown_uri(uri: str, root: Path) -> str:

@@ -98,6 +98,10 @@ class TestSilver:
             "missing order_no": 1,
         }
 
+    def test_a_value_that_was_known_after_the_row_is_null(self, built) -> None:
+        themes = rows(built("spans"), "select strftime(changed_at, '%m-%d'), theme from silver.slv_quotes order by 1")
+        assert themes == [("01-10", None), ("02-10", "spring"), ("04-10", "spring")]
+
     def test_windows_of_linked_and_derived_values(self, built) -> None:
         found = rows(
             built("shop"),

@@ -201,15 +201,32 @@ SUBSCRIPTIONS = source(
     measures=(Measure("seats", "seats", ("last",), type="decimal(18, 0)"),),
     windows=("all_time",),
 )
+CAMPAIGNS = source(
+    "campaigns",
+    [column("campaign_id", role="key"), column("created_at", TIME, "time"), column("theme")],
+    use="lookup",
+    time="created_at",
+    key=("campaign_id",),
+)
 QUOTES = source(
     "quotes",
     [
         column("quote_id", role="key"),
         customer(),
+        column("campaign_id"),
         column("quoted_at", TIME, "time"),
         column("changed_at", TIME, "changed"),
         column("amount", DECIMAL),
     ],
+    links=(
+        Link(
+            "campaigns",
+            ("campaign_id",),
+            ("campaign_id",),
+            "exact",
+            (Brought("theme", "theme", "value", column("theme")),),
+        ),
+    ),
     use="events",
     entity="customer_id",
     time="quoted_at",
@@ -220,7 +237,7 @@ QUOTES = source(
     windows=("all_time",),
 )
 SPANS = project(
-    [SUBSCRIPTIONS, QUOTES],
+    [SUBSCRIPTIONS, QUOTES, CAMPAIGNS],
     EndDate("subscriptions", grace="1d"),
     name="spans",
     settings=settings(entity="customer_id", windows="all_time", **GRID, **PLAUSIBLE),
@@ -247,7 +264,8 @@ SPANS_ROWS = {
         subscription(5, "D", "2024-01-05", "2024-06-20"),
     ],
     "quotes": [
-        {"quote_id": "Q1", "customer_id": "C", "quoted_at": "2024-01-10", "changed_at": changed, "amount": amount}
+        {"quote_id": "Q1", "customer_id": "C", "campaign_id": "K1", "quoted_at": "2024-01-10"}
+        | {"changed_at": changed, "amount": amount}
         for changed, amount in (
             ("2024-01-10", "1.00"),
             ("2024-02-10", "20.00"),
@@ -255,6 +273,7 @@ SPANS_ROWS = {
             ("2024-04-10", "999.00"),
         )
     ],
+    "campaigns": [{"campaign_id": "K1", "created_at": "2024-02-01", "theme": "spring"}],
 }
 
 # --- departures and returns, each with a time only ---

@@ -2,8 +2,12 @@
 -- grain: one row of [[ source.events ]] that bronze kept, with its [[ source.gains | listed ]]; none is dropped here
 [%- if source.known %]
 --
--- A row counts as known once both it and what it points at are known: a link that was learnt later must not be visible
--- earlier.
+-- A row counts as known once both it and what gives it its customer or time are known: a link that was learnt later must
+-- not be visible earlier.
+[%- endif %]
+[%- if source.guarded %]
+--
+-- A value that was known only after the row is null.
 [%- endif %]
 with
 
@@ -141,7 +145,11 @@ linked as (
 final as (
     select
 [%- for name in source.output %]
+[%- if name in source.guarded %]
+        case when [[ source.guarded[name] ]] <= [[ source.known_sql ]] then [[ name ]] end as [[ name ]],
+[%- else %]
         [[ name ]],
+[%- endif %]
 [%- endfor %]
 [%- if source.known %]
         [[ source.known_sql ]] as [[ source.known ]],

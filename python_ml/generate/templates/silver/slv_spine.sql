@@ -9,6 +9,9 @@
 [%- if activity.available_at %]
         'available_at': '[[ activity.available_at ]]',
 [%- endif %]
+[%- if activity.superseded %]
+        'superseded_at': '[[ activity.superseded ]]',
+[%- endif %]
 [%- if activity.reversal %]
         'where': 'not is_reversal',
 [%- endif %]
@@ -85,6 +88,9 @@ to_score as (
                 'known_customers.feature_timestamp',
 [%- if activity.available_at %]
                 'activity.[[ activity.available_at ]]',
+[%- endif %]
+[%- if activity.superseded %]
+                superseded_at='activity.[[ activity.superseded ]]',
 [%- endif %]
             ) }}
             and {{ customer_retention.epoch_us('activity.[[ activity.time ]]') }}
