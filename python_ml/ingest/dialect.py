@@ -170,11 +170,11 @@ def _month(name: str) -> str:
     if named and named[1].lower()[:3] in _MONTHS:
         year = int(named[2]) + (0 if len(named[2]) == 4 else 2000 if int(named[2]) < 70 else 1900)
         return f"{year}-{_MONTHS.index(named[1].lower()[:3]) + 1:02d}"
-    found = re.fullmatch(r"((?:19|20)\d\d)[-_/.M]?(0[1-9]|1[0-2])(?:-01(?:[ T]00:00:00)?)?", text)
-    if found:
-        return f"{found[1]}-{found[2]}"
-    found = re.fullmatch(r"(0?[1-9]|1[0-2])[-_/.]((?:19|20)\d\d)", text)
-    return f"{found[2]}-{int(found[1]):02d}" if found else ""
+    result = re.fullmatch(r"((?:19|20)\d\d)[-_/.M]?(0[1-9]|1[0-2])(?:-01(?:[ T]00:00:00)?)?", text)
+    if result:
+        return f"{result[1]}-{result[2]}"
+    result = re.fullmatch(r"(0?[1-9]|1[0-2])[-_/.]((?:19|20)\d\d)", text)
+    return f"{result[2]}-{int(result[1]):02d}" if result else ""
 
 
 @dataclass(frozen=True)

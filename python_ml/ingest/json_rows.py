@@ -107,8 +107,8 @@ def _objects(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
 
 
 def _structure(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
-    found = connection.execute("select json_group_structure(json) from json_objects").fetchall()[0][0]
-    structure = json.loads(found) if found else None
+    result = connection.execute("select json_group_structure(json) from json_objects").fetchall()[0][0]
+    structure = json.loads(result) if result else None
     return structure if isinstance(structure, dict) else {}
 
 

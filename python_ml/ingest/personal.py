@@ -1,4 +1,4 @@
-"""Personal data, told by names and by the shapes of values: addresses of people, not of parcels."""
+"""Personal data, recognised by names and by the shapes of values."""
 
 from __future__ import annotations
 

@@ -102,8 +102,8 @@ def period_of(values: Iterable[str]) -> str | None:
 
 def language_of(texts: Iterable[str]) -> str:
     """The language whose names of months stand in (nearly) all texts that hold a word; empty for none."""
-    found = [re.search(r"[^\W\d_]{3,}", text) for text in texts]
-    names = Counter(match.group().lower() for match in found if match)
+    result = [re.search(r"[^\W\d_]{3,}", text) for text in texts]
+    names = Counter(match.group().lower() for match in result if match)
     scores = {
         language: sum(n for word, n in names.items() if word.startswith(tuple(stems.split())))
         for language, stems in _STEMS.items()
@@ -142,13 +142,13 @@ def recognise(
         # Several shapes, or ones that leave a choice: all values are looked at.
         examples = _shapes(connection, relation, column)
     filled = sum(n for n, _ in examples)
-    known = [(n, value, found) for n, value in examples if (found := _formats_of(value))]
+    known = [(n, value, result) for n, value in examples if (result := _formats_of(value))]
     if not filled or sum(n for n, _, _ in known) < 0.5 * filled:
         period = period_of(value for _, value in examples)
         reading = Reading("timestamp", formats=(period,)) if period else None
         return (reading, measure(connection, relation, column, reading)) if reading else None
     order, is_ambiguous = "", False
-    if any(found[1] for _, _, found in known):
+    if any(result[1] for _, _, result in known):
         if day_first is None:
             day_first, order, is_ambiguous = _decide_order(connection, relation, column)
         else:
@@ -156,7 +156,7 @@ def recognise(
     chosen = list(dict.fromkeys(f[1] if f[1] and not day_first else f[0] for _, _, f in known))
     language = ""
     if any("{b}" in f for f in chosen):
-        texts = [value for _, value, found in known if "{b}" in found[0]] + sample
+        texts = [value for _, value, result in known if "{b}" in result[0]] + sample
         language = language_of(texts)
         is_dotted = any(re.search(r"[^\W\d_]\.", text) or "ept" in text.lower() for text in texts)
         language = "" if language == "en" and not is_dotted else language
@@ -226,7 +226,7 @@ def facts_of(row: tuple) -> TimeFacts:
 
 def unreadable(connection: duckdb.DuckDBPyConnection, relation: str, column: str, reading: Reading) -> tuple[str, ...]:
     """Up to three values that are no plausible time, the most frequent first."""
-    found = connection.execute(f"""
+    result = connection.execute(f"""
         select text, count(*) as n
         from (select {typed_sql(Reading("text", reading.physical_type), column)} as text,
             {typed_sql(reading, column)} as value from {relation})
@@ -234,7 +234,7 @@ def unreadable(connection: duckdb.DuckDBPyConnection, relation: str, column: str
             and coalesce(value < timestamp '{EARLIEST}' or value >= timestamp '{LATEST}', true)
         group by 1 order by n desc, 1 limit 3
     """).fetchall()
-    return tuple(value for value, _ in found)
+    return tuple(value for value, _ in result)
 
 
 def _shapes(connection: duckdb.DuckDBPyConnection, relation: str, column: str) -> list[tuple[int, str]]:
@@ -262,13 +262,13 @@ def _formats_of(example: str) -> tuple[str, str | None] | None:
         if re.fullmatch(pattern, example):
             return whole, None
     for pattern, day_format, month_format in _CORES:
-        found = re.match(rf"(?:{pattern})(?![\d])", example)
-        if not found:
+        result = re.match(rf"(?:{pattern})(?![\d])", example)
+        if not result:
             continue
-        clock = _clock_format(example[found.end() :])
+        clock = _clock_format(example[result.end() :])
         if clock is None or (clock and "%H%M" in day_format):
             continue
-        if "{b}" in day_format and "," in found.group() and ", " not in day_format:
+        if "{b}" in day_format and "," in result.group() and ", " not in day_format:
             day_format = day_format.replace("{b} ", "{b}, ")
         return day_format + clock, month_format + clock if month_format else None
     return None
@@ -278,15 +278,15 @@ def _clock_format(text: str) -> str | None:
     """The format of a time of day after a date; empty when there is none, None when it is something else."""
     if not text:
         return ""
-    found = _CLOCK.fullmatch(text)
-    if not found:
+    result = _CLOCK.fullmatch(text)
+    if not result:
         return None
-    hour, half = ("%I", found["half"]) if found["half"] else ("%H", "")
-    zone = found["zone"] or ""
+    hour, half = ("%I", result["half"]) if result["half"] else ("%H", "")
+    zone = result["zone"] or ""
     name = zone.strip()
     mark = name if name in ("Z", "UTC", "GMT") else "%Z" if name[:1].isalpha() else "%z" if zone else ""
     return (
-        f"{found['gap']}{hour}:%M{':%S' if found['second'] else ''}{'.%f' if found['fraction'] else ''}"
+        f"{result['gap']}{hour}:%M{':%S' if result['second'] else ''}{'.%f' if result['fraction'] else ''}"
         f"{half[:-2] + '%p' if half else ''}{' ' if zone.startswith(' ') else ''}{mark}"
     )
 
