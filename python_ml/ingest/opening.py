@@ -92,8 +92,6 @@ def open_file(
         return _in_place(source, "parquet", {})
     if head.startswith(_OLE) or source.bytes_options.get("member") == "":
         return _open_workbook(source, sheet)
-    if sheet is not None and "#" in sheet:
-        raise UserError("A sheet is named, but the file is no workbook.", where=str(path), hint="leave #SHEET out")
     return _open_text(source, encoding)
 
 
