@@ -1,6 +1,0 @@
-from python_ml.scoring import score_table
-from python_ml.warehouse import as_frame
-
-
-def model(dbt, session):
-    return score_table(as_frame(dbt.ref("gld_scoring_set")), entity="[[ entity ]]")

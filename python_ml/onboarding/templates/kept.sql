@@ -1,6 +1,0 @@
-select
-[%- for name in source.output %]
-    [[ name ]][[ "," if not loop.last ]]
-[%- endfor %]
-from {{ ref('brz_[[ project ]]__[[ source.name ]]__checked') }}
-where quarantine_reason is null
