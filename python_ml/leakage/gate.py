@@ -106,7 +106,7 @@ class LeakageCheck:
         if rebuilt:
             told.append(
                 f"The outcome is easily predicted from past activity alone: {listed(rebuilt)} rank churned above "
-                "retained customers with a high AUC. A replay rebuilt them from data cut off at the feature time, so they "
+                "retained customers with a high AUC. A replay rebuilt them from data cut off at the feature time: they "
                 "know nothing of the outcome. Compare the models with the recency baseline."
             )
         for leak in self.leaks:
