@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from python_ml.ingest.schema import Column
 from python_ml.profile.outcomes import churned_sql
 from python_ml.profile.schema import Association, OutcomeColumn, Rate, TableProfile
 from python_ml.profile.statistics import auc, cramers_v, rate
-from python_ml.profile.tables import Table, kind_of, plain
+from python_ml.profile.tables import Table, batches, kind_of, plain
 from python_ml.warehouse import quote
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 CATEGORIES, SHOWN = 50, 12  # values of a category that are told apart, and that are shown
 MOST_ROWS = 200_000  # the intervals are narrow by then
+MOST_KEPT = 20_000_000  # values that are kept in memory
 RECURRING = 1.05  # rows per customer from which rows are not independent
 _UNUSED = ("identifier", "text", "constant", "empty", "email", "phone", "personal")
 
@@ -38,20 +39,38 @@ class Labelled:
     relation: str
     churned: np.ndarray
     clusters: np.ndarray | None = None
+    _read_values: dict[str, np.ndarray] = field(default_factory=dict, repr=False, compare=False)
 
     def values(self, column: Column) -> np.ndarray:
         """Values of a column: floats with NaN for numbers and times, objects with None for others."""
+        if column.name not in self._read_values:
+            self.read([column])
+        return self._read_values[column.name]
+
+    def read(self, columns: Iterable[Column]) -> None:
+        """Read columns together, and keep their values as long as these are few."""
         import numpy as np
 
-        name = quote(column.name)
-        if kind_of(column) in ("number", "duration", "time"):
+        wanted = {}
+        for column in columns:
+            name = quote(column.name)
+            is_ordered = kind_of(column) in ("number", "duration", "time")
             value = f"epoch({name})" if column.kind == "time" else name
-            return np.ma.filled(np.ma.asarray(self._read(f"cast({value} as double)")), np.nan)
-        texts = np.ma.asarray(self._read(f"left(cast({name} as varchar), 80)"))
-        return np.where(np.ma.getmaskarray(texts), None, texts.data.astype(object))
+            sql = f"cast({value} as double)" if is_ordered else f"left(cast({name} as varchar), 80)"
+            wanted[column.name] = sql, is_ordered
+        if len(self.churned) * (len(self._read_values) + len(wanted)) > MOST_KEPT:
+            self._read_values.clear()
+        arrays = self.fetch(", ".join(f"{sql} as {quote(name)}" for name, (sql, _) in wanted.items()))
+        for (name, (_, is_ordered)), array in zip(wanted.items(), arrays, strict=True):
+            values = np.ma.asarray(array)
+            missing = np.ma.getmaskarray(values)
+            plain_values = np.ma.filled(values, np.nan) if is_ordered else values.data.astype(object)
+            self._read_values[name] = plain_values if is_ordered else np.where(missing, None, plain_values)
 
-    def _read(self, expression: str) -> np.ndarray:
-        return self.table.connection.execute(f"select {expression} as v from {self.relation}").fetchnumpy()["v"]
+    def fetch(self, expressions: str) -> list[np.ndarray]:
+        """Arrays of expressions over the relation."""
+        rows = self.table.connection.execute(f"select {expressions} from {self.relation}").fetchnumpy()
+        return list(rows.values())
 
 
 def label(table: Table, profile: TableProfile, outcome: OutcomeColumn) -> Labelled:
@@ -70,14 +89,14 @@ def label(table: Table, profile: TableProfile, outcome: OutcomeColumn) -> Labell
         where churned_ is not null and place_ % {every} = 0
     """)
     labelled = Labelled(table, relation, np.empty(0))
-    labels = np.asarray(labelled._read("churned_"))
+    labels = np.asarray(labelled.fetch("churned_")[0])
     person = next((f for f in profile.identifiers if f.person >= 2), None)
     clusters = None
     if person is not None and person.rows_per_value >= RECURRING:
         name = quote(person.column)
         key = f"coalesce(cast({name} as varchar), 'row ' || row_number() over ())"
-        clusters = np.unique(labelled._read(key).astype(str), return_inverse=True)[1]
-    return replace(labelled, churned=labels, clusters=clusters)
+        clusters = np.unique(labelled.fetch(key)[0].astype(str), return_inverse=True)[1]
+    return Labelled(table, relation, labels, clusters)
 
 
 def associate(
@@ -96,10 +115,10 @@ def associate(
     subjects = {c.column.name: c.column for c in profile.columns if c.column.semantic not in _UNUSED}
     subjects = {name: column for name, column in subjects.items() if name not in keys}
     associations = {}
-    for name, column in subjects.items():
-        association = _associate(column, labelled)
-        if association is not None:
-            associations[name] = association
+    for batch in batches(subjects.values()):
+        labelled.read(batch)
+        measured = {column.name: _associate(column, labelled) for column in batch}
+        associations |= {name: association for name, association in measured.items() if association is not None}
     if probe is not None:
         leaks = probe(tuple(associations), lambda name: labelled.values(subjects[name]), labelled.churned)
         for leak in leaks:

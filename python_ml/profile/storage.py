@@ -11,7 +11,7 @@ from python_ml import files
 from python_ml.errors import UserError
 from python_ml.profile.notices import notices
 from python_ml.profile.schema import Profile
-from python_ml.yaml_io import OneLine, OneLineList, dump
+from python_ml.yaml_io import OneLine, OneLineList
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -66,7 +66,21 @@ def to_yaml(profile: Profile) -> str:
     """Write a profile for comparing line by line: six significant digits, without what is empty."""
     data = _adapter().dump_python(profile, mode="json")
     noted = [_adapter_of_notices().dump_python(notice, mode="json") for notice in notices(profile)]
-    return dump({"version": VERSION, "notices": _short(noted), **_short(data)}, _HEADER)
+    text = _dump({"version": VERSION, "notices": _short(noted), **_short(data)})
+    return "".join(f"# {line}\n" for line in _HEADER.splitlines()) + text
+
+
+def _dump(data: Any) -> str:
+    """Write YAML by the library in C, where there is one: profiles of thousands of columns are long."""
+    import yaml
+
+    class Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):
+        def ignore_aliases(self, data: Any) -> bool:
+            return True
+
+    Dumper.add_representer(OneLine, lambda d, v: d.represent_mapping("tag:yaml.org,2002:map", v.items(), True))
+    Dumper.add_representer(OneLineList, lambda d, v: d.represent_sequence("tag:yaml.org,2002:seq", v, True))
+    return yaml.dump(data, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=110)
 
 
 @cache

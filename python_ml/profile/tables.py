@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from python_ml.ingest.schema import LINE_PROBLEM, Column, RawTable
+from python_ml.ingest.typing import typed_sql
 from python_ml.warehouse import quote
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ SAMPLE_ROWS = 500_000  # quantiles, histograms, shapes and associations of large
 SAMPLE_CELLS = 40_000_000
 FOLLOWED_ROWS = 300_000  # of larger tables, the lives of every n-th customer are followed
 BATCH = 40  # columns per query: a single one over thousands takes more memory than the data
+WIDE, MOST_COPIED = 100, 500_000_000  # columns of a wide table; cells up to which one is copied
 FROM, TO = "timestamp '1900-01-01'", "timestamp '2200-01-01'"  # times outside are never plausible
 
 
@@ -109,10 +111,12 @@ def prepare(connection: duckdb.DuckDBPyConnection, raw: RawTable, place: int) ->
         Number of the table, for names.
     """
     typed, sample = raw.view, quote(f"sample_{place}")
-    if raw.format == "csv" or raw.conversion is not None:
-        typed = quote(f"typed_{place}")
-        connection.execute(f"create or replace temp table {typed} as select * from {raw.view}")
     rows = raw.rows - sum(raw.rejected.values())
+    # Binding a view of thousands of expressions takes longer than reading it.
+    is_wide = len(raw.columns) > WIDE and rows * len(raw.columns) <= MOST_COPIED
+    if raw.format == "csv" or raw.conversion is not None or is_wide:
+        typed = quote(f"typed_{place}")
+        _copy(connection, raw, typed)
     wanted = max(min(SAMPLE_ROWS, SAMPLE_CELLS // max(len(raw.columns), 1)), 10_000)
     if rows <= 2 * wanted:
         return Table(connection, raw, typed, typed, rows)
@@ -125,6 +129,22 @@ def prepare(connection: duckdb.DuckDBPyConnection, raw: RawTable, place: int) ->
     )
     ((seen,),) = connection.execute(f"select count(*) from {sample}").fetchall()
     return Table(connection, raw, typed, sample, rows, seen)
+
+
+def _copy(connection: duckdb.DuckDBPyConnection, raw: RawTable, typed: str) -> None:
+    """Make a table of typed columns: by batches, since planning takes a time that grows with their square."""
+    if len(raw.columns) <= WIDE:
+        connection.execute(f"create or replace temp table {typed} as select * from {raw.view}")
+        return
+    parts = []
+    for number, batch in enumerate(batches(raw.columns)):
+        parts.append(quote(f"typed_part_{number}"))
+        columns = ", ".join(f"{typed_sql(c.reading, quote(c.raw_name))} as {quote(c.name)}" for c in batch)
+        where = f"where {quote(LINE_PROBLEM)} is null" if raw.rejected else ""
+        connection.execute(f"create or replace temp table {parts[-1]} as select {columns} from {raw.relation} {where}")
+    connection.execute(f"create or replace temp table {typed} as select * from {' positional join '.join(parts)}")
+    for part in parts:
+        connection.execute(f"drop table {part}")
 
 
 def batches(columns: Iterable[Column]) -> Iterator[list[Column]]:
