@@ -19,7 +19,9 @@ PERSONS = word_set(
 )
 IDENTIFIERS = word_set("id ids no nr num number code key uuid guid nummer ref sku ean isbn hash")
 # Written without a break, such as custid or userno.
-_JOINED = tuple(f"{person}{suffix}" for person in PERSONS for suffix in ("id", "no", "nr", "key", "code", "number"))
+_JOINED = tuple(
+    f"{person}{suffix}" for person in PERSONS for suffix in ("id", "no", "nr", "num", "key", "code", "number")
+)
 
 TIMES = word_set("date datetime timestamp time ts at on dt day when datum fecha fecha_hora tag moment period month")
 HAPPENINGS = word_set(

@@ -34,7 +34,9 @@
         {%- set full -%}
             case when {{ customer_retention.text_matches(hours, '^[0-9]+:[0-9]+$') }} then {{ hours }} || ':00' else {{ hours }} end
         {%- endset -%}
-        {%- set parsed = '(' ~ parsed ~ " + cast(" ~ customer_retention.duration_seconds(full, 0) ~ " as bigint) * interval '1' second)" -%}
+        {#- A missing time of day is midnight; one that cannot be read makes no time. -#}
+        {%- set seconds = 'case when ' ~ hours ~ ' is null then 0 else cast(' ~ customer_retention.duration_seconds(full, 0) ~ ' as bigint) end' -%}
+        {%- set parsed = '(' ~ parsed ~ ' + ' ~ seconds ~ " * interval '1' second)" -%}
     {%- endif -%}
     {%- if utc_offset -%}
         {%- if not modules.re.match('^[+-][0-9]{2}:[0-9]{2}$', utc_offset) -%}

@@ -126,14 +126,14 @@ def label_time_text(plan: ProjectPlan, outcome: LabelTable) -> str:
 
 def bronze_entry(plan: ProjectPlan, source: SourcePlan) -> dict[str, Any]:
     """What the template of bronze's models file needs of a source."""
-    derived = {d.name: d.description for d in source.derived}
+    derived, by_name = {d.name: d.description for d in source.derived}, {c.name: c for c in source.columns}
     single = source.key[0] if len(source.key) == 1 and not source.superseded else ""
     columns = []
     for name in output_columns(source):
         tests = (
             ["unique"] if name == single else [NOT_NULL] if name in (source.entity, source.time, "is_reversal") else []
         )
-        own = source.column(name)
+        own = by_name.get(name)
         if own is not None:
             description = _column_text(own)
         elif name == "is_reversal":

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
+from collections import defaultdict
 from dataclasses import dataclass
 from itertools import groupby
 
-from python_ml.generate.text import listed
+from python_ml.generate.text import listed, names_in
 from python_ml.names import comment_text
 from python_ml.plan.schema import ColumnPlan, Imputation, LabelTable, ProjectPlan, SourcePlan
 from python_ml.profile.schema import Profile, Relation
@@ -103,29 +103,40 @@ def imputation_text(imputation: Imputation) -> str:
     return f"become {imputation.value or '0'}{how}{fitted}"
 
 
-def column_use(plan: ProjectPlan, source: SourcePlan, column: ColumnPlan) -> str:
-    """What becomes of a column, in prose."""
+def column_uses(plan: ProjectPlan, source: SourcePlan) -> list[str]:
+    """What becomes of each column of a source, in prose and in its order."""
     outcome = plan.outcome
     label = outcome.label if isinstance(outcome, LabelTable) and outcome.source == source.name else ""
-    parts = {
-        source.entity: "key of the customer",
-        source.time: "time of the row",
-        source.available: "time from which the row is known",
-        source.ended: "end of the span",
-        source.ended_available: "time from which the end is known",
-        label: "the outcome",
-    }
-    uses = [parts[column.name]] if column.name in parts else []
-    uses += ["key of the row"] if column.name in source.key and not uses else []
-    uses += [f"points at {link.parent}" for link in source.links if column.name in link.columns]
-    measures = (*source.measures, *(source.reversal.measures if source.reversal else ()))
-    used = [a for m in measures if re.search(rf"\b{column.name}\b", m.expression) for a in m.aggregates]
-    uses += [", ".join(dict.fromkeys(used))] if used else []
-    children = [(s.name, b) for s in plan.sources for k in s.links if k.parent == source.name for b in k.brings]
-    uses += [f"brought to {name}" for name, b in children if b.part == "value" and b.column == column.name]
-    uses += [f"feature `{a.column.name}`" for a in source.attributes if a.origin == column.name]
-    if uses:
-        return "; ".join(uses)
+    uses: dict[str, list[str]] = defaultdict(list)
+    for name, part in (
+        (source.entity, "key of the customer"),
+        (source.time, "time of the row"),
+        (source.available, "time from which the row is known"),
+        (source.ended, "end of the span"),
+        (source.ended_available, "time from which the end is known"),
+        (label, "the outcome"),
+    ):
+        uses[name] += [part]
+    for name in source.key:
+        uses[name] = uses[name] or ["key of the row"]
+    for link in source.links:
+        for name in link.columns:
+            uses[name] += [f"points at {link.parent}"]
+    for child in plan.sources:
+        for brought in (b for link in child.links if link.parent == source.name for b in link.brings):
+            uses[brought.column] += [f"brought to {child.name}"] if brought.part == "value" else []
+    aggregates: dict[str, list[str]] = defaultdict(list)
+    for measure in (*source.measures, *(source.reversal.measures if source.reversal else ())):
+        for name in names_in(measure.expression):
+            aggregates[name] += measure.aggregates
+    for name, of_column in aggregates.items():
+        uses[name] += [", ".join(dict.fromkeys(of_column))]
+    for attribute in source.attributes:
+        uses[attribute.origin] += [f"feature `{attribute.column.name}`"]
+    return ["; ".join(uses[c.name]) if uses.get(c.name) else _without_use(c) for c in source.columns]
+
+
+def _without_use(column: ColumnPlan) -> str:
     return f"not used: {column.unused}" if column.unused else "kept in bronze"
 
 

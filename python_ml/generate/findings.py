@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from python_ml.generate.figures import column_use, relation_uses
-from python_ml.plan.schema import LabelTable, ProjectPlan, SourcePlan
+from python_ml.generate.figures import column_uses, relation_uses
+from python_ml.plan.schema import ColumnPlan, LabelTable, ProjectPlan, SourcePlan
 from python_ml.profile.schema import Profile
 from python_ml.yaml_io import OneLine, OneLineList, dump
 
@@ -113,12 +113,12 @@ def _file(plan: ProjectPlan, source: SourcePlan) -> dict[str, Any]:
             }
             for link in source.links
         ]
-    made["columns"] = [_column(plan, source, place) for place in range(len(source.columns))]
+    uses = column_uses(plan, source)
+    made["columns"] = [_column(column, use) for column, use in zip(source.columns, uses, strict=True)]
     return made
 
 
-def _column(plan: ProjectPlan, source: SourcePlan, place: int) -> dict[str, Any]:
-    column = source.columns[place]
+def _column(column: ColumnPlan, use: str) -> dict[str, Any]:
     entry: dict[str, Any] = {"name": column.raw_name}
     if column.name != column.raw_name:
         entry["becomes"] = column.name
@@ -128,7 +128,7 @@ def _column(plan: ProjectPlan, source: SourcePlan, place: int) -> dict[str, Any]
         entry["formats"] = OneLineList(column.formats)
     if column.reading.style != "plain":
         entry["written"] = column.reading.style
-    return entry | {"use": column_use(plan, source, column)}
+    return entry | {"use": use}
 
 
 def _leakage(plan: ProjectPlan, profile: Profile | None) -> list[dict[str, Any]]:

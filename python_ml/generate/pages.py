@@ -26,9 +26,9 @@ def readme(renderer: Renderer, plan: ProjectPlan, profile: Profile | None) -> st
     """The text of ``README.md``."""
     gap = plan.setting("gap")
     columns = [
-        (code(s.name), code(c.raw_name), code(c.name), markdown(figures.column_use(plan, s, c)))
+        (code(s.name), code(c.raw_name), code(c.name), markdown(use))
         for s in plan.sources
-        for c in s.columns
+        for c, use in zip(s.columns, figures.column_uses(plan, s), strict=True)
     ]
     columns += [
         (code(s.name), f"computed: {code(d.expression)}", code(d.name), markdown(d.description))

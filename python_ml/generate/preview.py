@@ -5,13 +5,13 @@ Only columns that decide about rows are read, by the very SQL that the project w
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from python_ml.generate.bronze import output_columns
 from python_ml.generate.render import SPLIT_COLUMN, Renderer, checked_model, linked_rows_model
+from python_ml.generate.text import names_in
 from python_ml.ingest import rendered
 from python_ml.plan.schema import EndDate, LabelTable, Link, ProjectPlan, SourcePlan
 from python_ml.profile.schema import RowCounts
@@ -226,15 +226,16 @@ def _slim(plan: ProjectPlan, source: SourcePlan) -> SourcePlan:
         needed |= {outcome.label, outcome.known, outcome.split, outcome.as_of.column, outcome.as_of.duration}
     needed |= {c.name for c in source.columns if c.must_be_readable or c.is_bounded}
     formulas = [source.reversal.condition] if source.reversal else []
-    derived = tuple(d for d in source.derived if d.name in needed or _mentions(formulas, d.name))
+    derived = tuple(d for d in source.derived if d.name in needed | names_in(*formulas))
     formulas += [d.expression for d in derived]
     keeps_all = source.drops_copies and not source.key
-    columns = [c for c in source.columns if keeps_all or c.name in needed or _mentions(formulas, c.name)]
-    clocks = {c.reading.clock_column for c in columns}
-    columns = [c for c in source.columns if c in columns or c.raw_name in clocks]
+    needed |= names_in(*formulas)
+    clocks = {c.reading.clock_column for c in source.columns if keeps_all or c.name in needed}
+    columns = [c for c in source.columns if keeps_all or c.name in needed or c.raw_name in clocks]
     return replace(
         source,
-        columns=tuple(replace(c, imputation=None) for c in columns),
+        # Rows of a source that nothing decides about are counted all the same.
+        columns=tuple(replace(c, imputation=None) for c in columns or source.columns[:1]),
         links=links,
         derived=derived,
         measures=(),
@@ -247,7 +248,3 @@ def _slim(plan: ProjectPlan, source: SourcePlan) -> SourcePlan:
 def _without_values(link: Link) -> Link:
     """A link with the customer and the time that it brings, without values that only enrich."""
     return replace(link, brings=tuple(b for b in link.brings if b.part != "value"))
-
-
-def _mentions(formulas: list[str], name: str) -> bool:
-    return any(re.search(rf"\b{re.escape(name)}\b", formula) for formula in formulas)

@@ -15,7 +15,7 @@ from python_ml.generate.package import package_files
 from python_ml.generate.preview import SourceRows, preview_outcome, preview_sources
 from python_ml.generate.render import render
 from python_ml.generate.writing import Written, check_folder, create, renew
-from python_ml.ingest import DataArgument, RawTable, open_tables, scratch_connection, with_row_number
+from python_ml.ingest import DataArgument, RawTable, align_clocks, open_tables, scratch_connection, with_row_number
 from python_ml.plan import (
     Facts,
     Options,
@@ -43,7 +43,7 @@ from python_ml.plan.outcome import label_column
 from python_ml.plan.recommendations import FILE
 from python_ml.plan.roles import decide_roles
 from python_ml.plan.schema import EndDate, LabelTable
-from python_ml.plan.split import check_split, label_reviews, split_setting
+from python_ml.plan.split import check_split, label_clock, label_reviews, split_dates, split_setting
 from python_ml.profile import (
     Profile,
     count_at_risk,
@@ -155,6 +155,7 @@ def examine(
             wanted.append(replace(DataArgument.parse(str(labels)), name="supplied_labels"))
         tables = open_tables(connection, wanted, progress=progress, **given)
         if labels is not None:
+            tables[-1] = align_clocks(connection, tables[-1], tables[:-1])
             options = replace(options, labels=tables[-1].name)
         options = replace(options, names=tuple(t.name for t in tables if t.name != options.labels))
         profile = _profiled(connection, tables, options, probe, progress)
@@ -392,8 +393,9 @@ def _label_calendar(
     if activity is not None:
         reviews += label_reviews(profile, outcome, activity, labels)
         settings += scoring_settings(activity, labels, options)[1]
-    settings.append(split_setting(outcome, labels, options))
-    check_split(connection, profile, outcome, options, settings)
+    dates = split_dates(options, label_clock(profile, outcome, facts.names[outcome.source]))
+    settings.append(split_setting(outcome, labels, dates))
+    check_split(connection, profile, outcome, dates, settings)
     return profile, Calendar(tuple(settings), tuple(reviews))
 
 

@@ -11,7 +11,7 @@ from python_ml.generate.bronze import bronze_model, output_columns
 from python_ml.generate.findings import findings_yaml
 from python_ml.generate.linked import linked_model
 from python_ml.generate.sources import declared
-from python_ml.generate.text import environment
+from python_ml.generate.text import environment, names_in
 from python_ml.names import comment_text, free_name, jinja_string
 from python_ml.plan.schema import EndDate, Inactivity, LabelTable, ProjectPlan, SourcePlan
 
@@ -195,8 +195,8 @@ def as_of_sql(outcome: LabelTable) -> str:
 def _attributes(plan: ProjectPlan, source: SourcePlan) -> dict[str, Any]:
     """What the template of a model of attributes needs: only columns that some expression uses."""
     outcome, brought = plan.outcome, [b.name for link in source.links for b in link.brings]
-    used = " ".join(a.expression for a in source.attributes)
-    names = [n for n in (*output_columns(source), *brought) if n != plan.entity and re.search(rf"\b{n}\b", used)]
+    used = names_in(*(a.expression for a in source.attributes)) - {plan.entity}
+    names = [n for n in (*output_columns(source), *brought) if n in used]
     is_labels = isinstance(outcome, LabelTable) and outcome.source == source.name
     as_of = as_of_sql(outcome) if is_labels else ""
     partition = [plan.entity, *([as_of] if as_of and outcome.as_of.kind != "constant" else [])]

@@ -65,6 +65,8 @@ def scalar(text: str, indent: int = 0) -> str:
     -------
     str
     """
+    if len(text) < WIDTH - indent and _PLAIN.fullmatch(text) and text.lower() not in _YAML_WORDS:
+        return text
     safe = yaml_text(str(text).encode("utf-8", "replace").decode("utf-8"))
     if any(not (c.isprintable() or c == "\n") for c in safe):
         return flow(safe, has_jinja=False)
@@ -101,6 +103,7 @@ def plain_flow(value: Any) -> str:
     return json.dumps(value)
 
 
+_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_.,;()/`' -]*[A-Za-z0-9_.)`]")
 # What YAML 1.1 reads as something else than text.
 _YAML_WORDS = word_set("true false yes no on off null y n")
 
@@ -119,6 +122,11 @@ def patterns(values: Mapping[str, str]) -> list[tuple[str, str]]:
         is_several = sum(other.startswith(f"{stem}_") for other in values) > 1
         lines[f'"{stem}_*"' if len(together) == 1 and is_several else name] = how
     return list(lines.items())
+
+
+def names_in(*expressions: str) -> set[str]:
+    """Names that SQL expressions may use, keywords and functions among them."""
+    return set(re.findall(r"\w+", " ".join(expressions)))
 
 
 def as_argument(expression: str) -> str:

@@ -142,8 +142,7 @@ def _choose_text(
     if is_plain:
         item.kind, item.reading = "number", Reading("decimal")
     elif _share(sample, _DURATION.fullmatch) >= MOSTLY:
-        is_clock = _share(sample, _CLOCK.fullmatch) >= MOSTLY and set(words(item.raw)) & _CLOCK_NAMES
-        item.kind = "text" if is_clock else "duration"
+        item.kind = "duration"
     elif _share(sample, lambda value: re.search(r"\d", value) and len(value) < _LONGEST_NUMBER) >= 0.8:
         connection.execute("create or replace temp table sample_values as select unnest(?::varchar[]) as v", [sample])
         counted = _count_styles(connection, "sample_values", "v")
@@ -249,7 +248,7 @@ def _join_clock(connection: duckdb.DuckDBPyConnection, relation: str, items: lis
     ]  # fmt: skip
     clocks = [
         d for d in items
-        if set(words(d.raw)) & _CLOCK_NAMES and d.kind in ("text", "constant") and (
+        if set(words(d.raw)) & _CLOCK_NAMES and d.kind in ("text", "constant", "duration") and (
             d.physical == "TIME" or (d.sample and _share(d.sample, _CLOCK.fullmatch) >= MOSTLY)
         )
     ]  # fmt: skip
@@ -260,6 +259,8 @@ def _join_clock(connection: duckdb.DuckDBPyConnection, relation: str, items: lis
     facts = times.measure(connection, relation, date.column, reading)
     if facts.readable >= MOSTLY * date.times.readable:
         date.reading = reading
+        if clock.kind == "duration":
+            clock.kind, clock.reading, clock.numbers = "text", Reading("text", clock.physical), None
         date.times = replace(facts, order=date.times.order, is_ambiguous=date.times.is_ambiguous)
 
 
@@ -276,6 +277,8 @@ def _described(connection: duckdb.DuckDBPyConnection, relation: str, item: Measu
         point_zero = not is_integer_type(item.physical) if item.physical != "VARCHAR" else reading.strip_point_zero
         reading = replace(reading, type="text", strip_point_zero=point_zero)
         column = replace(column, reading=reading)
+    if reading.has_offset and item.physical == "VARCHAR" and column.times is not None:
+        column = replace(column, times=replace(column.times, offsets=times.offsets(connection, relation, item.column)))
     if reading.type == "text" and (reading.strip_point_zero or reading.strip_zeros):
         result = connection.execute(
             f"select count(distinct {typed_sql(reading, item.column)}) from {relation}"

@@ -115,6 +115,9 @@ class TimeFacts:
         Whether no value tells if the day or the month comes first.
     unreadable : tuple of str
         Up to three values that are no time, the most frequent first.
+    offsets : tuple of str
+        Up to four different offsets from UTC of times that carry one, the most frequent first; empty text for times
+        without one among them.
     """
 
     readable: int
@@ -125,6 +128,7 @@ class TimeFacts:
     order: str = ""
     is_ambiguous: bool = False
     unreadable: tuple[str, ...] = ()
+    offsets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -160,6 +160,35 @@ def source_name(table: RawTable) -> str:
     return "purchases" if has_money else "events"
 
 
+def align_clocks(connection: duckdb.DuckDBPyConnection, table: RawTable, others: Sequence[RawTable]) -> RawTable:
+    """Read the times of a table that carry no offset in the clock of other tables whose times all carry the same one.
+
+    Parameters
+    ----------
+    connection : duckdb.DuckDBPyConnection
+    table : RawTable
+        Such as a file of labels, written by hand by the local calendar.
+    others : sequence of RawTable
+        The tables that it is used with.
+    """
+    clocks = {o for t in others for c in t.columns if c.times is not None for o in c.times.offsets}
+    naive = [c for c in table.columns if c.kind in ("time", "constant") and not c.reading.has_offset]
+    naive = [c for c in naive if c.reading.type == "timestamp" and not c.reading.is_period]
+    if len(clocks) != 1 or not naive:
+        return table
+    offset = clocks.pop()
+    hours = re.fullmatch(r"([+-]\d{2}):?(\d{2})?", offset)
+    if hours is None or int(hours[1]) == 0:
+        return table
+    offset = f"{hours[1]}:{hours[2] or '00'}"
+    columns = tuple(
+        replace(c, reading=replace(c.reading, utc_offset=offset)) if c in naive else c for c in table.columns
+    )
+    names = ", ".join(c.raw_name for c in naive)
+    note = f"times without an offset ({names}) are read in the clock of the other files ({offset})"
+    return _with_view(connection, replace(table, columns=columns, notes=(*table.notes, note)))
+
+
 def _rows_of(table: RawTable) -> str:
     """The raw rows that are rows."""
     return f"(select * from {table.relation} where {LINE_PROBLEM} is null)" if table.rejected else table.relation

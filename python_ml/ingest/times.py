@@ -315,3 +315,14 @@ def _decide_order(connection: duckdb.DuckDBPyConnection, relation: str, column: 
     if dotted == total:
         return True, "day first: dates with full stops are written so", False
     return False, f"month first is a guess: {numbers}", True
+
+
+def offsets(connection: duckdb.DuckDBPyConnection, relation: str, column: str) -> tuple[str, ...]:
+    """Up to four offsets from UTC that texts end with, the most frequent first; empty for those without one."""
+    text = typed_sql(Reading("text"), column)
+    result = connection.execute(f"""
+        select regexp_extract({text}, '(?:[zZ]|[+-][0-9]{{2}}(?::?[0-9]{{2}})?)$') as v, count(*) as n
+        from {relation} where {text} is not null
+        group by 1 order by n desc, 1 limit 4
+    """).fetchall()
+    return tuple(value for value, _ in result)

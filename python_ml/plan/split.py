@@ -16,8 +16,14 @@ if TYPE_CHECKING:
 LATE_DAYS = 31  # as-of times this long after the last event are outside the data
 
 
-def split_dates(options: Options) -> tuple[datetime | None, datetime | None]:
-    """Where validation and test begin, as the user gave it.
+def split_dates(options: Options, utc_offset: str = "") -> tuple[datetime | None, datetime | None]:
+    """Where validation and test begin (UTC), as the user gave it.
+
+    Parameters
+    ----------
+    options : Options
+    utc_offset : str
+        Clock of the labels' as-of times, such as ``+02:00``: dates are given by the same calendar.
 
     Raises
     ------
@@ -32,12 +38,22 @@ def split_dates(options: Options) -> tuple[datetime | None, datetime | None]:
             where="--val-from, --test-from",
             hint="let --val-from lie before --test-from",
         )
-    return validation, test
+    ahead = timedelta()
+    if utc_offset:
+        sign = -1 if utc_offset.startswith("-") else 1
+        ahead = sign * timedelta(hours=int(utc_offset[1:3]), minutes=int(utc_offset[4:6]))
+    return validation and validation - ahead, test and test - ahead
 
 
-def split_setting(outcome: LabelTable, labels: LabelFacts, options: Options) -> Setting:
+def label_clock(profile: Profile, outcome: LabelTable, names: dict[str, str]) -> str:
+    """Clock of the as-of times of labels; empty for UTC."""
+    safe = next((column for column, name in names.items() if name == outcome.as_of.column), "")
+    return profile.table(outcome.source).column(safe).reading.utc_offset if safe else ""
+
+
+def split_setting(outcome: LabelTable, labels: LabelFacts, dates: tuple[datetime | None, datetime | None]) -> Setting:
     """The setting that explains the split; its value is a column, dates, or how rows are divided."""
-    validation, test = split_dates(options)
+    validation, test = dates
     if outcome.split:
         return Setting("split", outcome.split, "as the column of the labels gives it", "--label-column split=…")
     if validation or test:
@@ -56,14 +72,14 @@ def check_split(
     connection: duckdb.DuckDBPyConnection,
     profile: Profile,
     outcome: LabelTable,
-    options: Options,
+    dates: tuple[datetime | None, datetime | None],
     settings: list[Setting],
 ) -> None:
     """Check that every part has churned and retained rows, before anything is built.
 
     Uses the table ``label_rows`` that :func:`python_ml.profile.measure_labels` makes.
     """
-    validation, test = split_dates(options)
+    validation, test = dates
     path = str(profile.table(outcome.source).table.path)
     labels = profile.labels
     given = {s.name: s.value for s in settings}
