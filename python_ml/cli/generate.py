@@ -47,7 +47,7 @@ def _text(written: Written, counts: dict[str, int]) -> str:
         ("Written", written.written),
         ("Removed, since nothing generates them any more", written.removed),
         ("Edited by you, and generated differently now; the new version is in NAME.new", written.beside),
-        ("Not generated any more, but edited by you, so they are kept", written.left),
+        ("Not generated any more, but edited by you, so they are kept", written.kept),
     ):
         if names:
             shown = [f"    {name}" for name in names[:20]]
