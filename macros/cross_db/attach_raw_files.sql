@@ -14,10 +14,15 @@
         {%- set file = node.config.get('meta', {}).get('file') or node.get('meta', {}).get('file') -%}
         {%- if file -%}
             {%- set path = customer_retention._raw_file_path(file) -%}
+            {%- set query = customer_retention._raw_file_query(path, file) -%}
+            {%- if file.row_number -%}
+                {#- DuckDB keeps the order of a file. -#}
+                {%- set query = 'select row_number() over () as row_number_, * from (' ~ query ~ ')' -%}
+            {%- endif -%}
             {%- set schema = api.Relation.create(database=node.database, schema=node.schema) -%}
             {%- set view = api.Relation.create(database=node.database, schema=node.schema, identifier=node.identifier) -%}
             {%- do run_query('create schema if not exists ' ~ schema.without_identifier()) -%}
-            {%- do run_query('create or replace view ' ~ view ~ ' as ' ~ customer_retention._raw_file_query(path, file)) -%}
+            {%- do run_query('create or replace view ' ~ view ~ ' as ' ~ query) -%}
         {%- endif -%}
     {%- endfor -%}
 {%- endmacro -%}

@@ -110,7 +110,7 @@ def bronze_model(source: SourcePlan) -> BronzeModel:
             taken.add(raw_text)
         typed = _typed_sql(plan, safe.get(plan.reading.clock_column, ""))
         columns.append(BronzeColumn(plan.name, _raw_sql(plan), typed, raw_text, _imputed_sql(source, plan)))
-    if source.has_row_number:
+    if source.has_row_number and not row_number_name(source):
         row_number = BronzeColumn(ROW_NUMBER, ROW_NUMBER, f"cast({ROW_NUMBER} as bigint)", "", "")
         columns.insert(0, row_number)
     copies = _copies(source, columns)
@@ -154,7 +154,13 @@ def _output(source: SourcePlan, ordered: list[ColumnPlan]) -> tuple[str, ...]:
         # behind the last column of its type or of an earlier one; what identifies the customer leads
         before = [i for i, (_, other) in enumerate(kinds) if _TYPES.index(other) <= _TYPES.index(kind)]
         kinds.insert(0 if name == source.entity else max(before, default=-1) + 1, (name, kind))
-    return (*([ROW_NUMBER] if source.has_row_number else []), *(name for name, _ in kinds))
+    adds = source.has_row_number and not row_number_name(source)
+    return (*([ROW_NUMBER] if adds else []), *(name for name, _ in kinds))
+
+
+def row_number_name(source: SourcePlan) -> str:
+    """The column that the number of the row is planned to be; empty where it only comes along."""
+    return next((c.name for c in source.columns if c.raw_name == ROW_NUMBER), "")
 
 
 def known_expression(source: SourcePlan) -> str:
@@ -241,7 +247,7 @@ def _checks(source: SourcePlan, columns: list[BronzeColumn]) -> list[tuple[str, 
         checks.append((f"'{source.entity} is null'", f"missing {source.entity}"))
         if source.nobody:
             values = " ~ ', ' ~ ".join(f"customer_retention.text_literal({jinja_string(v)})" for v in source.nobody)
-            checks.append((f"'{source.entity} in (' ~ {values} ~ ')'", f"{source.entity} stands for nobody"))
+            checks.append((f"'{source.entity} in (' ~ {values} ~ ')'", f"missing {source.entity}"))
     if source.own_time is not None:
         checks.append((f"'{source.time} is null'", f"missing or unreadable {source.time}"))
     if source.available in raw_text:
@@ -265,7 +271,7 @@ def _checks(source: SourcePlan, columns: list[BronzeColumn]) -> list[tuple[str, 
 
 def _copies(source: SourcePlan, columns: list[BronzeColumn]) -> tuple[str, str, str]:
     """What makes rows copies, when one is quarantined, and its reason."""
-    key = [name for name in source.key if name != ROW_NUMBER]
+    key = [name for name in source.key if name not in (ROW_NUMBER, row_number_name(source))]
     if key and len(key) == len(source.key):
         filled = " and ".join(f"{name} is not null" for name in key)
         parts = list(key)

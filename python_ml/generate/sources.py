@@ -31,13 +31,15 @@ def file_meta(plan: ProjectPlan, source: SourcePlan) -> dict[str, Any]:
     """``meta.file``: how ``attach_raw_files`` reads it; a converted file is in the project itself."""
     path = plan.paths[source.name]
     if source.conversion is None:
-        return {"path": path, "format": source.format, **({"options": source.options} if source.options else {})}
+        made = {"path": path, "format": source.format, **({"options": source.options} if source.options else {})}
+        return made | ({"row_number": True} if source.has_row_number else {})
     origin = {"path": path, "format": source.conversion.format, "options": source.conversion.options}
     return {
         "path": f"{RAW_FOLDER}/{source.name}.parquet",
         "format": "parquet",
         "in_project": True,
         "converted_from": {**origin, "sha256": source.conversion.sha256},
+        **({"row_number": True} if source.has_row_number else {}),
     }
 
 

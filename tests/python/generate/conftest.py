@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from python_ml.ingest.schema import LINE_NUMBER, LINE_PROBLEM, LINE_TEXT, ROW_NUMBER
+from python_ml.ingest.schema import LINE_NUMBER, LINE_PROBLEM, LINE_TEXT
 from tests.python.command_line import command
 from tests.python.generate.plans import write_csv, write_parquet, written
 from tests.python.generate.worlds import CALLS_ROWS, WORLDS
 
-CALLS_COLUMNS = ["customer_id", "Day", "Clock", "minutes", ROW_NUMBER, LINE_NUMBER, LINE_TEXT, LINE_PROBLEM]
+CALLS_COLUMNS = ["customer_id", "Day", "Clock", "minutes", LINE_NUMBER, LINE_TEXT, LINE_PROBLEM]
 
 
 def write_world(folder: Path, name: str) -> Path:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from python_ml.feature_columns import FeatureColumn
 from python_ml.generate import create, package_files, render
-from python_ml.ingest.schema import LINE_NUMBER, ROW_NUMBER, Reading
+from python_ml.ingest.schema import LINE_NUMBER, Reading
 from python_ml.plan.schema import (
     AttributePlan,
     ColumnPlan,
@@ -69,11 +69,11 @@ def write_csv(folder: Path, name: str, rows: list[dict]) -> None:
 
 
 def write_parquet(path: Path, names: list[str], rows: list[tuple]) -> Path:
-    """Write rows as the parquet file of a converted source: texts, and whole numbers for numbers of rows and lines."""
+    """Write rows as the parquet file of a converted source: texts, and whole numbers for numbers of lines."""
     import duckdb
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    types = ["bigint" if name in (ROW_NUMBER, LINE_NUMBER) else "varchar" for name in names]
+    types = ["bigint" if name == LINE_NUMBER else "varchar" for name in names]
     with duckdb.connect() as connection:
         columns = ", ".join(f"{quote(name)} {kind}" for name, kind in zip(names, types, strict=True))
         connection.execute(f"create table rows ({columns})")

@@ -6,6 +6,7 @@ import pytest
 
 from python_ml.generate import preview_outcome, preview_sources
 from python_ml.ingest import scratch_connection
+from python_ml.ingest.schema import ROW_NUMBER
 from python_ml.warehouse import literal
 from tests.python.command_line import command, rows
 from tests.python.generate.worlds import WORLDS
@@ -29,7 +30,7 @@ class TestBronze:
             ("O2", "duplicate order_id"),
             ("O2", None),
             ("O3", None),
-            ("O4", "customer_id stands for nobody"),
+            ("O4", "missing customer_id"),
             ("O5", "missing customer_id"),
             ("O6", "unreadable amount"),
             ("O7", "rating out of range"),
@@ -228,7 +229,7 @@ def test_the_preview_counts_what_the_project_counts(built, name) -> None:
         relations = {}
         for source in plan.sources:
             path = folder / "raw" / f"{source.name}.parquet"
-            reader = f"read_parquet({literal(str(path))})"
+            reader = f"(select row_number() over () as {ROW_NUMBER}, * from read_parquet({literal(str(path))}))"
             if source.conversion is None:
                 path = folder.parent / "data" / source.file
                 reader = f"read_csv({literal(str(path))}, all_varchar = true, header = true)"

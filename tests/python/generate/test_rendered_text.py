@@ -187,6 +187,7 @@ class TestSources:
                 "options": {"encoding": "cp1252"},
                 "sha256": "0" * 64,
             },
+            "row_number": True,
         }
 
 
