@@ -38,12 +38,17 @@ def build(
     exclude: str | None = None,
     full_refresh: bool = False,
 ) -> dict[str, int]:
-    """Install missing dbt packages, then build and test."""
+    """Install missing dbt packages, convert raw files again that changed, then build and test."""
     from python_ml.build import run_dbt
 
     if (project.root / "packages.yml").is_file() and not (project.root / "dbt_packages").is_dir():
         with console.step("Installing dbt packages"):
             run_dbt(project, ["deps"], console)
+    if (project.root / "raw").is_dir():
+        from python_ml.generate import refresh_raw
+
+        for path in refresh_raw(project.root):
+            console.note(f"{path.name} has changed, and was converted again.")
     arguments = ["build"]
     arguments += ["--select", select] if select else []
     arguments += ["--exclude", exclude] if exclude else []
