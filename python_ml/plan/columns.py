@@ -44,7 +44,7 @@ def key_of(table: TableProfile, roles: Roles) -> tuple[str, ...]:
     if table.table.has_row_number:
         return (ROW_NUMBER,)
     if table.versions is not None:
-        return (table.versions.key, table.versions.changed_at)
+        return (table.versions.key,)
     parents, _ = linking_columns(roles, table.name)
     single = [k for k in table.keys if len(k.columns) == 1]
     is_span = table.time is not None and bool(table.time.ended)

@@ -242,8 +242,10 @@ def _is_coded(table: TableProfile, name: str) -> bool:
     column = table.column(name)
     if vocabulary.has_word(column.raw_name, vocabulary.IDENTIFIERS) or column.padded:
         return True
-    is_numbered = column.raw_name.startswith("column_")
-    return (column.kind == "text" and column.spaced < 0.05 and column.distinct > 100) or is_numbered
+    is_mute = column.raw_name.startswith("column_") or not column.raw_name.isascii()
+    if is_mute and column.kind == "text":
+        return column.spaced < 0.05 and all(any(c.isdigit() for c in value) for value, _ in column.values)
+    return (column.kind == "text" and column.spaced < 0.05 and column.distinct > 100) or is_mute
 
 
 def _no_customer(profile: Profile, reason: str = "") -> UserError:

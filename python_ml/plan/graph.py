@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from python_ml import vocabulary
+from python_ml.names import words
 from python_ml.profile.schema import Profile, Relation
 
 if TYPE_CHECKING:
@@ -109,5 +110,7 @@ def says_other_thing(profile: Profile, node: Node) -> bool:
     """Whether a column's name says a place, product, plan, channel, document or device rather than a customer."""
     table, column = node
     raw = profile.table(table).column(column).raw_name
-    about = vocabulary.subject(raw) or vocabulary.subject(table)
+    about = vocabulary.subject(raw)
+    if not about and words(raw):
+        about = vocabulary.subject(table)  # the bare `id` of a table of orders
     return bool(about) and about[-1] in vocabulary.OTHER_THINGS and person_name(profile, node) < 2

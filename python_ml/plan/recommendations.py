@@ -16,8 +16,8 @@ from python_ml.plan.actions import ACTIONS, DECIDED, LAYERS, Action, Status
 
 FILE = "recommendations.yaml"
 VERSION = 2
-_HEADER = """What could be done to the data, layer by layer. Set `status` to accepted or rejected, change `parameters`, add
-a `note`; then run `retention generate`. `applied` means accepted, and in the generated code. `retention recommend`
+_HEADER = """What could be done to the data, layer by layer. Set `status` to accepted or rejected, change `parameters`,
+add a `note`; then run `retention generate`. `applied` means accepted, and in the generated code. `retention recommend`
 profiles the files again and keeps what was decided here. Other comments than notes are not kept."""
 _SHARED = ("table", "subject", "columns", "evidence", "reason", "status", "note", "vanished")
 

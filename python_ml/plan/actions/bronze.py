@@ -448,8 +448,7 @@ class Versions(Action):
         source = self.source(plan)
         if source.column(self.key) is None or source.column(self.changed_at) is None:
             raise NotApplicable(f"{source.name} has no column {self.key} or {self.changed_at}")
-        key = (self.key, self.changed_at)
-        return plan.with_source(replace(source, key=key, available=self.changed_at, superseded="superseded_at"))
+        return plan.with_source(replace(source, key=(self.key,), available=self.changed_at, superseded="superseded_at"))
 
 
 class DropCopies(Action):
