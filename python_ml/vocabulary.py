@@ -60,19 +60,6 @@ OUTCOMES = word_set(
 )
 
 
-def person_score(name: str) -> float:
-    """How much a name looks like the key of a customer, 0 to 3."""
-    parts = words(name)
-    joined = "".join(parts)
-    has_person = any(part in PERSONS for part in parts)
-    has_id = any(part in IDENTIFIERS for part in parts)
-    if joined in _JOINED or (has_person and has_id):
-        return 3.0
-    if parts and parts[-1] in PERSONS:
-        return 2.0
-    return 0.5 if has_id else 0.0
-
-
 def time_score(name: str) -> float:
     """How much a name looks like the time of an event, -2 to 3."""
     parts = words(name)
@@ -114,6 +101,7 @@ _SHORT = {
     "organisation": "organization", "sub": "subscription", "subs": "subscription", "prod": "product", "inv": "invoice",
     "txn": "transaction", "trans": "transaction", "ord": "order",
 }  # fmt: skip
+_PRODUCT_CODES = word_set("sku ean isbn")
 _KEY_ENDINGS = ("uuid", "guid", "number", "code", "key", "id", "no", "nr", "num")
 
 
@@ -127,7 +115,13 @@ def singular(word: str) -> str:
 
 
 def subject(name: str) -> tuple[str, ...]:
-    """What a name is about, without the parts that say that it is a key: ``customer_id`` is ``("customer",)``."""
+    """What a name is about, without the parts that mark it as a key.
+
+    Examples
+    --------
+    >>> subject("customer_id"), subject("CustNo"), subject("subscriptions"), subject("id")
+    (('customer',), ('customer',), ('subscription',), ())
+    """
     parts = []
     for part in words(name):
         for ending in _KEY_ENDINGS:
@@ -136,7 +130,61 @@ def subject(name: str) -> tuple[str, ...]:
                 part = stem
         if part not in IDENTIFIERS:
             parts.append(_SHORT.get(singular(part), singular(part)))
-    return tuple(parts)
+    # A code that is only given to products says what it is about.
+    return tuple(parts) or (("product",) if _PRODUCT_CODES & set(words(name)) else ())
+
+
+def person_score(name: str) -> float:
+    """How much a name looks like the key of a customer, 0 to 3; joined spellings such as ``CLIENTNUM`` count."""
+    parts, about = words(name), subject(name)
+    if len(about) == 1 and about[0] in PERSONS and "".join(parts).endswith(_KEY_ENDINGS):
+        return 3.0
+    has_id = any(part in IDENTIFIERS for part in parts)
+    if has_id and any(part in PERSONS for part in parts):
+        return 3.0
+    if parts and parts[-1] in PERSONS:
+        return 2.0
+    return 0.5 if has_id else 0.0
+
+
+def is_key_name(name: str) -> bool:
+    """Whether a name marks a key: ``order_id``, ``CLIENTNUM``, ``id``; a quantity does not."""
+    parts = words(name)
+    joined = any(part.endswith(_KEY_ENDINGS) and subject(part) and subject(part)[0] in PERSONS for part in parts)
+    return (joined or has_word(name, IDENTIFIERS)) and not is_quantity(name)
+
+
+def is_named_after(column: str, table: str) -> bool:
+    """Whether a column is named after what its table lists, whatever system the table comes from.
+
+    Examples
+    --------
+    >>> is_named_after("order_id", "orders"), is_named_after("order_id", "app_orders"), is_named_after("id", "orders")
+    (True, True, False)
+    """
+    about, listed = subject(column), subject(table)
+    return bool(about) and listed[-len(about) :] == about
+
+
+def name_score(child_column: str, parent_column: str, parent_table: str) -> float:
+    """How much a column's name says that it points at a key, 0 to 1.
+
+    ``customer_id`` points at ``customers.id`` as much as at ``accounts.customer_id``; two columns that are both called
+    ``id`` have nothing in common.
+    """
+    child, key, table = subject(child_column), subject(parent_column), subject(parent_table)
+    if not child:
+        return 0.0
+    if child == key:
+        return 1.0
+    if table and child == (table if len(child) > 1 else table[-1:]) and (not key or key == table[-len(key) :]):
+        return 0.95
+    about = key or table[-1:]
+    if about and len(child) > len(about) and child[-len(about) :] == about:
+        return 0.8
+    if about and child[-1] in PERSONS and about[-1] in PERSONS:
+        return 0.4
+    return 0.0
 
 
 CHURNED = word_set(

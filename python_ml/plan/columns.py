@@ -52,8 +52,9 @@ def key_of(table: TableProfile, roles: Roles) -> tuple[str, ...]:
         if role.use == "labels" and role.time:
             return ()
         own = [k for k in single if k.is_named and k.columns[0] != role.entity]
-        linked = [k.columns for k in own if k.columns[0] in parents]
-        return linked[0] if linked else (role.entity,)
+        # A customer's second subscription is no copy of the first; of a table with the outcome, one row counts.
+        kept = [k.columns for k in own if k.columns[0] in parents or role.use == "attributes"]
+        return kept[0] if kept else (role.entity,)
     linked = [k for k in single if k.columns[0] in parents]
     if linked:
         return linked[0].columns

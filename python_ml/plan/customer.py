@@ -195,13 +195,15 @@ def _score(graph: KeyGraph, part: frozenset[Node]) -> tuple | None:
         return None
     reached = graph.reaching(tables)
     dated = sum(t.rows for t in graph.tables if t.name in reached and _is_dated(graph, t.name))
+    direct = sum(t.rows for t in graph.tables if t.name in tables and t.time is not None)
     total = sum(t.rows for t in graph.tables) or 1
     repeats = max(f.rows_per_value for f in facts)
     # A per-order id is no customer where another identifier comes back.
     comes_back = repeats > 1.02 or any((f.several_days or 0) > 0.02 for f in facts)
     recurrence = max((f.several_days or 0.0) for f in facts)
     strength = 2.0 if person >= 2 else 0.0
-    return strength, round(dated / total, 2), comes_back, person, len(reached), round(recurrence, 2)
+    share = round(dated / total, 2), round(direct / total, 1)
+    return strength, share[0], comes_back, share[1], person, len(reached), round(recurrence, 2)
 
 
 def _is_dated(graph: KeyGraph, name: str) -> bool:

@@ -29,6 +29,12 @@ def _of_source(facts: Facts, plan: ProjectPlan, source: SourcePlan) -> list[str]
         made.append(f"{rows:,} of {counts.rows:,} rows are quarantined: {reason}")
     for reason, rows in counts.unlinked.items():
         made.append(f"{rows:,} of {counts.rows:,} rows cannot be linked and are quarantined: {reason}")
+    if source.superseded and table.versions is not None:
+        made.append(
+            f"{table.versions.several:,} of {table.versions.keys:,} values of `{source.key[0]}` have several rows: "
+            "versions, "
+            "of which the newest that is known at a feature time counts"
+        )
     copies = table.rows - table.different_rows
     if copies and not source.key and not source.drops_copies:
         made.append(

@@ -139,7 +139,7 @@ def choose_outcome(profile: Profile, roles: Roles, options: Options, names: dict
         return _end_date(profile, roles, spans)
     if not roles.activity:
         raise _no_events(profile, roles)
-    if options.churn is None and profile.table(roles.activity).time.ended if _dated(profile, roles.activity) else False:
+    if options.churn is None and any(t.name == roles.activity for t in spans):
         return _of_spans(roles, roles.activity, "its rows have a start and an end")
     reviews = tuple(
         f"{t.name} has a start and an end in each row: with --churn end_date, churned is whose coverage ends"
@@ -148,10 +148,6 @@ def choose_outcome(profile: Profile, roles: Roles, options: Options, names: dict
     events = roles.activity.replace("_", " ")
     reason = f"churned = none of the {events} in the label window"
     return OutcomeChoice(Inactivity(roles.activity), reason, reviews=reviews)
-
-
-def _dated(profile: Profile, name: str) -> bool:
-    return profile.table(name).time is not None
 
 
 def _is_span(table: TableProfile, roles: Roles) -> bool:

@@ -198,6 +198,8 @@ def _time_steps(graph: KeyGraph, customer: Customer, entity_steps: dict[str, Rel
     def fits(relation: Relation) -> bool:
         if relation.parent not in dated or relation.child in dated or relation.child not in knows_customer:
             return False
+        if _leads_to(relation.parent, relation.child, entity_steps, steps):
+            return False
         if relation.is_given:
             return True
         own = customer.columns.get(relation.parent)
@@ -223,6 +225,12 @@ def _time_steps(graph: KeyGraph, customer: Customer, entity_steps: dict[str, Rel
         steps[best.child] = best
         dated.add(best.child)
     return steps
+
+
+def _leads_to(source: str, goal: str, *steps: dict[str, Relation]) -> bool:
+    """Whether rows of a table get something from another one, directly or through more tables."""
+    following = {made[source].parent for made in steps if source in made}
+    return goal in following or any(_leads_to(parent, goal, *steps) for parent in following)
 
 
 def _role(
