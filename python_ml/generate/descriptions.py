@@ -121,7 +121,7 @@ def label_time_text(plan: ProjectPlan, outcome: LabelTable) -> str:
         return f"When the outcome was known (UTC), from `{column.raw_name if column else outcome.known}`"
     if plan.setting("horizon"):
         return "End of the label window (UTC): feature time, gap and horizon"
-    return "The feature time itself: nothing says how far the label looks ahead"
+    return "The feature time itself: how far the label looks ahead is not known"
 
 
 def bronze_entry(plan: ProjectPlan, source: SourcePlan) -> dict[str, Any]:

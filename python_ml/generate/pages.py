@@ -1,4 +1,4 @@
-"""What people read of a project: the README and the page of the pipeline."""
+"""The pages of a project: the README and the steps of the pipeline."""
 
 from __future__ import annotations
 

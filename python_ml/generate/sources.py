@@ -74,7 +74,7 @@ def _label_meta(outcome: LabelTable, source: SourcePlan) -> dict[str, Any]:
 
 
 def _readings(columns: list[ColumnPlan]) -> dict[str, Any]:
-    """How the times are written: ``formats`` where that says it all, ``readings`` by column where it does not."""
+    """How the times are written: ``formats`` where they describe it fully, ``readings`` by column where it does not."""
     if any(_is_special(c.reading) for c in columns):
         return {"readings": {c.raw_name: _reading_meta(c.reading) for c in columns}}
     formats = list(dict.fromkeys(f for c in columns for f in c.formats))

@@ -1,4 +1,8 @@
 -- grain: one row per customer and as-of time of [[ labels.title ]]; churned follows from [[ outcome.label ]]
+{%- set churned_values = [] %}
+{%- for value in var('churned_values') %}
+{%- do churned_values.append(customer_retention.text_literal(value)) %}
+{%- endfor %}
 with
 
 supplied as (
@@ -21,11 +25,7 @@ typed as (
         end as [[ split_column ]],
 [%- endif %]
         case
-            when lower([[ outcome.label ]]) in (
-                {%- for value in var('churned_values') -%}
-                    {{ customer_retention.text_literal(value) }}{{ ', ' if not loop.last }}
-                {%- endfor -%}
-            ) then 1
+            when lower([[ outcome.label ]]) in ({{ churned_values | join(', ') }}) then 1
             when [[ outcome.label ]] is not null then 0
         end as churned[[ "," if outcome.known ]]
 [%- if outcome.known %]
@@ -47,7 +47,7 @@ timed as (
         [[ "coalesce(recorded_known_at, " ~ ahead ~ ")" if outcome.known else ahead ]] as outcome_known_at
         {%- else %}
 [%- if not outcome.known %]
-        -- nothing says how far the label looks ahead
+        -- how far the label looks ahead is not known
 [%- endif %]
         [[ "recorded_known_at" if outcome.known else "feature_timestamp" ]] as outcome_known_at
         {%- endif %}
