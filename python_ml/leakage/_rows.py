@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TELLING_VALUES = 0.20  # distinct values per row from which on two equal values are no coincidence
+COMMON = 0.05  # share of the customers from which on a value is common: nobody is recognised by it
 COPIES, MANY_COPIES = 0.01, 0.10
 AGREEMENT = 0.95
 NO_CHANCE = 0.02
@@ -46,12 +47,17 @@ def duplicates(subject: Subject) -> Iterator[Finding]:
     digest = np.zeros(len(subject.churned), dtype=np.uint64)
     import pandas as pd
 
+    owners = np.arange(len(telling)) if subject.entities is None else pd.factorize(subject.entities)[0]
+    customers = int(owners.max(initial=0)) + 1
     for name in subject.names:
         values = subject.values_of(name)
         codes, found = pd.factorize(values)
         empty = blank(values) | (values == 0.0 if values.dtype.kind == "f" else False)
         if len(found) >= TELLING_VALUES * max(len(values), 1):
-            telling |= ~empty
+            # A ratio may differ in most rows and be 1 for everybody who came once.
+            held = np.unique(np.column_stack([codes, owners]), axis=0)[:, 0]
+            holders = np.bincount(held[held >= 0], minlength=len(found) + 1)
+            telling |= ~empty & (holders[codes] <= max(3, COMMON * customers))
         with np.errstate(over="ignore"):
             digest = digest * np.uint64(1_000_003) + pd.util.hash_array(codes.astype(np.int64))
     rows = np.flatnonzero(telling)
@@ -59,8 +65,8 @@ def duplicates(subject: Subject) -> Iterator[Finding]:
         return
     codes, found = pd.factorize(digest[rows])
     entities = subject.entities[rows] if subject.entities is not None else np.arange(len(rows))
-    owners = pd.DataFrame({"copy": codes, "entity": entities, "left": subject.churned[rows]})
-    by_copy = owners.groupby("copy").agg(n=("left", "size"), who=("entity", "nunique"), rate=("left", "mean"))
+    held_by = pd.DataFrame({"copy": codes, "entity": entities, "left": subject.churned[rows]})
+    by_copy = held_by.groupby("copy").agg(n=("left", "size"), who=("entity", "nunique"), rate=("left", "mean"))
     copied = by_copy[by_copy["who"] > 1]
     count = int(copied["n"].sum())
     share = count / len(subject.churned)

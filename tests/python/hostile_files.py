@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -42,13 +42,16 @@ class Hostile:
         Writes it into a folder, and gives its path.
     refused : str
         What the message says; empty where the file must be read.
-    rows : int
-        Rows that must arrive.
+    rejected : str
+        Why its one broken line is quarantined; empty for none.
+    quarantined : dict of str to int
+        Rows that bronze quarantines, by reason.
     """
 
     make: Callable[[Path], Path]
     refused: str = ""
-    rows: int = ROWS
+    rejected: str = ""
+    quarantined: dict[str, int] = field(default_factory=dict)
 
 
 def times(seed: int = 3, rows: int = ROWS) -> list[tuple[str, str, str]]:
@@ -184,19 +187,21 @@ FILES = {
     "long names": Hostile(long_names),
     "2,000 columns": Hostile(wide),
     "types of all kinds": Hostile(odd_types),
-    "far times": Hostile(far_times),
-    "far times in parquet": Hostile(far_times_parquet),
+    "far times": Hostile(far_times, quarantined={"implausible ordered_at": 4}),
+    "far times in parquet": Hostile(far_times_parquet, quarantined={"implausible ordered_at": 6}),
     "an unterminated quote": Hostile(rows_of(lambda n, row: row + (',"and then' if n == 300 else ",x"))),
     "quotes within words": Hostile(rows_of(lambda n, row: row + (',5" pipe' if n % 9 == 0 else ",x"))),
     "line breaks in quotes": Hostile(rows_of(lambda n, row: row + (',"a\nb\r\nc"' if n % 50 == 0 else ",x"))),
     "mixed line ends": Hostile(rows_of(lambda n, row: row + (",x\r" if n % 3 else ",x"))),
     "latin-1": Hostile(rows_of(lambda n, row: row.encode() + (b",M\xfcller" if n == 500 else b",x"))),
-    "short rows": Hostile(rows_of(lambda n, row: row + ("" if n == 400 else ",x")), "Line 402 has 3 columns"),
-    "long rows": Hostile(rows_of(lambda n, row: row + (",x,y" if n == 400 else ",x")), "Line 402 has 5 columns"),
-    "NUL bytes": Hostile(rows_of(lambda n, row: row.encode() + (b",\x00" if n == 400 else b",x")), "not readable text"),
+    "short rows": Hostile(rows_of(lambda n, row: row + ("" if n == 400 else ",x")), rejected="3 columns instead of 4"),
+    "long rows": Hostile(
+        rows_of(lambda n, row: row + (",x,y" if n == 400 else ",x")), rejected="5 columns instead of 4"
+    ),
+    "NUL bytes": Hostile(rows_of(lambda n, row: row.encode() + (b",\x00" if n == 400 else b",x")), rejected="NUL byte"),
     "mixed encodings": Hostile(
         rows_of(lambda n, row: row.encode() + (b",M\xfcller" if n == 7 else "é".encode().join([b",x", b""]))),
-        "mixes encodings",
+        rejected="not utf-8",
     ),
     "nothing": Hostile(text(b""), "empty"),
     "blanks": Hostile(text(" \n\n \t\n"), "empty"),

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import ast
 import importlib
 import itertools
 import re
 from collections.abc import Sequence
-from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -372,27 +370,3 @@ def test_an_order_of_aggregates_is_kept():
     for asked in itertools.permutations(("sum", "min", "nunique")):
         found = names(measures=[Measure("amount", "amount", asked)], windows=["7d"], recency=False)
         assert found[1:] == [f"orders_amount_{aggregate}_7d" for aggregate in asked]
-
-
-def test_generated_models_declare_measures_whole():
-    from python_ml.onboarding.generation import _environment
-
-    source = SimpleNamespace(time=SimpleNamespace(name="ordered_at"), available_at=None, windows=("7d", "30d"))
-    text = (
-        _environment()
-        .get_template("windows.sql")
-        .render(
-            spec=SimpleNamespace(model=lambda of: "brz_shop__orders"),
-            source=source,
-            name="orders",
-            words="orders",
-            entity="customer_id",
-            where=None,
-            measures=[AMOUNT, REFUNDS, KINDS_OF_ORDERS, SPENT],
-        )
-    )
-    written = [line.strip().rstrip(",") for line in text.splitlines() if line.lstrip().startswith("{'name'")]
-    assert [ast.literal_eval(line) for line in written] == [
-        measure.declaration() for measure in (AMOUNT, REFUNDS, KINDS_OF_ORDERS, SPENT)
-    ]
-    assert "windows=['7d', '30d']" in text

@@ -279,7 +279,7 @@ def test_a_replay_speaks_for_as_long_as_the_features_stand(tmp_path):
 
 def test_the_table_is_described_in_every_project(repository):
     own = (repository / "models" / "gold" / "_gold__findings.yml").read_text()
-    assert own == (repository / "python_ml" / "onboarding" / "templates" / "_gold__findings.yml").read_text()
+    assert own == (repository / "python_ml" / "generate" / "templates" / "gold" / "_gold__findings.yml").read_text()
     tables = {table["name"]: table for table in yaml.safe_load(own)["sources"][0]["tables"]}
     assert [column["name"] for column in tables["gld_leakage_findings"]["columns"]] == list(COLUMNS)
 
