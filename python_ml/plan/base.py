@@ -10,10 +10,10 @@ from python_ml import vocabulary
 from python_ml.names import identifier
 from python_ml.plan.attributes import Attribute, attributes_of
 from python_ml.plan.calendar import Calendar
-from python_ml.plan.columns import column_plans, entity_name
+from python_ml.plan.columns import column_plans, customer_columns, entity_name
 from python_ml.plan.outcome import OutcomeChoice, choose_outcome
 from python_ml.plan.roles import Roles, decide_roles
-from python_ml.plan.schema import EndDate, LabelTable, Options, ProjectPlan, Setting, SourcePlan
+from python_ml.plan.schema import DerivedColumn, EndDate, LabelTable, Options, ProjectPlan, Setting, SourcePlan
 from python_ml.profile.schema import Profile, RowCounts, TableProfile
 
 DEFAULT_FROM, DEFAULT_TO = "1900-01-01", "2200-01-01"
@@ -80,8 +80,14 @@ def gather_facts(profile: Profile, options: Options, calendar: Calendar | None =
 
 def _source(profile: Profile, table: TableProfile, roles: Roles, columns, names: dict[str, str]) -> SourcePlan:
     role, raw = roles.tables[table.name], table.table
+    parts = [names[name] for name in customer_columns(roles, table.name)]
+    joined = ()
+    if len(parts) > 1:
+        expression = f"{{{{ customer_retention.joined_key({parts}) }}}}"
+        text = f"Key of the customer: {' and '.join(parts)}."
+        joined = (DerivedColumn(entity_name(roles.customer.raw_name), expression, text, type="text"),)
     time = table.time if role.time and table.time is not None and role.time == table.time.column else None
-    entity = names.get(role.entity, "")
+    entity = joined[0].name if joined else names.get(role.entity, "")
     low = high = None
     if role.time and (span := table.profile_of(role.time).span) is not None:
         low, high = span.low, span.high
@@ -101,6 +107,7 @@ def _source(profile: Profile, table: TableProfile, roles: Roles, columns, names:
         flag=role.flag,
         columns=columns,
         entity=entity,
+        derived=joined,
         time=names.get(role.time, "") if is_used else "",
         available=names.get(time.available, "") if time is not None and is_used else "",
         ended=names.get(time.ended, "") if time is not None else "",
@@ -131,7 +138,7 @@ def _with_outcome(
                 source,
                 use="spans",
                 reason="start and end of each customer's coverage",
-                entity=own.get(role.entity, source.entity),
+                entity=source.entity,
                 time=own[time.column],
                 available=own.get(time.available, ""),
                 ended=own.get(time.ended, ""),
@@ -241,7 +248,8 @@ def _bare(facts: Facts, source: SourcePlan) -> SourcePlan:
     """A source before its actions: numbers and further times are text until an action reads them."""
     columns = []
     for column in source.columns:
-        if reads_as(column):
+        # no action is about a file of labels: it is read as planned
+        if reads_as(column) and source.name != facts.options.labels:
             reading = (
                 replace(column.reading, formats=())
                 if column.role in ("time", "available")

@@ -30,6 +30,12 @@ def entity_name(raw_name: str) -> str:
     return f"{plain}_id" if plain in RESERVED else identifier(raw_name)
 
 
+def customer_columns(roles: Roles, source: str) -> tuple[str, ...]:
+    """Columns (safe names) of a table that say together which customer; empty where it has none."""
+    entity = roles.tables[source].entity
+    return (entity, *roles.customer.further.get(source, ())) if entity else ()
+
+
 def linking_columns(roles: Roles, source: str) -> tuple[set[str], set[str]]:
     """Columns (safe names) by which other tables reach a table, and by which it reaches others."""
     used = [step.relation for role in roles.tables.values() for step in role.steps]
@@ -54,7 +60,7 @@ def key_of(table: TableProfile, roles: Roles) -> tuple[str, ...]:
         own = [k for k in single if k.is_named and k.columns[0] != role.entity]
         # A customer's second subscription is no copy of the first; of a table with the outcome, one row counts.
         kept = [k.columns for k in own if k.columns[0] in parents or role.use == "attributes"]
-        return kept[0] if kept else (role.entity,)
+        return kept[0] if kept else customer_columns(roles, table.name)
     linked = [k for k in single if k.columns[0] in parents]
     if linked:
         return linked[0].columns
@@ -82,11 +88,15 @@ def column_plans(profile: Profile, table: TableProfile, roles: Roles) -> tuple[t
     parents, children = linking_columns(roles, table.name)
     key = key_of(table, roles)
     entity = entity_name(roles.customer.raw_name)
+    parts = customer_columns(roles, table.name)
+    # A customer of several columns has a key of its own, which bronze joins of them.
+    joined = parts if len(parts) > 1 else ()
+    role = replace(role, entity="") if joined else role
     used: set[str] = {entity, *_TAKEN}
     plans, names = [], {}
     for measured in table.columns:
         column = measured.column
-        plan = _plan(table, measured, role, key, parents, children)
+        plan = _plan(table, measured, role, key, parents, children | set(joined))
         name = entity if column.name == role.entity else free_name(_name(column, plan), used)
         names[column.name] = name
         excluded = f"{table.name}.{column.name}" in roles.excluded

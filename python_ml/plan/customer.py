@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from python_ml import vocabulary
 from python_ml.errors import UserError
@@ -64,12 +64,22 @@ def choose_customer(graph: KeyGraph, options: Options, labels: str) -> Customer:
     UserError
         When nothing, or not only one thing, can be the customer.
     """
-    profile = graph.profile
     if options.entity:
         return _named(graph, options)
     if labels:
         node, reason = _of_labels(graph, options, labels)
-        return _customer(graph, graph.identity(node), node, (reason,))
+        part = graph.identity(node)
+        if options.labels and {table for table, _ in part} == {labels} and len(graph.tables) > 1:
+            # the labels call the customer otherwise than the events
+            events = _by_evidence(graph)
+            return replace(events, columns={**events.columns, labels: node[1]}, evidence=(reason, *events.evidence))
+        return _customer(graph, part, node, (reason,))
+    return _by_evidence(graph)
+
+
+def _by_evidence(graph: KeyGraph) -> Customer:
+    """The identity whose name and values say a customer."""
+    profile = graph.profile
     scored = [(score, part) for part in graph.identities if (score := _score(graph, part)) is not None]
     scored.sort(key=lambda entry: (entry[0], sorted(entry[1])), reverse=True)
     named = [part for score, part in scored if score[0] >= 2]
@@ -280,7 +290,7 @@ def _customer(
             columns[table] = column
     nobody = {}
     for table, column in columns.items():
-        if column == ROW_NUMBER:
+        if column == ROW_NUMBER or further:
             continue
         if codes := _nobody(profile.table(table), column):
             nobody[table] = codes
@@ -299,6 +309,9 @@ def _customer(
         # `users.id` is best named by a column that points at it
         better = [_raw(profile, n) for n in sorted(part) if vocabulary.subject(_raw(profile, n))]
         raw = better[0] if better else raw
+    if further:
+        table = profile.table(node[0])
+        raw = " ".join([raw, *(table.column(name).raw_name for name in further[node[0]])])
     return Customer(raw, columns, further or {}, evidence, reviews, nobody)
 
 

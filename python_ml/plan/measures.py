@@ -88,7 +88,8 @@ def reversal_plan(
     """A reversal by its condition: ``quantity < 0 or invoice_no like 'C%'``."""
     text = condition.replace(" < 0", "` is negative").replace(" like '", "` begins with ").replace("%'", "")
     text = " or ".join(f"`{part}" for part in text.split(" or "))
-    return ReversalPlan(name, condition, text, rows, _reversal_measures(columns, derived[0] if derived else None))
+    amount = next((d for d in derived if d.type == "decimal"), None)
+    return ReversalPlan(name, condition, text, rows, _reversal_measures(columns, amount))
 
 
 def _reversal_measures(columns: tuple[ColumnPlan, ...], derived: DerivedColumn | None) -> tuple[Measure, ...]:

@@ -1,4 +1,4 @@
-"""What the data holds that a person should know, and what is not used, each in one sentence."""
+"""Notes on the data, and what is not used, each in one sentence."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def notices(facts: Facts, plan: ProjectPlan) -> tuple[str, ...]:
-    """What a person should know of the data, and what becomes of it."""
+    """Notes on the data, and on what is done about it."""
     made: list[str] = []
     for source in plan.sources:
         made += [f"{source.name}: {text}" for text in _of_source(facts, plan, source)]
@@ -38,7 +38,7 @@ def _of_source(facts: Facts, plan: ProjectPlan, source: SourcePlan) -> list[str]
     copies = table.rows - table.different_rows
     if copies and not source.key and not source.drops_copies:
         made.append(
-            f"{copies:,} rows are exact copies of another; they are kept, since without a key a copy cannot be told "
+            f"{copies:,} rows are exact copies of another; they are kept, since without a key a copy does not differ "
             "from "
             "a line that was really entered twice (the action drop_copies quarantines them)"
         )
@@ -121,8 +121,14 @@ def unused(facts: Facts, plan: ProjectPlan) -> tuple[tuple[str, str, str], ...]:
             reason = source.reason if planned.use == "stored" else "its use was not accepted"
             made.append((source.file, reason, source.flag))
             continue
+        reasons = {c.name: c.unused for c in source.columns}
+        if source.use in ("attributes", "history") or source.offered:
+            ids = {a.origin: f"silver.{source.name}.attribute.{a.column.name}" for a in source.offered}
+            reasons |= {name: f"not accepted yet: {proposed}" for name, proposed in ids.items()}
+            reasons |= facts.attributes(source.name)[1]
         for column in source.columns:
             is_part = column.role in ("key", "entity", "time", "available", "changed", "label")
-            if column.unused and not is_part and all(a.origin != column.name for a in source.attributes):
-                made.append((f"{source.name}.{column.raw_name}", column.unused, ""))
+            is_used = any(a.origin == column.name for a in source.attributes)
+            if (reason := reasons[column.name]) and not is_part and not is_used:
+                made.append((f"{source.name}.{column.raw_name}", reason, ""))
     return tuple(made)

@@ -1,4 +1,4 @@
-"""What churn means in a project: inactivity, the end of coverage, or a table that tells."""
+"""What churn means in a project: inactivity, the end of coverage, or a table with outcomes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _DECIDED = vocabulary.word_set(
 _DEPARTED = vocabulary.word_set(
     "left leave departed departure departures churn churned cancellation cancellations exits"
 )
-_RETURNED = vocabulary.word_set("returned return rejoined reactivated reactivation winback resumed back")
+_RETURNED = vocabulary.word_set("returned return returns rejoined reactivated reactivation winback resumed back")
 _CASE_ENDS = vocabulary.word_set("closed close resolved completed finished")
 _COVERING = vocabulary.word_set("subscription contract membership policy plan account customer member")
 MOSTLY = 0.95
@@ -127,7 +127,7 @@ def choose_outcome(profile: Profile, roles: Roles, options: Options, names: dict
     spans = [t for t in profile.tables if _is_span(t, roles)]
     if options.churn == "supplied" and outcome is None:
         raise UserError(
-            "No file tells who churned.", where="--churn supplied", hint="add --labels PATH or --outcome COL"
+            "No file has an outcome.", where="--churn supplied", hint="add --labels PATH or --outcome COL"
         )
     if outcome is not None and options.churn in (None, "supplied"):
         table = profile.table(outcome.table)
@@ -142,7 +142,7 @@ def choose_outcome(profile: Profile, roles: Roles, options: Options, names: dict
     if options.churn is None and any(t.name == roles.activity for t in spans):
         return _of_spans(roles, roles.activity, "its rows have a start and an end")
     reviews = tuple(
-        f"{t.name} has a start and an end in each row: with --churn end_date, churned is whose coverage ends"
+        f"{t.name} has a start and an end in each row: with --churn end_date, a customer churns when coverage ends"
         for t in spans
     )
     events = roles.activity.replace("_", " ")
@@ -195,7 +195,7 @@ def _end_date(profile: Profile, roles: Roles, spans: list[TableProfile]) -> Outc
     ]
     if not departures:
         raise UserError(
-            "No file tells when coverage ends.",
+            "No file has the end of coverage.",
             where="--churn end_date",
             hint="bring a table with a start and an end of each subscription, or one with the dates of departures",
         )
@@ -223,7 +223,7 @@ def _end_date(profile: Profile, roles: Roles, spans: list[TableProfile]) -> Outc
     )
     if not starts and not activity:
         raise UserError(
-            f"{source} tells when customers churned, but nothing when they began.",
+            f"{source} has the dates of departures, but no file has the beginning of coverage.",
             where="--churn end_date",
             hint="bring a table of customers with their sign-up date, or a table of events",
         )
@@ -258,8 +258,8 @@ def _labels(
     unlabelled = labels is not None and labels.newest_unlabelled is not None and labels.newest_unlabelled >= labels.last
     meaning = _meaning(table, outcome)
     scenario = "production" if known or options.horizon else "partial"
-    told = (
-        "and when the outcome was known" if scenario == "production" else "but nothing tells when the outcome was known"
+    known_text = (
+        "and when the outcome was known" if scenario == "production" else "but not when the outcome was known"
     )
     return OutcomeChoice(
         LabelTable(
@@ -274,7 +274,7 @@ def _labels(
             scores="unlabelled" if unlabelled else "active",
             activity=roles.activity,
             scenario="production",
-            scenario_reason=f"the labels give the as-of time of each customer, {told}",
+            scenario_reason=f"the labels give the as-of time of each customer, {known_text}",
             meaning=meaning,
         ),
         f"{meaning}: {outcome.reason}",
@@ -295,16 +295,21 @@ def label_time(table: TableProfile, named: dict[str, str]) -> str:
     """Safe name of the column with the as-of time of labels; empty where all have a single one."""
     if "time" in named:
         if table.column(named["time"]).kind not in ("time", "constant"):
-            raise UserError(
-                f"The values of `{table.column(named['time']).raw_name}` cannot be read as dates or times.",
-                where=f"{table.table.path}, --label-column time={table.column(named['time']).raw_name}",
-                hint="write them as 2024-01-31 or 2024-01-31 18:30:00, or name another column",
-            )
+            raise _no_label_time(table, named["time"])
         return named["time"]
     times = [c.column for c in table.columns if c.column.kind == "time" and c.column.readable_share >= 0.5]
     first = table.time.column if table.time else ""
     times.sort(key=lambda c: (bool(set(words(c.raw_name)) & (_KNOWN | _DECIDED)), c.name != first))
     return times[0].name if times else ""
+
+
+def _no_label_time(table: TableProfile, name: str) -> UserError:
+    raw = table.column(name).raw_name
+    return UserError(
+        f"The values of `{raw}` cannot be read as dates or times.",
+        where=f"{table.table.path}, --label-column time={raw}",
+        hint="write them as 2024-01-31 or 2024-01-31 18:30:00, or name another column",
+    )
 
 
 def _label_time(table: TableProfile, named: dict[str, str], names: dict[str, str]) -> AsOf:
@@ -320,6 +325,8 @@ def _label_time(table: TableProfile, named: dict[str, str], names: dict[str, str
         except ValueError:
             continue
         return AsOf("constant", value=value.isoformat(" "), text=f"`{single.raw_name}` of the labels: one time for all")
+    if "time" in named:
+        raise _no_label_time(table, column)
     raise UserError(
         "No column of the labels gives the as-of time.",
         where=str(table.table.path),
@@ -461,13 +468,13 @@ def _scenario(
         return kind, f"features are as of {as_of.text}, and --horizon gives the length of the label window", as_of, ""
     dates = ", ".join(f"`{c.raw_name}`" for c in times)
     if as_of is not None:
-        lacking = f"{as_of.text} gives the time of the features, but nothing that of the outcome (add --horizon)"
+        lacking = f"{as_of.text} gives the time of the features, but none gives that of the outcome (add --horizon)"
     elif known:
         lacking = (
-            f"`{table.column(known).raw_name}` gives the time of the outcome, but nothing that of the other columns"
+            f"`{table.column(known).raw_name}` gives the time of the outcome, but none gives that of the other columns"
         )
     else:
-        lacking = "none tells when the other columns were written or when the outcome was decided"
+        lacking = "none is the time at which the other columns were written or the outcome was decided"
     return "partial", f"there are dates ({dates}), but {lacking}", None, ""
 
 
@@ -519,7 +526,7 @@ def _no_events(profile: Profile, roles: Roles) -> UserError:
             if half or (column.kind == "text" and vocabulary.time_score(column.raw_name) >= 2):
                 return unreadable_time(table, column.name)
     return UserError(
-        "No file has a time column, so nothing tells who was active when.",
+        "No file has a time column, so no activity is dated.",
         where=", ".join(str(t.table.path) for t in profile.tables),
         hint="bring a file of dated events (orders, visits, usage), or name its time with --time; columns: "
         + ", ".join(c.column.raw_name for c in first.columns[:30]),

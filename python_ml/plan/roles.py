@@ -147,8 +147,10 @@ def parse_excluded(profile: Profile, names: tuple[str, ...]) -> set[str]:
     return excluded
 
 
-def is_one_row_per_customer(table: TableProfile, entity: str) -> bool:
+def is_one_row_per_customer(table: TableProfile, entity: str, further: tuple[str, ...] = ()) -> bool:
     """Whether (nearly) every customer has a single row: attributes rather than events."""
+    if further:
+        return any(set(key.columns) <= {entity, *further} for key in table.keys)
     facts = table.identifier(entity)
     if facts is not None:
         return facts.rows_per_value < ONE_ROW
@@ -258,7 +260,8 @@ def _role(
     if not has_entity:
         reason = f"it has no column of customers such as {customer.raw_name}, and no key that leads to one"
         return TableRole(name, "stored", reason, "--relate child.column=parent.column", "", time)
-    if entity and is_one_row_per_customer(table, entity) and not (table.time and table.time.ended):
+    one_row = bool(entity) and is_one_row_per_customer(table, entity, customer.further.get(name, ()))
+    if one_row and not (table.time and table.time.ended):
         reason = "one row per customer: attributes"
         return TableRole(name, "attributes", reason, "", entity, time)
     if not time and name not in time_steps:

@@ -337,7 +337,7 @@ class MakeMeasure(Action):
         else:
             if column.role == "number" and column.type == "text":
                 raise NotApplicable(f"{self.subject} is not read as a number")
-            measure = measure_of(replace(column, unused=""), bool(source.derived), tuple(self.values or ()))
+            measure = measure_of(replace(column, unused=""), any(d.type == "decimal" for d in source.derived), tuple(self.values or ()))
         if measure is None:
             raise NotApplicable(f"nothing can be aggregated of {self.subject}")
         windows = None if self.windows is None else tuple(self.windows)
