@@ -13,9 +13,9 @@ from python_ml.errors import RetentionError
 # command -> (module, one line of help). The help stands here so that `retention --help` imports nothing.
 COMMANDS = {
     "init": ("python_ml.cli.init", "Turn raw files into a dbt project that is ready to run."),
-    "profile": ("python_ml.cli.profile", "Say what raw files hold: columns, rows, time, customers, target."),
+    "profile": ("python_ml.cli.profile", "Profile raw files: columns, keys, relations, time, customers."),
     "recommend": ("python_ml.cli.recommend", "Propose what could be done to the data; accept or reject it."),
-    "generate": ("python_ml.cli.generate", "Write the project again, as its recommendations say."),
+    "generate": ("python_ml.cli.generate", "Write the project again from its recommendations."),
     "run": ("python_ml.cli.run", "Build, train, score and report: the whole way."),
     "build": ("python_ml.cli.build", "Build and test the warehouse with dbt."),
     "leakage": ("python_ml.cli.leakage", "Look for columns and rows that know the outcome."),
@@ -48,14 +48,14 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="retention")
 def retention() -> None:
-    """Which customers will leave, why, and how sure are we?
+    """Which customers will churn, why, and how certain is that?
 
     \b
     Start from your own files:   retention init my_shop --data orders.parquet --horizon 90d
                                  cd my_shop && retention run
     Or from a simulated world:   retention simulate --out world
 
-    Exit codes: 0 done, 1 a defect of ours, 2 bad input or usage, 3 a gate said no.
+    Exit codes: 0 done, 1 internal error, 2 invalid input or usage, 3 a gate failed.
     """
 
 

@@ -19,9 +19,8 @@ if TYPE_CHECKING:
 def command(folder: Path, console: Console) -> None:
     """Write the project again: what was accepted in recommendations.yaml is in the code, the rest is not.
 
-    A file that you edited is never overwritten: its new version is written as NAME.new, which dbt does not read. Move
-    what
-    you want from it and delete it. A file that you deleted is written again. Raw files are not read.
+    A file that you edited is never overwritten: its new version is written as NAME.new, which dbt does not read.
+    Move what you want from it and delete it. A file that you deleted is written again. Raw files are not read.
 
     \b
     Example: retention generate --project-dir my_shop

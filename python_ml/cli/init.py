@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     "--labels",
     type=click.Path(path_type=Path),
     metavar="PATH",
-    help="A file that tells who churned: customer, as-of time, 1 or 0. Features are made as of those times.",
+    help="A file of outcomes: customer, as-of time, 1 (churned) or 0. Features are made as of those times.",
 )
 @click.option(
     "--label-column",
@@ -47,13 +47,13 @@ if TYPE_CHECKING:
     metavar="PART=COL",
     help="Column of the labels: entity, time, label, known (when the outcome was) or split.  [default: by evidence]",
 )
-@click.option("--val-from", "validation_from", metavar="DATE", help="As-of time from which labels validate.")
-@click.option("--test-from", metavar="DATE", help="As-of time from which labels test.  [default: by share]")
-@click.option("--activity", metavar="NAME", help="Source whose events tell who is active.  [default: the busiest]")
+@click.option("--val-from", "validation_from", metavar="DATE", help="As-of time from which labels are validation.")
+@click.option("--test-from", metavar="DATE", help="As-of time from which labels are test.  [default: by share]")
+@click.option("--activity", metavar="NAME", help="Source whose events define activity.  [default: the busiest]")
 @click.option(
     "--churn",
     type=click.Choice(["inactivity", "end_date", "supplied"]),
-    help="No activity in the horizon; coverage that ends in it; or what --labels or --outcome tells.  "
+    help="No activity in the horizon; coverage that ends in it; or what --labels or --outcome gives.  "
     "[default: from the data]",
 )
 @click.option(
@@ -62,7 +62,7 @@ if TYPE_CHECKING:
 @click.option("--gap", metavar="DURATION", help="From the feature time to the label window.  [default: 0d]")
 @click.option("--step", metavar="DURATION", help="From one feature time to the next.  [default: from the data]")
 @click.option(
-    "--active-window", metavar="DURATION", help="At risk is who was active within it.  [default: twice the horizon]"
+    "--active-window", metavar="DURATION", help="Customers active within it are at risk.  [default: twice the horizon]"
 )
 @click.option(
     "--relate",
@@ -91,8 +91,8 @@ def command(
     """Turn raw files into a dbt project in DIR that is ready to run.
 
     Bring events with a customer and a time (orders, visits, usage), tables of customers and whatever both point at: how
-    the files belong together is read from their keys. Churned is who has no activity, whose subscription ends
-    (--churn end_date), or whom --labels or the column --outcome name. What was decided, and why, is printed and
+    the files are related is read from their keys. A customer churns by inactivity, by the end of a subscription
+    (--churn end_date), or as --labels or the column --outcome says. What was decided, and why, is printed and
     written to DIR/README.md; every decision can be changed in DIR/recommendations.yaml.
 
     \b

@@ -16,14 +16,14 @@ import click
 
 
 class Console:
-    """Progress on stderr, the result on stdout: text for people, or one JSON document with ``--json``."""
+    """Progress on stderr, the result on stdout: text for readers, or one JSON document with ``--json``."""
 
     def __init__(self, as_json: bool = False) -> None:
         self.as_json = as_json
 
     @contextmanager
     def step(self, title: str) -> Iterator[None]:
-        """Announce a step of work and say how long it took."""
+        """Announce a step of work, and print how long it took."""
         click.echo(f"{title} ...", err=True)
         start = time.monotonic()
         yield
@@ -36,15 +36,15 @@ class Console:
             sys.stderr.flush()
 
     def note(self, message: str) -> None:
-        """Say something along the way."""
+        """Print a note on progress."""
         click.echo(message, err=True)
 
     def warn(self, message: str) -> None:
-        """Say something that the user should act on."""
+        """Print a warning."""
         click.echo(click.style("warning: ", fg="yellow") + message, err=True)
 
     def result(self, text: str, data: dict[str, Any]) -> None:
-        """End a command: ``text`` for people, ``data`` with ``--json``."""
+        """End a command: ``text`` by default, ``data`` with ``--json``."""
         click.echo(json.dumps(data, indent=2, default=str) if self.as_json else text)
 
 
@@ -93,14 +93,14 @@ def file_options(function: Callable) -> Callable:
         ),
         click.option("--time", metavar="COL", help="Column with the time of the event.  [default: by evidence]"),
         # The name before --target came to mean the target of dbt everywhere.
-        click.option("--outcome", "--target", "outcome", metavar="COL", help="Column that tells who churned."),
+        click.option("--outcome", "--target", "outcome", metavar="COL", help="Column with the outcome: who churned."),
         click.option(
             "--positive", metavar="VALUE", help="Value of the outcome that means churn.  [default: by its name]"
         ),
         click.option(
             "--day-first/--month-first",
             default=None,
-            help="How to read 03/04/2024 where no value tells.  [default: month first]",
+            help="How to read 03/04/2024 where the values do not decide.  [default: month first]",
         ),
         click.option(
             "--encoding", metavar="NAME", help="Encoding of text files, such as cp1250.  [default: by evidence]"

@@ -1,4 +1,4 @@
-"""``retention profile``: what raw files hold, before anything is built on them."""
+"""``retention profile``: what raw files contain, before anything is built on them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def command(
 ) -> None:
     """Measure raw files: columns, keys, relations, time, customers, outcome.
 
-    Each PATH is a file, or NAME=PATH; a sheet of an Excel file is PATH#SHEET. Files are read where they lie, on
+    Each PATH is a file, or NAME=PATH; a sheet of an Excel file is PATH#SHEET. Files are read in place, on
     DuckDB, in a few passes. The profile goes to OUT/findings.yaml, for comparing, and to OUT/index.html, for reading.
     Values of personal columns (e-mail, phone, names) are counted but not shown.
 

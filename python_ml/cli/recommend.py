@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 @click.option("--refresh", is_flag=True, help="Profile the raw files again, rather than use the stored profile.")
 @click.option("--accept", multiple=True, metavar="ID", help="Accept by id; * stands for anything. Again for more.")
 @click.option("--reject", multiple=True, metavar="ID", help="Reject by id; * stands for anything. Again for more.")
-@click.option("--yes", is_flag=True, help="Accept whatever nobody has decided yet and cannot destroy real values.")
+@click.option("--yes", is_flag=True, help="Accept what is not decided yet and cannot destroy real values.")
 @json_option
 def command(
     folder: Path, refresh: bool, accept: tuple[str, ...], reject: tuple[str, ...], yes: bool, console: Console
 ) -> None:
     """Propose what could be done to the data, layer by layer, in recommendations.yaml.
 
-    What was decided there before stays: statuses, changed parameters, notes. A decided recommendation that the data
-    does
-    not suggest any more is marked `vanished`, and still applies. Nothing is generated: `retention generate` does that.
+    What was decided there before stays: statuses, changed parameters, notes. A decided recommendation that the
+    data does not suggest any more is marked `vanished`, and still applies. Nothing is generated: `retention generate`
+    does that.
 
     \b
     Examples:
@@ -68,7 +68,7 @@ def _text(recommendations: Recommendations, changes: Changes, path: Path) -> str
     for title, names in (
         ("New", changes.new),
         ("Not suggested by the data any more; your decision still applies", changes.vanished),
-        ("Not suggested any more and removed, since nobody had decided", changes.gone),
+        ("Not suggested any more and removed, as not decided", changes.gone),
     ):
         if names:
             lines += ["", f"{title}:", *(f"    {name}" for name in names)]

@@ -276,11 +276,11 @@ def _copies(source: SourcePlan, columns: list[BronzeColumn]) -> tuple[str, str, 
         filled = " and ".join(f"{name} is not null" for name in key)
         parts = list(key)
         if source.superseded:
-            # A version is a copy only where nothing tells which of the two is newer.
+            # A version is a copy only where neither of the two is known to be newer.
             parts.append(f"{{{{ {known_expression(source)} }}}}")
         return ", ".join(parts), f"{filled} and copy_rank > 1", f"duplicate {', '.join(key)}"
     if not source.drops_copies:
         return "", "", ""
-    # What the file holds tells copies, not only what could be read of it.
+    # Copies are compared by what the file contains, not only by what could be read.
     names = [n for c in columns if c.name != ROW_NUMBER for n in (c.name, c.raw_text) if n]
     return ", ".join(names), "copy_rank > 1", COPY_REASON

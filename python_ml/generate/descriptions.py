@@ -53,8 +53,8 @@ def _inactivity(plan: ProjectPlan, outcome: Inactivity) -> dict[str, str]:
         "definition": f"churned is who has none of the {events} in the label window",
         "observation": f"A single row: from the first to the newest of the {events}.",
         "spine": f"{grain} at which they are at risk: active in the {active} before it.",
-        "churned": f"1 when none of the {events} lies in the label window, 0 when one does, null while it is not known",
-        "labels": f"{grain}. Whether none of the {events} lies in [T + gap, T + gap + horizon).",
+        "churned": f"1 when none of the {events} is in the label window, 0 when one is, null while it is not known",
+        "labels": f"{grain}. Whether none of the {events} is in [T + gap, T + gap + horizon).",
     }
 
 
@@ -104,7 +104,7 @@ def _label_table(plan: ProjectPlan, outcome: LabelTable) -> dict[str, str]:
         made["scored_time"] = "As of when the table was written (UTC): the variable `snapshot_at`."
     if as_of.is_snapshot:
         made["time"] = "The snapshot: a constant, the variable `snapshot_at`, and no date of the data"
-        made["scored_time"] = "A constant that stands for the snapshot, and no date of the data."
+        made["scored_time"] = "A constant for the snapshot; it is not a date of the data."
         made["features"] = (
             "One row per customer. Every feature, nothing of the label. Columns whose `leakage_risk` is high are kept "
             "here for inspection; models do not use them (`features.exclude` in `retention.yml`)."

@@ -68,7 +68,7 @@ VERSION = 2
 
 @dataclass(frozen=True)
 class Examination:
-    """Raw files that have been profiled, with what a person told about them; all that is stored besides decisions.
+    """Profiled raw files with the options of ``init``; all that is stored besides decisions.
 
     Attributes
     ----------
@@ -76,7 +76,7 @@ class Examination:
     options : Options
     calendar : Calendar or None
     name, raw_dir : str
-        dbt name of the project, and where its raw files lie.
+        dbt name of the project, and the folder of its raw files.
     paths : dict of str to str
         Path below ``raw_dir`` by source.
     """
@@ -126,7 +126,7 @@ def examine(
     arguments : sequence of DataArgument
     options : Options
     folder : Path
-        Of the project, existing or not; gives its name and where the raw files lie from there.
+        Of the project, existing or not; gives its name, and the path from there to the raw files.
     labels : Path, optional
         File of labels.
     probe : callable, optional
@@ -354,7 +354,7 @@ def _calendar(
 def _preview_reviews(preview, covers: bool) -> list[str]:
     if preview is None:
         fix = "bring a longer history" if covers else "choose a longer --active-window"
-        return [f"nobody is at risk at the last feature time with a known outcome: {fix}"]
+        return [f"no customer is at risk at the last feature time with a known outcome: {fix}"]
     reviews = []
     if preview.customers < 200:
         reviews.append(f"only {preview.customers:,} customers are at risk: intervals will be wide")
@@ -533,7 +533,7 @@ def examine_again(folder: Path, examination: Examination, **more: Any) -> Examin
     again = examine(
         arguments, replace(options, labels=None), folder, labels=labels, converted=folder / CONVERTED, **more
     )
-    # Models keep their names when somebody has renamed the folder.
+    # Models keep their names when the folder has been renamed.
     return replace(again, name=examination.name, raw_dir=examination.raw_dir, paths=examination.paths)
 
 

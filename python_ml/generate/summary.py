@@ -16,7 +16,7 @@ _HIDDEN = ("entity", "plausible_from", "plausible_to")
 
 
 def summary(plan: ProjectPlan, profile: Profile, recommendations: Iterable[Any], folder: str) -> str:
-    """What a person wants to know after a project was written.
+    """The summary that is printed after a project was written.
 
     Parameters
     ----------

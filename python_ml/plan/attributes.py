@@ -123,7 +123,7 @@ def _unused(column: ColumnPlan, labels: LabelTable | None, is_snapshot: bool, st
             if not start:
                 return "there is no date to count it from"
         elif parts & _LATE and labels is None:
-            return "it was overwritten since: it may lie after the feature time"
+            return "it is overwritten over time: it may be after the feature time"
     return ""
 
 
@@ -168,4 +168,4 @@ def _time_attribute(column: ColumnPlan, text: str, start: str) -> tuple[str, str
         expression = f"case when {name} < feature_timestamp then cast({days} as double) / 365.25 end"
         return "age_years", expression, "Age in years at the feature time"
     expression = f"case when {name} < feature_timestamp then cast({days} as double) end"
-    return f"days_since_{name}", expression, f"Days from {text.lower()} to the feature time; null where it lies later"
+    return f"days_since_{name}", expression, f"Days from {text.lower()} to the feature time; null where it is later"

@@ -1,4 +1,4 @@
-"""Horizon, windows and feature times that a history can bear, each with its reason."""
+"""Horizon, windows and feature times that a history supports, each with its reason."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def choose_calendar(activity: Activity, options: Options, path: str, *, covers: 
     _refuse_short(activity, horizon, gap, label, path)
     active = active_window(options, activity)
     if not covers:
-        choose("active_window", active, "twice the horizon: who did nothing for that long has churned already")
+        choose("active_window", active, "twice the horizon: inactivity for that long is churn already")
         if activity.gap_median is not None and horizon_days < activity.gap_median:
             reviews.append(
                 f"the horizon ({horizon}) is shorter than the usual gap between two active days "
@@ -194,7 +194,7 @@ def label_calendar(
     if options.horizon is not None:
         gap = options.gap or "0d"
         settings.append(Setting("horizon", options.horizon, "given: how far labels look ahead", "--horizon", True))
-        reason = "given" if options.gap else "the label looks ahead at once"
+        reason = "given" if options.gap else "the label window begins at the as-of time"
         settings.append(Setting("gap", gap, reason, "--gap", bool(options.gap)))
         ahead = days_of(options.horizon, "horizon") + days_of(gap, "gap")
     elif known:
@@ -202,10 +202,10 @@ def label_calendar(
         settings.append(Setting("label_time", known, reason, "--label-column known=…"))
         ahead = USUAL_HORIZON
     else:
-        reason = "nothing tells how far labels look ahead"
+        reason = "how far labels look ahead is not known"
         settings.append(Setting("label_time", "feature_timestamp", reason, "--horizon"))
         reviews.append(
-            "nothing tells how far the labels look ahead, so label_timestamp is the as-of time itself and no label is "
+            "how far the labels look ahead is not known, so label_timestamp is the as-of time itself and no label is "
             "purged between training, validation and test: add --horizon, or a column with the time at which each "
             "outcome was known"
         )
@@ -226,7 +226,7 @@ def scoring_settings(activity: Activity, labels: LabelFacts, options: Options) -
     width = f"{max(1, math.ceil(labels.recency_p99 or 30.0))}d"
     reason = "the last day of the data: customers of the labels are scored as of then, unless known to have churned"
     given = options.active_window is not None
-    why = "given" if given else "99 of 100 labelled customers had an event within it: so must have who is scored"
+    why = "given" if given else "99 of 100 labelled customers had an event within it, as scored ones must"
     return False, (
         Setting("score_at", at.isoformat(" "), reason),
         Setting("active_window", options.active_window or width, why, "--active-window", given),
@@ -251,11 +251,11 @@ def fitting_windows(activity: Activity, labelled_history: float, horizon: float)
 def _horizon(activity: Activity) -> tuple[str, str]:
     possible = [days for days in HORIZONS if 4.1 * days <= activity.span_days] or [HORIZONS[0]]
     if activity.gap_p75 is None:
-        return f"{possible[-1]}d", "the longest of the usual horizons that the history can bear"
+        return f"{possible[-1]}d", "the longest of the usual horizons that the history supports"
     wanted = [days for days in possible if days >= max(2 * activity.gap_p75, 30)]
     chosen = wanted[0] if wanted else possible[-1]
     reason = f"three of four customers who come back do so within {activity.gap_p75:.0f} days"
-    return f"{chosen}d", reason if wanted else f"{reason}, but the history can bear no more"
+    return f"{chosen}d", reason if wanted else f"{reason}, but the history is too short for a longer one"
 
 
 def _refuse_short(activity: Activity, horizon: str, gap: str, label: float, path: str) -> None:

@@ -127,7 +127,7 @@ def choose_outcome(profile: Profile, roles: Roles, options: Options, names: dict
     spans = [t for t in profile.tables if _is_span(t, roles)]
     if options.churn == "supplied" and outcome is None:
         raise UserError(
-            "No file has an outcome.", where="--churn supplied", hint="add --labels PATH or --outcome COL"
+            "No file tells who churned.", where="--churn supplied", hint="add --labels PATH or --outcome COL"
         )
     if outcome is not None and options.churn in (None, "supplied"):
         table = profile.table(outcome.table)
@@ -195,7 +195,7 @@ def _end_date(profile: Profile, roles: Roles, spans: list[TableProfile]) -> Outc
     ]
     if not departures:
         raise UserError(
-            "No file has the end of coverage.",
+            "No file tells when coverage ends.",
             where="--churn end_date",
             hint="bring a table with a start and an end of each subscription, or one with the dates of departures",
         )

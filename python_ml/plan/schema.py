@@ -24,7 +24,7 @@ Use = Literal["events", "attributes", "history", "spans", "labels", "lookup", "s
 
 @dataclass(frozen=True)
 class Options:
-    """What a person told ``retention init``, without the files themselves; stored with the project.
+    """The options of ``retention init`` without the files themselves; stored with the project.
 
     Attributes
     ----------

@@ -36,7 +36,7 @@ def split_dates(options: Options, utc_offset: str = "") -> tuple[datetime | None
         raise UserError(
             f"The validation ({options.validation_from}) does not begin before the test ({options.test_from}).",
             where="--val-from, --test-from",
-            hint="let --val-from lie before --test-from",
+            hint="choose a --val-from before --test-from",
         )
     ahead = timedelta()
     if utc_offset:
@@ -159,12 +159,12 @@ def label_reviews(profile: Profile, outcome: LabelTable, activity: Activity, lab
         )
     if labels.early:
         reviews.append(
-            f"{labels.early:,} of {labels.rows:,} rows of the labels lie before the first event: their features are "
+            f"{labels.early:,} of {labels.rows:,} rows of the labels are before the first event: their features are "
             "missing"
         )
     if labels.late:
         reviews.append(
-            f"{labels.late:,} of {labels.rows:,} rows of the labels lie more than a day after the last event: their "
+            f"{labels.late:,} of {labels.rows:,} rows of the labels are more than a day after the last event: their "
             "features lack what happened since"
         )
     if labels.beyond:

@@ -16,7 +16,7 @@ from python_ml.warehouse import quote
 if TYPE_CHECKING:
     import numpy as np
 
-CATEGORIES, SHOWN = 50, 12  # values of a category that are told apart, and that are shown
+CATEGORIES, SHOWN = 50, 12  # values of a category that are distinguished, and that are shown
 MOST_ROWS = 200_000  # the intervals are narrow by then
 MOST_KEPT = 20_000_000  # values that are kept in memory
 RECURRING = 1.05  # rows per customer from which rows are not independent

@@ -1,4 +1,4 @@
-"""What tells the rows of a table apart: exact copies, keys, identifiers and how they come back, versions of a row."""
+"""What distinguishes the rows of a table: exact copies, keys, identifiers and how they come back, versions of a row."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a person should look at before they trust the data: one sentence each, derived from the facts."""
+"""Notices about the data, one sentence each, derived from the facts."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _of_table(table: TableProfile) -> Iterator[Notice]:
         first = facts.top[0] if facts.top else None
         rest = facts.top[1].rows if len(facts.top) > 1 else 0
         if first and facts.person >= 2 and facts.distinct > 10 and first.rows > max(OUTSTANDING * facts.rows, 3 * rest):
-            text = f"'{first.value}' stands in {first.rows / facts.rows:.0%} of the rows: it may be no customer"
+            text = f"'{first.value}' stands in {first.rows / facts.rows:.0%} of the rows: it may not be a customer"
             yield Notice("warning", "outstanding value", name, text, facts.column)
     if table.shifted_copies:
         shifted = table.shifted_copies
@@ -82,7 +82,7 @@ def _of_table(table: TableProfile) -> Iterator[Notice]:
         text = f"{count:,} rows have a code without a digit, unlike the others: {', '.join(map(_shown, examples))}"
         yield Notice("note", "odd codes", name, text, column)
     for first_column, second, correlation in table.correlated:
-        text = f"it says the same as `{second}` (correlation {correlation:.3f})"
+        text = f"it contains the same information as `{second}` (correlation {correlation:.3f})"
         yield Notice("note", "correlated columns", name, text, first_column)
     yield from _of_timeline(table)
     for column in table.columns:
@@ -112,7 +112,7 @@ def _of_timeline(table: TableProfile) -> Iterator[Notice]:
             yield Notice("note", "thin months", table.name, text, timeline.column)
     span = table.profile_of(timeline.column).span
     if span and span.tail:
-        text = f"{span.tail:,} rows lie after {span.end:%Y-%m-%d}, the end of the data, up to {span.last:%Y-%m-%d}"
+        text = f"{span.tail:,} rows are later than {span.end:%Y-%m-%d}, the end of the data, up to {span.last:%Y-%m-%d}"
         yield Notice("note", "thin tail", table.name, text, timeline.column)
 
 
@@ -129,7 +129,7 @@ def _of_column(profile: ColumnProfile) -> Iterator[tuple[Level, str, str]]:
         what = f"{_shown(sentinel.value)} in {sentinel.rows:,} rows: {sentinel.why}"
         yield "warning", "sentinel value", f"{what}; it may stand for a missing value"
     if times and times.is_ambiguous:
-        yield "warning", "order of day and month", "no value tells whether the day or the month comes first"
+        yield "warning", "order of day and month", "no value shows whether the day or the month comes first"
     if len(column.reading.formats) > 1:
         yield "warning", "mixed formats", "written as " + " and ".join(column.reading.formats)
     unreadable = column.filled - column.readable

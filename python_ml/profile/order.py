@@ -26,7 +26,7 @@ def within_rows(table: Table, pairs: Iterable[TimePair]) -> list[OrderViolation]
         violated, before = pair.both - pair.ordered, pair.ordered - pair.equal
         if violated and before >= ORDERED * (before + violated) and before > 0.05 * pair.both:
             early, late = table.column(pair.first).raw_name, table.column(pair.second).raw_name
-            text = f"`{late}` lies before `{early}` in {violated:,} of {pair.both:,} rows"
+            text = f"`{late}` is before `{early}` in {violated:,} of {pair.both:,} rows"
             where = (table.name, pair.second, table.name, pair.first)
             violations.append(OrderViolation("within_row", *where, pair.both, violated, text))
     return violations

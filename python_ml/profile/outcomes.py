@@ -90,7 +90,7 @@ def read_outcome(
         raise UserError(
             f"The outcome `{name}` has too many different values to be classes: {shown}, and more.",
             where=where,
-            hint="name a column that tells for each customer whether they churned",
+            hint="name a column with the outcome of each customer",
         )
     if len(counts) < 2:
         raise UserError(
@@ -114,7 +114,7 @@ def read_outcome(
         guess = _Guess(chosen, "named with --positive", warning and warning + guess.reason, contradicted)
     if guess is None:
         raise UserError(
-            f"Nothing tells which value of `{name}` means churn: {shown}.",
+            f"Neither the name nor the values of `{name}` show which value means churn: {shown}.",
             where=where,
             hint=f"name it with --positive, such as --positive {rarest}",
         )
@@ -221,7 +221,7 @@ def _guess(name: str, values: list[str], counts: dict[str, int]) -> _Guess | Non
         if len(yes) != 1 or len(no) != 1:
             return None
         affirmative, negative, coding = yes[0], no[0], ""
-    warning = f"`{name}` has the values -1 and 1: {coding}; --positive overrules" if coding else ""
+    warning = f"`{name}` has the values -1 and 1: {coding}; --positive overrides this" if coding else ""
     if lean == 1:
         return _Guess(affirmative, f"the name `{name}` says churned", warning)
     if lean == -1:
@@ -229,11 +229,11 @@ def _guess(name: str, values: list[str], counts: dict[str, int]) -> _Guess | Non
         return _Guess(
             negative,
             reason,
-            f"positive class is not churn: {reason}, so {negative} is taken as churned; --positive overrules",
+            f"positive class is not churn: {reason}, so {negative} is taken as churned; --positive overrides this",
             True,
         )
     reason = f"nothing in the name `{name}` says whether '{affirmative}' means churn"
-    return _Guess(affirmative, reason, f"{reason}; it is taken as churned; --positive overrules")
+    return _Guess(affirmative, reason, f"{reason}; it is taken as churned; --positive overrides this")
 
 
 def _unnamed(name: str, counts: dict[str, int]) -> _Guess:
@@ -241,9 +241,7 @@ def _unnamed(name: str, counts: dict[str, int]) -> _Guess:
     rare = min(counts, key=lambda value: (counts[value], -float(value)))
     total = sum(counts.values())
     shares = " and ".join(f"{value} in {count / total:.1%} of the rows" for value, count in sorted(counts.items()))
-    warning = (
-        f"`{name}` is {shares}: nothing says which means churn, and the rarer, {rare}, is taken; --positive overrules"
-    )
+    warning = f"`{name}` is {shares}: the rarer, {rare}, is taken as churned; --positive overrides this"
     return _Guess(rare, "the rarer of two values without a name", warning)
 
 

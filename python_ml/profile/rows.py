@@ -99,7 +99,7 @@ def measure_fixed(table: Table, facts: Sequence[IdentifierFacts]) -> dict[str, d
 
 
 def find_correlated(table: Table) -> tuple[tuple[str, str, float], ...]:
-    """Columns of numbers that say the same."""
+    """Columns of numbers that contain the same information."""
     columns = [c for c in table.of_kind("number", "duration") if c.semantic != "identifier" and c.distinct > 2][
         :COMPARED
     ]

@@ -40,9 +40,9 @@ def measure_timeline(table: Table, time: str, span: Span, customer: str = "") ->
     first, last = days[0][0], days[-1][0]
     length = (last - first).days + 1
     unit = "month" if length <= 31 * MOST_MONTHS else "year"
-    people = f"approx_count_distinct({quote(customer)})" if customer else "null"
+    customers = f"approx_count_distinct({quote(customer)})" if customer else "null"
     periods = table.rows_of(f"""
-        select cast(date_trunc('{unit}', {name}) as date) as start, count(*), {people}
+        select cast(date_trunc('{unit}', {name}) as date) as start, count(*), {customers}
         from {table.typed} where {within} group by 1 order by 1
     """)
     weekdays, months = [0] * 7, [0] * 12
@@ -144,7 +144,7 @@ def _season(days: Days, first: date, last: date) -> tuple[float | None, str]:
     """How far calendar months differ, once the level of each year is taken out; two years at least."""
     monthly = _monthly(days, first, last)
     if len(monthly) < 24:
-        return None, "less than two years of complete months: a season cannot be told from a trend"
+        return None, "less than two years of complete months: a season cannot be distinguished from a trend"
     by_month: dict[int, list[float]] = defaultdict(list)
     starts = list(monthly)
     for place, start in enumerate(starts):

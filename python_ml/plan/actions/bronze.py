@@ -201,7 +201,7 @@ class Nobody(Action):
                 table=name,
                 subject=source.entity,
                 columns=[source.entity],
-                reason=f"A code for nobody holds an outsized share of the rows: {text}.",
+                reason=f"A code for no customer holds an outsized share of the rows: {text}.",
                 evidence=evidence(rows=sum(rows for _, rows in codes)),
                 values=[value for value, _ in codes],
                 status="accepted",
@@ -336,7 +336,7 @@ class Outliers(Action):
                 table=source.name,
                 subject=column.name,
                 columns=[column.name],
-                reason=f"{early.beyond:,} values lie far beyond 99.8 % of those before {early.before}, from "
+                reason=f"{early.beyond:,} values are far beyond 99.8 % of those before {early.before}, from "
                 f"{numbers.minimum:g} to {numbers.maximum:g}.",
                 evidence=evidence(beyond=early.beyond, minimum=numbers.minimum, maximum=numbers.maximum),
                 method="winsorize",
@@ -404,7 +404,7 @@ class Deduplicate(Action):
                 table=source.name,
                 subject="_".join(key)[:60],
                 columns=key,
-                reason=f"`{joined}` tells rows apart; {text}. The copy that was known first stays.",
+                reason=f"`{joined}` identifies rows; {text}. The copy that was known first stays.",
                 evidence=evidence(rows=source.counts.rows, copies=copies),
                 key=joined,
                 status="accepted",
@@ -468,7 +468,7 @@ class DropCopies(Action):
             yield cls(
                 table=source.name,
                 subject="rows",
-                reason=f"{copies:,} rows equal another row in every column; without a key, only you can tell whether a "
+                reason=f"{copies:,} rows equal another row in every column; without a key, only you know whether a "
                 "line was really entered twice.",
                 evidence=evidence(rows=source.counts.rows, copies=copies),
             )
@@ -579,7 +579,7 @@ class DropColumn(Action):
                         table=source.name,
                         subject=column.name,
                         columns=[column.name],
-                        reason=f"It is {column.role}: nothing can be learnt from it.",
+                        reason=f"It is {column.role} and carries no information.",
                         evidence=evidence(missing=column.missing, of=source.counts.rows),
                     )
 

@@ -248,7 +248,7 @@ class Interact(Action):
                 table=TABLE,
                 subject=f"{source.name}_count_{lengths[0]}_per_{lengths[-1]}",
                 columns=of,
-                reason=f"Who slows down churns: {source.events} of the last {lengths[0]} against those of the last "
+                reason=f"Change in activity: {source.events} of the last {lengths[0]} against those of the last "
                 f"{lengths[-1]}.",
                 evidence={f"occupied_{w}": round(activity.occupied[w], 3) for w in (lengths[0], lengths[-1])},
                 of=of,

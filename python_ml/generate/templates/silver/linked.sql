@@ -69,7 +69,7 @@ with
 ),
 [%- endif %]
 [% if parent.ambiguous %]
--- copies of a key that disagree from the start: nothing tells which of them is right
+-- copies of a key that disagree from the start: it is not known which of them is right
 [[ parent.ambiguous ]] as (
     select [[ parent.keys | join(', ') ]]
     from (
