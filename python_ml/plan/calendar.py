@@ -205,7 +205,7 @@ def label_calendar(
         reason = "how far labels look ahead is not known"
         settings.append(Setting("label_time", "feature_timestamp", reason, "--horizon"))
         reviews.append(
-            "how far the labels look ahead is not known, so label_timestamp is the as-of time itself and no label is "
+            "nothing tells how far the labels look ahead, so label_timestamp is the as-of time itself and no label is "
             "purged between training, validation and test: add --horizon, or a column with the time at which each "
             "outcome was known"
         )
