@@ -12,7 +12,7 @@ export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 export MLFLOW_DISABLE_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench docs lock clean
+.PHONY: help demo test lint format bench size docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,7 +36,7 @@ lint: $(READY) ## check style: Python, SQL, YAML
 	@$(BIN)/ruff format --check .
 	@$(BIN)/sqlfluff lint --disable-progress-bar --processes 2 models snapshots analyses tests/singular
 
-format: $(READY) ## mend what can be mended by itself
+format: $(READY) ## fix what can be fixed automatically
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 	@$(BIN)/sqlfluff fix --disable-progress-bar models snapshots analyses tests/singular
@@ -46,6 +46,9 @@ bench: $(READY) ## measure speed and memory, as ratios (more: python -m tests.be
 	@$(BIN)/python -m tests.bench.profiling $(BENCH_PROFILE)
 	@$(BIN)/python -m tests.bench.snapshots $(BENCH_SNAPSHOTS)
 	@$(BIN)/python -m tests.bench.leakage $(BENCH_LEAKAGE)
+
+size: $(READY) ## count the lines of code of each package
+	@$(BIN)/python -m tests.bench.size
 
 docs: $(READY) ## write dbt's docs, with the lineage, to target/index.html
 	@$(BIN)/dbt docs generate --static

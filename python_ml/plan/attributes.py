@@ -77,7 +77,8 @@ def attributes_of(
     made: list[Attribute] = []
     unused: dict[str, str] = {}
     for column in source.columns:
-        if column.role in ("entity", "label", "available", "changed") or column.unused.startswith("it is excluded"):
+        is_part = column.role in ("entity", "label", "available", "changed") or column.name == source.ended
+        if is_part or column.unused.startswith("it is excluded"):
             continue
         reason = _unused(column, labels, is_snapshot, start)
         if not reason and len(made) >= MOST_ATTRIBUTES:

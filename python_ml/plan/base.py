@@ -12,7 +12,7 @@ from python_ml.plan.attributes import Attribute, attributes_of
 from python_ml.plan.calendar import Calendar
 from python_ml.plan.columns import column_plans, customer_columns, entity_name
 from python_ml.plan.outcome import OutcomeChoice, choose_outcome
-from python_ml.plan.roles import Roles, decide_roles
+from python_ml.plan.roles import Roles, decide_roles, is_one_row_per_customer
 from python_ml.plan.schema import DerivedColumn, EndDate, LabelTable, Options, ProjectPlan, Setting, SourcePlan
 from python_ml.profile.schema import Profile, RowCounts, TableProfile
 
@@ -49,6 +49,15 @@ class Facts:
         """The profile of a source."""
         return self.profile.table(name)
 
+    def brings_attributes(self, name: str) -> bool:
+        """Whether a source has one row per customer whose columns can be attributes, or a history of them."""
+        use = self.planned[name].use
+        if use == "spans":
+            return is_one_row_per_customer(self.table(name), self.roles.tables[name].entity)
+        outcome = self.choice.outcome
+        is_outcome = isinstance(outcome, LabelTable) and outcome.source == name and name != self.options.labels
+        return use in ("attributes", "history") or is_outcome
+
     def attributes(self, name: str) -> tuple[tuple[Attribute, ...], dict[str, str]]:
         """Possible attributes of a source, and why other columns are none."""
         risks = {}
@@ -74,7 +83,7 @@ def gather_facts(profile: Profile, options: Options, calendar: Calendar | None =
         columns, names[table.name] = column_plans(profile, table, roles)
         planned[table.name] = _source(profile, table, roles, columns, names[table.name])
     choice = choose_outcome(profile, roles, options, names)
-    planned = _with_outcome(profile, roles, planned, names, choice)
+    planned = _with_outcome(profile, planned, names, choice)
     return Facts(profile, options, roles, names, planned, choice, calendar)
 
 
@@ -120,7 +129,6 @@ def _source(profile: Profile, table: TableProfile, roles: Roles, columns, names:
 
 def _with_outcome(
     profile: Profile,
-    roles: Roles,
     planned: dict[str, SourcePlan],
     names: dict[str, dict[str, str]],
     choice: OutcomeChoice,
@@ -130,7 +138,6 @@ def _with_outcome(
     planned = dict(planned)
     if isinstance(outcome, EndDate):
         source = planned[outcome.source]
-        role = roles.tables[outcome.source]
         time = profile.table(outcome.source).time
         own = names[outcome.source]
         if time is not None and not outcome.is_departures:
@@ -259,7 +266,7 @@ def _bare(facts: Facts, source: SourcePlan) -> SourcePlan:
         columns.append(column)
     use = source.use
     offered: tuple = ()
-    if use in ("attributes", "history", "labels") and source.name != facts.options.labels:
+    if facts.brings_attributes(source.name):
         offered = tuple(a.plan for a in facts.attributes(source.name)[0])
     # labels keep their part; everything else is used once an action says so
     return replace(source, columns=tuple(columns), use="labels" if use == "labels" else "stored", offered=offered)

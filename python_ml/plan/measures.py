@@ -161,13 +161,13 @@ def _aggregates(column: ColumnPlan, has_amount: bool) -> tuple[str, ...]:
     ):
         return ("mean", "min", "max")
     if vocabulary.has_word(column.raw_name, vocabulary.TOTALS) and not has_amount:
-        return ("sum", "mean", "max", "stddev", "last")
+        return ("sum", "mean", "max", "stddev", "last", "last_per_mean")
     return ("sum", "mean", "max")
 
 
 def amount_measure(derived: DerivedColumn) -> Measure:
     """The measure of a computed amount."""
-    aggregates = ("sum", "mean", "max", "stddev", "last")
+    aggregates = ("sum", "mean", "max", "stddev", "last", "last_per_mean")
     return Measure(derived.name, derived.name, aggregates, _text(derived.name), type=_decimal(derived.scale))
 
 

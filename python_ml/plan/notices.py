@@ -115,7 +115,10 @@ def _of_columns(facts: Facts, plan: ProjectPlan, source: SourcePlan) -> list[str
 def unused(facts: Facts, plan: ProjectPlan) -> tuple[tuple[str, str, str], ...]:
     """Files and columns that are not used: name, reason, flag that would use them."""
     made = []
+    parents = {link.parent for source in plan.sources for link in source.links if link.is_required}
     for source in plan.sources:
+        if source.use == "stored" and source.name in parents:
+            continue  # other sources take their customer or their time from it
         if source.use == "stored" and source.name != facts.roles.activity:
             planned = facts.planned[source.name]
             reason = source.reason if planned.use == "stored" else "its use was not accepted"
@@ -128,6 +131,7 @@ def unused(facts: Facts, plan: ProjectPlan) -> tuple[tuple[str, str, str], ...]:
             reasons |= facts.attributes(source.name)[1]
         for column in source.columns:
             is_part = column.role in ("key", "entity", "time", "available", "changed", "label")
+            is_part |= column.name in (source.ended, source.ended_available)
             is_used = any(a.origin == column.name for a in source.attributes)
             if (reason := reasons[column.name]) and not is_part and not is_used:
                 made.append((f"{source.name}.{column.raw_name}", reason, ""))

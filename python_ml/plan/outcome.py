@@ -132,7 +132,8 @@ def choose_outcome(profile: Profile, roles: Roles, options: Options, names: dict
     if outcome is not None and options.churn in (None, "supplied"):
         table = profile.table(outcome.table)
         ended = _ending(table, outcome)
-        if options.churn is None and ended and (roles.activity or table.time):
+        # a date of churn makes coverage only where the row also has its start
+        if options.churn is None and ended and table.time is not None and table.time.ended == ended:
             return _of_spans(roles, table.name, f"`{table.column(ended).raw_name}` dates the outcome")
         return _table(profile, roles, options, outcome, names[outcome.table])
     if options.churn == "end_date" or (options.churn is None and not roles.activity and spans):

@@ -35,7 +35,7 @@ TYPES = {
 LEAST_ODD_ROWS = 5  # fewer rows than these are never a finding, however small the frame
 MANY_TIMES = 3  # more customers than this often the most that there ever were: loaded twice, or another population
 _NOT_NEGATIVE = re.compile(
-    r"count|nunique|days_since_\w+|mean_gap_days|gap_stddev_days|active_days|\w+_streak_days|stddev|variance|entropy|share"
+    r"count|nunique|days_since_\w+|\w+_gap_days|gap_stddev_days|recency_per_\w+|active_days|\w+_streak_days|stddev|variance|entropy|share"
 )
 
 REBUILD = "run `retention build` with its tests, and look at what makes the table"

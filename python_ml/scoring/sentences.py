@@ -29,6 +29,13 @@ NEEDS_EVENTS = {
     "days_since_first": "no {one}",
     "mean_gap_days": "fewer than two {many}",
     "gap_stddev_days": "fewer than three {many}",
+    "last_gap_days": "fewer than two {many}",
+    "median_gap_days": "fewer than two {many}",
+    "longest_gap_days": "fewer than two {many}",
+    "recency_per_mean_gap": "fewer than two {many}",
+    "recency_per_longest_gap": "fewer than two {many}",
+    "recency_per_tenure": "no {one}",
+    "recency_zscore": "fewer than three {many}",
 }
 # One value is not enough for these.
 NEEDS_VALUES = ("variance", "stddev", "slope")
@@ -286,8 +293,9 @@ _PHRASES = {
     "slope": "trend per day of {measure} over {many}",
     "first": "first {measure} of {many}",
     "last": "latest {measure} of {many}",
+    "last_per_mean": "latest {measure} of {many}, as a multiple of the average",
     "nunique": "different {measures} among {many}",
-    "mode": "commonest {measure} of {many}",
+    "mode": "most common {measure} of {many}",
     "entropy": "variety (entropy) of {measures} among {many}",
     "any": "{bare} for any of the {many}",
     "all": "{bare} for all of the {many}",
@@ -299,6 +307,13 @@ _PHRASES = {
     "gap_stddev_days": "standard deviation of the days between {many}",
     "longest_streak_days": "longest run of days with {many}",
     "current_streak_days": "days in a row with {many}, up to now",
+    "last_gap_days": "days between the last two {many}",
+    "median_gap_days": "median days between {many}",
+    "longest_gap_days": "most days between two {many}",
+    "recency_per_mean_gap": "days since the last {one}, as a multiple of the average gap",
+    "recency_per_longest_gap": "days since the last {one}, as a multiple of the longest gap",
+    "recency_per_tenure": "days since the last {one}, as a share of the days since the first",
+    "recency_zscore": "days since the last {one}, in standard deviations above the average gap",
 }
 
 _COMPARISONS = {

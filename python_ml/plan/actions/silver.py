@@ -337,7 +337,8 @@ class MakeMeasure(Action):
         else:
             if column.role == "number" and column.type == "text":
                 raise NotApplicable(f"{self.subject} is not read as a number")
-            measure = measure_of(replace(column, unused=""), any(d.type == "decimal" for d in source.derived), tuple(self.values or ()))
+            has_amount = any(d.type == "decimal" for d in source.derived)
+            measure = measure_of(replace(column, unused=""), has_amount, tuple(self.values or ()))
         if measure is None:
             raise NotApplicable(f"nothing can be aggregated of {self.subject}")
         windows = None if self.windows is None else tuple(self.windows)
@@ -464,7 +465,7 @@ class UseAttribute(Action):
         outcome = facts.choice.outcome
         known_over_time = {c.name for s in facts.planned.values() if s.use == "history" for c in s.columns}
         for source in facts.planned.values():
-            if source.use not in ("attributes", "history") and not _is_outcome_table(facts, source):
+            if not facts.brings_attributes(source.name):
                 continue
             possible, _ = facts.attributes(source.name)
             is_own = isinstance(outcome, LabelTable) and outcome.source == source.name
@@ -489,7 +490,7 @@ class UseAttribute(Action):
 
     def apply(self, plan: ProjectPlan) -> ProjectPlan:
         source = self.source(plan)
-        if source.use not in ("attributes", "history", "labels"):
+        if source.use not in ("attributes", "history", "labels", "spans"):
             raise NotApplicable(f"{source.name} has no attributes of customers")
         attribute = next((a for a in source.offered if a.column.name == self.subject), None)
         if attribute is None:
@@ -503,8 +504,3 @@ class UseAttribute(Action):
             )
             attribute = AttributePlan(feature, column.name, attribute.origin)
         return plan.with_source(replace(source, attributes=(*source.attributes, attribute)))
-
-
-def _is_outcome_table(facts: Facts, source: SourcePlan) -> bool:
-    outcome = facts.choice.outcome
-    return isinstance(outcome, LabelTable) and outcome.source == source.name and source.name != facts.options.labels
