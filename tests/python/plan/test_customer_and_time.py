@@ -186,7 +186,7 @@ class TestValues:
         assert plan.name == "my_shop"
         assert activity(plan).derived[0].expression == "quantity * unit_price"
         used = {m.name: m.aggregates for m in activity(plan).measures}
-        assert used["line_amount"] == ("sum", "mean", "max", "stddev", "last")
+        assert used["line_amount"] == ("sum", "mean", "max", "stddev", "last", "last_per_mean")
         assert used["unit_price"] == ("mean", "min", "max")
         assert used["order_id"] == ("nunique",)
 
