@@ -166,7 +166,7 @@ class Leakage(Section):
 
 
 class Limits(Section):
-    """Shares of rows: more than ``warn`` is told, more than ``stop`` stops; 1 never happens."""
+    """Shares of rows: more than ``warn`` warns, more than ``stop`` stops; 1 never happens."""
 
     warn: float = Field(ge=0, le=1)
     stop: float = Field(ge=0, le=1)

@@ -24,7 +24,7 @@ def command(project: Project, console: Console, chosen: str | None) -> None:
     the earlier ones; the scoring set by what the champion was fitted on. `retention train` and `retention score` ask
     the same by themselves. Writes reports/quality.html and reports/quality.json.
 
-    Exit code 3 when a critical check fails; it is named, with its figures and how to fix it. Warnings are told.
+    Exit code 3 when a critical check fails; it is named, with its figures and how to fix it. Warnings are listed.
     Thresholds, and what is accepted with a reason, stand under `quality` in retention.yml.
 
     \b

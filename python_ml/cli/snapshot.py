@@ -99,11 +99,11 @@ def list_(project: Project, console: Console) -> None:
 @click.argument("ids", metavar="[ID]...", nargs=-1)
 @project_options
 def verify(project: Project, console: Console, ids: tuple[str, ...]) -> None:
-    """Read snapshots again and hold them against their hashes.
+    """Read snapshots again and compare them with their hashes.
 
-    ID is a number or a whole id, as `retention snapshot list` shows it; without one, all are verified. Found are a
-    changed, added, removed or doubled row, a renamed, retyped, swapped or moved column, and a changed record. Other
-    orders of rows, and files that another program wrote anew with the same content, are fine.
+    ID is a number or a whole id, as `retention snapshot list` shows it; without one, all are verified. This finds
+    changed, added, removed or duplicate rows, renamed, retyped, swapped or moved columns, and changed records. The
+    order of rows may differ, and so may files that another program rewrote with the same content.
 
     \b
     Examples:

@@ -1,7 +1,7 @@
 """Leakage: columns and rows that know the outcome, found before a model is trained on them.
 
-Public are :func:`probe_training_set` and :func:`find_leaks` (what is found), :class:`Finding` and :class:`Leak` (how
-it is told), and :mod:`python_ml.leakage.gate` (what becomes of it). One private module for each family of probes; the
+Public: :func:`probe_training_set` and :func:`find_leaks` (the probes), :class:`Finding` and :class:`Leak` (their
+results), and :mod:`python_ml.leakage.gate` (what stops training). One private module for each family of probes; the
 guide is ``docs/guides/leakage.md``.
 """
 

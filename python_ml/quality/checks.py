@@ -174,7 +174,7 @@ class Verdict:
         Parameters
         ----------
         most : int
-            As many are told one by one; the rest is counted. Accepted ones are all told.
+            As many are listed one by one; the rest are counted. Accepted ones are all listed.
         """
         accepted = [o for o in self.failed if o.accepted is not None]
         others = [o for o in self.failed if o.accepted is None and o.severity == WARNING]

@@ -208,7 +208,7 @@ def _newest(
 ) -> tuple[pd.DataFrame, list[Check]]:
     """Rows of the newest feature time, and the checks that the earlier ones make of it: none where there is no grid.
 
-    Deviations are told, not refused: what is new may be right, and the scoring suite will know it.
+    Deviations are reported, not refused: what is new may be right, and the scoring suite will know it.
     """
     at = frame["feature_timestamp"].max()
     is_newest = (frame["feature_timestamp"] == at).to_numpy()

@@ -1,4 +1,4 @@
-"""What every page has in common: its style inline, nothing that loads or runs, and whatever it is told escaped."""
+"""What every page has in common: its style inline, nothing that loads or runs, and every value escaped."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def render(
     page : str
         Name of the template. It puts ``style`` into its style element as it is, and ``style_hash`` into its policy.
     values : mapping of str to object
-        What the template is told.
+        Values for the template.
     folder : Path
         Where the template and its parts are, besides those of the report.
     sheets : tuple of str

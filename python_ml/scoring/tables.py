@@ -64,7 +64,7 @@ def reasons(scoring_set: pd.DataFrame, champion: Champion, entity: str, top: int
 
     One measurement over several windows (orders in 7, 30 and 90 days) is one reason: its windows overlap, so
     only their sum has a meaning of its own. Listed are the measurements that raise the customer's risk,
-    strongest first; where none does, those that lower it most. Each is told by its strongest window.
+    strongest first; where none does, those that lower it most. Each is stated with its strongest window.
 
     Parameters
     ----------

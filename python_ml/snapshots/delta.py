@@ -2,7 +2,7 @@
 
 ``gold.gld_training_snapshots`` is replaced as a whole by every snapshot; Delta keeps its earlier versions, numbers
 them, and never gives a number twice while the table stands. A replacement happens as a whole or not at all. Which
-version is ours is told by a token among the table's properties, since two processes may replace it at once. A version
+version is ours is shown by a token among the table's properties, since two processes may replace it at once. A version
 becomes a snapshot by its row in ``gold.gld_training_snapshot_records``, written once the version has been read back
 and hashed; a version without one is left by a crash, and is no snapshot.
 
