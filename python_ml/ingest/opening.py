@@ -293,7 +293,8 @@ def _in_place(source: _Source, file_format: str, options: dict[str, Any]) -> Raw
     except duckdb.Error as error:
         if file_format == "csv":
             raise
-        reason = next((line.strip() for line in str(error).splitlines() if line.strip()), "unknown reason")
+        lines = (line.strip() for line in str(error).splitlines())
+        reason = re.sub(r"^[A-Z][\w -]* Error: ", "", next(filter(None, lines), "unknown reason"))
         raise UserError(
             f"The parquet file cannot be read: {reason}", where=str(source.path), hint="copy or export it again"
         ) from error

@@ -17,9 +17,22 @@ def notices(facts: Facts, plan: ProjectPlan) -> tuple[str, ...]:
     made: list[str] = []
     for source in plan.sources:
         made += [f"{source.name}: {text}" for text in _of_source(facts, plan, source)]
+    made += _leaks(facts)
     made += list(facts.profile.refused_relations)
     made += [violation.text for violation in facts.profile.order_violations]
     return tuple(dict.fromkeys(made))
+
+
+def _leaks(facts: Facts) -> list[str]:
+    """Columns of the table with the outcome that know it."""
+    made = []
+    for outcome in facts.profile.outcomes:
+        table = facts.table(outcome.table).table
+        for one in outcome.associations if outcome.is_given else ():
+            if one.leak == "critical":
+                name, reason = table.column(one.column).raw_name, "; ".join(one.leak_reasons)
+                made.append(f"leak: `{name}` most likely knows the outcome, and models leave it out: {reason}")
+    return made
 
 
 def _of_source(facts: Facts, plan: ProjectPlan, source: SourcePlan) -> list[str]:
@@ -96,7 +109,8 @@ def _of_columns(facts: Facts, plan: ProjectPlan, source: SourcePlan) -> list[str
             made.append(f"`{column.name}` is named like an amount, but values such as {example!r} are not numbers")
         if column.reading.strip_point_zero and column.reading.physical_type == "VARCHAR" and column.role == "entity":
             made.append(f"`{column.raw_name}` is written with and without `.0`: both are the same customer")
-        if odd := table.odd_codes.get(safe.get(column.name, "")):
+        is_reference = column.role in ("key", "entity") or any(column.name in k.columns for k in source.links)
+        if not is_reference and (odd := table.odd_codes.get(safe.get(column.name, ""))):
             examples = ", ".join(map(repr, odd[1]))
             made.append(
                 f"{odd[0]:,} rows have a `{column.name}` without a digit, unlike the others ({examples}): perhaps "
@@ -131,6 +145,7 @@ def unused(facts: Facts, plan: ProjectPlan) -> tuple[tuple[str, str, str], ...]:
             reasons |= facts.attributes(source.name)[1]
         for column in source.columns:
             is_part = column.role in ("key", "entity", "time", "available", "changed", "label")
+            is_part = is_part or column.name in (source.time, source.ended, source.ended_available)
             is_part |= column.name in (source.ended, source.ended_available)
             is_used = any(a.origin == column.name for a in source.attributes)
             if (reason := reasons[column.name]) and not is_part and not is_used:

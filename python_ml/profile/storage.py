@@ -65,6 +65,9 @@ def from_json(text: str, where: str = "profile.json") -> Profile:
 def to_yaml(profile: Profile) -> str:
     """Write a profile for comparing line by line: six significant digits, without what is empty."""
     data = _adapter().dump_python(profile, mode="json")
+    for table, made in zip(profile.tables, data["tables"], strict=True):
+        # nothing of this machine: neither its folders nor the relations of a scratch database
+        made["table"] |= {"path": table.table.path.name, "relation": "", "view": "", "converted": None}
     noted = [_adapter_of_notices().dump_python(notice, mode="json") for notice in notices(profile)]
     text = _dump({"version": VERSION, "notices": _short(noted), **_short(data)})
     return "".join(f"# {line}\n" for line in _HEADER.splitlines()) + text

@@ -23,7 +23,7 @@ def made(shared_data: Path, folder: Path, name: str) -> Path:
     if not (shared_data / file).is_file():
         pytest.skip(f"{file} is not among the real data sets")
     start = time.monotonic()
-    started = command_here(folder, "init", str(folder / name), "--data", str(shared_data / file), "--target", target)
+    started = command_here(folder, "init", str(folder / name), "--data", str(shared_data / file), "--outcome", target)
     assert started.returncode == 0, started.stderr
     (folder / "summary.txt").write_text(started.stdout)
     run = command_here(folder / name, "run")
@@ -51,18 +51,18 @@ def metrics(project: Path) -> dict:
 
 
 def test_telco_is_a_static_snapshot_without_suspicion(telco):
-    found = findings(telco)
-    assert found["scenario"]["kind"] == "static"
-    assert "`tenure` is a duration without a date to count from" in found["scenario"]["reason"]
-    assert found["target"]["values"] == {"no": 5174, "yes": 1869}
-    assert found["target"]["churned_when"] == ["yes"]
-    assert "flag" not in found["target"]
-    assert found["leakage"] == []
-    assert found["excluded_features"] == {}
-    assert found["features"] == 19
-    charges = next(column for column in found["files"][0]["columns"] if column["name"] == "TotalCharges")
-    assert charges["missing"] == 11
-    assert charges["type"] == "decimal"
+    made = findings(telco)
+    outcome = made["outcome"]
+    assert outcome["scenario"] == "static"
+    assert "`tenure` is a duration without a date to count from" in outcome["scenario_reason"]
+    assert outcome["values"] == {"no": 5174, "yes": 1869}
+    assert outcome["churned_values"] == ["yes"]
+    assert "warning" not in outcome
+    assert made["leakage"] == []
+    assert made["excluded_features"] == {}
+    assert made["features"] == 19
+    charges = next(column for column in made["files"][0]["columns"] if column["name"] == "TotalCharges")
+    assert (charges["missing"], charges["type"]) == (11, "decimal")
 
 
 def test_telco_reaches_what_is_honest_and_no_more(telco):
@@ -80,28 +80,25 @@ def test_telco_reaches_what_is_honest_and_no_more(telco):
     assert rows(telco, "select count(*) from gold.gld_churn_scores") == [(5174,)]
 
 
-def test_retail_names_the_leak_the_target_and_the_sentinels(retail):
-    found = findings(retail)
-    entity = next(d for name, d in found["decisions"].items() if name == "entity")
-    assert entity["value"] == "custid"
-    assert found["scenario"]["kind"] == "partial"
-    assert found["target"]["flag"] == "positive class is not churn"
-    assert found["target"]["churned_when"] == ["0"]
-    leaks = {leak["column"]: leak for leak in found["leakage"]}
-    assert list(leaks) == ["esent", "eopenrate", "eclickrate"]
-    assert 0.96 < leaks["esent"]["auc_alone"] < 0.975
-    assert leaks["esent"]["zero_rows"] == 3404
-    assert leaks["esent"]["zero_churn_rate"] == 1.0
-    assert leaks["eopenrate"]["related_to"] == "esent"
-    assert set(found["excluded_features"]) == {"esent", "eopenrate", "eclickrate"}
-    assert found["files"][0]["rows_quarantined"] == {"duplicate custid": 12, "missing custid": 20}
-    traps = "\n".join(found["traps"])
-    assert "`firstorder`: 32 values are no dates ('#N/A' 20 times, '1/0/00' 12 times)" in traps
-    assert "`lastorder`: 43 values are no dates ('1/0/00' 23 times, '#N/A' 20 times)" in traps
-    assert "byte-order mark" in traps
-    said = (retail.parent / "summary.txt").read_text()
-    assert "POSITIVE CLASS IS NOT CHURN" in said
-    assert "LEAK: `esent`" in said
+def test_retail_names_the_leak_the_outcome_and_the_unreadable_dates(retail):
+    made = findings(retail)
+    outcome = made["outcome"]
+    assert (made["customer"], outcome["scenario"], outcome["churned_values"]) == ("custid", "partial", ["0"])
+    assert outcome["warning"].startswith("positive class is not churn")
+    leaks = {leak["column"]: leak for leak in made["leakage"]}
+    assert set(leaks) == {"esent", "eopenrate", "eclickrate"}
+    assert 0.96 < 1 - leaks["esent"]["auc"] < 0.975
+    assert "where it is zero (3,404 rows), 100.0%" in " ".join(leaks["esent"]["reasons"])
+    assert "`esent` is zero" in " ".join(leaks["eopenrate"]["reasons"])
+    assert set(made["excluded_features"]) == {"esent", "eopenrate", "eclickrate"}
+    assert made["files"][0]["rows_quarantined"] == {"duplicate custid": 12, "missing custid": 20}
+    notices = "\n".join(made["notices"])
+    assert "32 values of `firstorder` are not dates ('#N/A', '1/0/00')" in notices
+    assert "43 values of `lastorder` are not dates ('1/0/00', '#N/A')" in notices
+    assert "`firstorder` is before `created` in 659 of" in notices
+    summary = (retail.parent / "summary.txt").read_text()
+    assert "positive class is not churn" in summary
+    assert "leak: `esent`" in summary
 
 
 def test_retail_reports_no_quality_that_is_none(retail):
