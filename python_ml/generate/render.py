@@ -45,6 +45,8 @@ _PROJECT = {
     "selectors.yml": "selectors.yml",
     "retention.yml": "retention.yml",
     ".gitignore": "gitignore",
+    ".sqlfluff": "sqlfluff",
+    ".sqlfluffignore": "sqlfluffignore",
     "macros/generate_schema_name.sql": "generate_schema_name.sql",
     "tests/singular/assert_no_raw_row_is_lost.sql": "assert_no_raw_row_is_lost.sql",
 }

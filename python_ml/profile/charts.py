@@ -90,7 +90,7 @@ def cohorts(found: Sequence[Cohort], name: str) -> str:
         places, total = range(len(found)), [c.customers for c in found]
         axes.bar(places, total, 0.85, color=QUIET, label="first seen then")
         axes.bar(places, [c.customers * c.recently_active for c in found], 0.85, color=MARK, label="active lately")
-        every = max(len(found) // 10, 1)
+        every = -(-len(found) // 8)  # more than eight labels would overlap
         axes.set_xticks(list(places)[::every], [f"{c.start:%Y-%m}" for c in found][::every])
         axes.set_ylabel("customers")
         axes.legend(frameon=False, ncols=2, loc="upper right")
