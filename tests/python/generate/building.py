@@ -27,7 +27,7 @@ def built(
     **options: object,
 ) -> Path:
     """Write a project with the recommendations as they are decided, and build it."""
-    examination = examined(*paths, name=folder.name, **options)
+    examination = examined(*paths, folder=folder, **options)
     decided = decide(proposed(examination))
     _, planned, _ = create_project(folder, examination, decided)
     assert planned.not_applied == {}

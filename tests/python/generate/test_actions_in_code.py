@@ -46,8 +46,8 @@ def worlds(folder) -> dict:
     )  # fmt: skip
     return {
         "shop": examined(*shop_files(folder / "data"), horizon="30d", entity=("customer_id",)),
-        "table": examined(table_file(folder / "data"), outcome="Churn", probe=find_leaks, name="table"),
-        "club": examined(*club, horizon="30d", name="club"),
+        "table": examined(table_file(folder / "data"), outcome="Churn", probe=find_leaks, folder=folder / "table"),
+        "club": examined(*club, horizon="30d", folder=folder / "club" / "club"),
     }
 
 
@@ -362,7 +362,9 @@ def test_profiling_again_keeps_what_a_person_decided(worlds, folder) -> None:
     assert "as a_by_b" in files[GOLD]
     assert planned.not_applied == {}
     # They are back: a person's number still stands, and the copies are proposed anew.
-    merged, changes = recommend_project(home, lambda stored: dataclasses.replace(stored, profile=worlds["shop"].profile))
+    merged, changes = recommend_project(
+        home, lambda stored: dataclasses.replace(stored, profile=worlds["shop"].profile)
+    )
     assert changes.new == [copies]
     assert merged[copies].status == "proposed"
     assert merged[outliers].high == 50

@@ -93,9 +93,9 @@ def test_profiling_the_same_files_again_changes_nothing(tmp_path, kind) -> None:
     if kind == "labels":
         made = world(customers=120)
         visits, labels = made.write_visits(tmp_path / "visits.csv"), made.write_labels(tmp_path / "labels.csv")
-        examination = examined(visits, labels=labels, horizon="30d", name=f"{tmp_path.name}/project")
+        examination = examined(visits, labels=labels, horizon="30d", folder=home)
     else:
-        examination = examined(table_file(tmp_path), outcome="Churn", probe=find_leaks, name=f"{tmp_path.name}/project")
+        examination = examined(table_file(tmp_path), outcome="Churn", probe=find_leaks, folder=home)
     create_project(home, examination, proposed(examination).accept("*"))
     before = texts(home)
     merged, changes = recommend_project(home, partial(examine_again, home, probe=find_leaks))

@@ -76,7 +76,9 @@ def test_findings_predict_what_dbt_counts(project):
 
 def test_the_readme_lists_relations(project):
     readme = (project / "README.md").read_text(encoding="utf-8")
-    (line,) = [li for li in readme.splitlines() if li.startswith("| `order_items.order_id` | `orders.order_id` | n:1 |")]
+    (line,) = [
+        li for li in readme.splitlines() if li.startswith("| `order_items.order_id` | `orders.order_id` | n:1 |")
+    ]
     assert "cust_id" in line
     assert "ordered_at" in line
 

@@ -17,7 +17,7 @@ SEEN = date(2024, 6, 30)
 FAST = """
 training:
   bootstrap_replicates: 50
-  models: {xgboost: {enabled: false}, random_forest: {enabled: false}}
+  models: {lightgbm: {enabled: false}, xgboost: {enabled: false}, random_forest: {enabled: false}}
 """
 EVIL = 'Ünit "price" {{ 1/0 }}; drop table x --'
 

@@ -20,7 +20,10 @@ ORDERS_OF_M1 = [  # at T = 2024-05-01, the last but one is not seen: it happened
 def orders() -> list[dict]:
     made = [("M1", at, amount) for at, amount in ORDERS_OF_M1]
     made += [
-        (f"M{n}", f"2024-{month:02d}-{n:02d} 10:00:00", n) for n in range(2, 29) for month in range(1, 5) if n % 9 or month < 3
+        (f"M{n}", f"2024-{month:02d}-{n:02d} 10:00:00", n)
+        for n in range(2, 29)
+        for month in range(1, 5)
+        if n % 9 or month < 3
     ]
     return [
         {"order_id": f"O{number}", "member_id": who, "ordered_at": at, "amount": amount}
@@ -48,8 +51,8 @@ class TestOutcomeBesideOrders:
     def test_as_of_the_given_date(self, dated) -> None:
         ((count, recent, amount, since, region, seats, age, joined),) = rows(
             dated,
-            "select orders_count_all_time, orders_count_30d, orders_amount_sum_all_time, orders_days_since_last, region, "
-            "seats, age_years, days_since_joined from gold.gld_customer_features where member_id = 'M1'",
+            "select orders_count_all_time, orders_count_30d, orders_amount_sum_all_time, orders_days_since_last, "
+            "region, seats, age_years, days_since_joined from gold.gld_customer_features where member_id = 'M1'",
         )
         # The window of 30 days begins at 2024-04-01, and ends before 2024-05-01.
         assert (count, recent, float(amount)) == (3, 2, 35.0)
@@ -60,9 +63,7 @@ class TestOutcomeBesideOrders:
 
     def test_every_customer_has_its_outcome_at_that_time(self, dated) -> None:
         labels = rows(dated, "select member_id, cast(feature_timestamp as varchar), churned from gold.gld_churn_labels")
-        assert sorted(labels) == sorted(
-            (f"M{n}", "2024-05-01 00:00:00", int(n % 9 == 0)) for n in range(1, 29)
-        )
+        assert sorted(labels) == sorted((f"M{n}", "2024-05-01 00:00:00", int(n % 9 == 0)) for n in range(1, 29))
         assert rows(dated, "select count(*) from gold.gld_training_set") == [(28,)]
         # Who has not churned is scored.
         assert rows(dated, "select count(*) from gold.gld_scoring_set") == [(25,)]
@@ -86,12 +87,13 @@ def panel(tmp_path_factory) -> Path:
     paths = write_tables(
         folder / "data",
         members=[
-            {"member_id": f"M{n}", "joined": f"2023-01-{1 + n % 9:02d}", "region": "ns"[n % 2], "churned": int(n % 3 == 0),
-             "churned_on": f"2023-{4 + n % 8:02d}-15" if n % 3 == 0 else ""}
+            {"member_id": f"M{n}", "joined": f"2023-01-{1 + n % 9:02d}", "region": "ns"[n % 2],
+             "churned": int(n % 3 == 0), "churned_on": f"2023-{4 + n % 8:02d}-15" if n % 3 == 0 else ""}
             for n in range(1, 61)
         ],
         visits=[
-            {"visit_id": f"V{n}", "member_id": f"M{1 + n % 60}", "visited_at": f"2023-{1 + n // 60 % 12:02d}-{6 + n % 20:02d}"}
+            {"visit_id": f"V{n}", "member_id": f"M{1 + n % 60}",
+             "visited_at": f"2023-{1 + n // 60 % 12:02d}-{6 + n % 20:02d}"}
             for n in range(720)
         ],
     )  # fmt: skip
@@ -100,7 +102,9 @@ def panel(tmp_path_factory) -> Path:
 
 class TestDateOfTheOutcome:
     def test_churned_is_whose_date_lies_in_the_label_window(self, panel) -> None:
-        labels = rows(panel, "select member_id, feature_timestamp, churned from gold.gld_churn_labels where churned is not null")
+        labels = rows(
+            panel, "select member_id, feature_timestamp, churned from gold.gld_churn_labels where churned is not null"
+        )
         assert len(labels) > 200
         for who, at, churned in labels:
             n = int(who[1:])
@@ -170,3 +174,21 @@ class TestSubscriptions:
 
     def test_who_comes_back_later_has_churned_and_is_at_risk_again(self, subscriptions) -> None:
         assert self.labels(subscriptions, "D", "05-22", "06-20", "07-10", "08-02") == [1, 1, None, 0]
+
+
+def test_a_customer_of_two_columns(tmp_path) -> None:
+    """Values that would be the same when only joined stay apart."""
+    shops = ("a", "a|b", "a~")
+    visits = [
+        {"shop": shops[n % 3], "no": ("b|1", "1", "2")[n % 9 // 3], "visited_at": str(date.fromordinal(738000 + n))}
+        for n in range(360)
+    ]
+    people = [{"shop": s, "no": n, "region": f"of {s}"} for s in shops for n in ("b|1", "1", "2")]
+    paths = write_tables(tmp_path / "data", visits=visits, people=people)
+    project = built(tmp_path / "club", *paths, entity=("shop", "no"), horizon="30d")
+    made = rows(project, "select shop_no, count(*) from bronze.brz_club__visits group by all order by all")
+    keys = ("a|1", "a|2", "a|b~!1", "a~!b|1", "a~!b|2", "a~!b|b~!1", "a~~|1", "a~~|2", "a~~|b~!1")
+    assert made == sorted((key, 40) for key in keys)
+    attributes = rows(project, "select distinct shop_no, people_region from gold.gld_customer_features order by 1")
+    regions = {"a": "of a", "a~!b": "of a|b", "a~~": "of a~"}
+    assert attributes == [(key, regions[key.split("|")[0]]) for key in sorted(keys)]

@@ -28,10 +28,14 @@ def write_tables(folder: Path, **tables: list[dict]) -> list[Path]:
 
 
 def examined(
-    *paths: Path, labels: Path | None = None, probe: Callable | None = None, name: str = "shop", **options: object
+    *paths: Path,
+    labels: Path | None = None,
+    probe: Callable | None = None,
+    folder: Path | None = None,
+    **options: object,
 ) -> Examination:
     """Profile files as `retention init` does; ``options`` are those of :class:`python_ml.plan.Options`."""
-    folder = (paths[0].parent if paths else labels.parent).parent / name
+    folder = folder or paths[0].parent / "shop"
     return examine([DataArgument(path) for path in paths], Options(**options), folder, labels=labels, probe=probe)
 
 

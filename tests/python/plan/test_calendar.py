@@ -72,7 +72,9 @@ def test_a_short_history_is_refused_with_a_horizon_that_fits():
 
 
 def test_a_horizon_shorter_than_the_gaps_requires_review():
-    assert any("shorter than the usual gap" in review for review in choose(800, usual_gap=50.0, horizon="30d")["reviews"])
+    assert any(
+        "shorter than the usual gap" in review for review in choose(800, usual_gap=50.0, horizon="30d")["reviews"]
+    )
 
 
 @pytest.mark.parametrize("text", ["90", "ninety", "-5d", "1 month", "", "3y", "1.5d"])

@@ -103,7 +103,9 @@ class TestEntityAndTime:
             {"order_id": f"O{n}", "customer_id": f"c{n}", "ordered_at": day(n % 500), "price": n % 9}
             for n in range(1000)
         ]
-        people = [{"customer_id": f"c{n}", "customer_unique_id": f"u{n % 300}", "city": "abc"[n % 3]} for n in range(1000)]
+        people = [
+            {"customer_id": f"c{n}", "customer_unique_id": f"u{n % 300}", "city": "abc"[n % 3]} for n in range(1000)
+        ]
         plan = plan_of(*write_tables(tmp_path / "data", orders=orders, customers=people))
         assert plan.entity == "customer_unique_id"
         assert [s.entity for s in plan.sources if s.use == "events"] == ["customer_unique_id"]
@@ -182,7 +184,7 @@ class TestRows:
 
 class TestValues:
     def test_money_is_computed_where_only_its_parts_are_there(self, tmp_path):
-        plan = plan_of(write(tmp_path / "orders.csv", shop()), name="my shop")
+        plan = plan_of(write(tmp_path / "orders.csv", shop()), folder=tmp_path / "my shop")
         assert plan.name == "my_shop"
         assert activity(plan).derived[0].expression == "quantity * unit_price"
         used = {m.name: m.aggregates for m in activity(plan).measures}
@@ -222,9 +224,10 @@ class TestValues:
 
     def test_a_running_total_gets_its_last_value_and_no_sum(self, tmp_path):
         rows = [
-            {"row_id": n, "member_id": f"M{n % 50}", "measured_at": day(n % 500), "points": n // 50} for n in range(2000)
+            {"row_id": n, "member_id": f"M{n % 50}", "measured_at": day(n % 500), "points": n // 50}
+            for n in range(2000)
         ]
-        (measure,) = [m for m in plan_of(*write_tables(tmp_path / "d", standings=rows)).sources[0].measures]
+        (measure,) = plan_of(*write_tables(tmp_path / "d", standings=rows)).sources[0].measures
         assert (measure.name, measure.aggregates) == ("points", ("last", "min", "max"))
 
     def test_the_same_file_gives_the_same_plan(self, tmp_path):

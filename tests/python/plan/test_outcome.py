@@ -349,7 +349,8 @@ MISTAKES = {
     "nothing to learn from": ({}, (), {"test_from": "2022-01-01"}, "The train part has no labelled row"),
     "other split": ({"split": lambda row, i: "ab"[i % 2]}, ("split=split",), {}, "holds 'a', 'b'"),
     "split twice": (
-        {"split": lambda row, i: ("train", "test")[i % 2]}, ("split=split",), {"test_from": "2023-08-01"}, "given twice",
+        {"split": lambda row, i: ("train", "test")[i % 2]}, ("split=split",), {"test_from": "2023-08-01"},
+        "given twice",
     ),
     "both": ({}, (), {"outcome": "churned"}, "not both"),
     "early outcome": (

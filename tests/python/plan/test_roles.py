@@ -147,9 +147,7 @@ class TestUses:
             {"customer_id": f"C{i:04d}", "signed_up_on": f"2023-{1 + i % 12:02d}-01", "country": "xy"[i % 2]}
             for i in range(150)
         ]
-        examination = examined(
-            write(tmp_path / "people.csv", people), orders, write(tmp_path / "accounts.csv", dated)
-        )
+        examination = examined(write(tmp_path / "people.csv", people), orders, write(tmp_path / "accounts.csv", dated))
         recommendations = proposed(examination)
         plan = examination.planned(recommendations).plan
         assert uses(plan) == {"orders": "events", "people": "attributes", "accounts": "attributes"}
@@ -162,6 +160,7 @@ class TestUses:
         assert not [c.name for c in plan.features if "churned" in c.name]
         unused = {name: reason for name, reason, _ in plan.unused}
         assert unused["people.churned"] == "its name says the outcome"
+        assert unused["people.segment"] == "not accepted yet: silver.people.attribute.people_segment"
 
     def test_the_busiest_file_is_listed_when_it_cannot_be_used(self, tmp_path):
         paths = write_tables(
@@ -193,7 +192,9 @@ class TestUses:
     def test_a_change_log_is_a_history_of_attributes(self, tmp_path):
         paths = write_tables(
             tmp_path / "data",
-            customers=[{"customer_id": f"C{n}", "plan": "pro", "seats": n % 5, "region": "ns"[n % 2]} for n in range(60)],
+            customers=[
+                {"customer_id": f"C{n}", "plan": "pro", "seats": n % 5, "region": "ns"[n % 2]} for n in range(60)
+            ],
             plan_history=[
                 {"customer_id": f"C{n % 60}", "changed_at": day(n), "plan": "xy"[n % 2], "seats": n % 4}
                 for n in range(180)
