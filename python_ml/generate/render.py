@@ -202,11 +202,14 @@ def _attributes(plan: ProjectPlan, source: SourcePlan) -> dict[str, Any]:
     is_labels = isinstance(outcome, LabelTable) and outcome.source == source.name
     as_of = as_of_sql(outcome) if is_labels else ""
     partition = [plan.entity, *([as_of] if as_of and outcome.as_of.kind != "constant" else [])]
+    # The join asks when a row was known, whether or not a feature does.
+    times = () if as_of or not source.time else (source.time, source.available_at)
     return {
         "title": comment_text(source.file),
         "when": ", as they were known at the feature time" if source.use == "history" else "",
         "alias": free_name(source.name, {"spine", "joined", "final"}),
         "columns": names,
+        "read": list(dict.fromkeys((*names, *filter(None, times)))),
         "as_of": as_of,
         "partition": partition,
         # Bronze holds the key to be unique; without one, rows must not multiply those of the spine.

@@ -26,7 +26,7 @@ joined as (
 [%- if model.as_of %]
         [[ model.as_of ]] as feature_timestamp,
 [%- endif %]
-[%- for name in names %]
+[%- for name in model.read %]
         [[ name ]][[ "," if not loop.last or model.needs_rank ]]
 [%- endfor %]
 [%- if model.needs_rank %]
