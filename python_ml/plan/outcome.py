@@ -259,9 +259,7 @@ def _labels(
     unlabelled = labels is not None and labels.newest_unlabelled is not None and labels.newest_unlabelled >= labels.last
     meaning = _meaning(table, outcome)
     scenario = "production" if known or options.horizon else "partial"
-    known_text = (
-        "and when the outcome was known" if scenario == "production" else "but not when the outcome was known"
-    )
+    known_text = "and when the outcome was known" if scenario == "production" else "but not when the outcome was known"
     return OutcomeChoice(
         LabelTable(
             table.name,

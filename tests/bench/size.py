@@ -1,6 +1,6 @@
 """Lines of code per package, without blank lines, comments and docstrings.
 
-    python -m tests.bench.size
+python -m tests.bench.size
 """
 
 from __future__ import annotations
