@@ -140,7 +140,9 @@ def person_score(name: str) -> float:
     if len(about) == 1 and about[0] in PERSONS and "".join(parts).endswith(_KEY_ENDINGS):
         return 3.0
     has_id = any(part in IDENTIFIERS for part in parts)
-    if has_id and any(part in PERSONS for part in parts):
+    # `customer_zip_code` is a place and `customer_order_id` an order: the last thing that is named counts.
+    things = [part for part in about if part in PERSONS | OTHER_THINGS]
+    if has_id and things and things[-1] in PERSONS:
         return 3.0
     if parts and parts[-1] in PERSONS:
         return 2.0

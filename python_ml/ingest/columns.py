@@ -42,6 +42,8 @@ _TIME_NAMES = _DATE_NAMES | word_set(
 _PERIOD_NAMES = _TIME_NAMES | word_set("period month yyyymm monat mois mes mese maand periode periodo")
 _PERIODS = word_set("period month monat mois mes mese maand periode periodo")
 _EPOCH_FROM, _EPOCH_TO = 788_918_400, 4_102_444_800  # 1995 to 2100, in seconds
+_NAMELESS = re.compile(r"column_\d+")
+_EPOCH_SPAN = 30 * 365 * 86_400  # longest span of seconds since 1970 that no name announces
 
 
 def measure_columns(
@@ -213,8 +215,12 @@ def _counted_time(item: MeasuredColumn, is_named: bool) -> Reading | None:
         return reading("%Y%m%d")
     if facts.is_integer and low >= 19000101000000 and high < 22000101000000:
         return reading("%Y%m%d%H%M%S")
-    if is_named or name & _TIME_NAMES:
+    # Without a header, no name can say it: whole numbers that all lie within a few years do.
+    is_nameless = bool(_NAMELESS.fullmatch(item.raw)) and facts.is_integer
+    if is_named or is_nameless or name & _TIME_NAMES:
         for unit, factor in zip(EPOCHS, (1, 10**3, 10**6, 10**9), strict=True):
+            if is_nameless and not is_named and high - low > _EPOCH_SPAN * factor:
+                continue
             if _EPOCH_FROM * factor <= low and high < _EPOCH_TO * factor:
                 return reading(unit)
     if (is_named or name & _DATE_NAMES) and low >= 25_569 and high <= 55_000:

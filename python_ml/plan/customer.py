@@ -240,12 +240,28 @@ def _by_values(graph: KeyGraph, parts: list[frozenset[Node]]) -> Customer:
     if not possible:
         raise _no_customer(profile)
     node, facts = possible[0]
-    for other, its in possible[1:]:
-        same = profile.table(node[0]).fixed.get(node[1], {}).get(other[1], 0.0) >= 0.999
-        if not (other[0] == node[0] and same and its.distinct == facts.distinct):
-            raise _no_customer(profile)
+    others = [
+        other
+        for other, its in possible[1:]
+        if not (
+            other[0] == node[0]
+            and profile.table(node[0]).fixed.get(node[1], {}).get(other[1], 0.0) >= 0.999
+            and its.distinct == facts.distinct
+        )
+    ]
     reason = "no name says a customer, but only its values come back on several days"
     review = f"the customer was taken to be `{_raw(profile, node)}` from its values alone"
+    if others:
+        table = profile.table(node[0])
+        has_header = any(not c.column.raw_name.startswith("column_") for c in table.columns)
+        if has_header or any(other[0] != node[0] for other in others):
+            raise _no_customer(profile)
+        # Without any name, the place decides: the customer comes first, then what it is about.
+        place = {c.column.name: n for n, c in enumerate(table.columns)}
+        node, *others = sorted((n for n, _ in possible), key=lambda n: place[n[1]])
+        reason = "without a header, the first column whose values come back on several days"
+        names = ", ".join(f"`{_raw(profile, other)}`" for other in others)
+        review = f"the customer was taken to be `{_raw(profile, node)}`; name another column with --entity ({names})"
     return _customer(graph, graph.identity(node), node, (reason,), (review,))
 
 

@@ -33,7 +33,9 @@ def identifying(table: Table) -> list[Column]:
         named = is_key_name(column.raw_name) or column.padded or person_score(column.raw_name) >= 2
         about_itself = bool(listed) and subject(column.raw_name) == listed
         coded = column.kind == "text" and column.spaced < 0.05 and column.distinct >= FEWEST_VALUES
-        return 3 * named + 2 * about_itself + coded + 2 * (column.semantic == "identifier")
+        # Without a header, whole numbers may be anything: how they come back decides.
+        nameless = column.raw_name.startswith("column_") and column.distinct >= FEWEST_VALUES
+        return 3 * named + 2 * about_itself + (coded or nameless) + 2 * (column.semantic == "identifier")
 
     possible = []
     for column in table.columns:

@@ -133,7 +133,17 @@ def test_scores_of_names(child, parent, table, score):
 
 
 @pytest.mark.parametrize(
-    ("name", "score"), [("CLIENTNUM", 3), ("custid", 3), ("user", 2), ("store_id", 0.5), ("plan", 0)]
+    ("name", "score"),
+    [
+        ("CLIENTNUM", 3),
+        ("custid", 3),
+        ("user", 2),
+        ("store_id", 0.5),
+        ("customer_zip_code_prefix", 0.5),
+        ("customer_order_id", 0.5),
+        ("order_customer_id", 3),
+        ("plan", 0),
+    ],
 )
 def test_names_of_customers(name, score):
     assert person_score(name) == score
