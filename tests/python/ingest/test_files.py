@@ -50,7 +50,7 @@ class TestInPlace:
             b'id,b\n1,"a\n2,b\n3,c\n',
             "id,b\n1,M\u00fcller\n2,x\n3,y\n".encode("latin-1"),
             "id,b\n1,M\u00fcller\n2,x\n3,y\n".encode("utf-16"),
-            gzip.compress(b"id,b\n1,x\n2,y\n3,z\n"),
+            gzip.compress(b"id,b\n1,x\n2,y\n3,z\n", mtime=0),
             b"sep=;\nid;b\n1;x,1\n2;y,2\n3;z\n",
             b"Report\n\nid,b\n1,x\n2,y\n3,z\n",
             b"id~b\n1~x\n2~y\n3~z\n",
@@ -283,7 +283,7 @@ class TestConversions:
         ]
         lines = "\n".join(map(json.dumps, rows)).encode()
         content = {
-            "lines": lines, "array": json.dumps(rows).encode(), "gzip": gzip.compress(lines),
+            "lines": lines, "array": json.dumps(rows).encode(), "gzip": gzip.compress(lines, mtime=0),
             "object": json.dumps({"n": 9, "rows": rows}).encode(),
         }[layout]  # fmt: skip
         table, read = opened(connection, tmp_path / "log.json", content)
