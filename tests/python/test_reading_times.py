@@ -38,5 +38,5 @@ def test_an_offset_counts_and_the_session_does_not(compiled, zone):
     with duckdb.connect() as connection:
         connection.execute(f"set timezone = '{zone}'")
         for text, expected in TEXTS.items():
-            query = f"select {compiled}, {_timestamp('raw_text', [])} from (select cast(? as varchar) as raw_text)"
+            query = f"select {compiled}, {_timestamp('raw_text', {})} from (select cast(? as varchar) as raw_text)"
             assert connection.execute(query, [text]).fetchall() == [(expected, expected)], text

@@ -48,14 +48,14 @@ def marketplace(folder: Path) -> list[str]:
     draw = random.Random(3)
     stamp = "%Y-%m-%d %H:%M:%S"
     places = [(f"{10000 + 37 * n:05d}", f"town {n}", draw.choice(["SP", "RJ", "MG"])) for n in range(25)]
-    home = [draw.choice(places) for _ in range(150)]
+    home = [draw.choice(places) for _ in range(100)]
     categories = ["beleza_saude", "informatica", "moveis", "esporte"]
     products = [{"product_id": code("p", n), "product_category_name": categories[n % 4], "product_weight_g": 90 + n}
                 for n in range(60)]  # fmt: skip
     sellers = [{"seller_id": code("s", n), "seller_zip_code_prefix": places[n][0], "seller_city": places[n][1],
                 "seller_state": places[n][2]} for n in range(20)]  # fmt: skip
     customers, orders, items, payments, reviews = [], [], [], [], []
-    for number, (customer, at) in enumerate(visits(draw, 150)):
+    for number, (customer, at) in enumerate(visits(draw, 100)):
         order, place = code("o", number), home[customer]
         customers.append({"customer_id": code("c", number), "customer_unique_id": code("u", customer),
                           "customer_zip_code_prefix": place[0], "customer_city": place[1],
@@ -135,7 +135,7 @@ def billing(folder: Path) -> list[str]:
 
 
 WAYS: dict[str, tuple[Callable[[Path], list[str]], tuple[str, ...]]] = {
-    "marketplace": (marketplace, ("--horizon", "60d")),
+    "marketplace": (marketplace, ("--horizon", "60d", "--step", "60d")),
     "ratings": (ratings, ("--horizon", "60d")),
     "telephone": (telephone, ("--outcome", "Churn")),
     "billing": (billing, ()),
