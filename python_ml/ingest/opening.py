@@ -83,7 +83,7 @@ def open_file(
             hint="name its files one by one, for instance --data orders.csv --data tickets.csv",
         )
     if not path.is_file():
-        raise UserError("There is no such file.", where=str(path), hint="check the path given to --data")
+        raise UserError("There is no such file.", where=str(path), hint="check its path and its name")
     source = _source(connection, path.resolve(), table)
     head = source.sample[:8]
     if head.startswith(_PARQUET) and not source.bytes_options.get("compression"):

@@ -116,6 +116,7 @@ def open_tables(
         opened.append(
             open_file(connection, path, f"raw_file_{place}", encoding=encoding, sheet=argument.sheet or sheet)
         )
+    _check_sheets(arguments, opened, sheet)
     measured = []
     for table in opened:
         progress(f"measuring {table.path.name}")
@@ -127,6 +128,16 @@ def open_tables(
     wanted = [argument.name or source_name(table) for argument, table in zip(arguments, measured, strict=True)]
     names = unique_identifiers(wanted, "source", taken=(*_TAKEN, *taken))
     return [_with_view(connection, replace(t, name=name)) for t, name in zip(measured, names, strict=True)]
+
+
+def _check_sheets(arguments: Sequence[DataArgument], opened: list[RawTable], sheet: str | None) -> None:
+    is_workbook = [bool(t.conversion and t.conversion.format == "excel") for t in opened]
+    hint = "leave the sheet out, or name an Excel file"
+    for argument, table, has_sheets in zip(arguments, opened, is_workbook, strict=True):
+        if argument.sheet and not has_sheets:
+            raise UserError("Only an Excel file has sheets.", where=f"{table.path}#{argument.sheet}", hint=hint)
+    if sheet and not any(is_workbook):
+        raise UserError("None of the files is an Excel file.", where=f"--sheet {sheet}", hint=hint)
 
 
 def with_row_number(connection: duckdb.DuckDBPyConnection, table: RawTable) -> RawTable:

@@ -275,6 +275,14 @@ class TestConversions:
         assert table.column("c").values == (("3", 1),)
         assert len(open_tables(connection, [DataArgument.parse(f"{path}#{s}") for s in ("A", "B b")])) == 2
 
+    def test_a_sheet_of_another_file_is_refused(self, connection, tmp_path):
+        path = tmp_path / "orders.csv"
+        path.write_text("a,b\n1,2\n", encoding="utf-8")
+        with pytest.raises(UserError, match="Only an Excel file has sheets"):
+            open_tables(connection, [DataArgument.parse(f"{path}#A")])
+        with pytest.raises(UserError, match="None of the files is an Excel file"):
+            open_tables(connection, [DataArgument.parse(str(path))], sheet="A")
+
     @pytest.mark.parametrize("layout", ["lines", "array", "object", "gzip"])
     def test_json(self, connection, tmp_path, layout):
         rows = [
