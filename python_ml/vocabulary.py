@@ -13,14 +13,14 @@ def word_set(text: str) -> frozenset[str]:
 PERSONS = word_set(
     "customer cust client user member account acct subscriber buyer shopper patient player guest contact "
     "consumer "
-    "person household donor student tenant passenger rider driver visitor policyholder kunde kunden klant "
-    "cliente "
+    "person household donor student tenant passenger rider driver visitor policyholder kunde kunden mitglied "
+    "klant cliente usuario utilisateur "
     "company organisation organization org shop merchant seller msisdn"
 )
 IDENTIFIERS = word_set("id ids no nr num number code key uuid guid nummer ref sku ean isbn hash")
 # Written without a break, such as custid or userno.
 _JOINED = tuple(
-    f"{person}{suffix}" for person in PERSONS for suffix in ("id", "no", "nr", "num", "key", "code", "number")
+    f"{person}{suffix}" for person in PERSONS for suffix in ("id", "no", "nr", "num", "key", "code", "number", "nummer")
 )
 
 TIMES = word_set("date datetime timestamp time ts at on dt day when datum fecha fecha_hora tag moment period month")
@@ -102,7 +102,7 @@ _SHORT = {
     "txn": "transaction", "trans": "transaction", "ord": "order",
 }  # fmt: skip
 _PRODUCT_CODES = word_set("sku ean isbn")
-_KEY_ENDINGS = ("uuid", "guid", "number", "code", "key", "id", "no", "nr", "num")
+_KEY_ENDINGS = ("uuid", "guid", "nummer", "number", "code", "key", "id", "no", "nr", "num")
 
 
 def singular(word: str) -> str:
