@@ -332,7 +332,7 @@ def _calendar(
         )
     window = active_window(options, activity)
     start, end = feature_range(options, activity)
-    at_risk = count_at_risk(connection, relation, start, end, days_of(window, "active_window"))
+    (at_risk,) = count_at_risk(connection, relation, start, end, [days_of(window, "active_window")])
     activity = replace(activity, at_risk={**activity.at_risk, window: at_risk})
     profile = replace(profile, activities={**profile.activities, source: activity})
     path = str(profile.table(source).table.path)

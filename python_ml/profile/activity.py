@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -105,7 +106,8 @@ def _at_risk(connection: duckdb.DuckDBPyConnection, days: str, first: date, last
     """Mean number of customers active within each window, at times between a tenth of the history and its end."""
     start = first + (last - first) / 10
     relation = f"(select entity, cast(day as timestamp) as event_at from {days})"
-    return {w: round(count_at_risk(connection, relation, start, last, window_hours(w) / 24), 4) for w in ACTIVE}
+    means = count_at_risk(connection, relation, start, last, [window_hours(w) / 24 for w in ACTIVE])
+    return {w: round(mean, 4) for w, mean in zip(ACTIVE, means, strict=True)}
 
 
 def _quadrants(connection: duckdb.DuckDBPyConnection, days: str, newest: date, every: int) -> tuple[Quadrant, ...]:
@@ -146,31 +148,43 @@ def _cohorts(connection: duckdb.DuckDBPyConnection, days: str, newest: date, eve
 
 
 def count_at_risk(
-    connection: duckdb.DuckDBPyConnection, relation: str, start: date, end: date, active_days: float
-) -> float:
-    """Mean number of customers active within ``active_days`` before a time, at nine times from ``start`` to ``end``.
+    connection: duckdb.DuckDBPyConnection, relation: str, start: date, end: date, active_days: Sequence[float]
+) -> list[float]:
+    """Mean number of customers active within so many days before a time, at nine times from ``start`` to ``end``.
 
     Parameters
     ----------
     relation : str
         With the columns ``entity`` and ``event_at``.
+    active_days : sequence of float
+
+    Returns
+    -------
+    list of float
+        One mean for each of ``active_days``.
     """
     begin, length = datetime.combine(start, datetime.min.time()), end - start
-    probes = ", ".join(f"(timestamp '{begin + k * length / (PROBES - 1)}')" for k in range(PROBES))
-    (mean,) = _row(
+    moments = [begin + k * length / (PROBES - 1) for k in range(PROBES)]
+    latest = ", ".join(f"max(day) filter (where day < timestamp '{m}') as day_{k}" for k, m in enumerate(moments))
+    counts = ", ".join(
+        " + ".join(
+            f"count(*) filter (where day_{k} >= timestamp '{m - timedelta(hours=round(days * 24))}')"
+            for k, m in enumerate(moments)
+        )
+        for days in active_days
+    )
+    sums = _row(
         connection,
         f"""
-        select coalesce(avg(n), 0)
+        select {counts}
         from (
-            select moment, count(distinct entity) as n
-            from (values {probes}) as probe(moment)
-            left join (select distinct entity, cast(event_at as date) as day from {relation} as r)
-                on day < moment and day >= moment - interval '{round(active_days * 24)} hours'
-            group by moment
+            select {latest}
+            from (select entity, cast(event_at as date) as day from {relation} as r where entity is not null)
+            group by entity
         )
     """,
     )
-    return float(mean)
+    return [n / PROBES for n in sums]
 
 
 def preview_inactivity(

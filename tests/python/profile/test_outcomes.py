@@ -184,8 +184,8 @@ def test_activity(connection, visits):
 
 def test_customers_at_risk(connection, visits):
     # within 30 days before 1 Feb: a; before 1 March (excluded): a (31 Jan) and c
-    assert count_at_risk(connection, visits, date(2024, 2, 1), date(2024, 2, 1), 30) == 1
-    assert count_at_risk(connection, visits, date(2024, 3, 1), date(2024, 3, 1), 30) == 2
+    assert count_at_risk(connection, visits, date(2024, 2, 1), date(2024, 2, 1), [30]) == [1]
+    assert count_at_risk(connection, visits, date(2024, 3, 1), date(2024, 3, 1), [30]) == [2]
 
 
 def test_a_preview_of_inactivity(connection, visits):
