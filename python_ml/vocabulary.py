@@ -11,11 +11,9 @@ def word_set(text: str) -> frozenset[str]:
 
 
 PERSONS = word_set(
-    "customer cust client user member account acct subscriber buyer shopper patient player guest contact "
-    "consumer "
-    "person household donor student tenant passenger rider driver visitor policyholder kunde kunden mitglied "
-    "klant cliente usuario utilisateur "
-    "company organisation organization org shop merchant seller msisdn"
+    "customer cust client user member account acct subscriber buyer shopper patient player guest contact consumer "
+    "person household donor student tenant passenger rider driver visitor policyholder kunde kunden mitglied klant "
+    "cliente usuario utilisateur company organisation organization org shop merchant seller msisdn"
 )
 IDENTIFIERS = word_set("id ids no nr num number code key uuid guid nummer ref sku ean isbn hash")
 # Written without a break, such as custid or userno.
@@ -30,32 +28,28 @@ HAPPENINGS = word_set(
 )
 # Times that are not when the row happened.
 OTHER_TIMES = word_set(
-    "birth born dob birthday expiry expires expire expiration end ended ends until closed close resolved "
-    "updated "
-    "modified due deliver delivered delivery ship shipped shipping returned cancelled canceled last next first "
-    "renewal effective scheduled planned valid deleted"
+    "birth born dob birthday expiry expires expire expiration end ended ends until closed close resolved updated "
+    "modified due deliver delivered delivery ship shipped shipping returned cancelled canceled last next first renewal "
+    "effective scheduled planned valid deleted"
 )
 AVAILABILITY = word_set("available ingested loaded received synced arrived extracted inserted recorded etl load")
 
 MONEY = word_set(
-    "amount price value revenue sales total cost spend spent paid payment fee charge dollar dollars eur "
-    "euro usd gbp "
+    "amount price value revenue sales total cost spend spent paid payment fee charge dollar dollars eur euro usd gbp "
     "mrr arr balance refund discount tax money turnover amt umsatz betrag"
 )
 TOTALS = word_set("amount total revenue sales value spend spent paid turnover amt umsatz betrag")
 QUANTITIES = word_set("quantity qty units items pieces menge anzahl cantidad count")
 # Numbers of which a sum says nothing.
 LEVELS = word_set(
-    "price rate ratio percent percentage pct share score rating satisfaction age temperature avg average "
-    "mean median "
+    "price rate ratio percent percentage pct share score rating satisfaction age temperature avg average mean median "
     "level index balance seats mrr arr stars rank duration_avg"
 )
 NOT_MEASURES = word_set(
     "year month day week hour weekday zip postcode postal plz phone fax latitude longitude lat lon lng"
 )
 OUTCOMES = word_set(
-    "churn churned churns attrition attrited retained retention cancelled canceled closed lapsed exited "
-    "left target "
+    "churn churned churns attrition attrited retained retention cancelled canceled closed lapsed exited left target "
     "label outcome inactive terminated unsubscribed"
 )
 

@@ -1,5 +1,4 @@
-"""Attributes of customers as features: which expression each column of their own table becomes, and whether it is "
-"safe."""
+"""Attributes of customers as features: the expression of each column of their own table, and whether it is safe."""
 
 from __future__ import annotations
 

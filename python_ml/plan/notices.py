@@ -45,21 +45,18 @@ def _of_source(facts: Facts, plan: ProjectPlan, source: SourcePlan) -> list[str]
     if source.superseded and table.versions is not None:
         made.append(
             f"{table.versions.several:,} of {table.versions.keys:,} values of `{source.key[0]}` have several rows: "
-            "versions, "
-            "of which the newest that is known at a feature time counts"
+            "versions, of which the newest that is known at a feature time counts"
         )
     copies = table.rows - table.different_rows
     if copies and not source.key and not source.drops_copies:
         made.append(
             f"{copies:,} rows are exact copies of another; they are kept, since without a key a copy does not differ "
-            "from "
-            "a line that was really entered twice (the action drop_copies quarantines them)"
+            "from a line that was really entered twice (the action drop_copies quarantines them)"
         )
     if source.reversal is not None:
         made.append(
             f"{source.reversal.rows:,} rows take something back ({source.reversal.text}); they are kept with "
-            "is_reversal, "
-            f"do not count as activity, and have features of their own ({source.reversal.name}_…)"
+            f"is_reversal, do not count as activity, and have features of their own ({source.reversal.name}_…)"
         )
     if source.has_row_number:
         made.append("the file has no key: rows are numbered, and scores name the row of the file")
@@ -114,14 +111,12 @@ def _of_columns(facts: Facts, plan: ProjectPlan, source: SourcePlan) -> list[str
             examples = ", ".join(map(repr, odd[1]))
             made.append(
                 f"{odd[0]:,} rows have a `{column.name}` without a digit, unlike the others ({examples}): perhaps "
-                "postage "
-                "or fees rather than products; they are kept"
+                "postage or fees rather than products; they are kept"
             )
     if later and source.time:
         made.append(
             f"it has further times ({', '.join(f'`{n}`' for n in later)}): columns that are filled only by then are "
-            "known "
-            f"later than `{source.time}` says; review them"
+            f"known later than `{source.time}` says; review them"
         )
     return made
 

@@ -419,9 +419,8 @@ def _table(
             value = datetime.combine(last.date() + timedelta(days=1), datetime.min.time())
             as_of = AsOf("constant", value=value.isoformat(" "), text="the end of the events")
             reviews.append(
-                f"{table.name} was taken to be as of the end of the events ({value:%Y-%m-%d}): give the date on "
-                "which it "
-                "was written with --as-of"
+                f"{table.name} was taken to be as of the end of the events ({value:%Y-%m-%d}): give the date on which "
+                "it was written with --as-of"
             )
     if as_of is None:
         as_of = AsOf("constant", value=SNAPSHOT_AT, is_snapshot=True, text="one snapshot")
@@ -514,8 +513,7 @@ def _no_events(profile: Profile, roles: Roles) -> UserError:
                 f"This is not a table of events: nearly every `{table.column(entity).raw_name}` has a single row.",
                 where=str(table.table.path),
                 hint="bring a file with several dated rows per customer, such as orders, visits or usage; name the "
-                "column "
-                "that tells who churned with --outcome; or name another customer with --entity",
+                "column that tells who churned with --outcome; or name another customer with --entity",
             )
     first = profile.tables[0]
     for table in profile.tables:

@@ -141,8 +141,7 @@ def label_reviews(profile: Profile, outcome: LabelTable, activity: Activity, lab
             f"None of the {labels.customers:,} customers of the labels is among those of {activity.source}.",
             where=path,
             hint="bring labels of the same customers, in the same spelling (leading zeros, case), or name another "
-            "column "
-            "with --label-column entity=COLUMN",
+            "column with --label-column entity=COLUMN",
         )
     if labels.last <= activity.first or labels.first > activity.last + timedelta(days=LATE_DAYS):
         raise UserError(
@@ -169,9 +168,8 @@ def label_reviews(profile: Profile, outcome: LabelTable, activity: Activity, lab
         )
     if labels.beyond:
         reviews.append(
-            f"{labels.beyond:,} labels look beyond the last event ({activity.last:%Y-%m-%d}): they are taken as "
-            "known, as "
-            "they were supplied"
+            f"{labels.beyond:,} labels look beyond the last event ({activity.last:%Y-%m-%d}): they are taken as known, "
+            "as they were supplied"
         )
     return reviews
 

@@ -72,8 +72,7 @@ class Exclude(OfFeatures):
                         subject=_subject(plan, table.name, names[second]),
                         columns=[table.column(second).raw_name],
                         reason=f"`{table.column(second).raw_name}` is (nearly) the same as `{like}`: their "
-                        "correlation is "
-                        f"{correlation:.3f}.",
+                        f"correlation is {correlation:.3f}.",
                         evidence={"correlation": correlation, "like": like},
                         features=features,
                     )
@@ -183,8 +182,7 @@ class Scale(OfFeatures):
                 subject=_subject(plan, source, column),
                 columns=[profile.column.raw_name],
                 reason=f"{spread.outliers_iqr / readable:.0%} of the values of `{profile.column.raw_name}` are "
-                "outliers: "
-                "the middle nine tenths should set its scale.",
+                "outliers: the middle nine tenths should set its scale.",
                 evidence=evidence(outliers=spread.outliers_iqr, of=readable),
                 features=features,
                 how="robust",

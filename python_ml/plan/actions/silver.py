@@ -1,9 +1,8 @@
-"""Actions on sources: which are used, how they are linked, what is aggregated over which windows, attributes, "
-"settings."""
+"""Actions on sources: use, links, measures, windows, attributes and settings."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from typing import Literal
 
@@ -36,6 +35,14 @@ _MEANINGS = {
     "step": "From one feature time to the next",
 }
 RETURNING = 0.1  # share of customers with several active days from which cadence says something
+
+
+def _chosen(values: list[str], choices: Collection[str], what: str) -> list[str]:
+    """The values once each, when all are among the choices."""
+    for value in values:
+        if value not in choices:
+            raise ValueError(f"`{value}` is {what}; choose from {', '.join(choices)}")
+    return list(dict.fromkeys(values))
 
 
 class ChooseSetting(Action):
@@ -282,10 +289,7 @@ class MakeMeasure(Action):
     @field_validator("aggregates")
     @classmethod
     def _known(cls, value: list[str]) -> list[str]:
-        for aggregate in value:
-            if aggregate not in AGGREGATES:
-                raise ValueError(f"`{aggregate}` is no aggregate; choose from {', '.join(AGGREGATES)}")
-        return list(dict.fromkeys(value))
+        return _chosen(value, AGGREGATES, "no aggregate")
 
     @classmethod
     def propose(cls, facts: Facts) -> Iterator[Action]:
@@ -421,10 +425,7 @@ class UseCadence(Action):
     @field_validator("features")
     @classmethod
     def _known(cls, value: list[str]) -> list[str]:
-        for name in value:
-            if name not in CADENCE:
-                raise ValueError(f"`{name}` is no cadence feature; choose from {', '.join(CADENCE)}")
-        return list(dict.fromkeys(value))
+        return _chosen(value, CADENCE, "no cadence feature")
 
     @classmethod
     def propose(cls, facts: Facts) -> Iterator[Action]:
@@ -437,8 +438,7 @@ class UseCadence(Action):
                 subject="visits",
                 columns=[c for c in (source.time,) if c],
                 reason=f"{activity.returning:.0%} of the customers have {source.events} on several days: their gaps "
-                "tell "
-                "who is late.",
+                "tell who is late.",
                 evidence=evidence(returning=round(activity.returning, 3), median_gap_days=activity.gap_median),
                 features=list(CADENCE),
                 status="accepted",
