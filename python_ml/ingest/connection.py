@@ -34,6 +34,7 @@ def scratch_connection() -> Iterator[duckdb.DuckDBPyConnection]:
             connection.execute("set autoinstall_known_extensions = false")
             connection.execute("set autoload_known_extensions = false")
             connection.execute("set enable_progress_bar = false")
+            connection.execute("pragma disable_checkpoint_on_shutdown")  # the database is deleted
             connection.execute(f"set threads = {min(4, os.cpu_count() or 1)}")
             yield connection
         finally:

@@ -92,7 +92,10 @@ def _occupied(connection: duckdb.DuckDBPyConnection, days: str, newest: date) ->
     age = f"date_diff('day', day, date '{newest}')"
     used = _row(
         connection,
-        "select " + ", ".join(f"count(distinct (entity, {age} // {n}))" for n in lengths.values()) + f" from {days}",
+        "select "
+        + ", ".join(
+            f"(select count(*) from (select distinct entity, {age} // {n} from {days}))" for n in lengths.values()
+        ),
     )
     slots = _row(
         connection,
