@@ -62,9 +62,8 @@ def summary(plan: ProjectPlan, profile: Profile, recommendations: Iterable[Any],
     lines.append("")
     lines.append(" ".join(part for part in (f"{features}.", preview_text(plan, profile)) if part))
     if waiting:
-        lines.append(
-            f"{waiting:,} recommendations are not decided: see recommendations.yaml, then `retention generate`."
-        )
+        subject = "1 recommendation is" if waiting == 1 else f"{waiting:,} recommendations are"
+        lines.append(f"{subject} not decided: see recommendations.yaml, then `retention generate`.")
     lines.append(f"Next: cd {folder} && retention run")
     return "\n".join(lines)
 

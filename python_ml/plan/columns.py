@@ -163,6 +163,9 @@ def _plan(table, measured: ColumnProfile, role, key, parents: set[str], children
         return plan("further_time", f"{text} (UTC).", "a further time: it may lie after the event")
     if column.semantic in PERSONAL or (column.personal and column.semantic == "personal"):
         return plan("text", f"{text}.", f"personal data: {column.because}", as_text)
+    dated = [m.column.raw_name for m in table.columns if m.column.reading.clock_column == column.raw_name]
+    if dated:
+        return plan("text", f"{text}.", f"it is the time of day of `{dated[0]}`", as_text)
     is_outcome = vocabulary.has_word(column.raw_name, vocabulary.OUTCOMES)
     if column.kind == "boolean":
         return plan("boolean", f"{text}: yes or no.", OUTCOME_NAMED if is_outcome else "")

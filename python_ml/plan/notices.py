@@ -138,11 +138,17 @@ def unused(facts: Facts, plan: ProjectPlan) -> tuple[tuple[str, str, str], ...]:
             ids = {a.origin: f"silver.{source.name}.attribute.{a.column.name}" for a in source.offered}
             reasons |= {name: f"not accepted yet: {proposed}" for name, proposed in ids.items()}
             reasons |= facts.attributes(source.name)[1]
+        clocks = {c.reading.clock_column for c in source.columns}
+        used = {m.name for m in source.measures} | {name for link in source.links for name in link.columns}
         for column in source.columns:
             is_part = column.role in ("key", "entity", "time", "available", "changed", "label")
             is_part = is_part or column.name in (source.time, source.ended, source.ended_available)
             is_part |= column.name in (source.ended, source.ended_available)
+            is_part |= column.raw_name in clocks
             is_used = any(a.origin == column.name for a in source.attributes)
-            if (reason := reasons[column.name]) and not is_part and not is_used:
+            reason = reasons[column.name]
+            if not reason and source.use in ("events", "spans") and column.name not in used:
+                reason = f"not accepted yet: silver.{source.name}.measure.{column.name}"
+            if reason and not is_part and not is_used:
                 made.append((f"{source.name}.{column.raw_name}", reason, ""))
     return tuple(made)

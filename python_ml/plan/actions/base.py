@@ -105,8 +105,8 @@ class Action(BaseModel):
 
     @property
     def may_be_accepted(self) -> bool:
-        """Whether ``--yes`` accepts it."""
-        return self.is_safe
+        """Whether ``--yes`` accepts it: nothing that destroys values, and nothing that later events overwrite."""
+        return self.is_safe and not self.evidence.get("may_be_overwritten")
 
     def source(self, plan: ProjectPlan) -> SourcePlan:
         """The source that it is about."""

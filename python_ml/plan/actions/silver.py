@@ -34,6 +34,7 @@ _MEANINGS = {
     "active_window": "At risk is who was active within it",
     "step": "From one feature time to the next",
 }
+_STATES = vocabulary.word_set("status state active stage phase")  # of a span: what ends it may overwrite them
 RETURNING = 0.1  # share of customers with several active days from which cadence says something
 
 
@@ -317,15 +318,20 @@ class MakeMeasure(Action):
         figures = {"rows": source.counts.rows}
         figures |= {"missing": column.missing, "distinct": column.distinct} if column else {}
         text = measure.words
+        reason = f"{text[:1].upper()}{text[1:]} of {source.events}, per window: {', '.join(measure.aggregates)}."
+        is_state = source.use == "spans" and column is not None and vocabulary.has_word(column.raw_name, _STATES)
+        if is_state:
+            figures["may_be_overwritten"] = True
+            reason += " It may be overwritten when coverage ends, and then it tells the outcome: check it first."
         return cls(
             table=source.name,
             subject=measure.name,
             columns=[measure.name],
-            reason=f"{text[:1].upper()}{text[1:]} of {source.events}, per window: {', '.join(measure.aggregates)}.",
+            reason=reason,
             evidence=figures,
             aggregates=list(measure.aggregates),
             values=list(measure.values.values()) if measure.values else None,
-            status="accepted",
+            status="proposed" if is_state else "accepted",
         )
 
     def apply(self, plan: ProjectPlan) -> ProjectPlan:
@@ -455,10 +461,6 @@ class UseAttribute(Action):
     """An attribute of the customer as a feature."""
 
     layer, action = "silver", "attribute"
-
-    @property
-    def may_be_accepted(self) -> bool:
-        return not self.evidence.get("may_be_overwritten")
 
     @classmethod
     def propose(cls, facts: Facts) -> Iterator[Action]:

@@ -49,7 +49,7 @@ def test_the_summary_has_every_section_and_counts_rows_once() -> None:
         "- extra.csv: no customer (--relate a.b=c.d)",
         f"{len(PLAN.features)} features, of which models do not use 1. At the last feature time with a known outcome, "
         "1,234 customers are at risk and 25.6% of them churned.",
-        "1 recommendations are not decided",
+        "1 recommendation is not decided",
     ):
         assert expected in text
     assert text.count("missing customer_id") == 1

@@ -31,6 +31,18 @@ class TestEntityAndTime:
         source = activity(plan_of(write(tmp_path / "export_2023.csv", rows, delimiter=";")))
         assert (source.own_entity.raw_name, source.own_time.raw_name) == ("Kunde", "Datum")
 
+    def test_a_compound_name_and_a_time_of_day_of_its_own(self, tmp_path):
+        rows = [
+            {"Kundennummer": f"K{r['customer_id']}", "Datum": f"{r['ordered_at'][:10]}", "Uhrzeit": f"{8 + n % 12}:30",
+             "Umsatz": r["unit_price"]}
+            for n, r in enumerate(shop())
+        ]  # fmt: skip
+        plan = plan_of(write(tmp_path / "umsatz.csv", rows, delimiter=";"))
+        source = activity(plan)
+        assert (source.own_entity.raw_name, source.own_time.reading.clock_column) == ("Kundennummer", "Uhrzeit")
+        assert "uhrzeit" not in {m.name for m in source.measures}
+        assert plan.unused == ()
+
     def test_without_any_names_the_values_decide(self, tmp_path):
         path = tmp_path / "x.csv"
         draw = random.Random(1)

@@ -204,6 +204,22 @@ class TestCoverage:
         )  # fmt: skip
         assert not plan.setting("active_window")
 
+    def test_the_state_of_a_span_is_not_accepted_unasked(self, tmp_path):
+        rows = [
+            {"subscription_id": f"S{n}", "customer_id": f"C{n % 90}", "created": day(n % 400),
+             "cancelled": day(n % 400 + 90) if n % 7 else "", "status": "ended" if n % 7 else "running",
+             "plan": "basic" if n % 4 else "premium"}
+            for n in range(150)
+        ]  # fmt: skip
+        examination = examined(*write_tables(tmp_path / "data", subscriptions=rows))
+        decided = proposed(examination).accept_safe()
+        plan = examination.planned(decided).plan
+        assert [m.name for m in plan.source("subscriptions").measures] == ["plan"]
+        unused = {name: reason for name, reason, _ in plan.unused}
+        assert unused == {"subscriptions.status": "not accepted yet: silver.subscriptions.measure.status"}
+        asked = examination.planned(decided.accept("silver.subscriptions.measure.status")).plan
+        assert {m.name for m in asked.source("subscriptions").measures} == {"plan", "status"}
+
     def test_events_beside_spans_mean_inactivity_unless_asked(self, tmp_path):
         plans = [
             {"subscription_id": f"S{n}", "member_id": f"M{n % 80}", "created": day(n % 300),
