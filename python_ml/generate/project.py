@@ -17,8 +17,8 @@ from python_ml.generate.render import render
 from python_ml.generate.writing import Written, check_folder, create, renew
 from python_ml.ingest import DataArgument, RawTable, align_clocks, open_tables, scratch_connection, with_row_number
 from python_ml.plan import (
-    Facts,
     Options,
+    PlanFacts,
     Planned,
     ProjectPlan,
     Recommendations,
@@ -29,7 +29,7 @@ from python_ml.plan import (
     propose,
 )
 from python_ml.plan.calendar import (
-    Calendar,
+    CalendarChoice,
     active_window,
     check_durations,
     choose_calendar,
@@ -74,7 +74,7 @@ class Examination:
     ----------
     profile : Profile
     options : Options
-    calendar : Calendar or None
+    calendar : CalendarChoice or None
     name, raw_dir : str
         dbt name of the project, and the folder of its raw files.
     paths : dict of str to str
@@ -83,13 +83,13 @@ class Examination:
 
     profile: Profile
     options: Options
-    calendar: Calendar | None
+    calendar: CalendarChoice | None
     name: str
     raw_dir: str
     paths: dict[str, str]
 
     @property
-    def facts(self) -> Facts:
+    def facts(self) -> PlanFacts:
         """What actions are proposed from."""
         return gather_facts(self.profile, self.options, self.calendar)
 
@@ -312,9 +312,9 @@ def _calendar(
     connection: duckdb.DuckDBPyConnection,
     profile: Profile,
     plan: ProjectPlan,
-    facts: Facts,
+    facts: PlanFacts,
     rows: dict[str, SourceRows],
-) -> tuple[Profile, Calendar]:
+) -> tuple[Profile, CalendarChoice]:
     """The calendar of inactivity and of coverage."""
     options, outcome = facts.options, facts.choice.outcome
     source = outcome.source if not isinstance(outcome, EndDate) or not outcome.activity else outcome.activity
@@ -372,9 +372,9 @@ def _label_calendar(
     connection: duckdb.DuckDBPyConnection,
     profile: Profile,
     plan: ProjectPlan,
-    facts: Facts,
+    facts: PlanFacts,
     rows: dict[str, SourceRows],
-) -> tuple[Profile, Calendar]:
+) -> tuple[Profile, CalendarChoice]:
     """The calendar of supplied labels, or of a table with an outcome."""
     options, outcome = facts.options, facts.choice.outcome
     activity = profile.activities.get(outcome.activity)
@@ -388,7 +388,7 @@ def _label_calendar(
     calendar = label_calendar(activity, labels, options, outcome.known, raw.get(outcome.known, ""))
     if not options.labels:
         kept = tuple(s for s in calendar.settings if s.name in ("windows", "horizon", "gap"))
-        return profile, Calendar(kept, ())
+        return profile, CalendarChoice(kept, ())
     settings, reviews = list(calendar.settings), list(calendar.reviews)
     if activity is not None:
         reviews += label_reviews(profile, outcome, activity, labels)
@@ -396,7 +396,7 @@ def _label_calendar(
     dates = split_dates(options, label_clock(profile, outcome, facts.names[outcome.source]))
     settings.append(split_setting(outcome, labels, dates))
     check_split(connection, profile, outcome, dates, settings)
-    return profile, Calendar(tuple(settings), tuple(reviews))
+    return profile, CalendarChoice(tuple(settings), tuple(reviews))
 
 
 def _copy_converted(profile: Profile, folder: Path) -> None:

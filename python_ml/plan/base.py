@@ -9,7 +9,7 @@ from pathlib import Path
 from python_ml import vocabulary
 from python_ml.names import identifier
 from python_ml.plan.attributes import Attribute, attributes_of
-from python_ml.plan.calendar import Calendar
+from python_ml.plan.calendar import CalendarChoice
 from python_ml.plan.columns import column_plans, customer_columns, entity_name
 from python_ml.plan.outcome import OutcomeChoice, choose_outcome
 from python_ml.plan.roles import Roles, decide_roles, is_one_row_per_customer
@@ -20,7 +20,7 @@ DEFAULT_FROM, DEFAULT_TO = "1900-01-01", "2200-01-01"
 
 
 @dataclass(frozen=True)
-class Facts:
+class PlanFacts:
     """Everything that actions are proposed from; a pure function of the profile and the options.
 
     Attributes
@@ -33,7 +33,7 @@ class Facts:
     planned : dict of str to SourcePlan
         Every source as it would be with all of its columns read as planned, without links or features.
     choice : OutcomeChoice
-    calendar : Calendar or None
+    calendar : CalendarChoice or None
         None until activity has been measured.
     """
 
@@ -43,7 +43,7 @@ class Facts:
     names: dict[str, dict[str, str]]
     planned: dict[str, SourcePlan]
     choice: OutcomeChoice
-    calendar: Calendar | None = None
+    calendar: CalendarChoice | None = None
 
     def table(self, name: str) -> TableProfile:
         """The profile of a source."""
@@ -68,7 +68,7 @@ class Facts:
         return attributes_of(self.table(name), self.planned[name], self.names[name], self.choice.outcome, risks)
 
 
-def gather_facts(profile: Profile, options: Options, calendar: Calendar | None = None) -> Facts:
+def gather_facts(profile: Profile, options: Options, calendar: CalendarChoice | None = None) -> PlanFacts:
     """Decide the part of each table, what its columns are, and what churn means.
 
     Raises
@@ -84,7 +84,7 @@ def gather_facts(profile: Profile, options: Options, calendar: Calendar | None =
         planned[table.name] = _source(profile, table, roles, columns, names[table.name])
     choice = choose_outcome(profile, roles, options, names)
     planned = _with_outcome(profile, planned, names, choice)
-    return Facts(profile, options, roles, names, planned, choice, calendar)
+    return PlanFacts(profile, options, roles, names, planned, choice, calendar)
 
 
 def _source(profile: Profile, table: TableProfile, roles: Roles, columns, names: dict[str, str]) -> SourcePlan:
@@ -189,12 +189,12 @@ def _label_source(source: SourcePlan, outcome: LabelTable, table: TableProfile, 
     return replace(source, columns=tuple(columns), time=time, use="labels")
 
 
-def base_plan(facts: Facts, name: str, raw_dir: str, paths: dict[str, str]) -> ProjectPlan:
+def base_plan(facts: PlanFacts, name: str, raw_dir: str, paths: dict[str, str]) -> ProjectPlan:
     """The plan before any action: all columns are text, nothing is linked, no feature is made.
 
     Parameters
     ----------
-    facts : Facts
+    facts : PlanFacts
     name : str
         dbt name of the project.
     raw_dir, paths : str, dict of str to str
@@ -245,13 +245,13 @@ def base_plan(facts: Facts, name: str, raw_dir: str, paths: dict[str, str]) -> P
     )
 
 
-def _first(facts: Facts) -> str:
+def _first(facts: PlanFacts) -> str:
     """The source that stands first: who is active, whose coverage counts, or who has the labels."""
     outcome = facts.choice.outcome
     return facts.roles.activity or outcome.source
 
 
-def _bare(facts: Facts, source: SourcePlan) -> SourcePlan:
+def _bare(facts: PlanFacts, source: SourcePlan) -> SourcePlan:
     """A source before its actions: numbers and further times are text until an action reads them."""
     columns = []
     for column in source.columns:
@@ -279,7 +279,7 @@ def reads_as(column) -> bool:
     return bool(column.formats) if column.role in ("time", "available", "changed") else True
 
 
-def _evidence(facts: Facts) -> dict[str, tuple[tuple[str, str], ...]]:
+def _evidence(facts: PlanFacts) -> dict[str, tuple[tuple[str, str], ...]]:
     """Why the customer and the times were chosen, by source."""
     made = {}
     for table in facts.profile.tables:

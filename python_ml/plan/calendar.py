@@ -21,7 +21,7 @@ DURATIONS = ("horizon", "gap", "step", "active_window")
 
 
 @dataclass(frozen=True)
-class Calendar:
+class CalendarChoice:
     """Settings of time, with what requires review."""
 
     settings: tuple[Setting, ...]
@@ -101,7 +101,7 @@ def _warm_up(activity: Activity, label: float, active: float) -> float:
     return min(active, max(min(30.0, activity.span_days / 10), labelled - 3 * label))
 
 
-def choose_calendar(activity: Activity, options: Options, path: str, *, covers: bool = False) -> Calendar:
+def choose_calendar(activity: Activity, options: Options, path: str, *, covers: bool = False) -> CalendarChoice:
     """Choose everything about time from a history of activity.
 
     Parameters
@@ -166,12 +166,12 @@ def choose_calendar(activity: Activity, options: Options, path: str, *, covers: 
         f"{(start - activity.first.date()).days} days of warm-up after the first event, which leaves "
         f"{(anchor - start).days - label:.0f} days of labelled feature times for training, validation and test",
     )
-    return Calendar(tuple(settings), tuple(reviews))
+    return CalendarChoice(tuple(settings), tuple(reviews))
 
 
 def label_calendar(
     activity: Activity | None, labels: LabelFacts, options: Options, known: str, known_raw: str
-) -> Calendar:
+) -> CalendarChoice:
     """Choose everything about time in a project whose outcomes are supplied with their own times.
 
     Parameters
@@ -214,7 +214,7 @@ def label_calendar(
         windows = fitting_windows(activity, history, ahead or USUAL_HORIZON)
         reason = f"none is longer than the {history} days from the first event to the newest as-of time of the labels"
         settings.append(Setting("windows", ", ".join(windows), reason))
-    return Calendar(tuple(settings), tuple(reviews))
+    return CalendarChoice(tuple(settings), tuple(reviews))
 
 
 def scoring_settings(activity: Activity, labels: LabelFacts, options: Options) -> tuple[bool, tuple[Setting, ...]]:

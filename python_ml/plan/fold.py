@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from python_ml.errors import UserError
 from python_ml.plan.actions import FROM_FACTS, FROM_FEATURES, Action, NotApplicable
 from python_ml.plan.actions.silver import DEFAULTS
-from python_ml.plan.base import Facts, base_plan
+from python_ml.plan.base import PlanFacts, base_plan
 from python_ml.plan.notices import notices, unused
 from python_ml.plan.schema import ColumnPlan, EndDate, LabelTable, ProjectPlan, Setting, SourcePlan
 
@@ -33,7 +33,7 @@ class Planned:
     not_applied: dict[str, str]
 
 
-def propose(facts: Facts) -> list[Action]:
+def propose(facts: PlanFacts) -> list[Action]:
     """Propose every action that the facts suggest."""
     made: dict[str, Action] = {}
     for kind in FROM_FACTS:
@@ -47,7 +47,7 @@ def propose(facts: Facts) -> list[Action]:
     return list(made.values())
 
 
-def fold_rows(facts: Facts) -> ProjectPlan:
+def fold_rows(facts: PlanFacts) -> ProjectPlan:
     """The plan up to which rows are kept, linked and used, before anything is known of activity."""
     actions = [action for kind in FROM_FACTS for action in kind.propose(facts)]
     plan = _fold(facts, "project", ".", {}, actions)[0]
@@ -55,12 +55,12 @@ def fold_rows(facts: Facts) -> ProjectPlan:
     return replace(plan, settings=(*plan.settings, *(s for s in usual if not plan.setting(s.name))))
 
 
-def make_plan(facts: Facts, actions: Iterable[Action], name: str, raw_dir: str, paths: dict[str, str]) -> Planned:
+def make_plan(facts: PlanFacts, actions: Iterable[Action], name: str, raw_dir: str, paths: dict[str, str]) -> Planned:
     """The plan of a project.
 
     Parameters
     ----------
-    facts : Facts
+    facts : PlanFacts
     actions : iterable of Action
         Accepted ones are applied; others are not.
     name, raw_dir, paths : str, str, dict of str to str
@@ -89,7 +89,7 @@ def make_plan(facts: Facts, actions: Iterable[Action], name: str, raw_dir: str, 
 
 
 def _fold(
-    facts: Facts, name: str, raw_dir: str, paths: dict[str, str], actions: Iterable[Action]
+    facts: PlanFacts, name: str, raw_dir: str, paths: dict[str, str], actions: Iterable[Action]
 ) -> tuple[ProjectPlan, set[str], dict[str, str]]:
     plan = base_plan(facts, name, raw_dir, paths)
     order = {kind.action: place for place, kind in enumerate((*FROM_FACTS, *FROM_FEATURES))}
@@ -117,7 +117,7 @@ def _fold(
     return plan, applied, not_applied
 
 
-def settle(facts: Facts, plan: ProjectPlan) -> ProjectPlan:
+def settle(facts: PlanFacts, plan: ProjectPlan) -> ProjectPlan:
     """What follows from the actions taken together."""
     parents = {link.parent for s in plan.sources for link in s.links}
     sources = tuple(_settled(facts, plan, source, parents) for source in plan.sources)
@@ -134,7 +134,7 @@ def settle(facts: Facts, plan: ProjectPlan) -> ProjectPlan:
     return replace(plan, settings=tuple(settings))
 
 
-def _settled(facts: Facts, plan: ProjectPlan, source: SourcePlan, parents: set[str]) -> SourcePlan:
+def _settled(facts: PlanFacts, plan: ProjectPlan, source: SourcePlan, parents: set[str]) -> SourcePlan:
     columns = tuple(_settled_column(c) for c in source.columns)
     source = replace(source, columns=columns)
     if source.use == "stored" and source.name in parents and not source.time:

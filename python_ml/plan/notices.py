@@ -8,11 +8,11 @@ from python_ml import vocabulary
 from python_ml.plan.columns import OUTCOME_NAMED
 
 if TYPE_CHECKING:
-    from python_ml.plan.base import Facts
+    from python_ml.plan.base import PlanFacts
     from python_ml.plan.schema import ProjectPlan, SourcePlan
 
 
-def notices(facts: Facts, plan: ProjectPlan) -> tuple[str, ...]:
+def notices(facts: PlanFacts, plan: ProjectPlan) -> tuple[str, ...]:
     """Notes on the data, and on what is done about it."""
     made: list[str] = []
     for source in plan.sources:
@@ -23,7 +23,7 @@ def notices(facts: Facts, plan: ProjectPlan) -> tuple[str, ...]:
     return tuple(dict.fromkeys(made))
 
 
-def _leaks(facts: Facts) -> list[str]:
+def _leaks(facts: PlanFacts) -> list[str]:
     """Columns of the table with the outcome that know it."""
     made = []
     for outcome in facts.profile.outcomes:
@@ -35,7 +35,7 @@ def _leaks(facts: Facts) -> list[str]:
     return made
 
 
-def _of_source(facts: Facts, plan: ProjectPlan, source: SourcePlan) -> list[str]:
+def _of_source(facts: PlanFacts, plan: ProjectPlan, source: SourcePlan) -> list[str]:
     table, counts = facts.table(source.name), source.counts
     made = list(table.table.notes)
     for reason, rows in counts.quarantined.items():
@@ -75,7 +75,7 @@ def _of_source(facts: Facts, plan: ProjectPlan, source: SourcePlan) -> list[str]
     return made
 
 
-def _of_columns(facts: Facts, plan: ProjectPlan, source: SourcePlan) -> list[str]:
+def _of_columns(facts: PlanFacts, plan: ProjectPlan, source: SourcePlan) -> list[str]:
     made, later = [], []
     safe = {name: column for column, name in facts.names[source.name].items()}
     table = facts.table(source.name)
@@ -121,7 +121,7 @@ def _of_columns(facts: Facts, plan: ProjectPlan, source: SourcePlan) -> list[str
     return made
 
 
-def unused(facts: Facts, plan: ProjectPlan) -> tuple[tuple[str, str, str], ...]:
+def unused(facts: PlanFacts, plan: ProjectPlan) -> tuple[tuple[str, str, str], ...]:
     """Files and columns that are not used: name, reason, flag that would use them."""
     made = []
     parents = {link.parent for source in plan.sources for link in source.links if link.is_required}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from python_ml.ingest.schema import Column
 from python_ml.profile.outcomes import churned_sql
-from python_ml.profile.schema import Association, OutcomeColumn, Rate, TableProfile
+from python_ml.profile.schema import Association, ChurnRate, OutcomeColumn, TableProfile
 from python_ml.profile.statistics import auc, cramers_v, rate
 from python_ml.profile.tables import Table, batches, kind_of, plain
 from python_ml.warehouse import quote
@@ -143,7 +143,7 @@ def _associate(column: Column, labelled: Labelled) -> Association | None:
     return Association(column.name, "auc", int(filled.sum()), area.value, area, rates)
 
 
-def _quarters(values: np.ndarray, churned: np.ndarray) -> tuple[Rate, ...]:
+def _quarters(values: np.ndarray, churned: np.ndarray) -> tuple[ChurnRate, ...]:
     """Rates of the quarters of a column of numbers, the lowest first; fewer where values repeat."""
     import numpy as np
 

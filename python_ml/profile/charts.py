@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from python_ml.profile.schema import Activity, Association, Cohort, Rate, Timeline
+from python_ml.profile.schema import Activity, Association, ChurnRate, Cohort, Timeline
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -131,7 +131,7 @@ def associations(found: Sequence[Association], name: str) -> str:
     return _draw(0.6 + 0.22 * len(found), draw, name, "Association of each column with the outcome")
 
 
-def rates(found: Sequence[Rate], name: str) -> str:
+def rates(found: Sequence[ChurnRate], name: str) -> str:
     """Churn rate of groups, with intervals."""
 
     def draw(axes: Axes) -> None:

@@ -8,7 +8,7 @@ from itertools import combinations
 from python_ml import vocabulary
 from python_ml.ingest.schema import Column
 from python_ml.names import words
-from python_ml.profile.schema import IdentifierFacts, Key, TimeRole, Versions
+from python_ml.profile.schema import IdentifierFacts, Key, RowVersions, TimeRole
 from python_ml.profile.tables import Table
 from python_ml.profile.times import ARRIVALS, MOSTLY, VERSIONS, is_birth
 from python_ml.profile.values import UNIQUE, KeyValues
@@ -194,7 +194,7 @@ def _rounded(value: float | None) -> float | None:
 
 def find_versions(
     table: Table, values: KeyValues, keys: tuple[Key, ...], time: TimeRole | None, different_rows: int
-) -> Versions | None:
+) -> RowVersions | None:
     """Find rows that are versions of one another: one key and event time, and times of change that differ."""
     if time is None or any(len(k.columns) == 1 and k.is_named for k in keys):
         return None
@@ -210,7 +210,7 @@ def find_versions(
             if every > 1 and not _versions(table, column, time.column, change, every, "n"):
                 continue
             if several := _versions(table, column, time.column, change, 1, "contents"):
-                return Versions(column.name, change.name, distinct, several)
+                return RowVersions(column.name, change.name, distinct, several)
     return None
 
 

@@ -298,7 +298,7 @@ class TimeRole:
 
 
 @dataclass(frozen=True)
-class Versions:
+class RowVersions:
     """Rows that are versions of one another: the same key and event time, and a growing time of change.
 
     Attributes
@@ -371,7 +371,7 @@ class ShiftedCopies:
 
 
 @dataclass(frozen=True)
-class Period:
+class PeriodCount:
     """Rows and (approximately) customers of a month, or of a year where the history is long."""
 
     start: date
@@ -398,7 +398,7 @@ class Timeline:
     days: int
     days_with_rows: int
     unit: Literal["month", "year"]
-    periods: tuple[Period, ...] = ()
+    periods: tuple[PeriodCount, ...] = ()
     gaps: tuple[Gap, ...] = ()
     weekdays: tuple[int, ...] = ()
     weekday_strength: float = 0.0
@@ -427,7 +427,7 @@ class TableProfile:
         Columns that may identify a customer or an object, the likeliest customer first.
     time : TimeRole or None
     time_pairs : tuple of TimePair
-    versions : Versions or None
+    versions : RowVersions or None
     reversal : Reversal or None
     totals : Totals or None
     fixed : dict of str to dict of str to float
@@ -452,7 +452,7 @@ class TableProfile:
     identifiers: tuple[IdentifierFacts, ...] = ()
     time: TimeRole | None = None
     time_pairs: tuple[TimePair, ...] = ()
-    versions: Versions | None = None
+    versions: RowVersions | None = None
     reversal: Reversal | None = None
     totals: Totals | None = None
     fixed: dict[str, dict[str, float]] = field(default_factory=dict)
@@ -557,7 +557,7 @@ class OrderViolation:
 
 
 @dataclass(frozen=True)
-class Estimate:
+class IntervalEstimate:
     """A figure with its 95 % interval."""
 
     value: float
@@ -566,13 +566,13 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class Rate:
+class ChurnRate:
     """Share of churned rows in a group."""
 
     group: str
     rows: int
     churned: int
-    rate: Estimate
+    rate: IntervalEstimate
 
 
 @dataclass(frozen=True)
@@ -587,9 +587,9 @@ class Association:
         ``auc`` for numbers and times, ``cramers_v`` for categories.
     rows : int
     value : float
-    interval : Estimate or None
+    interval : IntervalEstimate or None
         Of the AUC. Above 0.5, higher values churn more often.
-    rates : tuple of Rate
+    rates : tuple of ChurnRate
     leak : str
         ``critical`` or ``high`` where a leakage probe says that the column knows the outcome; empty otherwise.
     leak_reasons : tuple of str
@@ -599,8 +599,8 @@ class Association:
     measure: Literal["auc", "cramers_v"]
     rows: int
     value: float
-    interval: Estimate | None = None
-    rates: tuple[Rate, ...] = ()
+    interval: IntervalEstimate | None = None
+    rates: tuple[ChurnRate, ...] = ()
     leak: Literal["critical", "high", ""] = ""
     leak_reasons: tuple[str, ...] = ()
 
@@ -659,7 +659,7 @@ class OutcomeColumn:
 
 
 @dataclass(frozen=True)
-class Mark:
+class Distinction:
     """What sets a segment apart: the median of an attribute, or the share of a value, in it and overall."""
 
     attribute: str
@@ -676,8 +676,8 @@ class Segment:
     rows: int
     share: float
     text: str
-    marks: tuple[Mark, ...] = ()
-    churned: Rate | None = None
+    marks: tuple[Distinction, ...] = ()
+    churned: ChurnRate | None = None
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from python_ml.profile.associations import RECURRING, Labelled
-from python_ml.profile.schema import IdentifierFacts, Mark, OutcomeColumn, Segment, Segments, TableProfile
+from python_ml.profile.schema import Distinction, IdentifierFacts, OutcomeColumn, Segment, Segments, TableProfile
 from python_ml.profile.statistics import rate
 from python_ml.profile.tables import Table, kind_of
 from python_ml.warehouse import quote
@@ -218,7 +218,7 @@ def _segment(number: int, members: np.ndarray, attributes: list[_Attribute], lab
     import numpy as np
 
     ranked = sorted(attributes, key=lambda a: (-abs(a.scaled[members].mean()), a.name, a.level))
-    marks: list[Mark] = []
+    marks: list[Distinction] = []
     chosen: list[_Attribute] = []
     for attribute in ranked:
         if len(marks) == MARKS or any(_is_same(attribute, other) for other in chosen):
@@ -227,7 +227,7 @@ def _segment(number: int, members: np.ndarray, attributes: list[_Attribute], lab
         here, overall = float(average(attribute.raw[members])), float(average(attribute.raw))
         if math.isfinite(here) and here != overall:
             chosen.append(attribute)
-            marks.append(Mark(attribute.name, attribute.level, here, overall))
+            marks.append(Distinction(attribute.name, attribute.level, here, overall))
     churned = None
     if labels is not None:
         known = labels[members]
@@ -244,7 +244,7 @@ def _is_same(one: _Attribute, other: _Attribute) -> bool:
     return one.name == other.name or abs(together) > 0.9
 
 
-def _text(mark: Mark) -> str:
+def _text(mark: Distinction) -> str:
     if mark.value:
         return f"{mark.attribute} {mark.value}: {mark.in_segment:.0%} (overall {mark.overall:.0%})"
     return f"{mark.attribute} {mark.in_segment:.4g} (overall {mark.overall:.4g})"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from python_ml.profile.schema import Estimate, Rate
+from python_ml.profile.schema import ChurnRate, IntervalEstimate
 
 if TYPE_CHECKING:
     import numpy as np
@@ -14,17 +14,17 @@ Z_95 = 1.959963984540054
 FEWEST = 10  # rows of each class, for an AUC
 
 
-def rate(group: str, churned: int, rows: int) -> Rate:
+def rate(group: str, churned: int, rows: int) -> ChurnRate:
     """Share of churned rows with Wilson's 95 % interval, which treats rows as independent."""
     from scipy.stats import binomtest
 
     if not rows:
-        return Rate(group, 0, 0, Estimate(0.0, 0.0, 1.0))
+        return ChurnRate(group, 0, 0, IntervalEstimate(0.0, 0.0, 1.0))
     interval = binomtest(churned, rows).proportion_ci(method="wilson")
-    return Rate(group, rows, churned, Estimate(churned / rows, float(interval.low), float(interval.high)))
+    return ChurnRate(group, rows, churned, IntervalEstimate(churned / rows, float(interval.low), float(interval.high)))
 
 
-def auc(values: np.ndarray, churned: np.ndarray, clusters: np.ndarray | None = None) -> Estimate | None:
+def auc(values: np.ndarray, churned: np.ndarray, clusters: np.ndarray | None = None) -> IntervalEstimate | None:
     """Area under the ROC curve with its 95 % interval.
 
     Parameters
@@ -38,7 +38,7 @@ def auc(values: np.ndarray, churned: np.ndarray, clusters: np.ndarray | None = N
 
     Returns
     -------
-    Estimate or None
+    IntervalEstimate or None
         None with fewer than ten rows of a class.
 
     Notes
@@ -72,10 +72,10 @@ def auc(values: np.ndarray, churned: np.ndarray, clusters: np.ndarray | None = N
         s01 = with_b / ((with_b - 1) * n) * (b @ b)
         variance = s10 / m + s01 / n + 2 * all_clusters / (all_clusters - 1) * (a @ b) / (m * n)
     if not 1e-9 < area < 1 - 1e-9:
-        return Estimate(area, area, area)
+        return IntervalEstimate(area, area, area)
     middle, reach = math.log(area / (1 - area)), Z_95 * math.sqrt(max(float(variance), 0.0)) / (area * (1 - area))
     low, high = (1 / (1 + math.exp(-min(max(x, -700.0), 700.0))) for x in (middle - reach, middle + reach))
-    return Estimate(area, low, high)
+    return IntervalEstimate(area, low, high)
 
 
 def cramers_v(counts: list[tuple[int, int]]) -> float | None:

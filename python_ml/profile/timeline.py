@@ -8,7 +8,7 @@ from collections import defaultdict
 from datetime import date, timedelta
 from itertools import accumulate, pairwise
 
-from python_ml.profile.schema import Gap, Period, Span, Timeline
+from python_ml.profile.schema import Gap, PeriodCount, Span, Timeline
 from python_ml.profile.tables import Table
 from python_ml.warehouse import quote
 
@@ -59,7 +59,7 @@ def measure_timeline(table: Table, time: str, span: Span, customer: str = "") ->
         days=length,
         days_with_rows=len(days),
         unit=unit,
-        periods=tuple(Period(start, n, None if c is None else min(c, n)) for start, n, c in periods),
+        periods=tuple(PeriodCount(start, n, None if c is None else min(c, n)) for start, n, c in periods),
         gaps=tuple(_gaps(days)),
         weekdays=tuple(weekdays),
         weekday_strength=round(_unevenness(weekdays, per_weekday), 6),

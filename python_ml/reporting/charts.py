@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from python_ml.reporting.curves import Bin, Curve, thin
-from python_ml.reporting.svg import Drawing, Scale, nice_ceiling, ticks
+from python_ml.reporting.svg import Drawing, LinearScale, nice_ceiling, ticks
 from python_ml.reporting.words import Estimate, counted, decimal, integer, percent
 
 if TYPE_CHECKING:
@@ -31,10 +31,10 @@ class Line:
 
 def _frame(
     drawing: Drawing, x_name: str, y_name: str, x_high: float = 1.0, y_high: float = 1.0, floor: float = 0.0
-) -> tuple[Scale, Scale]:
+) -> tuple[LinearScale, LinearScale]:
     """Draw the axes for shares up to ``x_high`` and ``y_high``; ``floor`` pixels stay free below."""
     right, bottom = drawing.width - RIGHT, drawing.height - BOTTOM - floor
-    x, y = Scale(0, x_high, LEFT, right), Scale(0, y_high, bottom, TOP)
+    x, y = LinearScale(0, x_high, LEFT, right), LinearScale(0, y_high, bottom, TOP)
     for value in ticks(0, y_high, 6):
         drawing.line("grid", LEFT, y(value), right, y(value))
         drawing.label("tick", LEFT - 7, y(value) + 4, _tick(value, y_high), "end")
@@ -70,8 +70,8 @@ def curve_chart(
 
 def mark_share(drawing: Drawing, share: float, reached: float) -> None:
     """Mark on a gains chart how many leavers the first ``share`` of customers holds."""
-    x = Scale(0, 1, LEFT, drawing.width - RIGHT)(share)
-    y = Scale(0, 1, drawing.height - BOTTOM, TOP)(reached)
+    x = LinearScale(0, 1, LEFT, drawing.width - RIGHT)(share)
+    y = LinearScale(0, 1, drawing.height - BOTTOM, TOP)(reached)
     drawing.line("guide", x, drawing.height - BOTTOM, x, y)
     drawing.dot("point subject", x, y, 4)
     # The corner below the diagonal is the one place that no line crosses.
@@ -88,7 +88,7 @@ def calibration_chart(bins: Sequence[Bin], probabilities: NDArray, title: str, d
     drawing.path("line random", [(x(0), y(0)), (x(high), y(high))])
     foot = drawing.height - BOTTOM
     counts, edges = np.histogram(probabilities, bins=40, range=(0, high))
-    tall = Scale(0, max(counts.max(), 1), 0, floor - 16)
+    tall = LinearScale(0, max(counts.max(), 1), 0, floor - 16)
     for count, left, right in zip(counts, edges[:-1], edges[1:], strict=True):
         if count:
             height = max(tall(count), 1)
@@ -116,7 +116,7 @@ def whisker(estimate: Estimate, low: float, high: float, kind: str, title: str) 
     """Draw an estimate as a dot with its interval, on the scale that its column shares."""
     description = f"{title}: {estimate.text}" + (f" ({estimate.interval})" if estimate.has_interval else "")
     drawing = Drawing(WHISKER_WIDTH, WHISKER_HEIGHT, title, description)
-    x, middle = Scale(low, high, 6, WHISKER_WIDTH - 6), WHISKER_HEIGHT / 2
+    x, middle = LinearScale(low, high, 6, WHISKER_WIDTH - 6), WHISKER_HEIGHT / 2
     drawing.line("grid", 0, middle, WHISKER_WIDTH, middle)
     if estimate.has_interval:
         drawing.line(f"whisker {kind}", x(estimate.low), middle, x(estimate.high), middle)
@@ -156,10 +156,10 @@ def score_chart(probabilities: NDArray, bands: Sequence[Band], kinds: NDArray, w
     left, right, top, bottom = 46.0, width - 20, 50.0, 222.0
     high = min(nice_ceiling(float(probabilities.max())), 1.0)
     edges = np.linspace(0, high, (50 if wide else 26) + 1)
-    x = Scale(0, high, left, right)
+    x = LinearScale(0, high, left, right)
     counts = {kind: np.histogram(probabilities[kinds == kind], bins=edges)[0] for kind in dict.fromkeys(kinds)}
     total = sum(counts.values())
-    y = Scale(0, nice_ceiling(float(total.max())), bottom, top)
+    y = LinearScale(0, nice_ceiling(float(total.max())), bottom, top)
     for value in ticks(0, y.high, 4):
         if value == int(value):
             drawing.line("grid", left, y(value), right, y(value))
@@ -202,7 +202,7 @@ def score_chart(probabilities: NDArray, bands: Sequence[Band], kinds: NDArray, w
 def bar(value: float, longest: float, kind: str, title: str, width: float = 220.0) -> Drawing:
     """Draw one horizontal bar on a scale that ends at ``longest``."""
     drawing = Drawing(width, 14, title, f"{title}: {decimal(value)}")
-    drawing.rect(f"bar {kind}", 0, 1, max(Scale(0, longest or 1, 0, width)(value), 1), 12)
+    drawing.rect(f"bar {kind}", 0, 1, max(LinearScale(0, longest or 1, 0, width)(value), 1), 12)
     return drawing
 
 

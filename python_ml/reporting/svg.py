@@ -73,7 +73,7 @@ def _short(value: float) -> str:
 
 
 @dataclass(frozen=True)
-class Scale:
+class LinearScale:
     """A linear map from data to pixels."""
 
     low: float

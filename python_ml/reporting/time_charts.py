@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from python_ml.reporting.svg import Drawing, Scale, nice_ceiling, ticks, time_ticks
+from python_ml.reporting.svg import Drawing, LinearScale, nice_ceiling, ticks, time_ticks
 from python_ml.reporting.words import counted, date, percent
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class Period:
     note: str = ""
 
 
-def _calendar(drawing: Drawing, x: Scale, start: pd.Timestamp, end: pd.Timestamp, y: float) -> None:
+def _calendar(drawing: Drawing, x: LinearScale, start: pd.Timestamp, end: pd.Timestamp, y: float) -> None:
     most = max(int((x.end - x.start) / 52), 3)
     for time, label, year in time_ticks(start, end, most):
         at = x(time.value)
@@ -58,8 +58,8 @@ def base_rate_chart(outcomes: pd.DataFrame, periods: Sequence[Period], width: fl
         f"{percent(known['rate'].min(), 1)} and {percent(known['rate'].max(), 1)}.",
     )  # fmt: skip
     left, right, top, middle, bottom = 52.0, width - 14, 38.0, 204.0, 294.0
-    x = Scale(start.value, end.value, left + 8, right - 8)
-    y = Scale(0, min(nice_ceiling(float(known["high"].quantile(0.98))), 1.0), middle, top)
+    x = LinearScale(start.value, end.value, left + 8, right - 8)
+    y = LinearScale(0, min(nice_ceiling(float(known["high"].quantile(0.98))), 1.0), middle, top)
     # Shading reaches half a step to either side, so that it holds the dots of its first and last time.
     half = (x.end - x.start) / max(len(outcomes) - 1, 1) / 2
     for period in periods:
@@ -92,10 +92,10 @@ def base_rate_chart(outcomes: pd.DataFrame, periods: Sequence[Period], width: fl
 
 
 def _counts(
-    drawing: Drawing, outcomes: pd.DataFrame, x: Scale, top: float, bottom: float, left: float, right: float
+    drawing: Drawing, outcomes: pd.DataFrame, x: LinearScale, top: float, bottom: float, left: float, right: float
 ) -> None:
     """Draw the number of customers at risk as bars; hollow where the outcome is not known yet."""
-    y = Scale(0, nice_ceiling(float(outcomes["customers"].max())), bottom, top)
+    y = LinearScale(0, nice_ceiling(float(outcomes["customers"].max())), bottom, top)
     thick = min(max(0.6 * (x.end - x.start) / max(len(outcomes), 1), 1), 14)
     for row in outcomes.itertuples():
         kind = "bar quiet" if row.labelled else "bar hollow"
@@ -135,7 +135,7 @@ def timeline_chart(periods: Sequence[Period], purge: str, width: float) -> Drawi
     end = max(period.label_end or period.end for period in periods)
     said = "; ".join(f"{p.name}: {date(p.start)} to {date(p.end)}" for p in periods)
     drawing = Drawing(width, bottom + 42, "How time was split", f"{said}. Purge: {purge or 'none'}.")
-    x = Scale(start.value, end.value, left + 6, right)
+    x = LinearScale(start.value, end.value, left + 6, right)
     for period in [period for period in periods[1:] if period.kind != "scoring"]:
         drawing.line("guide", x(period.start.value), top, x(period.start.value), bottom)
     for index, period in enumerate(periods):

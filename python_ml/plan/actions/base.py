@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 if TYPE_CHECKING:
-    from python_ml.plan.base import Facts
+    from python_ml.plan.base import PlanFacts
     from python_ml.plan.schema import ColumnPlan, ProjectPlan, SourcePlan
 
 Status = Literal["proposed", "accepted", "rejected", "applied"]
@@ -73,7 +73,7 @@ class Action(BaseModel):
     vanished: bool = False
 
     @classmethod
-    def propose(cls, facts: Facts) -> Iterator[Action]:
+    def propose(cls, facts: PlanFacts) -> Iterator[Action]:
         """Propose it wherever the facts suggest it."""
         raise NotImplementedError
 

@@ -12,7 +12,7 @@ from pydantic import Field, field_validator, model_validator
 from python_ml import vocabulary
 from python_ml.ingest.schema import EPOCHS, EXCEL_SERIAL, PERIODS, Reading
 from python_ml.plan.actions.base import Action, NotApplicable, Text, evidence, names_in
-from python_ml.plan.base import Facts, reads_as
+from python_ml.plan.base import PlanFacts, reads_as
 from python_ml.plan.measures import amount_measure, derived_amount, reversal_of
 from python_ml.plan.schema import ColumnPlan, DerivedColumn, Imputation, LabelTable, ProjectPlan, SourcePlan
 from python_ml.profile.schema import EarlyFacts
@@ -30,14 +30,14 @@ COPY_REASON = "exact copy"
 FEW_MISSING = 0.01  # share of missing values from which imputing them is worth a proposal
 
 
-def data_sources(facts: Facts) -> Iterator[SourcePlan]:
+def data_sources(facts: PlanFacts) -> Iterator[SourcePlan]:
     """Sources that actions are about: all but a file of supplied labels."""
     for source in facts.planned.values():
         if source.name != facts.options.labels:
             yield source
 
 
-def cleanable(facts: Facts) -> Iterator[tuple[SourcePlan, ColumnPlan, object]]:
+def cleanable(facts: PlanFacts) -> Iterator[tuple[SourcePlan, ColumnPlan, object]]:
     """Columns whose values may be cleaned, with their profile."""
     for source in data_sources(facts):
         safe = {made: name for name, made in facts.names[source.name].items()}
@@ -88,7 +88,7 @@ class ReadAs(Action):
         return value
 
     @classmethod
-    def propose(cls, facts: Facts) -> Iterator[Action]:
+    def propose(cls, facts: PlanFacts) -> Iterator[Action]:
         for source in data_sources(facts):
             safe = {made: name for name, made in facts.names[source.name].items()}
             for column in source.columns:
@@ -145,7 +145,7 @@ class NullValues(Action):
     values: list[Text] = Field(min_length=1)
 
     @classmethod
-    def propose(cls, facts: Facts) -> Iterator[Action]:
+    def propose(cls, facts: PlanFacts) -> Iterator[Action]:
         for source, column, profile in cleanable(facts):
             codes = [s for s in profile.sentinels if _fits(column, s.value)]
             if not codes:
@@ -191,7 +191,7 @@ class Nobody(Action):
     values: list[Text] = Field(min_length=1)
 
     @classmethod
-    def propose(cls, facts: Facts) -> Iterator[Action]:
+    def propose(cls, facts: PlanFacts) -> Iterator[Action]:
         for name, codes in facts.roles.customer.nobody.items():
             source = facts.planned[name]
             if name == facts.options.labels or not source.entity:
@@ -218,7 +218,7 @@ class FoldCase(Action):
     case: Literal["lower", "upper"] = "lower"
 
     @classmethod
-    def propose(cls, facts: Facts) -> Iterator[Action]:
+    def propose(cls, facts: PlanFacts) -> Iterator[Action]:
         for source, column, profile in cleanable(facts):
             texts = profile.texts
             if texts is None or not texts.case_groups or column.type != "text":
@@ -261,7 +261,7 @@ class Impute(Action):
         return self
 
     @classmethod
-    def propose(cls, facts: Facts) -> Iterator[Action]:
+    def propose(cls, facts: PlanFacts) -> Iterator[Action]:
         for source, column, profile in cleanable(facts):
             if column.role != "number" or source.use not in ("events", "spans") or column.early is None:
                 continue
@@ -326,7 +326,7 @@ class Outliers(Action):
         return self
 
     @classmethod
-    def propose(cls, facts: Facts) -> Iterator[Action]:
+    def propose(cls, facts: PlanFacts) -> Iterator[Action]:
         for source, column, profile in cleanable(facts):
             early = column.early
             if column.role != "number" or source.use not in ("events", "spans") or early is None or not early.beyond:
@@ -387,7 +387,7 @@ class Deduplicate(Action):
     key: str
 
     @classmethod
-    def propose(cls, facts: Facts) -> Iterator[Action]:
+    def propose(cls, facts: PlanFacts) -> Iterator[Action]:
         from python_ml.plan.columns import key_of
 
         for source in data_sources(facts):
@@ -426,7 +426,7 @@ class Versions(Action):
     changed_at: str
 
     @classmethod
-    def propose(cls, facts: Facts) -> Iterator[Action]:
+    def propose(cls, facts: PlanFacts) -> Iterator[Action]:
         for source in data_sources(facts):
             versions = facts.table(source.name).versions
             if versions is None:
@@ -457,7 +457,7 @@ class DropCopies(Action):
     layer, action, is_safe = "bronze", "drop_copies", False
 
     @classmethod
-    def propose(cls, facts: Facts) -> Iterator[Action]:
+    def propose(cls, facts: PlanFacts) -> Iterator[Action]:
         from python_ml.plan.columns import key_of
 
         for source in data_sources(facts):
@@ -490,7 +490,7 @@ class Derive(Action):
     scale: int = Field(4, ge=0, le=10)
 
     @classmethod
-    def propose(cls, facts: Facts) -> Iterator[Action]:
+    def propose(cls, facts: PlanFacts) -> Iterator[Action]:
         for source in data_sources(facts):
             if source.use not in ("events", "spans") or (derived := derived_amount(source.columns)) is None:
                 continue
@@ -521,7 +521,7 @@ class FlagReversals(Action):
     condition: str
 
     @classmethod
-    def propose(cls, facts: Facts) -> Iterator[Action]:
+    def propose(cls, facts: PlanFacts) -> Iterator[Action]:
         taken = set(facts.planned)
         for source in data_sources(facts):
             if source.use not in ("events", "spans"):
@@ -571,7 +571,7 @@ class DropColumn(Action):
     layer, action = "bronze", "drop_column"
 
     @classmethod
-    def propose(cls, facts: Facts) -> Iterator[Action]:
+    def propose(cls, facts: PlanFacts) -> Iterator[Action]:
         for source in data_sources(facts):
             for column in source.columns:
                 if column.role in ("empty", "constant"):

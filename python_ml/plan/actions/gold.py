@@ -11,7 +11,7 @@ from pydantic import Field
 from python_ml.durations import ALL_TIME
 from python_ml.feature_columns import FeatureColumn
 from python_ml.plan.actions.base import Action, NotApplicable, evidence
-from python_ml.plan.base import Facts
+from python_ml.plan.base import PlanFacts
 from python_ml.plan.schema import Interaction, LabelTable, ProjectPlan
 
 TABLE = "customer_features"
@@ -23,7 +23,7 @@ _AS_LARGE = ("sum", "mean", "max", "min", "first", "last")  # aggregates that ar
 _JOINED = {"product": "times", "ratio": "per", "difference": "minus"}
 
 
-def features_of(facts: Facts, plan: ProjectPlan) -> dict[tuple[str, str], list[str]]:
+def features_of(facts: PlanFacts, plan: ProjectPlan) -> dict[tuple[str, str], list[str]]:
     """Numeric features of gold that are as large as a column of bronze, by source and column."""
     made: dict[tuple[str, str], list[str]] = {}
     for source in plan.sources:
@@ -58,7 +58,7 @@ class Exclude(OfFeatures):
     layer, action = "gold", "exclude"
 
     @classmethod
-    def propose_for(cls, facts: Facts, plan: ProjectPlan) -> Iterator[Action]:
+    def propose_for(cls, facts: PlanFacts, plan: ProjectPlan) -> Iterator[Action]:
         yield from cls._leaks(facts, plan)
         made = features_of(facts, plan)
         for table in facts.profile.tables:
@@ -78,7 +78,7 @@ class Exclude(OfFeatures):
                     )
 
     @classmethod
-    def _leaks(cls, facts: Facts, plan: ProjectPlan) -> Iterator[Action]:
+    def _leaks(cls, facts: PlanFacts, plan: ProjectPlan) -> Iterator[Action]:
         outcome = facts.choice.outcome
         if not isinstance(outcome, LabelTable):
             return
@@ -125,7 +125,7 @@ class Transform(OfFeatures):
     how: Literal["none", "asinh", "log", "power", "rank"]
 
     @classmethod
-    def propose_for(cls, facts: Facts, plan: ProjectPlan) -> Iterator[Action]:
+    def propose_for(cls, facts: PlanFacts, plan: ProjectPlan) -> Iterator[Action]:
         for source, column, profile, features in _numbers(facts, plan):
             spread = profile.distribution
             if spread is None or spread.skew is None or abs(spread.skew) < SKEWED:
@@ -153,7 +153,7 @@ def _how(profile) -> str:
     return "log" if (numbers.minimum or 0) >= 0 and (spread.skew or 0) > 0 else "rank"
 
 
-def _numbers(facts: Facts, plan: ProjectPlan) -> Iterator[tuple]:
+def _numbers(facts: PlanFacts, plan: ProjectPlan) -> Iterator[tuple]:
     made = features_of(facts, plan)
     for table in facts.profile.tables:
         for profile in table.columns:
@@ -170,7 +170,7 @@ class Scale(OfFeatures):
     how: Literal["standard", "robust", "none"]
 
     @classmethod
-    def propose_for(cls, facts: Facts, plan: ProjectPlan) -> Iterator[Action]:
+    def propose_for(cls, facts: PlanFacts, plan: ProjectPlan) -> Iterator[Action]:
         for source, column, profile, features in _numbers(facts, plan):
             spread, readable = profile.distribution, profile.column.readable
             if spread is None or not readable or spread.outliers_iqr < HEAVY * readable:
@@ -200,7 +200,7 @@ class Encode(OfFeatures):
     how: Literal["one_hot", "target"]
 
     @classmethod
-    def propose_for(cls, facts: Facts, plan: ProjectPlan) -> Iterator[Action]:
+    def propose_for(cls, facts: PlanFacts, plan: ProjectPlan) -> Iterator[Action]:
         for source in plan.sources:
             for attribute in source.attributes:
                 column = source.column(attribute.origin)
@@ -231,7 +231,7 @@ class Interact(Action):
     how: Literal["product", "ratio", "difference"]
 
     @classmethod
-    def propose_for(cls, facts: Facts, plan: ProjectPlan) -> Iterator[Action]:
+    def propose_for(cls, facts: PlanFacts, plan: ProjectPlan) -> Iterator[Action]:
         """Recent activity against that of a longer time, where both windows are seldom empty."""
         activity = facts.profile.activities.get(facts.roles.activity)
         if activity is None:

@@ -13,7 +13,7 @@ from python_ml.durations import ALL_TIME, sorted_windows, window_words
 from python_ml.feature_columns import AGGREGATES, FeatureColumn, Measure
 from python_ml.plan.actions.base import Action, NotApplicable, Text, evidence
 from python_ml.plan.actions.bronze import data_sources
-from python_ml.plan.base import Facts
+from python_ml.plan.base import PlanFacts
 from python_ml.plan.calendar import days_of
 from python_ml.plan.measures import (
     CADENCE,
@@ -60,7 +60,7 @@ class ChooseSetting(Action):
         return value.strip()
 
     @classmethod
-    def propose(cls, facts: Facts) -> Iterator[Action]:
+    def propose(cls, facts: PlanFacts) -> Iterator[Action]:
         for setting in facts.calendar.settings if facts.calendar else ():
             if setting.name in DEFAULTS:
                 yield cls(
@@ -93,7 +93,7 @@ class MakeLink(Action):
     brings: dict[Literal["entity", "time"], str] = Field(min_length=1)
 
     @classmethod
-    def propose(cls, facts: Facts) -> Iterator[Action]:
+    def propose(cls, facts: PlanFacts) -> Iterator[Action]:
         for name in facts.roles.steps_first():
             source = facts.planned[name]
             if source.use == "labels":
@@ -103,7 +103,7 @@ class MakeLink(Action):
                     yield cls._of(facts, source, step)
 
     @classmethod
-    def _of(cls, facts: Facts, source: SourcePlan, step: Step) -> Action:
+    def _of(cls, facts: PlanFacts, source: SourcePlan, step: Step) -> Action:
         relation = step.relation
         own, theirs = facts.names[source.name], facts.names[relation.parent]
         keys = {own[c]: theirs[p] for c, p in zip(relation.child_columns, relation.parent_columns, strict=True)}
@@ -138,7 +138,7 @@ class MakeLink(Action):
         return plan.with_source(source)
 
 
-def _part_name(facts: Facts, source: str, part: str) -> str:
+def _part_name(facts: PlanFacts, source: str, part: str) -> str:
     """Name that an inherited customer or time has in a source."""
     from python_ml.plan.columns import entity_name
 
@@ -188,7 +188,7 @@ class Enrich(Action):
     brings: dict[str, str] = Field(min_length=1)
 
     @classmethod
-    def propose(cls, facts: Facts) -> Iterator[Action]:
+    def propose(cls, facts: PlanFacts) -> Iterator[Action]:
         for name in facts.roles.steps_first():
             source = facts.planned[name]
             for step in facts.roles.tables[name].steps:
@@ -233,7 +233,7 @@ class Enrich(Action):
         return plan.with_source(with_link(source, self.parent, self.keys, self.spelling, brought))
 
 
-def _value_name(facts: Facts, table: str, column: str, taken: set[str]) -> str:
+def _value_name(facts: PlanFacts, table: str, column: str, taken: set[str]) -> str:
     """``team_country`` for the column ``country`` of ``teams``; ``status`` for that of ``status``."""
     thing = vocabulary.singular(table)
     name = facts.names[table][column]
@@ -248,7 +248,7 @@ class UseSource(Action):
     use: Literal["events", "attributes", "history", "spans"]
 
     @classmethod
-    def propose(cls, facts: Facts) -> Iterator[Action]:
+    def propose(cls, facts: PlanFacts) -> Iterator[Action]:
         for source in data_sources(facts):
             if source.use in ("events", "attributes", "history", "spans"):
                 yield cls(
@@ -293,7 +293,7 @@ class MakeMeasure(Action):
         return _chosen(value, AGGREGATES, "no aggregate")
 
     @classmethod
-    def propose(cls, facts: Facts) -> Iterator[Action]:
+    def propose(cls, facts: PlanFacts) -> Iterator[Action]:
         from python_ml.plan.measures import derived_amount
 
         for source in data_sources(facts):
@@ -356,7 +356,7 @@ class MakeMeasure(Action):
         return plan.with_source(replace(source, measures=(*source.measures, measure)))
 
 
-def _brought(facts: Facts, name: str) -> Iterator[tuple]:
+def _brought(facts: PlanFacts, name: str) -> Iterator[tuple]:
     """Values that lookups bring to a source, as columns with the values that get a share of their own."""
     for action in Enrich.propose(facts):
         if action.table != name:
@@ -390,7 +390,7 @@ class UseWindow(Action):
         return value
 
     @classmethod
-    def propose(cls, facts: Facts) -> Iterator[Action]:
+    def propose(cls, facts: PlanFacts) -> Iterator[Action]:
         setting = next((s for s in (facts.calendar.settings if facts.calendar else ()) if s.name == "windows"), None)
         if setting is None:
             return
@@ -434,7 +434,7 @@ class UseCadence(Action):
         return _chosen(value, CADENCE, "no cadence feature")
 
     @classmethod
-    def propose(cls, facts: Facts) -> Iterator[Action]:
+    def propose(cls, facts: PlanFacts) -> Iterator[Action]:
         for source in data_sources(facts):
             activity = facts.profile.activities.get(source.name)
             if source.use != "events" or activity is None or activity.returning < RETURNING:
@@ -463,7 +463,7 @@ class UseAttribute(Action):
     layer, action = "silver", "attribute"
 
     @classmethod
-    def propose(cls, facts: Facts) -> Iterator[Action]:
+    def propose(cls, facts: PlanFacts) -> Iterator[Action]:
         outcome = facts.choice.outcome
         known_over_time = {c.name for s in facts.planned.values() if s.use == "history" for c in s.columns}
         for source in facts.planned.values():
