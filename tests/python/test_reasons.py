@@ -330,11 +330,11 @@ SENTENCES = [
     ),
     (
         window("orders", "category", "mode", "90d", kind="category", typical="toys", typical_share=0.4), "toys", -0.1,
-        "Commonest category of orders in the last 90 days is toys, the most common value - lowers the risk.",
+        "Most common category of orders in the last 90 days is toys, the most common value - lowers the risk.",
     ),
     (
         window("orders", "category", "mode", "90d", kind="category", typical="toys", missing_share=0.2), np.nan, 0.1,
-        "Commonest category of orders in the last 90 days: nothing recorded - raises the risk.",
+        "Most common category of orders in the last 90 days: nothing recorded - raises the risk.",
     ),
     (
         window("orders", "category", "entropy", "90d", typical=1.0986), 0.0, 0.1,
