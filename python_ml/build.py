@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,16 +20,26 @@ if TYPE_CHECKING:
     from python_ml.project import Project
 
 FAILED = ("error", "fail", "runtime error")
+RESULTS = "run_results.json"
 
 
-def run_dbt(
-    project: Project,
-    arguments: list[str],
-    console: Console,
-    *,
-    warehouse: Path | None = None,
-    target_path: Path | None = None,
-) -> dict[str, int]:
+@dataclass(frozen=True)
+class DatabaseCopy:
+    """A database to run on in place of the project's own, and the variables of that run.
+
+    Attributes
+    ----------
+    database : Path
+        A DuckDB file.
+    variables : dict
+        What overrides ``vars`` of dbt_project.yml.
+    """
+
+    database: Path
+    variables: dict[str, Any]
+
+
+def run_dbt(project: Project, arguments: list[str], console: Console) -> dict[str, int]:
     """Run a dbt command in the project's folder.
 
     dbt gets a process of its own: DuckDB locks its file per process, and what a build leaves in memory ends
@@ -39,10 +52,6 @@ def run_dbt(
         The command and its options, for instance ``["build", "--select", "gld_churn_scores+"]``.
     console : Console
         Shows progress, warnings and errors.
-    warehouse : Path, optional
-        Another DuckDB file than the project's own.
-    target_path : Path, optional
-        Another folder for dbt's artefacts, so that the project's own manifest stays.
 
     Returns
     -------
@@ -56,21 +65,91 @@ def run_dbt(
     RetentionError
         When a model or test fails.
     """
-    target_path = target_path or project.root / "target"
-    results_path = target_path / "run_results.json"
-    results_path.unlink(missing_ok=True)
-    command = [sys.executable, "-c", "from dbt.cli.main import cli; cli()"]
-    command += ["--log-format", "json", "--no-use-colors", "--no-version-check", arguments[0]]
-    command += ["--project-dir", str(project.root), "--profiles-dir", str(profiles_dir(project))]
-    command += ["--target-path", str(target_path), "--log-path", str(target_path.parent / "logs")]
-    command += ["--target", project.target] if project.target else []
-    environment = {
-        **os.environ,
-        PROJECT_DIR_VARIABLE: str(project.root),
-        WAREHOUSE_VARIABLE: str(warehouse or project.warehouse_path),
-    }
-    messages = _follow([*command, *arguments[1:]], project.root, environment, console)
+    target_path = project.root / "target"
+    (target_path / RESULTS).unlink(missing_ok=True)
+    program = [sys.executable, "-c", "from dbt.cli.main import cli; cli()"]
+    errors = _follow(
+        [*program, *_words(project, arguments, target_path)],
+        project.root,
+        _environment(project, project.warehouse_path),
+        console,
+    )
+    return _node_counts(project, arguments[0], target_path, errors)
 
+
+def run_dbt_on_copies(
+    project: Project, arguments: list[str], copies: Sequence[DatabaseCopy], console: Console, scratch: Path
+) -> None:
+    """Run one dbt command on several databases, each with variables of its own.
+
+    The project is parsed once: most of the time of a small run is dbt's parser. The project's own warehouse and
+    artefacts stay as they are.
+
+    Parameters
+    ----------
+    project : Project
+    arguments : list of str
+        The command and its options, as for :func:`run_dbt`.
+    copies : sequence of DatabaseCopy
+    console : Console
+    scratch : Path
+        A folder for dbt's artefacts.
+
+    Raises
+    ------
+    UserError
+        When the project does not parse or compile.
+    RetentionError
+        When a model fails.
+    """
+    target_path = scratch / "target"
+    target_path.mkdir()
+    parsed = project.root / "target" / "partial_parse.msgpack"
+    if parsed.is_file():
+        shutil.copy(parsed, target_path)
+    runs = [
+        {
+            "environment": {WAREHOUSE_VARIABLE: str(copy.database)},
+            "words": [*_words(project, arguments, target_path / str(number)), "--vars", json.dumps(copy.variables)],
+        }
+        for number, copy in enumerate(copies)
+    ]
+    plan = {"parse": _words(project, ["parse"], target_path), "runs": runs}
+    (scratch / "runs.json").write_text(json.dumps(plan), encoding="utf-8")
+    program = [sys.executable, "-m", "python_ml.build", str(scratch / "runs.json")]
+    errors = _follow(program, project.root, _environment(project, project.warehouse_path), console)
+    for number in range(len(copies)):
+        _node_counts(project, arguments[0], target_path / str(number), errors)
+
+
+def _run_on_copies(plan: dict[str, Any]) -> None:
+    """Parse once, then run on one database after the other; what :func:`run_dbt_on_copies` does in its own process."""
+    from dbt.cli.main import dbtRunner
+
+    parsed = dbtRunner().invoke(plan["parse"])
+    if not parsed.success:
+        sys.exit(2)
+    for run in plan["runs"]:
+        os.environ.update(run["environment"])
+        if not dbtRunner(manifest=parsed.result).invoke(run["words"]).success:
+            sys.exit(1)
+
+
+def _words(project: Project, arguments: list[str], target_path: Path) -> list[str]:
+    words = ["--log-format", "json", "--no-use-colors", "--no-version-check", arguments[0]]
+    words += ["--project-dir", str(project.root), "--profiles-dir", str(profiles_dir(project))]
+    words += ["--target-path", str(target_path), "--log-path", str(target_path.parent / "logs")]
+    words += ["--target", project.target] if project.target else []
+    return [*words, *arguments[1:]]
+
+
+def _environment(project: Project, warehouse: Path) -> dict[str, str]:
+    return {**os.environ, PROJECT_DIR_VARIABLE: str(project.root), WAREHOUSE_VARIABLE: str(warehouse)}
+
+
+def _node_counts(project: Project, name: str, target_path: Path, errors: list[str] | None) -> dict[str, int]:
+    """Nodes by status of a command that has ended; its failure is raised."""
+    results_path = target_path / RESULTS
     results = json.loads(results_path.read_text())["results"] if results_path.is_file() else []
     counts: dict[str, int] = {}
     for node in results:
@@ -82,13 +161,13 @@ def run_dbt(
     ]
     if failed:
         raise RetentionError(
-            f"dbt {arguments[0]} failed in {len(failed)} place(s).\n    " + "\n    ".join(failed[:5]),
+            f"dbt {name} failed in {len(failed)} place(s).\n    " + "\n    ".join(failed[:5]),
             where=str(project.root),
-            hint=f"see {target_path.parent / 'logs' / 'dbt.log'}; run `dbt {arguments[0]}` for the details",
+            hint=f"see {target_path.parent / 'logs' / 'dbt.log'}; run `dbt {name}` for the details",
         )
-    if messages is not None:
+    if errors is not None:
         raise UserError(
-            f"dbt could not {arguments[0]} the project.\n    " + "\n    ".join(messages[-3:]),
+            f"dbt could not {name} the project.\n    " + "\n    ".join(errors[-3:]),
             where=str(project.root),
             hint="check the file that the message names, dbt_project.yml and profiles.yml",
         )
@@ -129,3 +208,7 @@ def profiles_dir(project: Project) -> Path:
     if (project.root / "profiles.yml").is_file():
         return project.root
     return Path(os.environ.get("DBT_PROFILES_DIR") or Path.home() / ".dbt")
+
+
+if __name__ == "__main__":
+    _run_on_copies(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))

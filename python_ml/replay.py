@@ -7,12 +7,13 @@ scratch database, and the rows that come out must equal the stored ones, value f
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from python_ml.build import run_dbt
+from python_ml.build import DatabaseCopy, run_dbt_on_copies
 from python_ml.errors import UserError
 from python_ml.ingest.schema import Reading
 from python_ml.ingest.typing import typed_sql
@@ -71,44 +72,50 @@ def feature_times(project: Project) -> list[datetime]:
     return [row[0] for row in rows]
 
 
-def replay(project: Project, as_of: datetime, console: Console) -> Replay:
-    """Rebuild the features of ``as_of`` from what was known before, and compare with the stored rows.
+def replay(project: Project, times: Sequence[datetime], console: Console) -> list[Replay]:
+    """Rebuild the features of each time from what was known before it, and compare with the stored rows.
 
     Parameters
     ----------
     project : Project
         A built project on DuckDB.
-    as_of : datetime
-        A stored feature time, naive UTC.
+    times : sequence of datetime
+        Stored feature times, naive UTC.
     console : Console
+
+    Returns
+    -------
+    list of Replay
+        One per time, in their order.
 
     Raises
     ------
     UserError
-        When no features are stored for that time, or a raw table does not say what its times are.
+        When no features are stored for a time, or a raw table does not say what its times are.
     """
     stored = feature_times(project)
-    if as_of not in stored:
+    if absent := [time for time in times if time not in stored]:
         span = f"{stored[0]} to {stored[-1]}, {len(stored)} times" if stored else "none"
         raise UserError(
-            f"No features are stored for {as_of}.",
+            f"No features are stored for {absent[0]}.",
             where=f"gold.{FEATURES} (stored: {span})",
             hint="choose one of the stored feature times; `retention replay` without --as-of takes three",
         )
     manifest = project.manifest
     upstream = _ancestors(manifest, f"model.{project.name}.{FEATURES}")
-    with tempfile.TemporaryDirectory(prefix="retention_replay_") as scratch:
-        database = Path(scratch) / project.warehouse_path.name
-        hidden, uncut = _cut(project, upstream, as_of, database)
-        variables = f"{{feature_timestamps: ['{as_of}'], attach_raw_files: false}}"
-        run_dbt(
-            project,
-            ["run", "--select", f"+{FEATURES}", "--vars", variables],
-            console,
-            warehouse=database,
-            target_path=Path(scratch) / "target",
-        )
-        return _compare(project, database, as_of, hidden, uncut)
+    with tempfile.TemporaryDirectory(prefix="retention_replay_") as name:
+        scratch, copies, cuts = Path(name), [], []
+        for number, as_of in enumerate(times):
+            # DuckDB names a database after its file, and views name theirs.
+            database = scratch / str(number) / project.warehouse_path.name
+            database.parent.mkdir()
+            cuts.append(_cut(project, upstream, as_of, database))
+            copies.append(DatabaseCopy(database, {"feature_timestamps": [str(as_of)], "attach_raw_files": False}))
+        run_dbt_on_copies(project, ["run", "--select", f"+{FEATURES}"], copies, console, scratch)
+        return [
+            _compare(project, copy.database, as_of, *cut)
+            for copy, as_of, cut in zip(copies, times, cuts, strict=True)
+        ]
 
 
 def _ancestors(manifest: dict[str, Any], unique_id: str) -> list[dict[str, Any]]:

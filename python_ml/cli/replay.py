@@ -37,10 +37,8 @@ def command(project: Project, console: Console, times: tuple[str, ...]) -> None:
         moments = sorted({stored[0], stored[len(stored) // 2], stored[-1]}) if stored else []
         if not moments:
             raise UserError("No features are stored yet.", where="gold.gld_customer_features")
-    outcomes = []
-    for moment in moments:
-        with console.step(f"Replaying {moment}"):
-            outcomes.append(replay(project, moment, console))
+    with console.step(f"Replaying {', '.join(map(str, moments))}"):
+        outcomes = replay(project, moments, console)
     store_replays(project, outcomes)
     for table in outcomes[0].uncut:
         console.warn(f"{table} is declared static, so it was not cut.")

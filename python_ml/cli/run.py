@@ -47,7 +47,7 @@ def prove(project: Project, console: Console) -> None:
         return
     moment = times[len(times) // 2]
     with console.step(f"Replaying {moment}"):
-        outcome = replay(project, moment, console)
+        (outcome,) = replay(project, [moment], console)
     store_replays(project, [outcome])
     if not outcome.identical:
         console.warn(f"the replay of {moment} gave other values: see `retention replay --as-of {moment:%Y-%m-%d}`")

@@ -351,9 +351,11 @@ def _with_values(graph: KeyGraph, roles: dict[str, TableRole]) -> dict[str, Tabl
             if is_lookup(relation.parent):
                 values = values_of(relation.parent)
                 if depth > 1:
-                    values += tuple(v for s in enriching(relation.parent, depth - 1) for v in s.values)
-            elif depth > 1 and roles[relation.parent].use != "labels" and relation.parent not in own:
-                # a dated parent may have been overwritten: only what it points at itself is brought
+                    further = (v for s in enriching(relation.parent, depth - 1) for v in s.values)
+                    values += tuple(v for v in further if not any(_repeats(profile, v, own) for own in values))
+            elif depth > 1 and roles[relation.parent].use not in ("labels", "events") and relation.parent not in own:
+                # A dated parent may have been overwritten: only what it points at itself is brought. Rows of events
+                # have features of their own: what describes an order does not describe each of its items once more.
                 values = tuple(v for s in enriching(relation.parent, depth - 1) for v in s.values)
             else:
                 continue
@@ -402,6 +404,13 @@ def _enriches(column, keys: set[str]) -> bool:
     if column.kind == "number":
         return not vocabulary.has_word(column.raw_name, vocabulary.NOT_MEASURES) and column.distinct > 1
     return column.kind in ("text", "boolean") and 2 <= column.distinct <= MOST_LOOKUP_VALUES
+
+
+def _repeats(profile: Profile, one: tuple[str, str], other: tuple[str, str]) -> bool:
+    """Whether two columns of lookups say the same: the city of a seller, and the city of the seller's postal code."""
+    columns = [profile.table(table).column(name) for table, name in (one, other)]
+    last = [column.name.rsplit("_", 1)[-1] for column in columns]
+    return last[0] == last[1] and columns[0].distinct == columns[1].distinct and columns[0].kind == columns[1].kind
 
 
 def _relation_review(profile: Profile, relation: Relation) -> list[str]:

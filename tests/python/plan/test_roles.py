@@ -189,6 +189,25 @@ class TestUses:
         assert {"orders_product_category_a_count_30d", "orders_product_category_b_share_30d"} <= names
         assert "orders_product_weight_mean_30d" in names
 
+    def test_what_describes_an_order_does_not_describe_its_items_again(self, tmp_path):
+        orders = [
+            {"order_id": f"A{n:04d}", "customer_id": f"C{n % 60}", "ordered_at": day(n % 500), "branch_id": f"L{n % 9}"}
+            for n in range(1200)
+        ]
+        paths = write_tables(
+            tmp_path / "data",
+            branches=[{"branch_id": f"L{n}", "place_id": f"P{n}", "region": "abc"[n % 3]} for n in range(9)],
+            places=[{"place_id": f"P{n}", "sales_region": "xyz"[n % 3], "climate": "pq"[n % 2]} for n in range(9)],
+            orders=orders,
+            items=[{"order_id": f"A{n % 1200:04d}", "price": 3 + n % 50} for n in range(3000)],
+        )
+        plan = plan_of(*paths)
+        assert uses(plan) == {"orders": "events", "items": "events", "branches": "lookup", "places": "lookup"}
+        assert brought(plan, "items") == {"orders": {"entity", "time"}}
+        # The place of a branch has as many regions under nearly the same name: once is enough.
+        values = {b.name for link in plan.source("orders").links for b in link.brings}
+        assert values == {"branch_region", "place_climate"}
+
     def test_a_change_log_is_a_history_of_attributes(self, tmp_path):
         paths = write_tables(
             tmp_path / "data",
