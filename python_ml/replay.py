@@ -113,8 +113,7 @@ def replay(project: Project, times: Sequence[datetime], console: Console) -> lis
             copies.append(DatabaseCopy(database, {"feature_timestamps": [str(as_of)], "attach_raw_files": False}))
         run_dbt_on_copies(project, ["run", "--select", f"+{FEATURES}"], copies, console, scratch)
         return [
-            _compare(project, copy.database, as_of, *cut)
-            for copy, as_of, cut in zip(copies, times, cuts, strict=True)
+            _compare(project, copy.database, as_of, *cut) for copy, as_of, cut in zip(copies, times, cuts, strict=True)
         ]
 
 

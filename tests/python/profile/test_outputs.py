@@ -125,3 +125,17 @@ def test_the_command(monkeypatch, capsys, tmp_path):
     assert code == 2
     assert "hint:" in err
     assert not (tmp_path / "none").exists()
+
+
+def test_the_example_of_the_guide_runs(tmp_path, monkeypatch, capsys, repository):
+    guide = (repository / "docs" / "guides" / "profiling.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
+    orders = events(customers=60, count=600)
+    customers = lines("customer_id,churned", *(f"K{n:03d},{n % 2}" for n in range(60)))
+    (tmp_path / "orders.csv").write_text(orders, encoding="utf-8")
+    (tmp_path / "customers.csv").write_text(customers, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    exec(compile(example, "profiling.md", "exec"), {})
+    shown = capsys.readouterr().out
+    assert "orders 600 [" in shown
+    assert "orders customers n:1 1.0" in shown
