@@ -29,7 +29,7 @@ demo: $(READY) ## build, train, score and report on the bundled demo world
 	@$(BIN)/retention run
 
 test: lint ## lint, then every test
-	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile --no-loadscope-reorder
+	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile --no-loadscope-reorder --durations 15
 
 lint: $(READY) ## check style: Python, SQL, YAML
 	@$(BIN)/ruff check .

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 FAILED = ("error", "fail", "runtime error")
 RESULTS = "run_results.json"
+PYTHON = [sys.executable]
+DBT = ["-c", "from dbt.cli.main import cli; cli()"]
 
 
 @dataclass(frozen=True)
@@ -67,9 +69,8 @@ def run_dbt(project: Project, arguments: list[str], console: Console) -> dict[st
     """
     target_path = project.root / "target"
     (target_path / RESULTS).unlink(missing_ok=True)
-    program = [sys.executable, "-c", "from dbt.cli.main import cli; cli()"]
     errors = _follow(
-        [*program, *_words(project, arguments, target_path)],
+        [*PYTHON, *DBT, *_words(project, arguments, target_path)],
         project.root,
         _environment(project, project.warehouse_path),
         console,
@@ -116,7 +117,7 @@ def run_dbt_on_copies(
     ]
     plan = {"parse": _words(project, ["parse"], target_path), "runs": runs}
     (scratch / "runs.json").write_text(json.dumps(plan), encoding="utf-8")
-    program = [sys.executable, "-m", "python_ml.build", str(scratch / "runs.json")]
+    program = [*PYTHON, "-m", "python_ml.build", str(scratch / "runs.json")]
     errors = _follow(program, project.root, _environment(project, project.warehouse_path), console)
     for number in range(len(copies)):
         _node_counts(project, arguments[0], target_path / str(number), errors)

@@ -12,7 +12,9 @@ from pathlib import Path
 
 import duckdb
 import pytest
+import yaml
 
+from python_ml import build
 from python_ml.cli import main
 
 # What would lead a project away from its own folder.
@@ -24,7 +26,7 @@ def command(folder: Path, *words: str, variables: dict[str, str] | None = None) 
     environment = {name: value for name, value in os.environ.items() if name not in ELSEWHERE}
     program = [sys.executable, "-m", "python_ml"]
     if words[0] == "dbt":
-        program, words = [sys.executable, "-c", "from dbt.cli.main import cli; cli()"], words[1:]
+        program, words = [*build.PYTHON, *build.DBT], words[1:]
     return subprocess.run(
         [*program, *words],
         cwd=folder,
@@ -58,6 +60,15 @@ def _exit_code(patch: pytest.MonkeyPatch, words: Iterable[object]) -> int:
     with pytest.raises(SystemExit) as end:
         main()
     return int(end.value.code or 0)
+
+
+def train_only(folder: Path, model: str = "logistic_regression") -> None:
+    """Let a project train one model: one quick one is enough to walk the whole way."""
+    path = folder / "retention.yml"
+    settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+    for name, entry in settings["training"]["models"].items():
+        entry["enabled"] = name == model
+    path.write_text(yaml.safe_dump(settings), encoding="utf-8")
 
 
 def rows(folder: Path, query: str) -> list[tuple]:

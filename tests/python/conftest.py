@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from python_ml import build
+from tests.python.warm_python import warm_python
 
 # The same examples in every run of `make test`, so that a red one speaks of the change at hand; HYPOTHESIS_PROFILE=ci
 # or thorough draws new ones.
@@ -16,6 +20,7 @@ settings.register_profile("thorough", max_examples=1000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or "default")
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+MANY = 20  # tests from which on a server that has imported dbt is worth its start
 
 
 # Files that take minutes, the longest first: two workers that begin with them end at about the same time.
@@ -29,6 +34,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put long files first; the order within a file stays."""
     places = {name: place for place, name in enumerate(_LONGEST)}
     items.sort(key=lambda item: places.get(item.path.name, -1 if item.path.parent.name == "spark" else len(places)))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def warm_dbt(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Where many tests run, dbt is imported once for all of them."""
+    if len(request.session.items) < MANY:
+        yield
+        return
+    with warm_python() as words, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(build, "PYTHON", words)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.python.command_line import command, command_here, rows
+from tests.python.command_line import command, command_here, rows, train_only
 
 CASES = Path(os.environ.get("RETENTION_SHARED") or Path(__file__).resolve().parents[3] / "shared") / "cases"
 # Most cases derive from the same 190 orders: at the last feature time 21 customers are at risk, 52.4 % of whom churn.
@@ -372,6 +372,7 @@ def test_models_are_trained(built, number):
         "36": "out --data orders.csv --horizon 90d --active-window 180d",
     }
     folder = built(number, arguments[number])
+    train_only(folder)
     assert command_here(folder, "replay").returncode == 0
     trained = command_here(folder, "train")
     assert trained.returncode == 0, trained.stderr

@@ -309,14 +309,3 @@ def test_generated_files_are_those_of_the_reference_project(repository, made, na
 def test_settings_are_those_of_the_reference_project(repository, made):
     ours, reference = (yaml.safe_load((folder / "retention.yml").read_text()) for folder in (made, repository))
     assert ours == reference
-
-
-@pytest.mark.parametrize("name", ["online_retail/year_2009_2010.parquet", "cdnow/CDNOW_master.txt.gz"])
-def test_real_files_take_seconds(monkeypatch, capsys, shared_data, tmp_path, name):
-    if not (shared_data / name).is_file():
-        pytest.skip(f"{name} is not among the real data sets")
-    begin = datetime.now()
-    code, out, err = retention(monkeypatch, capsys, "init", tmp_path / "shop", "--data", shared_data / name)
-    assert code == 0, err
-    assert (datetime.now() - begin).total_seconds() < 10
-    assert "retention run" in out

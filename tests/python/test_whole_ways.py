@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.python.command_line import command_here, rows
+from tests.python.command_line import command_here, rows, train_only
 
 START = datetime(2022, 1, 3, tzinfo=UTC)
 
@@ -140,8 +140,6 @@ WAYS: dict[str, tuple[Callable[[Path], list[str]], tuple[str, ...]]] = {
     "telephone": (telephone, ("--outcome", "Churn")),
     "billing": (billing, ()),
 }
-# One quick model is enough to walk the whole way.
-QUICK = "logistic_regression"
 
 
 @pytest.fixture(scope="module", params=WAYS)
@@ -152,10 +150,7 @@ def project(request, tmp_path_factory) -> Path:
     started = command_here(home, "init", request.param, "--yes", "--data", *make(home), *options)
     assert started.returncode == 0, started.stderr
     folder = home / request.param
-    settings = yaml.safe_load((folder / "retention.yml").read_text(encoding="utf-8"))
-    for name, model in settings["training"]["models"].items():
-        model["enabled"] = name == QUICK
-    (folder / "retention.yml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+    train_only(folder)
     run = command_here(folder, "run")
     assert run.returncode == 0, started.stdout + run.stderr[-3000:]
     return folder

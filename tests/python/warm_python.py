@@ -1,0 +1,112 @@
+"""A Python that has imported dbt already: `dbt` takes two seconds to import, and the tests start it often.
+
+The server imports once, and forks for each request. The client takes the arguments of Python (`-c CODE ...` or
+`-m MODULE ...`), has them run in the client's folder and environment with its output, and ends with their exit code.
+It runs as a script, with the standard library alone, so that it starts at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import runpy
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+
+_LENGTH = 1 << 20
+
+
+def serve(path: str) -> None:
+    """Import dbt, then fork for every request on the socket."""
+    # Imported only: dbt's parser starts threads, which a fork would lose.
+    import dbt.adapters.duckdb
+    import dbt.cli.main  # noqa: F401
+
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(path + ".new")
+        server.listen()
+        # The path appears when the server listens.
+        Path(path + ".new").rename(path)
+        # Nobody waits for the children: each says itself how it ended.
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        while True:
+            connection, _ = server.accept()
+            message, streams, _, _ = socket.recv_fds(connection, _LENGTH, 2)
+            if os.fork() == 0:
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                server.close()
+                sys.exit(_become(json.loads(message), streams, connection.detach()))
+            for stream in streams:
+                os.close(stream)
+            connection.close()
+
+
+def _become(request: dict, streams: list[int], client: int) -> int:
+    """Run what was asked for in this process; the exit code, which the client is told.
+
+    The client waits for the end of its connection, which comes with the end of this process.
+    """
+    for number, stream in enumerate(streams, 1):
+        os.dup2(stream, number)
+        os.close(stream)
+    os.chdir(request["folder"])
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    sys.path.insert(0, "")
+    flag, what, *words = request["words"]
+    sys.argv = [flag, *words]
+    code = 0
+    try:
+        if flag == "-c":
+            exec(compile(what, "<string>", "exec"), {"__name__": "__main__"})
+        else:
+            runpy.run_module(what, run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    os.write(client, str(code).encode())
+    return code
+
+
+def ask(path: str, words: list[str]) -> int:
+    """Have the server run the arguments of Python; the exit code."""
+    request = {"folder": str(Path.cwd()), "environment": dict(os.environ), "words": words}
+    while not Path(path).exists():
+        time.sleep(0.05)
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(path)
+        socket.send_fds(connection, [json.dumps(request).encode()], [1, 2])
+        answer = b""
+        while part := connection.recv(16):
+            answer += part
+        return int(answer or b"1")
+
+
+@contextlib.contextmanager
+def warm_python() -> Iterator[list[str]]:
+    """Start a server; the words that stand for ``python`` while it runs."""
+    # The path of a socket may have 100 characters at most, which folders of pytest exceed.
+    with tempfile.TemporaryDirectory(prefix="warm_") as folder:
+        path = f"{folder}/python"
+        server = subprocess.Popen([sys.executable, __file__, "--serve", path])
+        try:
+            yield [sys.executable, "-ES", __file__, path]
+        finally:
+            server.kill()
+            server.wait()
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "--serve":
+        serve(sys.argv[2])
+    sys.exit(ask(sys.argv[1], sys.argv[2:]))
