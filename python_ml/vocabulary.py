@@ -192,4 +192,8 @@ RETAINED = word_set(
     "retained retain retention active renewed renew renewal renews stayed stay stays stayer staying kept loyal "
     "existing current subscribed remaining remained continued survived alive"
 )
+# What the rows of a table of departures are called, and what ends with them.
+DEPARTURES = word_set("left leave departed departure departures churn churned cancellation cancellations exits")
+RECORDS = word_set("event events record records log logs history list date dates reason reasons")
+COVERING = word_set("subscription contract membership policy plan account customer member")
 ENDS = word_set("end ended ends closed cancelled canceled cancel cancellation expired until terminated churned churn")

@@ -247,7 +247,9 @@ def _with_outcome(
             outcome = read_outcome(connection, profile.table(given.table), given.column, positive)
             outcome = replace(outcome, is_given=True, associations=given.associations)
             outcomes = tuple(outcome if o is given else o for o in profile.outcomes)
-            return replace(profile, outcomes=outcomes), replace(options, positive=positive)
+            agreements = tuple(a.reversed() if a.table == given.table else a for a in profile.agreements)
+            profile = replace(profile, outcomes=outcomes, agreements=agreements)
+            return profile, replace(options, positive=positive)
     return profile, options
 
 

@@ -12,6 +12,7 @@ from typing import IO
 from python_ml.errors import UserError
 
 MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+MARK_NOTE = "starts with a UTF-8 byte-order mark"
 _ENOUGH = 65_536  # bytes of lines with letters that are judged
 _RUN = re.compile(rb"[\x80-\xff]+")
 _SCRIPTS = [
@@ -106,10 +107,11 @@ def encoding_of(path: Path, sample: bytes, opened: Callable[[], IO[bytes]], give
                     bad += line[:4096]
             else:
                 good += line[: max(0, _ENOUGH - len(good))]
+    note = MARK_NOTE if marked else ""
     if not bad:
-        return Encoding("utf-8", "starts with a UTF-8 byte-order mark" if marked else "")
+        return Encoding("utf-8", note)
     if good or marked:
-        return Encoding("utf-8", mixed=f"line {first:,} is not UTF-8, other lines are", is_in_place=False)
+        return Encoding("utf-8", note, mixed=f"line {first:,} is not UTF-8, other lines are", is_in_place=False)
     name = _guess(bytes(bad))
     if name is None:
         raise UserError(

@@ -6,6 +6,7 @@ import mmap
 import re
 import zipfile
 import zlib
+from codecs import BOM_UTF8
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from python_ml.errors import UserError
 from python_ml.ingest.connection import count_rows, create_raw, scratch_folder
 from python_ml.ingest.conversion import convert, header_of
 from python_ml.ingest.dialect import Dialect, describes_columns, detect, looks_like_names, months_of, table_start
-from python_ml.ingest.encoding import Encoding, encoding_of
+from python_ml.ingest.encoding import MARK_NOTE, Encoding, encoding_of
 from python_ml.ingest.schema import Conversion, RawTable
 from python_ml.ingest.text_rows import open_bytes
 from python_ml.ingest.workbook import as_text, sheet_of, sheet_rows
@@ -161,7 +162,8 @@ def _open_text(source: _Source, given: str | None) -> RawTable:
             raise _binary(path)
         raise UserError("The file is empty.", where=str(path), hint="export it again, with a header and rows")
     is_utf8 = given is None and _is_utf8(source)
-    encoding = Encoding("utf-8") if is_utf8 else encoding_of(path, sample, source.opened, given)
+    utf8 = Encoding("utf-8", MARK_NOTE if sample.startswith(BOM_UTF8) else "")
+    encoding = utf8 if is_utf8 else encoding_of(path, sample, source.opened, given)
     if not encoding.name.startswith("utf-16") and sample.count(0) > max(1, len(sample) // 1000):
         raise _binary(path)
     if not encoding.name.startswith("utf-16") and len(sample) < 200 and b"\x00" in sample:

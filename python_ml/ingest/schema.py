@@ -113,8 +113,8 @@ class TimeFacts:
         Why the day or the month comes first; empty where that was no question.
     is_ambiguous : bool
         Whether no value tells if the day or the month comes first.
-    unreadable : tuple of str
-        Up to three values that are no time, the most frequent first.
+    unreadable : tuple of (str, int)
+        Up to three values that are no time and the rows of each, the most frequent first.
     offsets : tuple of str
         Up to four different offsets from UTC of times that carry one, the most frequent first; empty text for times
         without one among them.
@@ -127,7 +127,7 @@ class TimeFacts:
     has_clock: bool = False
     order: str = ""
     is_ambiguous: bool = False
-    unreadable: tuple[str, ...] = ()
+    unreadable: tuple[tuple[str, int], ...] = ()
     offsets: tuple[str, ...] = ()
 
 

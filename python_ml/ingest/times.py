@@ -224,8 +224,10 @@ def facts_of(row: tuple) -> TimeFacts:
     return TimeFacts(readable, first, last, days, has_clock)
 
 
-def unreadable(connection: duckdb.DuckDBPyConnection, relation: str, column: str, reading: Reading) -> tuple[str, ...]:
-    """Up to three values that are no plausible time, the most frequent first."""
+def unreadable(
+    connection: duckdb.DuckDBPyConnection, relation: str, column: str, reading: Reading
+) -> tuple[tuple[str, int], ...]:
+    """Up to three values that are no plausible time and the rows of each, the most frequent first."""
     result = connection.execute(f"""
         select text, count(*) as n
         from (select {typed_sql(Reading("text", reading.physical_type), column)} as text,
@@ -234,7 +236,7 @@ def unreadable(connection: duckdb.DuckDBPyConnection, relation: str, column: str
             and coalesce(value < timestamp '{EARLIEST}' or value >= timestamp '{LATEST}', true)
         group by 1 order by n desc, 1 limit 3
     """).fetchall()
-    return tuple(value for value, _ in result)
+    return tuple(result)
 
 
 def _shapes(connection: duckdb.DuckDBPyConnection, relation: str, column: str) -> list[tuple[int, str]]:

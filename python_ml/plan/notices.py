@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from python_ml import vocabulary
 from python_ml.plan.columns import OUTCOME_NAMED
+from python_ml.profile.notices import unreadable_values
 
 if TYPE_CHECKING:
     from python_ml.plan.base import PlanFacts
@@ -19,6 +20,7 @@ def notices(facts: PlanFacts, plan: ProjectPlan) -> tuple[str, ...]:
         made += [f"{source.name}: {text}" for text in _of_source(facts, plan, source)]
     made += _leaks(facts)
     made += list(facts.profile.refused_relations)
+    made += [a.text for a in facts.profile.agreements if a.agreed < a.compared]
     made += [violation.text for violation in facts.profile.order_violations]
     return tuple(dict.fromkeys(made))
 
@@ -85,11 +87,12 @@ def _of_columns(facts: PlanFacts, plan: ProjectPlan, source: SourcePlan) -> list
         if profile is None:
             continue
         unreadable = profile.column.filled - profile.column.readable
+        values = unreadable_values(profile)
+        examples = f" ({values})" if values else ""
         if column.role == "number" and unreadable:
-            made.append(f"{unreadable:,} values of `{column.name}` are not numbers and become null")
+            made.append(f"{unreadable:,} values of `{column.name}` are not numbers{examples} and become null")
         if column.role == "further_time" and unreadable:
-            examples = ", ".join(map(repr, profile.column.times.unreadable)) if profile.column.times else ""
-            made.append(f"{unreadable:,} values of `{column.name}` are not dates ({examples}) and become null")
+            made.append(f"{unreadable:,} values of `{column.name}` are not dates{examples} and become null")
         numbers = profile.column.numbers
         is_price = vocabulary.is_unit_price(column.raw_name) or vocabulary.has_word(column.raw_name, vocabulary.TOTALS)
         if column.role == "number" and is_price and numbers is not None and numbers.zeros:

@@ -29,12 +29,8 @@ _DECIDED = vocabulary.word_set(
     "label outcome churn churned attrition cancel cancelled canceled cancellation exit exited termination terminated "
     "target left"
 )
-_DEPARTED = vocabulary.word_set(
-    "left leave departed departure departures churn churned cancellation cancellations exits"
-)
 _RETURNED = vocabulary.word_set("returned return returns rejoined reactivated reactivation winback resumed back")
 _CASE_ENDS = vocabulary.word_set("closed close resolved completed finished")
-_COVERING = vocabulary.word_set("subscription contract membership policy plan account customer member")
 MOSTLY = 0.95
 
 
@@ -163,7 +159,7 @@ def _is_span(table: TableProfile, roles: Roles) -> bool:
 def person_table(name: str) -> bool:
     """Whether a table lists customers or what covers them."""
     about = vocabulary.subject(name)
-    return bool(about) and about[-1] in _COVERING | vocabulary.PERSONS
+    return bool(about) and about[-1] in vocabulary.COVERING | vocabulary.PERSONS
 
 
 def _ending(table: TableProfile, outcome: OutcomeColumn) -> str:
@@ -192,7 +188,10 @@ def _end_date(profile: Profile, roles: Roles, spans: list[TableProfile]) -> Outc
         for t in profile.tables
         if roles.tables[t.name].use in ("events", "attributes")
         and t.time is not None
-        and (_has(t.name, _DEPARTED) or _has(t.column(t.time.column).raw_name, _DEPARTED | _DECIDED))
+        and (
+            _has(t.name, vocabulary.DEPARTURES)
+            or _has(t.column(t.time.column).raw_name, vocabulary.DEPARTURES | _DECIDED)
+        )
     ]
     if not departures:
         raise UserError(
@@ -536,7 +535,7 @@ def unreadable_time(table: TableProfile, name: str) -> UserError:
     if column.times is None:
         what = f"The values of `{column.raw_name}` cannot be read as dates or times."
     else:
-        examples = ", ".join(repr(value) for value in column.times.unreadable)
+        examples = ", ".join(repr(value) for value, _ in column.times.unreadable)
         what = (
             f"Only {column.readable_share:.0%} of the values of `{column.raw_name}` are dates or times; not {examples}."
         )

@@ -12,6 +12,7 @@ from python_ml.ingest.schema import Column, RawTable
 from python_ml.ingest.typing import typed_sql
 from python_ml.profile import keys, order, rows, times
 from python_ml.profile.activity import measure_activity
+from python_ml.profile.agreement import compare_outcomes
 from python_ml.profile.associations import RECURRING, associate, label
 from python_ml.profile.numbers import measure_early, measure_numbers
 from python_ml.profile.outcomes import find_outcomes
@@ -117,6 +118,7 @@ def profile_tables(
         segments.append(find_segments(table, profile, found, labelled))
     violations = [v for t, p in zip(prepared, profiles, strict=True) for v in order.within_rows(t, p.time_pairs)]
     violations += order.across_tables(prepared, profiles, related.relations)
+    agreements = compare_outcomes(prepared, profiles, related.relations, outcomes)
     activities = {p.name: _activity(t, p) for t, p in zip(prepared, profiles, strict=True) if activity}
     progress(None)
     return Profile(
@@ -125,6 +127,7 @@ def profile_tables(
         refused_relations=related.refused,
         outcomes=tuple(outcomes),
         order_violations=tuple(violations),
+        agreements=tuple(agreements),
         segments=tuple(s for s in segments if s is not None),
         activities={name: measured for name, measured in activities.items() if measured is not None},
     )

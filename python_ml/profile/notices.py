@@ -34,8 +34,11 @@ def notices(profile: Profile) -> tuple[Notice, ...]:
                 f"{relation.rows - relation.rows_matched:,} rows point at nothing"
             )
             noted.append(Notice("warning", "relation", relation.child, text, columns))
+    for agreement in (a for a in profile.agreements if a.agreed < a.compared):
+        level: Level = "critical" if agreement.share < 0.9 else "warning"
+        noted.append(Notice(level, "two outcomes", agreement.table, agreement.text, agreement.raw_name))
     for violation in profile.order_violations:
-        level: Level = "critical" if violation.share >= 0.1 else "warning"
+        level = "critical" if violation.share >= 0.1 else "warning"
         noted.append(Notice(level, "order of times", violation.table, violation.text, violation.time))
     return tuple(sorted(noted, key=lambda notice: _LEVELS.index(notice.level)))
 
@@ -134,9 +137,8 @@ def _of_column(profile: ColumnProfile) -> Iterator[tuple[Level, str, str]]:
         yield "warning", "mixed formats", "written as " + " and ".join(column.reading.formats)
     unreadable = column.filled - column.readable
     if unreadable and column.kind in ("time", "number", "duration"):
-        values = profile.distribution.unreadable if profile.distribution else ()
-        texts = [v.value for v in values] or (list(times.unreadable) if times else [])
-        examples = f", such as {', '.join(map(_shown, texts[:3]))}" if texts and column.semantic not in _HIDDEN else ""
+        values = unreadable_values(profile)
+        examples = f", such as {values}" if values else ""
         level: Level = "note" if is_key else "warning"
         yield level, f"not a {column.kind}", f"{unreadable:,} values cannot be read as a {column.kind}{examples}"
     if profile.span and profile.span.implausible and not profile.sentinels:
@@ -162,6 +164,16 @@ def _of_column(profile: ColumnProfile) -> Iterator[tuple[Level, str, str]]:
         yield "warning", "personal data", f"{column.because}; its values are not shown, and no feature is made of it"
     elif column.personal and column.distinct > 20:
         yield "note", "personal data", f"perhaps: its name or values suggest {column.personal}"
+
+
+def unreadable_values(profile: ColumnProfile) -> str:
+    """Up to three values that cannot be read as what their column is, and how often; empty where none may be shown."""
+    if profile.column.semantic in _HIDDEN:
+        return ""
+    distribution, times = profile.distribution, profile.column.times
+    values = [(v.value, v.rows) for v in distribution.unreadable] if distribution else []
+    values = values or (list(times.unreadable) if times else [])
+    return ", ".join(f"{_shown(value)} {'once' if rows == 1 else f'{rows:,} times'}" for value, rows in values[:3])
 
 
 def _shown(value: str) -> str:

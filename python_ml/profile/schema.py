@@ -6,7 +6,7 @@ same files give the same bytes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Literal
 
@@ -659,6 +659,65 @@ class OutcomeColumn:
 
 
 @dataclass(frozen=True)
+class OutcomeAgreement:
+    """An outcome of customers beside a table that records departures: how many customers each of them says churned.
+
+    Attributes
+    ----------
+    table, column, raw_name : str
+        The outcome: source name, safe name and name in the file.
+    departures : str
+        Source with one row per departure.
+    both, outcome_only, departures_only, neither : int
+        Customers with an outcome: churned by both, by the outcome alone, by the departures alone, by neither.
+    """
+
+    table: str
+    column: str
+    raw_name: str
+    departures: str
+    both: int
+    outcome_only: int
+    departures_only: int
+    neither: int
+
+    @property
+    def compared(self) -> int:
+        """Customers with an outcome."""
+        return self.agreed + self.outcome_only + self.departures_only
+
+    @property
+    def agreed(self) -> int:
+        """Customers of whom both say the same."""
+        return self.both + self.neither
+
+    @property
+    def share(self) -> float:
+        """Share of the customers of whom both say the same."""
+        return self.agreed / self.compared if self.compared else 0.0
+
+    @property
+    def text(self) -> str:
+        """One sentence."""
+        percent = f"{self.share:.0%}" if self.share < 0.99 else f"{self.share:.2%}"
+        return (
+            f"`{self.raw_name}` of {self.table} agrees with {self.departures} for {self.agreed:,} of "
+            f"{self.compared:,} customers ({percent}): {self.departures_only:,} have a row of {self.departures} and "
+            f"are retained by `{self.raw_name}`, {self.outcome_only:,} are churned by it without such a row"
+        )
+
+    def reversed(self) -> OutcomeAgreement:
+        """The same where the other value of the outcome means churn."""
+        return replace(
+            self,
+            both=self.departures_only,
+            outcome_only=self.neither,
+            departures_only=self.both,
+            neither=self.outcome_only,
+        )
+
+
+@dataclass(frozen=True)
 class Distinction:
     """What sets a segment apart: the median of an attribute, or the share of a value, in it and overall."""
 
@@ -851,6 +910,7 @@ class Profile:
         Columns that are named alike and yet do not belong together, with the reason.
     outcomes : tuple of OutcomeColumn
     order_violations : tuple of OrderViolation
+    agreements : tuple of OutcomeAgreement
     segments : tuple of Segments
     rows : dict of str to RowCounts
         By source; measured once roles are decided.
@@ -865,6 +925,7 @@ class Profile:
     refused_relations: tuple[str, ...] = ()
     outcomes: tuple[OutcomeColumn, ...] = ()
     order_violations: tuple[OrderViolation, ...] = ()
+    agreements: tuple[OutcomeAgreement, ...] = ()
     segments: tuple[Segments, ...] = ()
     rows: dict[str, RowCounts] = field(default_factory=dict)
     activities: dict[str, Activity] = field(default_factory=dict)

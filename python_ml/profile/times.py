@@ -188,7 +188,7 @@ def choose_time(
     """
     named = table.raw.column(wanted) if wanted else None
     if named is not None and (named.kind not in ("time", "constant") or named.readable_share < 0.5):
-        examples = ", ".join(map(repr, named.times.unreadable)) if named.times else ""
+        examples = ", ".join(repr(value) for value, _ in named.times.unreadable) if named.times else ""
         few = f"Only {named.readable_share:.0%} of the values of `{named.raw_name}` are dates or times; not {examples}."
         raise UserError(
             few if named.times else f"The values of `{named.raw_name}` cannot be read as dates or times.",

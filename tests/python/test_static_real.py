@@ -53,6 +53,9 @@ def metrics(project: Path) -> dict:
 def test_telco_is_a_static_snapshot_without_suspicion(telco):
     made = findings(telco)
     outcome = made["outcome"]
+    (file,) = made["files"]
+    assert (made["customer"], file["key"], file["use"]) == ("customer_id", ["customer_id"], "labels")
+    assert not any(column["role"] == "time" for column in file["columns"])
     assert outcome["scenario"] == "static"
     assert "`tenure` is a duration without a date to count from" in outcome["scenario_reason"]
     assert outcome["values"] == {"no": 5174, "yes": 1869}
@@ -61,7 +64,7 @@ def test_telco_is_a_static_snapshot_without_suspicion(telco):
     assert made["leakage"] == []
     assert made["excluded_features"] == {}
     assert made["features"] == 19
-    charges = next(column for column in made["files"][0]["columns"] if column["name"] == "TotalCharges")
+    charges = next(column for column in file["columns"] if column["name"] == "TotalCharges")
     assert (charges["missing"], charges["type"]) == (11, "decimal")
 
 
@@ -84,17 +87,23 @@ def test_retail_names_the_leak_the_outcome_and_the_unreadable_dates(retail):
     made = findings(retail)
     outcome = made["outcome"]
     assert (made["customer"], outcome["scenario"], outcome["churned_values"]) == ("custid", "partial", ["0"])
+    (file,) = made["files"]
+    assert (file["use"], file["key"]) == ("labels", ["custid"])
+    assert not any(column["role"] == "time" for column in file["columns"])
     assert outcome["warning"].startswith("positive class is not churn")
+    assert outcome["warning"] in made["reviews"]
     leaks = {leak["column"]: leak for leak in made["leakage"]}
     assert set(leaks) == {"esent", "eopenrate", "eclickrate"}
+    assert leaks["esent"]["severity"] == "critical"
     assert 0.96 < 1 - leaks["esent"]["auc"] < 0.975
     assert "where it is zero (3,404 rows), 100.0%" in " ".join(leaks["esent"]["reasons"])
     assert "`esent` is zero" in " ".join(leaks["eopenrate"]["reasons"])
     assert set(made["excluded_features"]) == {"esent", "eopenrate", "eclickrate"}
-    assert made["files"][0]["rows_quarantined"] == {"duplicate custid": 12, "missing custid": 20}
+    assert file["rows_quarantined"] == {"duplicate custid": 12, "missing custid": 20}
     notices = "\n".join(made["notices"])
-    assert "32 values of `firstorder` are not dates ('#N/A', '1/0/00')" in notices
-    assert "43 values of `lastorder` are not dates ('1/0/00', '#N/A')" in notices
+    assert "32 values of `firstorder` are not dates ('#N/A' 20 times, '1/0/00' 12 times)" in notices
+    assert "43 values of `lastorder` are not dates ('1/0/00' 23 times, '#N/A' 20 times)" in notices
+    assert "customer_retention_retail: starts with a UTF-8 byte-order mark" in notices
     assert "`firstorder` is before `created` in 659 of" in notices
     summary = (retail.parent / "summary.txt").read_text()
     assert "positive class is not churn" in summary

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 import io
@@ -60,6 +61,12 @@ class TestInPlace:
         table, rows = opened(connection, tmp_path / "it's {{ 1 }} [x]*.csv", content)
         assert [column.raw_name for column in table.columns] == ["id", "b"]
         assert (table.format, table.conversion, table.rows, len(rows)) == ("csv", None, 3, 3)
+
+    @pytest.mark.parametrize("content", [b"id,b\n1,x\n2,y\n", b"id,b\n1,M\xc3\xbcller\n2,y\n"])
+    def test_a_byte_order_mark_is_noted(self, connection, tmp_path, content):
+        plain, marked = (opened(connection, tmp_path / "t.csv", mark + content) for mark in (b"", codecs.BOM_UTF8))
+        assert (plain[0].notes, marked[0].notes) == ((), ("starts with a UTF-8 byte-order mark",))
+        assert marked[1] == plain[1]
 
     def test_parquet_keeps_its_types(self, connection, tmp_path):
         path = tmp_path / "orders.csv"

@@ -115,7 +115,7 @@ def test_an_unknown_zone_is_unreadable_rather_than_dropped(connection, tmp_path)
     column, read = opened(connection, tmp_path, texts)
     assert read[:4] == [datetime(2023, 1, 2, 15)] * 4
     assert read[4] is None
-    assert column.times.unreadable == ("2023-01-02 10:00 XYZT",)
+    assert column.times.unreadable == (("2023-01-02 10:00 XYZT", 1),)
 
 
 @pytest.mark.parametrize(("name", "texts"), [("id", ["1672655245", "1719157229"]), ("amount", ["44928", "45466"])])

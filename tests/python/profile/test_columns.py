@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 
 import pytest
 
+from python_ml.profile import notices
 from python_ml.profile.schema import Sentinel
 
 
@@ -121,6 +122,19 @@ def test_early_rows(profiled):
     assert early.quantiles["p50"] == pytest.approx(19.5)
     assert early.beyond == 1  # 5000 is more than five times the 99.9 % quantile, 38.96
     assert table.profile_of("kind").early.mode == "a"
+
+
+@pytest.mark.parametrize(
+    ("header", "good", "text"),
+    [
+        ("firstorder", [f"{n % 12 + 1}/{n % 28 + 1}/12" for n in range(200)], "5 values cannot be read as a time"),
+        ("amount", [f"{n}.50" for n in range(200)], "5 values cannot be read as a number"),
+    ],
+)
+def test_unreadable_values_are_shown_with_their_rows(profiled, header, good, text):
+    profile = profiled(tables=column(header, [*good, *["1/0/00"] * 4, "#?"]))
+    (noted,) = [n.text for n in notices(profile) if n.topic.startswith("not a ")]
+    assert noted == f"{text}, such as '1/0/00' 4 times, '#?' once"
 
 
 def test_unreadable_values_are_counted(profiled):

@@ -14,6 +14,7 @@ from python_ml.profile import (
     count_at_risk,
     measure_activity,
     measure_labels,
+    notices,
     preview_inactivity,
     preview_spans,
     read_outcome,
@@ -78,6 +79,59 @@ def test_an_outcome_that_does_not_exist(profiled, connection):
         profiled(tables={"t": lines("id,churn", "1,0", "2,1")}, outcome="nope")
     with pytest.raises(UserError, match="No row has the value 'maybe'"):
         read_outcome(connection, profiled(tables={"t": lines("id,churn", "1,0", "2,1")}).tables[0], "churn", "maybe")
+
+
+CUSTOMERS = lines("customer_id,churn_flag", *(f"c{n},{n < 30}" for n in range(100)), "c100,")
+# Twenty of the thirty churned customers, one of them twice, and five that were retained; c100 has no outcome.
+DEPARTURES = [*range(10, 35), 12, 100]
+
+
+def departures(header: str = "churn_event_id,customer_id,churn_date") -> str:
+    return lines(header, *(f"e{n},c{c},2024-0{n % 9 + 1}-15" for n, c in enumerate(DEPARTURES)))
+
+
+@pytest.mark.parametrize("name", ["churn_events", "customer_departures", "cancellations"])
+def test_an_outcome_is_compared_with_departures(profiled, name):
+    profile = profiled(tables={"customers": CUSTOMERS, name: departures()})
+    (found,) = profile.agreements
+    assert (found.table, found.column, found.departures) == ("customers", "churn_flag", name)
+    assert (found.both, found.outcome_only, found.departures_only, found.neither) == (20, 10, 5, 65)
+    (notice,) = [n for n in notices(profile) if n.topic == "two outcomes"]
+    assert (notice.level, notice.column) == ("critical", "churn_flag")
+    assert notice.text == (
+        f"`churn_flag` of customers agrees with {name} for 85 of 100 customers (85%): 5 have a row of {name} and are "
+        "retained by `churn_flag`, 10 are churned by it without such a row"
+    )
+    reversed_ = found.reversed()
+    assert (reversed_.agreed, reversed_.both, reversed_.neither) == (15, 5, 10)
+
+
+def test_outcomes_that_agree_are_no_notice(profiled):
+    rows = (f"e{n},c{n},2024-0{n % 9 + 1}-15" for n in range(30))
+    tables = {"customers": CUSTOMERS, "exits": lines("exit_id,customer_id,exited_on", *rows)}
+    profile = profiled(tables=tables)
+    assert [(a.agreed, a.compared) for a in profile.agreements] == [(100, 100)]
+    assert not [n for n in notices(profile) if n.topic == "two outcomes"]
+
+
+def test_an_outcome_beside_the_customers_is_compared_too(profiled):
+    master = lines("customer_id,country", *(f"c{n},{'ab'[n % 2]}" for n in range(101)))
+    tables = {"customers": master, "crm_status": CUSTOMERS, "churn_events": departures()}
+    (found,) = profiled(tables=tables).agreements
+    assert (found.table, found.agreed, found.compared) == ("crm_status", 85, 100)
+
+
+@pytest.mark.parametrize(
+    ("name", "header"),
+    [
+        ("order_cancellations", "cancellation_id,customer_id,cancelled_on"),
+        ("cancellations", "order_id,customer_id,cancelled_on"),
+        ("telco_churn_services", "service_id,customer_id,booked_on"),
+        ("orders", "order_id,customer_id,churn_date"),
+    ],
+)
+def test_rows_that_are_no_departures_of_customers_are_not_compared(profiled, name, header):
+    assert profiled(tables={"customers": CUSTOMERS, name: departures(header)}).agreements == ()
 
 
 def test_areas_and_intervals():
