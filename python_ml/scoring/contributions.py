@@ -7,6 +7,8 @@ models the closed form for independent features, ``coefficient x (value - mean)`
 
 A forest averages probabilities, so its SHAP values add up to a probability. They are brought to log-odds row by
 row with the slope of the secant between the base and the prediction: order, signs and additivity are kept.
+
+The log-odds of an ensemble are the average of its members'; so are its contributions.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import scipy.special
 from threadpoolctl import threadpool_limits
 
 from python_ml.training.calibration import THREADS, sigmoid_of
+from python_ml.training.ensemble import members_of
 from python_ml.training.pipelines import PROBABILITY_FLOOR, output_sources
 
 if TYPE_CHECKING:
@@ -50,6 +53,11 @@ def contributions(
     base : numpy.ndarray, shape (n_rows,)
         The log-odds where every contribution is zero; the same in every row.
     """
+    if members := members_of(model):
+        explained = [(weight, contributions(member, inputs, background)) for weight, member in members]
+        return sum(weight * values for weight, (values, _) in explained), sum(
+            weight * base for weight, (_, base) in explained
+        )
     names = list(model.feature_names_in_)
     pipeline = model.estimators_[0]
     sources = output_sources(pipeline[0])
@@ -69,7 +77,9 @@ def contributions(
 
 
 def linear_background(model: StackingClassifier, inputs: pd.DataFrame) -> tuple[float, ...] | None:
-    """Mean of each prepared column over ``inputs`` for a linear model, None for others."""
+    """Mean of each prepared column over ``inputs`` for a linear model, or that of an ensemble; None for others."""
+    if members := members_of(model):
+        return next((found for _, member in members if (found := linear_background(member, inputs))), None)
     pipeline = model.estimators_[0]
     if type(pipeline[-1]).__name__ != "LogisticRegression":
         return None

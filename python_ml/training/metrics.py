@@ -83,6 +83,42 @@ def better(metric: str, a: float, b: float) -> float:
     return b - a if metric in LOWER_IS_BETTER else a - b
 
 
+def standard_error_of_difference(
+    churned: np.ndarray,
+    scores: tuple[np.ndarray, np.ndarray],
+    customers: np.ndarray,
+    metric: str,
+    *,
+    replicates: int = 200,
+    seed: int = 0,
+) -> float:
+    """How much the difference of two models in a metric moves between samples of customers (paired bootstrap).
+
+    Parameters
+    ----------
+    churned, customers
+        As for :func:`evaluate`.
+    scores : pair of numpy.ndarray, shape (n_rows,)
+        Of either model for the same rows.
+    metric : str
+        Among :data:`METRICS`.
+    replicates, seed : int
+
+    Returns
+    -------
+    float
+        Infinite where too few resamples define the metric.
+    """
+    drawn = []
+    for one in scores:
+        table = _Sorted(np.asarray(churned, dtype=float), np.asarray(one, dtype=float))
+        resampled = _resampled_weights(np.asarray(customers)[table.order], replicates, seed)
+        drawn.append(np.concatenate([table.measure([metric], weights)[metric] for weights in resampled]))
+    difference = drawn[0] - drawn[1]
+    defined = difference[np.isfinite(difference)]
+    return float(defined.std(ddof=1)) if 2 * len(defined) > replicates else float("inf")
+
+
 class _Sorted:
     """Rows by descending score, with the groups of tied scores."""
 

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import expit
 from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 
 from python_ml.errors import UserError
 from python_ml.registry import Feature
 from python_ml.training.baselines import oracle_score, recency_score
-from python_ml.training.metrics import METRICS, RANKING_METRICS, _interval, _Sorted, evaluate
+from python_ml.training.ensemble import average, choose_members
+from python_ml.training.metrics import (
+    METRICS,
+    RANKING_METRICS,
+    _interval,
+    _Sorted,
+    evaluate,
+    standard_error_of_difference,
+)
 from python_ml.training.selection import choose_champion, result_warnings
 
 
@@ -166,6 +176,39 @@ def test_speed() -> None:
 
 def judged(**areas: float | None) -> dict:
     return {name: {"roc_auc": {"value": v}, "brier": {"value": v}} for name, v in areas.items()}
+
+
+def test_a_simpler_model_wins_only_within_noise_and_tolerance() -> None:
+    found = judged(logistic_regression=0.70, lightgbm=0.709, ensemble=0.71)
+    noise = {"logistic_regression": 0.02, "lightgbm": 0.0005}
+    assert choose_champion(found, "roc_auc", 0.002, lambda best, other: noise[other]) == "ensemble"
+    assert choose_champion(found, "roc_auc", 0.02, lambda best, other: noise[other]) == "logistic_regression"
+    noise["lightgbm"] = 0.0015
+    assert choose_champion(found, "roc_auc", 0.002, lambda best, other: noise[other]) == "lightgbm"
+    assert choose_champion(found, "roc_auc", 0.0, lambda best, other: noise[other]) == "ensemble"
+
+
+def test_the_noise_of_a_difference_is_that_between_customers() -> None:
+    rng = np.random.default_rng(0)
+    customers, churned = np.repeat(np.arange(300), 4), np.repeat(rng.integers(0, 2, 300), 4)
+    one = churned + np.repeat(rng.normal(0, 1, 300), 4)
+    other = churned + np.repeat(rng.normal(0, 1, 300), 4)
+    by_customer = standard_error_of_difference(churned, (one, other), customers, "roc_auc")
+    by_row = standard_error_of_difference(churned, (one, other), np.arange(1_200), "roc_auc")
+    assert 1.6 < by_customer / by_row < 2.4  # four copies of a row are no more than one
+    assert standard_error_of_difference(churned, (one, one), customers, "roc_auc") == 0
+    assert standard_error_of_difference(np.ones(1_200), (one, other), customers, "roc_auc") == float("inf")
+
+
+def test_members_are_added_while_the_average_gets_better() -> None:
+    rng = np.random.default_rng(1)
+    signal = rng.normal(0, 1, 4_000)
+    churned = (rng.random(4_000) < expit(signal)).astype(int)
+    scores = {name: expit(signal + rng.normal(0, spread, 4_000)) for name, spread in (("a", 1), ("b", 1), ("c", 8))}
+    goodness = partial(roc_auc_score, churned)
+    assert sorted(choose_members(scores, goodness)) == ["a", "b"]
+    assert choose_members({"a": scores["a"], "c": 1 - scores["a"]}, goodness) == ("a",)
+    assert goodness(average([scores["a"], scores["b"]])) > goodness(scores["a"])
 
 
 def test_the_best_wins_and_within_the_tolerance_the_simplest() -> None:

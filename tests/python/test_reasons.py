@@ -10,15 +10,17 @@ import pytest
 import scipy.special
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.ensemble import StackingClassifier
 
 from python_ml.scoring.card import CardColumn, ModelCard, describe_columns
 from python_ml.scoring.champion import Champion
-from python_ml.scoring.contributions import contributions
+from python_ml.scoring.contributions import contributions, linear_background
 from python_ml.scoring.sentences import _COMPARISONS, _PHRASES, number_words, reason, subject, value_text, words
 from python_ml.scoring.tables import LEAST_CONTRIBUTION, _strongest, empty_reasons, reasons, score
 from python_ml.settings import Models
-from python_ml.training.calibration import probabilities
+from python_ml.training.calibration import probabilities, sigmoid_of
 from python_ml.training.columns import Column, model_input
+from python_ml.training.ensemble import averaged
 from python_ml.training.pipelines import output_sources
 from tests.python.churn_world import small_world, trained
 
@@ -51,6 +53,28 @@ def test_base_and_contributions_add_up_to_the_log_odds(model: str) -> None:
     assert np.ptp(base) < 1e-9
     log_odds = scipy.special.logit(probabilities(result.model, inputs))
     np.testing.assert_allclose(base + values.sum(axis=1), log_odds, atol=2e-5)
+
+
+def ensemble() -> tuple[StackingClassifier, tuple[float, ...]]:
+    """All kinds of model joined, with the background of the linear one."""
+    world = small_world()
+    members = {name: trained(name).model for name in MODELS}
+    columns = [column.column for column in trained(MODELS[0]).card.columns]
+    model = averaged(members, model_input(world.frame, columns), world.frame["churned"].to_numpy())
+    return model, linear_background(model, model_input(world.frame, columns))
+
+
+def test_contributions_of_an_ensemble_are_the_average_of_its_members() -> None:
+    model, background = ensemble()
+    inputs = inputs_of(MODELS[0], newest())
+    values, base = contributions(model, inputs, background)
+    log_odds = scipy.special.logit(probabilities(model, inputs))
+    np.testing.assert_allclose(base + values.sum(axis=1), log_odds, atol=2e-5)
+    explained = [contributions(trained(name).model, inputs, background)[0] for name in MODELS]
+    np.testing.assert_allclose(values, np.mean(explained, axis=0), atol=1e-12)
+    singles = [scipy.special.logit(probabilities(trained(name).model, inputs)) for name in MODELS]
+    np.testing.assert_allclose(log_odds, np.mean(singles, axis=0), atol=1e-9)
+    np.testing.assert_allclose(np.mean([sigmoid_of(trained(name).model) for name in MODELS], axis=0), sigmoid_of(model))
 
 
 @pytest.mark.parametrize("model", ["lightgbm", "xgboost", "random_forest"])
