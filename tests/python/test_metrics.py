@@ -82,6 +82,35 @@ def test_calibration_error_and_lift_by_hand() -> None:
     assert tied["roc_auc"] == 0.5
 
 
+# Log-odds of the truth = slope x log-odds of the score + shift.
+MISCALIBRATED = {"perfect": (1.0, 0.0), "slightly off": (0.8, 0.1), "far off": (0.4, 0.5)}
+
+
+@pytest.mark.parametrize("name", MISCALIBRATED)
+@pytest.mark.parametrize("rows_per_customer", [1, 4])
+def test_the_interval_of_the_calibration_error_covers_the_truth(name: str, rows_per_customer: int) -> None:
+    slope, shift = MISCALIBRATED[name]
+    covered, errors, plain_errors = [], [], []
+    for seed in range(150):
+        rng = np.random.default_rng(seed)
+        odds = rng.normal(-1, 1, 400).repeat(rows_per_customer)
+        truth = expit(slope * odds + shift)
+        # Rows of a customer have one outcome: four of them say no more than one.
+        churned = (rng.random(400).repeat(rows_per_customer) < truth).astype(int)
+        scores, customers = expit(odds), np.arange(400).repeat(rows_per_customer)
+        found = evaluate(churned, scores, customers, metrics=["ece"], replicates=200, seed=seed)["ece"]
+        everyone = np.ones((1, len(scores)))
+        actual = np.abs(_Sorted(truth, scores).gaps(everyone)).sum()
+        covered.append(found["low"] <= actual <= found["high"])
+        errors.append(found["value"] - actual)
+        plain_errors.append(np.abs(_Sorted(churned.astype(float), scores).gaps(everyone)).sum() - actual)
+    assert np.mean(covered) >= 0.9  # 0.95 but for chance in 150 worlds
+    assert abs(np.mean(errors)) < 0.02
+    if name == "perfect":
+        # All of the plain sum is noise here.
+        assert np.mean(errors) < 0.4 * np.mean(plain_errors)
+
+
 def test_calibration_bins_do_not_cut_ties() -> None:
     rng = np.random.default_rng(0)
     scores = rng.choice([0.1, 0.2, 0.4], 500)
@@ -109,8 +138,8 @@ def test_no_rows() -> None:
 
 def test_too_few_defined_resamples_leave_out_the_interval() -> None:
     mostly_undefined = np.r_[np.full(60, np.nan), np.full(40, 0.7)]
-    assert _interval("roc_auc", 0.8, mostly_undefined) == {"value": 0.8, "low": None, "high": None}
-    assert _interval("roc_auc", 0.7, mostly_undefined[::-1][:79])["low"] == 0.7
+    assert _interval(0.8, mostly_undefined) == {"value": 0.8, "low": None, "high": None}
+    assert _interval(0.7, mostly_undefined[::-1][:79])["low"] == 0.7
 
 
 def test_intervals_hold_the_estimate_and_repeat() -> None:
