@@ -124,6 +124,7 @@ class Selection(Section):
 
     metric: Literal["roc_auc", "pr_auc", "brier", "ece", "lift_at_10pct"] = "roc_auc"
     tolerance: float = Field(0.002, ge=0, lt=0.5)
+    ensemble: bool = True
 
 
 class CrossValidation(Section):

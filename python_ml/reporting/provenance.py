@@ -300,17 +300,17 @@ def _choice(inputs: ReportInputs) -> str:
     if part(inputs.metrics, "split", "kind") == CROSS_VALIDATED:
         where = "by cross-validation on customers within the training period"
     if is_snapshot(inputs.metrics):
-        where = "in the first round of cross-validation"
-        after = "The second round measures it: with other folds, but of the same customers."
-        if part(inputs.metrics, "split", "rounds") == 1:
-            where, after = "by cross-validation", "The same predictions measure it, which flatters it a little."
+        where = "by cross-validation"
+        after = "Its figures are those of the whole procedure: each fold was predicted by the model chosen without it."
     text = f"The champion was chosen {where}"
     metric = next((m for m in METRICS if m.key == inputs.selection.get("metric")), None)
     tolerance = number(inputs.selection.get("tolerance"))
     if metric is not None:
         text += f", by {metric.title}"
         if tolerance:
-            text += f"; among models within {tolerance:g} of the best, the simplest wins"
+            text += (
+                f"; a simpler model within {tolerance:g} of the best wins if they differ by less than a standard error"
+            )
     return f"{text}. {after}"
 
 

@@ -260,7 +260,7 @@ def model_table(metrics: dict[str, Any]) -> dict[str, Any]:
     models, baselines = part(metrics, "models") or {}, part(metrics, "baselines") or {}
     crossed = part(metrics, "split", "kind") == CROSS_VALIDATED
     snapshot = is_snapshot(metrics)
-    rounds = {"validation": "First round", "test": "Second round"} if part(metrics, "split", "rounds") == 2 else {}
+    folds = {"validation": "For the choice", "test": "Held-out folds"}
     measured = [(name, models[name]) for name in sorted(models, key=lambda name: name != champion)]
     measured += [(name, baselines.get(name)) for name in BASELINES]
     found = [(name, split, part(figures, split)) for name, figures in measured for split in SPLITS]
@@ -272,9 +272,7 @@ def model_table(metrics: dict[str, Any]) -> dict[str, Any]:
         kind = "subject" if name == champion else name if name in BASELINES else "other"
         period = "Cross-validation" if crossed and split == "validation" else split.capitalize()
         if snapshot:
-            if split == "validation" and not rounds:
-                continue  # the same predictions as the test's
-            period = rounds.get(split, "Cross-validation")
+            period = folds[split]
         row = {
             "name": name,
             "title": model_title(name),
@@ -297,13 +295,12 @@ def model_table(metrics: dict[str, Any]) -> dict[str, Any]:
         "rows": rows,
         "crossed": crossed,
         "snapshot": snapshot,
-        "compared_on": "the first round of cross-validation"
+        "compared_on": "predictions for customers out of the folds of the final fit"
         if snapshot
         else "cross-validation within the training period"
         if crossed
         else "the validation period",
-        "measured_on": "the second round, with other folds of the same customers" if snapshot else "the test period",
-        "one_round": snapshot and not rounds,
+        "measured_on": "folds whose customers took part in neither fit nor choice" if snapshot else "the test period",
         "oracle": any(row["name"] == "oracle" for row in rows),
         "recency": any(row["name"] == "recency" for row in rows),
         "recency_feature": part(baselines, "recency", "feature"),
@@ -323,8 +320,9 @@ def _ends(metric: Metric, ends: tuple[float, float]) -> tuple[str, str]:
 
 
 def champion_words(metrics: dict[str, Any]) -> str:
-    """Name the champion with its version."""
-    name, version = (part(metrics, "champion", key) for key in ("name", "version"))
+    """Name the champion with its members and its version."""
+    name, version, members = (part(metrics, "champion", key) for key in ("name", "version", "members"))
     if not name:
         return ""
-    return model_title(name) + (f" version {version}" if version is not None else "")
+    of = f" of {' and '.join(map(model_title, members))}" if members else ""
+    return model_title(name) + of + (f" version {version}" if version is not None else "")

@@ -19,6 +19,7 @@ MODEL_TITLES = {
     "random_forest": "Random forest",
     "xgboost": "XGBoost",
     "lightgbm": "LightGBM",
+    "ensemble": "Ensemble",
     "recency": "Recency alone",
     "oracle": "Oracle",
 }

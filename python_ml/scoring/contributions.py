@@ -6,7 +6,10 @@ for trees"), path-dependent, as built into LightGBM and XGBoost and, for forests
 models the closed form for independent features, ``coefficient x (value - mean)``.
 
 A forest averages probabilities, so its SHAP values add up to a probability. They are brought to log-odds row by
-row with the slope of the secant between the base and the prediction: order, signs and additivity are kept.
+row with the slope of the secant between the base and the prediction: order, signs and additivity are kept. So are
+the margins of boosted trees, where the calibration clips the probability that they stand for.
+
+The log-odds of an ensemble are the average of its members'; so are its contributions.
 """
 
 from __future__ import annotations
@@ -16,13 +19,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import scipy.special
+from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
 from python_ml.training.calibration import THREADS, sigmoid_of
+from python_ml.training.ensemble import members_of
 from python_ml.training.pipelines import PROBABILITY_FLOOR, output_sources
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from sklearn.ensemble import StackingClassifier
 
@@ -50,6 +55,11 @@ def contributions(
     base : numpy.ndarray, shape (n_rows,)
         The log-odds where every contribution is zero; the same in every row.
     """
+    if members := members_of(model):
+        explained = [(weight, contributions(member, inputs, background)) for weight, member in members]
+        return sum(weight * values for weight, (values, _) in explained), sum(
+            weight * base for weight, (_, base) in explained
+        )
     names = list(model.feature_names_in_)
     pipeline = model.estimators_[0]
     sources = output_sources(pipeline[0])
@@ -63,13 +73,18 @@ def contributions(
             rows = slice(first, first + CHUNK_ROWS)
             prepared = np.asarray(pipeline[0].transform(inputs[names].iloc[rows]), dtype=float)
             found, base = explain(pipeline[-1], prepared, background)
+            if isinstance(model.final_estimator_, Pipeline):
+                odds = model.final_estimator_[0].transform(pipeline[-1].predict_proba(prepared)[:, [1]])[:, 0]
+                found = _rest_shared(found, odds - base)
             values[rows] = slope * (found @ gather)
             bases[rows] = slope * base + intercept
     return values, bases
 
 
 def linear_background(model: StackingClassifier, inputs: pd.DataFrame) -> tuple[float, ...] | None:
-    """Mean of each prepared column over ``inputs`` for a linear model, None for others."""
+    """Mean of each prepared column over ``inputs`` for a linear model, or that of an ensemble; None for others."""
+    if members := members_of(model):
+        return next((found for _, member in members if (found := linear_background(member, inputs))), None)
     pipeline = model.estimators_[0]
     if type(pipeline[-1]).__name__ != "LogisticRegression":
         return None
@@ -86,7 +101,7 @@ def _linear(estimator: Any, prepared: np.ndarray, background: Sequence[float] | 
 
 def _lightgbm(estimator: Any, prepared: np.ndarray, _: object) -> tuple[np.ndarray, np.ndarray]:
     found = estimator.booster_.predict(prepared, pred_contrib=True, num_threads=THREADS)
-    return found[:, :-1], found[:, -1]
+    return _rescaled(found[:, :-1], found[:, -1], _clipped, _inside)
 
 
 def _xgboost(estimator: Any, prepared: np.ndarray, _: object) -> tuple[np.ndarray, np.ndarray]:
@@ -94,7 +109,7 @@ def _xgboost(estimator: Any, prepared: np.ndarray, _: object) -> tuple[np.ndarra
 
     matrix = xgboost.DMatrix(prepared, nthread=THREADS)
     found = estimator.get_booster().predict(matrix, pred_contribs=True).astype(float)
-    return found[:, :-1], found[:, -1]
+    return _rescaled(found[:, :-1], found[:, -1], _clipped, _inside)
 
 
 def _forest(estimator: Any, prepared: np.ndarray, _: object) -> tuple[np.ndarray, np.ndarray]:
@@ -102,14 +117,50 @@ def _forest(estimator: Any, prepared: np.ndarray, _: object) -> tuple[np.ndarray
 
     explainer = shap.TreeExplainer(estimator)
     found = np.asarray(explainer.shap_values(prepared, check_additivity=False))[:, :, 1]
-    base = float(np.asarray(explainer.expected_value).ravel()[1])
+    base = np.full(len(found), float(np.asarray(explainer.expected_value).ravel()[1]))
+    return _rescaled(found, base, _odds, lambda share: 1 / (share * (1 - share)))
+
+
+def _rescaled(
+    found: np.ndarray,
+    base: np.ndarray,
+    scale: Callable[[np.ndarray], np.ndarray],
+    tangent: Callable[[np.ndarray], np.ndarray],
+) -> tuple[np.ndarray, np.ndarray]:
+    """Bring contributions to another scale: those of a row by the slope of the secant from its base to its sum.
+
+    Parameters
+    ----------
+    found : numpy.ndarray, shape (n_rows, n_columns)
+    base : numpy.ndarray, shape (n_rows,)
+    scale, tangent : callable
+        The scale and its derivative, for arrays of shape (n_rows,).
+    """
     moved = found.sum(axis=1)
-    floor, ceiling = PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR
-    base_odds = scipy.special.logit(np.clip(base, floor, ceiling))
-    odds = scipy.special.logit(np.clip(base + moved, floor, ceiling))
     flat = np.abs(moved) < 1e-9  # the secant becomes the tangent
-    slope = np.where(flat, 1 / (base * (1 - base)), (odds - base_odds) / np.where(flat, 1.0, moved))
-    return found * slope[:, None], np.full(len(found), base_odds)
+    secant = (scale(base + moved) - scale(base)) / np.where(flat, 1.0, moved)
+    return found * np.where(flat, tangent(base), secant)[:, None], scale(base)
+
+
+def _odds(share: np.ndarray) -> np.ndarray:
+    return scipy.special.logit(np.clip(share, PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR))
+
+
+def _clipped(margin: np.ndarray) -> np.ndarray:
+    """What the calibration makes of a margin: the log-odds of the clipped probability."""
+    return np.clip(margin, *scipy.special.logit([PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR]))
+
+
+def _inside(margin: np.ndarray) -> np.ndarray:
+    return (_clipped(margin) == margin).astype(float)
+
+
+def _rest_shared(found: np.ndarray, moved: np.ndarray) -> np.ndarray:
+    """Contributions that add up to ``moved``: what rounding left over (XGBoost has 32 bits) is shared by size."""
+    size = np.abs(found)
+    total = size.sum(axis=1)
+    rest = np.divide(moved - found.sum(axis=1), total, out=np.zeros_like(total), where=total > 0)
+    return found + size * rest[:, None]
 
 
 _EXPLAINERS = {

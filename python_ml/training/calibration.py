@@ -2,14 +2,14 @@
 
 The sigmoid (Platt 1999, "Probabilistic outputs for support vector machines") works on log-odds, so that a
 model which is calibrated already passes through unchanged (slope 1, intercept 0). It is learnt from
-out-of-fold predictions on the training rows; scikit-learn's stacking of one model does just that, and stores
-as plain scikit-learn.
+out-of-fold predictions on the training rows. The result is scikit-learn's stacking of one model, and stores as
+plain scikit-learn.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import joblib
 import numpy as np
@@ -23,7 +23,9 @@ from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
 from python_ml.training.columns import Column
+from python_ml.training.ensemble import members_of, stacked
 from python_ml.training.pipelines import log_odds_stage, model_pipeline
+from python_ml.training.tree_size import Trial, choose_size
 
 THREADS = 2
 
@@ -31,6 +33,22 @@ PENALTIES = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1)
 ROWS_FOR_PENALTY = 20_000  # more rows would not change the choice, only its price
 
 Folds = Sequence[tuple[np.ndarray, np.ndarray]]
+
+
+class Fitted(NamedTuple):
+    """A model, and what it makes of its own training rows without having seen them.
+
+    Attributes
+    ----------
+    model : sklearn.ensemble.StackingClassifier
+        ``predict_proba`` gives calibrated probabilities. ``estimators_[0]`` is the pipeline fitted on all rows,
+        ``final_estimator_`` the sigmoid.
+    held_out : numpy.ndarray, shape (n_rows,)
+        Calibrated probabilities of the training rows, each from a fit that has not seen its customer.
+    """
+
+    model: StackingClassifier
+    held_out: np.ndarray
 
 
 def fit_calibrated(
@@ -41,7 +59,8 @@ def fit_calibrated(
     folds: Folds,
     seed: int,
     parameters: dict[str, Any] | None = None,
-) -> StackingClassifier:
+    trial: Trial | None = None,
+) -> Fitted:
     """Fit one kind of model with its calibration.
 
     Parameters
@@ -59,53 +78,27 @@ def fit_calibrated(
     parameters : dict, optional
         Parameters of the estimator that replace the defaults.
 
-    Returns
-    -------
-    sklearn.ensemble.StackingClassifier
-        Fitted; ``predict_proba`` gives calibrated probabilities. ``estimators_[0]`` is the pipeline fitted on
-        all rows, ``final_estimator_`` the sigmoid.
+    trial : Trial, optional
+        Where the size of boosted trees is tried; the first of ``folds`` unless given.
     """
     parameters = dict(parameters or {})
     inputs = inputs[[column.name for column in columns]]
     linear = name == "logistic_regression"
+    trial = trial or Trial(*folds[0], customers=np.arange(len(inputs)))
     # BLAS sums in another order on another number of threads: one thread gives one result.
-    with threadpool_limits(limits=1, user_api="blas"):
+    with threadpool_limits(limits=1, user_api="blas"), joblib.parallel_config(backend="threading"):
         if linear and "C" not in parameters:
             parameters["C"] = _choose_penalty(inputs, churned, columns, folds, seed, parameters)
+        parameters |= choose_size(name, inputs, churned, columns, trial, seed, parameters)
         pipeline = model_pipeline(name, columns, len(inputs), seed, parameters)
+        method = "decision_function" if linear else "predict_proba"
+        raw = cross_val_predict(pipeline, inputs, churned, cv=list(folds), method=method, n_jobs=THREADS)
+        raw = raw.reshape(-1, 1) if linear else raw[:, [1]]
         sigmoid = LogisticRegression(C=1e4, max_iter=1_000)
-        stack = StackingClassifier(
-            estimators=[("model", pipeline)],
-            final_estimator=sigmoid if linear else Pipeline([("log_odds", log_odds_stage()), ("sigmoid", sigmoid)]),
-            cv=list(folds),
-            stack_method="decision_function" if linear else "predict_proba",
-            n_jobs=THREADS,
-        )
-        with joblib.parallel_config(backend="threading"):
-            stack.fit(inputs, churned)
-    # What is stored keeps no row positions, and predicts on one thread.
-    return stack.set_params(cv=len(folds), n_jobs=None)
-
-
-def out_of_fold(model: StackingClassifier, inputs: pd.DataFrame, churned: np.ndarray, folds: Folds) -> np.ndarray:
-    """Calibrated probabilities of the training rows, each from a model that has not seen its customer.
-
-    Returns
-    -------
-    numpy.ndarray, shape (n_rows,)
-    """
-    inputs = inputs[list(model.feature_names_in_)]
-    with threadpool_limits(limits=1, user_api="blas"), joblib.parallel_config(backend="threading"):
-        raw = cross_val_predict(
-            clone(model.estimators[0][1]),
-            inputs,
-            churned,
-            cv=list(folds),
-            method=model.stack_method,
-            n_jobs=THREADS,
-        )
-    raw = raw.reshape(-1, 1) if raw.ndim == 1 else raw[:, [1]]
-    return model.final_estimator_.predict_proba(raw)[:, 1]
+        final = sigmoid if linear else Pipeline([("log_odds", log_odds_stage()), ("sigmoid", sigmoid)])
+        stack = stacked({"model": pipeline.fit(inputs, churned)}, final, method, inputs, churned)
+        stack.final_estimator_ = clone(final).fit(raw, churned)
+        return Fitted(stack, stack.final_estimator_.predict_proba(raw)[:, 1])
 
 
 def probabilities(model: StackingClassifier, inputs: pd.DataFrame) -> np.ndarray:
@@ -115,7 +108,13 @@ def probabilities(model: StackingClassifier, inputs: pd.DataFrame) -> np.ndarray
 
 
 def sigmoid_of(model: StackingClassifier) -> tuple[float, float]:
-    """Slope and intercept of the calibration: calibrated log-odds = slope x raw log-odds + intercept."""
+    """Slope and intercept of the calibration: calibrated log-odds = slope x raw log-odds + intercept.
+
+    Of an ensemble, the average of its members'.
+    """
+    if members := members_of(model):
+        slope, intercept = np.sum([np.multiply(weight, sigmoid_of(member)) for weight, member in members], axis=0)
+        return float(slope), float(intercept)
     final = model.final_estimator_
     sigmoid = final[-1] if isinstance(final, Pipeline) else final
     return float(sigmoid.coef_[0, 0]), float(sigmoid.intercept_[0])

@@ -2,13 +2,14 @@
 
 Where nothing says when a row was seen, no later period can be set apart. Customers are dealt into folds with equal
 shares of leavers, and whatever is learnt (which columns to use, imputation, encoding, penalty, calibration) is learnt
-anew without each fold. A first round chooses between models, a second one with other folds measures them.
+anew without each fold. So is the choice between models (nested cross-validation: Varma & Simon 2006, "Bias in error
+estimation when using cross-validation for model selection"): the champion's figures are those of the whole procedure.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -17,15 +18,17 @@ from python_ml.errors import UserError
 from python_ml.training.calibration import fit_calibrated, probabilities
 from python_ml.training.columns import informative
 from python_ml.training.dataset import TRAINING_SET
+from python_ml.training.ensemble import ENSEMBLE, average
 from python_ml.training.folds import affordable_folds, customer_folds
 from python_ml.training.metrics import evaluate
+from python_ml.training.selection import choose
+from python_ml.training.tree_size import Trial
 
 if TYPE_CHECKING:
     from python_ml.training.run import TrainingRun
 
 KIND = "cross_validation"
-ROWS_FOR_TWO_ROUNDS = 20_000
-MOST_INNER_FOLDS = 3  # calibration within each fold
+MOST_INNER_FOLDS = 3  # calibration and choice within each fold
 
 _FIRST = {
     "static": "one snapshot without dates",
@@ -47,11 +50,13 @@ class SnapshotSplit:
     ----------
     train, validation, test, fit : numpy.ndarray of bool, shape (n_rows,)
         All True.
-    folds, rounds : int
+    folds : int
     scenario : str
     warnings : list of str
     fold_roc_auc : dict of str to list of float
-        ROC AUC of each fold of the measuring round, by model; filled by :func:`cross_validate`.
+        ROC AUC of each fold, by model; filled by :func:`cross_validate`.
+    chosen : list of str
+        The model that each fold chose without its own customers; filled by :func:`cross_validate`.
     """
 
     train: np.ndarray
@@ -59,18 +64,17 @@ class SnapshotSplit:
     test: np.ndarray
     fit: np.ndarray
     folds: int
-    rounds: int
     scenario: str
     warnings: list[str] = field(default_factory=list)
     fold_roc_auc: dict[str, list[float]] = field(default_factory=dict)
+    chosen: list[str] = field(default_factory=list)
 
     @classmethod
     def of(cls, frame: pd.DataFrame, scenario: str, folds: int) -> SnapshotSplit:
         """All rows of a snapshot."""
         every = np.ones(len(frame), dtype=bool)
-        rounds = 2 if len(frame) <= ROWS_FOR_TWO_ROUNDS else 1
         first = _FIRST.get(scenario, "all rows have the same feature time")
-        return cls(every, every, every, every, folds, rounds, scenario, [f"{first}: {_CONSEQUENCE}"])
+        return cls(every, every, every, every, folds, scenario, [f"{first}: {_CONSEQUENCE}"])
 
     @property
     def has_validation(self) -> bool:
@@ -94,70 +98,93 @@ class SnapshotSplit:
             "kind": KIND,
             "scenario": self.scenario,
             "folds": self.folds,
-            "rounds": self.rounds,
             **dates,
             "purge": None,
             "rows": {**rows, "purged": 0},
             "fold_roc_auc": self.fold_roc_auc,
+            "chosen": self.chosen,
         }
 
 
-def cross_validate(run: TrainingRun, name: str) -> dict[str, np.ndarray]:
+class Measured(NamedTuple):
     """Probabilities of every row from models that have not seen its customer.
+
+    Attributes
+    ----------
+    models : dict of str to numpy.ndarray, shape (n_rows,)
+        By kind of model, and of their ensemble.
+    chosen : numpy.ndarray, shape (n_rows,)
+        From the model that was chosen without the row's fold.
+    """
+
+    models: dict[str, np.ndarray]
+    chosen: np.ndarray
+
+
+def cross_validate(run: TrainingRun, names: list[str]) -> Measured:
+    """Fit and choose on all folds but one, and judge the one that was left out.
 
     Parameters
     ----------
     run : TrainingRun
         Of a :class:`SnapshotSplit`.
-    name : str
-        Kind of model.
-
-    Returns
-    -------
-    dict of str to numpy.ndarray, shape (n_rows,)
-        ``validation``: first round, by which models are compared. ``test``: second round; the same as the first
-        where data are large.
+    names : list of str
+        Kinds of model.
 
     Raises
     ------
     UserError
         When there are too few customers for two folds.
     """
-    split, seed = run.split, run.settings.training.seed
-    found = {}
-    for number in range(split.rounds):
-        run.progress(f"{name}: cross-validation, round {number + 1} of {split.rounds}")
-        folds = customer_folds(run.customers, run.churned, split.folds, seed + number)
-        if not folds:
-            raise UserError(
-                "There are too few customers to train on: at least two must have churned and two been retained.",
-                where=TRAINING_SET,
-                hint="bring more customers",
-            )
-        found["validation" if number == 0 else "test"] = _out_of_fold(run, name, folds)
-    found.setdefault("test", found["validation"])
-    split.fold_roc_auc[name] = _areas(run, folds, found["test"])
-    return found
+    split, training = run.split, run.settings.training
+    # Other folds than those of the calibration, which shares the seed of the settings.
+    folds = customer_folds(run.customers, run.churned, split.folds, training.seed + 1)
+    if not folds:
+        raise UserError(
+            "There are too few customers to train on: at least two must have churned and two been retained.",
+            where=TRAINING_SET,
+            hint="bring more customers",
+        )
+    models: dict[str, np.ndarray] = {}
+    chosen = np.empty(len(run.churned))
+    for number, (train, held_out) in enumerate(folds):
+        run.progress(f"cross-validation: fold {number + 1} of {len(folds)}")
+        found, choice = _without(run, names, train, held_out)
+        for name, scores in found.items():
+            models.setdefault(name, np.empty(len(run.churned)))[held_out] = scores
+        chosen[held_out] = found[choice]
+        split.chosen.append(choice)
+    for name, scores in models.items():
+        split.fold_roc_auc[name] = _areas(run, folds, scores)
+    return Measured(models, chosen)
 
 
-def _out_of_fold(run: TrainingRun, name: str, folds: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+def _without(
+    run: TrainingRun, names: list[str], train: np.ndarray, held_out: np.ndarray
+) -> tuple[dict[str, np.ndarray], str]:
+    """Probabilities of a fold by models that were fitted without it, and which of them was chosen without it."""
     training = run.settings.training
-    scores = np.empty(len(run.churned))
-    for train, held_out in folds:
-        inputs, churned = run.inputs.iloc[train].reset_index(drop=True), run.churned[train]
-        wanted = min(MOST_INNER_FOLDS, affordable_folds(len(train), training.calibration_folds))
-        inner = customer_folds(run.customers[train], churned, wanted, training.seed)
-        columns = informative(inputs, run.columns)
-        if not inner or not columns:
-            raise UserError(
-                "A fold has too few customers, or no column that differs between them.",
-                where=TRAINING_SET,
-                hint="bring more customers, or lower training.cross_validation.folds in retention.yml",
-            )
+    inputs, churned, customers = run.inputs.iloc[train].reset_index(drop=True), run.churned[train], run.customers[train]
+    wanted = min(MOST_INNER_FOLDS, affordable_folds(len(train), training.calibration_folds))
+    inner = customer_folds(customers, churned, wanted, training.seed)
+    columns = informative(inputs, run.columns)
+    if not inner or not columns:
+        raise UserError(
+            "A fold has too few customers, or no column that differs between them.",
+            where=TRAINING_SET,
+            hint="bring more customers, or lower training.cross_validation.folds in retention.yml",
+        )
+    trial = Trial(*inner[0], customers)
+    seen, found = {}, {}
+    for name in names:
         parameters = getattr(training.models, name).parameters
-        model = fit_calibrated(name, inputs, churned, columns, inner, training.seed, parameters)
-        scores[held_out] = probabilities(model, run.inputs.iloc[held_out])
-    return scores
+        model, seen[name] = fit_calibrated(name, inputs, churned, columns, inner, training.seed, parameters, trial)
+        found[name] = probabilities(model, run.inputs.iloc[held_out])
+    choice = choose(seen, churned, customers, training.selection, training.seed)
+    if choice.members:
+        # Where no average is better than the best model, this is the best model.
+        found[ENSEMBLE] = average([found[name] for name in choice.members])
+    return found, choice.champion
 
 
 def _areas(run: TrainingRun, folds: list[tuple[np.ndarray, np.ndarray]], scores: np.ndarray) -> list[float]:

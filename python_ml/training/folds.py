@@ -1,4 +1,4 @@
-"""Folds by customer: every row of a customer lies in the same fold."""
+"""Folds by customer, where every row of a customer lies in the same fold, and by time."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ def affordable_folds(n_rows: int, wanted: int) -> int:
 def customer_folds(
     customers: np.ndarray, churned: np.ndarray, folds: int, seed: int
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Deal customers into folds, those who ever churned and those who never did in equal measure.
+    """Deal customers into folds, so that every fold has rows of both outcomes.
 
+    Customers who always churned, who never did, and who did both at different times are dealt in equal measure.
     The outcome depends on the customers' keys and the seed, not on the order of rows.
 
     Parameters
@@ -32,13 +33,13 @@ def customer_folds(
     churned : numpy.ndarray of int, shape (n_rows,)
         0 or 1.
     folds : int
-        Wanted number of folds; fewer are made when there are fewer customers of either kind.
+        Wanted number of folds; fewer are made when fewer customers have rows of either outcome.
     seed : int
 
     Returns
     -------
     list of (train, held_out)
-        Row positions. Empty when no two folds with both classes can be made.
+        Row positions. Empty when fewer than two customers have rows of one of the outcomes.
     """
     keys, row_of = np.unique(customers, return_inverse=True)
 
@@ -47,15 +48,47 @@ def customer_folds(
         has[row_of[churned == outcome]] = True
         return has
 
-    # Where (nearly) everybody churns at some time, folds are dealt by who was ever retained.
-    dealt_by = next((e for e in (ever(1), ever(0)) if min(e.sum(), (~e).sum()) >= 2), ever(int(churned.mean() < 0.5)))
-    folds = min(folds, int(dealt_by.sum()), int((~dealt_by).sum()) or folds)
+    left, stayed = ever(1), ever(0)
+    folds = min(folds, int(left.sum()), int(stayed.sum()))
     if folds < 2:
         return []
     shuffled = np.random.default_rng(seed).permutation(len(keys))
-    dealt = np.concatenate([shuffled[dealt_by[shuffled]], shuffled[~dealt_by[shuffled]]])
+    # Those with rows of one outcome stand in one run, which a round of dealing gives to every fold in turn.
+    dealt = shuffled[np.argsort((left.astype(int) - stayed)[shuffled], kind="stable")]
     fold_of_key = np.empty(len(keys), dtype=int)
     fold_of_key[dealt] = np.arange(len(keys)) % folds
     fold = fold_of_key[row_of]
-    made = [(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in range(folds)]
-    return made if all(len(np.unique(churned[rows])) == 2 for pair in made for rows in pair) else []
+    return [(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in range(folds)]
+
+
+def later_fold(
+    times: np.ndarray, known: np.ndarray, churned: np.ndarray, share: float = 0.25, least: int = 20
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Hold out the latest rows, and leave for fitting those whose outcome was known before.
+
+    Parameters
+    ----------
+    times, known : numpy.ndarray of datetime64, shape (n_rows,)
+        The feature time of each row, and when its outcome was known.
+    churned : numpy.ndarray of int, shape (n_rows,)
+        0 or 1.
+    share : float
+        Wanted share of the rows held out among those that are used.
+    least : int
+        Rows of each outcome that either part must have.
+
+    Returns
+    -------
+    (train, held_out) or None
+        Row positions; None where no boundary leaves enough rows on either side.
+    """
+    best = None
+    for start in np.unique(times)[1:]:
+        parts = known <= start, times >= start
+        if min((churned[rows] == outcome).sum() for rows in parts for outcome in (0, 1)) < least:
+            continue
+        train, held_out = (int(rows.sum()) for rows in parts)
+        miss = abs(held_out / (train + held_out) - share)
+        if best is None or miss < best[0]:
+            best = (miss, *map(np.flatnonzero, parts))
+    return None if best is None else best[1:]

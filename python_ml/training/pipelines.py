@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from python_ml.settings import Settings
 
-# From the simplest to explain to the hardest; ties in the comparison go to the earlier.
+# From the simplest to explain to the hardest.
 SIMPLICITY = ("logistic_regression", "lightgbm", "xgboost", "random_forest")
 
 # What `parameters` in retention.yml must not set: these keep results reproducible and sound.

@@ -91,7 +91,8 @@ def summary(metrics: dict[str, Any]) -> str:
         "",
         comparison_table(metrics),
         "",
-        f"champion: {champion['name']}, version {champion['version']}",
+        f"champion: {champion['name']}, version {champion['version']}"
+        + (f" (the average of {', '.join(champion['members'])})" if champion["members"] else ""),
         _trained_on(metrics["dataset"]),
     ]
     oracle = metrics["baselines"].get("oracle")
@@ -111,10 +112,9 @@ def _trained_on(dataset: dict[str, Any]) -> str:
 
 def _measured_on(split: dict[str, Any]) -> str:
     if split["kind"] == CROSS_VALIDATION:
-        rounds = "another round" if split["rounds"] > 1 else "the same round"
         return (
-            f"one snapshot: {split['folds']}-fold cross-validation by customer; one round chooses (validation), "
-            f"{rounds} measures (test)"
+            f"one snapshot: {split['folds']}-fold cross-validation by customer; each fold is judged by models "
+            "that were fitted and chosen without it (test)"
         )
     period = "the training customers, cross-validated"
     if split["validation_from"]:

@@ -12,11 +12,13 @@ from python_ml.errors import UserError
 from python_ml.scoring.card import ModelCard, describe_columns
 from python_ml.scoring.contributions import contributions, linear_background
 from python_ml.training.baselines import oracle_score, recency_score
-from python_ml.training.calibration import fit_calibrated, out_of_fold, probabilities, sigmoid_of
+from python_ml.training.calibration import Fitted, fit_calibrated, probabilities, sigmoid_of
 from python_ml.training.columns import Column, informative, model_input, prepared_as, typed_columns
 from python_ml.training.dataset import TRAINING_SET
-from python_ml.training.folds import affordable_folds, customer_folds
+from python_ml.training.ensemble import average, averaged
+from python_ml.training.folds import affordable_folds, customer_folds, later_fold
 from python_ml.training.metrics import RANKING_METRICS, evaluate
+from python_ml.training.tree_size import Trial
 
 if TYPE_CHECKING:
     from sklearn.ensemble import StackingClassifier
@@ -49,7 +51,8 @@ class TrainingRun:
         self.inputs = model_input(frame, self.columns, where=TRAINING_SET)
         self.used = {"train": self._used(split.train), "fit": self._used(split.fit)}
         self.folds = {"train": self._folds(split.train), "fit": self._folds(split.fit)}
-        self.fitted: dict[str, StackingClassifier] = {}
+        self.trials = {"train": self._trial("train"), "fit": self._trial("fit")}
+        self.fitted: dict[str, Fitted] = {}
         # The rows that decide between models: a later period, or else held-out customers of the training rows.
         self.deciding = split.validation if split.has_validation else split.train
 
@@ -75,7 +78,15 @@ class TrainingRun:
             )
         return folds
 
-    def _fit(self, name: str, part: str, rows: np.ndarray) -> StackingClassifier:
+    def _trial(self, part: str) -> Trial:
+        """Where sizes of trees compete: the latest rows, or else a fold of customers."""
+        rows = getattr(self.split, part)
+        times, known = (self.frame.loc[rows, name].to_numpy() for name in ("feature_timestamp", "label_timestamp"))
+        customers, churned = self.customers[rows], self.churned[rows]
+        return Trial(*(later_fold(times, known, churned) or self.folds[part][0]), customers)
+
+    def _fit(self, name: str, part: str) -> Fitted:
+        rows = getattr(self.split, part)
         return fit_calibrated(
             name,
             self.inputs[rows],
@@ -84,30 +95,36 @@ class TrainingRun:
             self.folds[part],
             self.settings.training.seed,
             getattr(self.settings.training.models, name).parameters,
+            self.trials[part],
         )
 
     def validation_probability(self, name: str) -> np.ndarray:
         """Probabilities of the deciding rows, from a model that has not seen them."""
         self.progress(f"{name}: fitting on the training rows")
-        model = self._fit(name, "train", self.split.train)
+        fitted = self._fit(name, "train")
         if self.split.has_validation:
-            return probabilities(model, self.inputs[self.split.validation])
-        rows = self.split.train
-        self.fitted[name] = model  # without a validation period, this fit is the second one, too
-        return out_of_fold(model, self.inputs[rows], self.churned[rows], self.folds["train"])
+            return probabilities(fitted.model, self.inputs[self.split.validation])
+        self.fitted[name] = fitted  # without a validation period, this fit is the second one, too
+        return fitted.held_out
 
-    def test_fit(self, name: str) -> tuple[StackingClassifier, np.ndarray]:
+    def test_fit(self, name: str) -> tuple[Fitted, np.ndarray]:
         """The model fitted on all that was known before the test, and its probabilities there."""
-        model = self.fitted.pop(name, None)
-        if model is None:
+        fitted = self.fitted.pop(name, None)
+        if fitted is None:
             self.progress(f"{name}: fitting on everything before the test period")
-            model = self._fit(name, "fit", self.split.fit)
-        return model, probabilities(model, self.inputs[self.split.test])
+            fitted = self._fit(name, "fit")
+        return fitted, probabilities(fitted.model, self.inputs[self.split.test])
 
-    def fit_on_everything(self, name: str) -> StackingClassifier:
+    def fit_on_everything(self, name: str) -> Fitted:
         """The model fitted on all rows, which is to score; cross-validation says what to expect of it."""
         self.progress(f"{name}: fitting on all customers")
-        return self._fit(name, "fit", self.split.fit)
+        return self._fit(name, "fit")
+
+    def join(self, fits: dict[str, Fitted]) -> Fitted:
+        """The average of models that were fitted on all that was known before the test."""
+        rows = self.split.fit
+        model = averaged({name: fit.model for name, fit in fits.items()}, self.inputs[rows], self.churned[rows])
+        return Fitted(model, average([fit.held_out for fit in fits.values()]))
 
     def measure(self, part: str, scores: np.ndarray, **options: Any) -> dict[str, Any]:
         """Metrics of scores for the rows of ``validation`` or ``test``."""
@@ -124,13 +141,15 @@ class TrainingRun:
     def _rows(self, part: str) -> np.ndarray:
         return self.deciding if part == "validation" else self.split.test
 
-    def card(self, champion: str, model: StackingClassifier, label: dict[str, str | None]) -> ModelCard:
+    def card(self, champion: str, fit: Fitted, label: dict[str, str | None]) -> ModelCard:
         """Describe the champion for scoring."""
         fitted = self.split.fit
         rows = self.frame[fitted]
-        slope, intercept = sigmoid_of(model)
+        slope, intercept = sigmoid_of(fit.model)
         bands = self.settings.scoring.risk_bands
-        high, medium = np.quantile(self._held_out(model), [1 - bands.high, 1 - bands.high - bands.medium])
+        # On the scale of the model that will score: the fit that was judged on these rows has seen less.
+        deciding = fit.held_out[self.deciding[fitted]]
+        high, medium = np.quantile(deciding, [1 - bands.high, 1 - bands.high - bands.medium])
         return ModelCard(
             model=champion,
             entity=self.entity,
@@ -144,17 +163,8 @@ class TrainingRun:
                 **self.split.fitted_times(rows["feature_timestamp"]),
             },
             calibration={"slope": slope, "intercept": intercept},
-            background=linear_background(model, self.inputs[fitted]),
+            background=linear_background(fit.model, self.inputs[fitted]),
         )
-
-    def _held_out(self, model: StackingClassifier) -> np.ndarray:
-        """Probabilities of the deciding rows on the scale of the model that will score, without their customers' part.
-
-        The fit that was judged on these rows has seen less, perhaps another season: its scale is another.
-        """
-        fitted = self.split.fit
-        found = out_of_fold(model, self.inputs[fitted], self.churned[fitted], self.folds["fit"])
-        return found[self.deciding[fitted]]
 
     def drivers(self, champion: str, model: StackingClassifier, card: ModelCard) -> pd.DataFrame:
         """Mean absolute contribution of each feature, and whether more of it means more risk."""

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from python_ml.errors import UserError
 from python_ml.leakage.probes import ROW_PROBES
-from python_ml.training.metrics import better
+from python_ml.training.ensemble import ENSEMBLE, average, choose_members
+from python_ml.training.metrics import better, evaluate, standard_error_of_difference
 from python_ml.training.pipelines import SIMPLICITY
+
+if TYPE_CHECKING:
+    from python_ml.settings import Selection
 
 NEARLY_CHANCE = 0.03  # an interval that begins this close above 0.5 is no proof of a signal
 TOO_GOOD = 0.98
@@ -17,8 +24,75 @@ FEW_EVENTS_TESTED = 30
 SHIFT_OF_ODDS = 1.5
 
 
-def choose_champion(validation: Mapping[str, Mapping[str, Any]], metric: str, tolerance: float) -> str:
-    """Pick the model with the best validation metric; within ``tolerance`` of it, the simplest.
+@dataclass(frozen=True)
+class Choice:
+    """Which model wins, and whom the ensemble averages.
+
+    Attributes
+    ----------
+    champion : str
+        A model, or :data:`python_ml.training.ensemble.ENSEMBLE`.
+    members : tuple of str
+        Of the ensemble; a single one where no average is better than the best model.
+    """
+
+    champion: str
+    members: tuple[str, ...]
+
+    @property
+    def has_ensemble(self) -> bool:
+        """Whether there is an average of several models."""
+        return len(self.members) > 1
+
+
+def choose(
+    scores: Mapping[str, np.ndarray], churned: np.ndarray, customers: np.ndarray, settings: Selection, seed: int
+) -> Choice:
+    """Choose between models and their average, by rows that none of them has seen.
+
+    Parameters
+    ----------
+    scores : mapping of model to numpy.ndarray, shape (n_rows,)
+        Probabilities.
+    churned, customers : numpy.ndarray, shape (n_rows,)
+    settings : python_ml.settings.Selection
+    seed : int
+        Of the resamples that tell a difference from noise.
+
+    Raises
+    ------
+    UserError
+        When the metric is defined for no model.
+    """
+    metric = settings.metric
+
+    def judge(found: np.ndarray) -> dict[str, Any]:
+        return evaluate(churned, found, customers, metrics=[metric], replicates=0)
+
+    def goodness(found: np.ndarray) -> float:
+        value = judge(found)[metric]["value"]
+        return -np.inf if value is None else better(metric, value, 0.0)
+
+    candidates = dict(scores)
+    members = choose_members(scores, goodness) if settings.ensemble else ()
+    if len(members) > 1:
+        candidates[ENSEMBLE] = average([scores[name] for name in members])
+
+    def noise(best: str, other: str) -> float:
+        pair = candidates[best], candidates[other]
+        return standard_error_of_difference(churned, pair, customers, metric, seed=seed)
+
+    judged = {name: judge(found) for name, found in candidates.items()}
+    return Choice(choose_champion(judged, metric, settings.tolerance, noise), members)
+
+
+def choose_champion(
+    validation: Mapping[str, Mapping[str, Any]],
+    metric: str,
+    tolerance: float,
+    noise: Callable[[str, str], float] = lambda best, other: float("inf"),
+) -> str:
+    """Pick the model with the best validation metric, or a simpler one that cannot be told from it.
 
     Parameters
     ----------
@@ -27,7 +101,10 @@ def choose_champion(validation: Mapping[str, Mapping[str, Any]], metric: str, to
     metric : str
         Among :data:`python_ml.training.metrics.METRICS`.
     tolerance : float
-        In units of the metric; 0 takes the plain best.
+        What a simpler model may cost at most, in units of the metric; 0 takes the plain best.
+    noise : callable, optional
+        Standard error of the difference between the best model and another. A simpler model wins only within it (the
+        rule of one standard error: Breiman et al. 1984, "Classification and regression trees").
 
     Raises
     ------
@@ -42,9 +119,13 @@ def choose_champion(validation: Mapping[str, Mapping[str, Any]], metric: str, to
             where="retention.yml, training.selection.metric",
             hint="choose another metric, or boundaries that leave leavers and stayers in the validation period",
         )
-    best = max(defined.values(), key=lambda value: better(metric, value, 0.0))
-    close = [name for name, value in defined.items() if better(metric, best, value) <= tolerance]
-    return min(close, key=SIMPLICITY.index)
+    simplest_first = sorted(defined, key=(*SIMPLICITY, ENSEMBLE).index)
+    best = max(simplest_first, key=lambda name: better(metric, defined[name], 0.0))
+    for name in simplest_first:
+        behind = better(metric, defined[best], defined[name])
+        if behind == 0 or (behind <= tolerance and behind <= noise(best, name)):
+            return name
+    raise AssertionError("the best model is not behind itself")
 
 
 def result_warnings(

@@ -7,7 +7,7 @@ in Financial Machine Learning", 2018, chapter 7, for one forward split.)
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from python_ml.errors import UserError
 if TYPE_CHECKING:
     from python_ml.settings import Split
 
+FEW_TIMES = 5  # fewer feature times hardly tell a season from a trend
 COMFORTABLE = 20  # rows of the rarer class that a part should have where the history allows a choice
 
 _BLIND = (
@@ -131,7 +132,7 @@ def temporal_split(frame: pd.DataFrame, settings: Split, where: str = "retention
     found = history.best_boundaries(settings)
     if found is not None:
         validation_from, test_from = found
-        return _masks(frame, history.purge, validation_from, test_from, blind)
+        return _told_of_purge(_masks(frame, history.purge, validation_from, test_from, blind), frame, history, settings)
     if settings.validation_from is not None:
         raise _unusable_dates(history, settings, where)
     test_from = history.best_test_start(settings)
@@ -144,7 +145,8 @@ def temporal_split(frame: pd.DataFrame, settings: Split, where: str = "retention
         "compared by cross-validation on customers within the training period, and only the test period is "
         "proof in time."
     )
-    return _masks(frame, history.purge, None, test_from, [*blind, warning])
+    split = _masks(frame, history.purge, None, test_from, [*blind, warning])
+    return _told_of_purge(split, frame, history, settings)
 
 
 @dataclass(frozen=True)
@@ -257,6 +259,35 @@ def _masks(
         train = fit & (times < validation_from).to_numpy() & (ends <= validation_from).to_numpy()
         validation = fit & (times >= validation_from).to_numpy()
     return TemporalSplit(train, validation, test, fit, validation_from, test_from, purge, warnings)
+
+
+def _told_of_purge(split: TemporalSplit, frame: pd.DataFrame, history: _History, settings: Split) -> TemporalSplit:
+    """The split with a warning where the purge takes most rows, or leaves few feature times to train on."""
+    facts = split.describe(frame)
+    purged, trained_on = facts["rows"]["purged"], facts["feature_timestamps"]["train"]
+    if not purged or (2 * purged <= len(frame) and trained_on >= FEW_TIMES):
+        return split
+    share = 1 - settings.validation_share - settings.test_share
+    step = pd.Series(history.times).diff().median()
+    reach = history.span + history.purge
+    # With a shorter horizon h, labels are known up to span + purge - h; two purges cost 2h of it. Training gets its
+    # share of the rest, and at most half of the rows should be purged.
+    ahead = min((reach - FEW_TIMES * step / share) / 3, reach / 5)
+    finer = share * (history.span - 2 * history.purge) / FEW_TIMES
+    day = pd.Timedelta(days=1)
+    unit = day if min(step, history.purge) >= day else pd.Timedelta(hours=1)
+    helps = []
+    if unit <= ahead < history.purge:
+        helps.append(f"a gap and horizon of at most {words_of(ahead.floor(unit))} in all")
+    if trained_on < FEW_TIMES and unit <= finer < step:
+        helps.append(f"a `step` of at most {words_of(finer.floor(unit))}")
+    helps.append("a longer history")
+    warning = (
+        f"The purge takes {purged:,} of {len(frame):,} rows (labels look {words_of(history.purge)} ahead) and leaves "
+        f"{trained_on} of {len(history.times)} feature times to train on, so models are compared on little. "
+        f"What would help: {', or '.join(helps)}."
+    )
+    return replace(split, warnings=[*split.warnings, warning])
 
 
 def _too_short(history: _History) -> UserError:

@@ -159,7 +159,8 @@ def _log_model(result: TrainingResult, training_set: TrainingSet) -> Any:
         ]
     )
     outputs = Schema([TensorSpec(np.dtype("float64"), (-1, 2))])
-    packages = [*_ALWAYS, *([_BOOSTERS[result.champion]] if result.champion in _BOOSTERS else [])]
+    kinds = result.metrics["champion"]["members"] or [result.champion]
+    packages = [*_ALWAYS, *(_BOOSTERS[kind] for kind in kinds if kind in _BOOSTERS)]
     with tempfile.TemporaryDirectory() as folder:
         card = Path(folder) / store.CARD_FILE
         card.write_text(result.card.to_json(), encoding="utf-8")

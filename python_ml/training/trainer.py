@@ -9,19 +9,23 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from python_ml.leakage.gate import LeakageCheck, registered_risks, usable
+from python_ml.training.calibration import probabilities
 from python_ml.training.cross_validation import cross_validate
+from python_ml.training.ensemble import ENSEMBLE, average
 from python_ml.training.pipelines import check_parameters
 from python_ml.training.preparation import prepare
 from python_ml.training.run import TrainingRun
-from python_ml.training.selection import choose_champion, distrust, no_signal, result_warnings
+from python_ml.training.selection import Choice, choose, distrust, no_signal, result_warnings
 
 if TYPE_CHECKING:
+    import numpy as np
     from sklearn.ensemble import StackingClassifier
 
     from python_ml.leakage.replays import StoredReplay
     from python_ml.registry import Feature
     from python_ml.scoring.card import ModelCard
     from python_ml.settings import Settings
+    from python_ml.training.calibration import Fitted
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,9 @@ def train_models(
     Each model is fitted twice: on the training rows, for the validation metrics that decide; and on all rows
     whose labels were known before the test period, for the test metrics. The champion is the second fit.
 
-    A snapshot without feature times is not split: its metrics come from cross-validation, and the champion is
+    Models that are better together than each alone form an ensemble, which takes part in the choice.
+
+    A snapshot without feature times is not split: its metrics come from nested cross-validation, and the champion is
     fitted on all rows. A column that is likely to know the outcome stops the training (:mod:`python_ml.leakage`).
 
     Parameters
@@ -112,7 +118,6 @@ def train_models(
     GateError
         When a column is likely to know the outcome, and nobody left it out or accepted it.
     """
-    training = settings.training
     check_parameters(settings)
     prepared = prepare(training_set, features, entity, settings, scenario=scenario, replays=replays)
     on_leakage(prepared.leakage)
@@ -120,22 +125,13 @@ def train_models(
     frame, churned, split, crossed = prepared.frame, prepared.churned, prepared.split, prepared.crossed
     run = TrainingRun(frame, usable(features, settings), entity, settings, split, churned, progress)
 
-    probability = {"validation": {}, "test": {}}
-    fits = {}
-    for name in training.models.enabled:
-        if crossed:
-            for part, found in cross_validate(run, name).items():
-                probability[part][name] = found
-            fits[name] = run.fit_on_everything(name)
-        else:
-            probability["validation"][name] = run.validation_probability(name)
-            fits[name], probability["test"][name] = run.test_fit(name)
+    fits, probability, choice = _measured_by_folds(run) if crossed else _measured_in_time(run)
     judged = {part: {name: run.measure(part, p) for name, p in found.items()} for part, found in probability.items()}
-    champion = choose_champion(judged["validation"], training.selection.metric, training.selection.tolerance)
-    model = fits[champion]
+    champion = choice.champion
+    model = fits[champion].model
     progress(f"champion: {champion}; explaining it")
 
-    card = run.card(champion, model, label or {})
+    card = run.card(champion, fits[champion], label or {})
     drivers = run.drivers(champion, model, card)
     baselines, baseline_scores = run.baselines(truth, judged["test"][champion])
     fitted = {"n": int(split.fit.sum()), "base_rate": float(churned[split.fit].mean())}
@@ -154,7 +150,7 @@ def train_models(
         ),
     ]
     metrics = {
-        "champion": {"name": champion},
+        "champion": {"name": champion, "members": [*choice.members] if champion == ENSEMBLE else []},
         "test": judged["test"][champion],
         "models": {name: {"validation": judged["validation"][name], "test": judged["test"][name]} for name in fits},
         "baselines": baselines,
@@ -181,7 +177,44 @@ def train_models(
         metrics=metrics,
         predictions=run.predictions(probability),
         drivers=drivers,
-        parameters={name: dict(fit.estimators_[0][-1].get_params()) for name, fit in fits.items()},
+        parameters={
+            name: {"members": ", ".join(choice.members)}
+            if name == ENSEMBLE
+            else dict(fit.model.estimators_[0][-1].get_params())
+            for name, fit in fits.items()
+        },
         example=run.inputs.loc[split.fit, [column.name for column in card.columns]].head(5),
         dataset=frame,
     )
+
+
+def _measured_in_time(run: TrainingRun) -> tuple[dict[str, Fitted], dict[str, dict[str, np.ndarray]], Choice]:
+    """Final fits, probabilities per part and model, and the choice: made on the validation, measured on the test."""
+    training = run.settings.training
+    validation = {name: run.validation_probability(name) for name in training.models.enabled}
+    choice = choose(
+        validation, run.churned[run.deciding], run.customers[run.deciding], training.selection, training.seed
+    )
+    fits, test = {}, {}
+    for name in training.models.enabled:
+        fits[name], test[name] = run.test_fit(name)
+    if choice.has_ensemble:
+        validation[ENSEMBLE] = average([validation[name] for name in choice.members])
+        fits[ENSEMBLE] = run.join({name: fits[name] for name in choice.members})
+        test[ENSEMBLE] = probabilities(fits[ENSEMBLE].model, run.inputs[run.split.test])
+    return fits, {"validation": validation, "test": test}, choice
+
+
+def _measured_by_folds(run: TrainingRun) -> tuple[dict[str, Fitted], dict[str, dict[str, np.ndarray]], Choice]:
+    """The same of a snapshot: chosen out of fold, and measured, choice included, by folds around it."""
+    training = run.settings.training
+    measured = cross_validate(run, training.models.enabled)
+    fits = {name: run.fit_on_everything(name) for name in training.models.enabled}
+    validation = {name: fit.held_out for name, fit in fits.items()}
+    choice = choose(validation, run.churned, run.customers, training.selection, training.seed)
+    if choice.has_ensemble:
+        fits[ENSEMBLE] = run.join({name: fits[name] for name in choice.members})
+        validation[ENSEMBLE] = fits[ENSEMBLE].held_out
+    # What to expect of the champion is what the procedure reached that chose it.
+    test = {name: measured.models[name] for name in fits} | {choice.champion: measured.chosen}
+    return fits, {"validation": validation, "test": test}, choice

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import expit
 from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 
 from python_ml.errors import UserError
 from python_ml.registry import Feature
 from python_ml.training.baselines import oracle_score, recency_score
-from python_ml.training.metrics import METRICS, RANKING_METRICS, _interval, _Sorted, evaluate
+from python_ml.training.ensemble import average, choose_members
+from python_ml.training.metrics import (
+    METRICS,
+    RANKING_METRICS,
+    _interval,
+    _Sorted,
+    evaluate,
+    standard_error_of_difference,
+)
 from python_ml.training.selection import choose_champion, result_warnings
 
 
@@ -72,6 +82,35 @@ def test_calibration_error_and_lift_by_hand() -> None:
     assert tied["roc_auc"] == 0.5
 
 
+# Log-odds of the truth = slope x log-odds of the score + shift.
+MISCALIBRATED = {"perfect": (1.0, 0.0), "slightly off": (0.8, 0.1), "far off": (0.4, 0.5)}
+
+
+@pytest.mark.parametrize("name", MISCALIBRATED)
+@pytest.mark.parametrize("rows_per_customer", [1, 4])
+def test_the_interval_of_the_calibration_error_covers_the_truth(name: str, rows_per_customer: int) -> None:
+    slope, shift = MISCALIBRATED[name]
+    covered, errors, plain_errors = [], [], []
+    for seed in range(150):
+        rng = np.random.default_rng(seed)
+        odds = rng.normal(-1, 1, 400).repeat(rows_per_customer)
+        truth = expit(slope * odds + shift)
+        # Rows of a customer have one outcome: four of them say no more than one.
+        churned = (rng.random(400).repeat(rows_per_customer) < truth).astype(int)
+        scores, customers = expit(odds), np.arange(400).repeat(rows_per_customer)
+        found = evaluate(churned, scores, customers, metrics=["ece"], replicates=200, seed=seed)["ece"]
+        everyone = np.ones((1, len(scores)))
+        actual = np.abs(_Sorted(truth, scores).gaps(everyone)).sum()
+        covered.append(found["low"] <= actual <= found["high"])
+        errors.append(found["value"] - actual)
+        plain_errors.append(np.abs(_Sorted(churned.astype(float), scores).gaps(everyone)).sum() - actual)
+    assert np.mean(covered) >= 0.9  # 0.95 but for chance in 150 worlds
+    assert abs(np.mean(errors)) < 0.02
+    if name == "perfect":
+        # All of the plain sum is noise here.
+        assert np.mean(errors) < 0.4 * np.mean(plain_errors)
+
+
 def test_calibration_bins_do_not_cut_ties() -> None:
     rng = np.random.default_rng(0)
     scores = rng.choice([0.1, 0.2, 0.4], 500)
@@ -99,8 +138,8 @@ def test_no_rows() -> None:
 
 def test_too_few_defined_resamples_leave_out_the_interval() -> None:
     mostly_undefined = np.r_[np.full(60, np.nan), np.full(40, 0.7)]
-    assert _interval("roc_auc", 0.8, mostly_undefined) == {"value": 0.8, "low": None, "high": None}
-    assert _interval("roc_auc", 0.7, mostly_undefined[::-1][:79])["low"] == 0.7
+    assert _interval(0.8, mostly_undefined) == {"value": 0.8, "low": None, "high": None}
+    assert _interval(0.7, mostly_undefined[::-1][:79])["low"] == 0.7
 
 
 def test_intervals_hold_the_estimate_and_repeat() -> None:
@@ -166,6 +205,39 @@ def test_speed() -> None:
 
 def judged(**areas: float | None) -> dict:
     return {name: {"roc_auc": {"value": v}, "brier": {"value": v}} for name, v in areas.items()}
+
+
+def test_a_simpler_model_wins_only_within_noise_and_tolerance() -> None:
+    found = judged(logistic_regression=0.70, lightgbm=0.709, ensemble=0.71)
+    noise = {"logistic_regression": 0.02, "lightgbm": 0.0005}
+    assert choose_champion(found, "roc_auc", 0.002, lambda best, other: noise[other]) == "ensemble"
+    assert choose_champion(found, "roc_auc", 0.02, lambda best, other: noise[other]) == "logistic_regression"
+    noise["lightgbm"] = 0.0015
+    assert choose_champion(found, "roc_auc", 0.002, lambda best, other: noise[other]) == "lightgbm"
+    assert choose_champion(found, "roc_auc", 0.0, lambda best, other: noise[other]) == "ensemble"
+
+
+def test_the_noise_of_a_difference_is_that_between_customers() -> None:
+    rng = np.random.default_rng(0)
+    customers, churned = np.repeat(np.arange(300), 4), np.repeat(rng.integers(0, 2, 300), 4)
+    one = churned + np.repeat(rng.normal(0, 1, 300), 4)
+    other = churned + np.repeat(rng.normal(0, 1, 300), 4)
+    by_customer = standard_error_of_difference(churned, (one, other), customers, "roc_auc")
+    by_row = standard_error_of_difference(churned, (one, other), np.arange(1_200), "roc_auc")
+    assert 1.6 < by_customer / by_row < 2.4  # four copies of a row are no more than one
+    assert standard_error_of_difference(churned, (one, one), customers, "roc_auc") == 0
+    assert standard_error_of_difference(np.ones(1_200), (one, other), customers, "roc_auc") == float("inf")
+
+
+def test_members_are_added_while_the_average_gets_better() -> None:
+    rng = np.random.default_rng(1)
+    signal = rng.normal(0, 1, 4_000)
+    churned = (rng.random(4_000) < expit(signal)).astype(int)
+    scores = {name: expit(signal + rng.normal(0, spread, 4_000)) for name, spread in (("a", 1), ("b", 1), ("c", 8))}
+    goodness = partial(roc_auc_score, churned)
+    assert sorted(choose_members(scores, goodness)) == ["a", "b"]
+    assert choose_members({"a": scores["a"], "c": 1 - scores["a"]}, goodness) == ("a",)
+    assert goodness(average([scores["a"], scores["b"]])) > goodness(scores["a"])
 
 
 def test_the_best_wins_and_within_the_tolerance_the_simplest() -> None:

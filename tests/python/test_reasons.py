@@ -10,16 +10,19 @@ import pytest
 import scipy.special
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.ensemble import StackingClassifier
 
 from python_ml.scoring.card import CardColumn, ModelCard, describe_columns
 from python_ml.scoring.champion import Champion
-from python_ml.scoring.contributions import contributions
+from python_ml.scoring.contributions import contributions, linear_background
 from python_ml.scoring.sentences import _COMPARISONS, _PHRASES, number_words, reason, subject, value_text, words
 from python_ml.scoring.tables import LEAST_CONTRIBUTION, _strongest, empty_reasons, reasons, score
 from python_ml.settings import Models
-from python_ml.training.calibration import probabilities
+from python_ml.training.calibration import fit_calibrated, probabilities, sigmoid_of
 from python_ml.training.columns import Column, model_input
-from python_ml.training.pipelines import output_sources
+from python_ml.training.ensemble import averaged
+from python_ml.training.folds import customer_folds
+from python_ml.training.pipelines import PROBABILITY_FLOOR, output_sources
 from tests.python.churn_world import small_world, trained
 
 MODELS = tuple(Models.model_fields)
@@ -50,7 +53,51 @@ def test_base_and_contributions_add_up_to_the_log_odds(model: str) -> None:
     assert values.shape == (len(inputs), len(result.card.columns))
     assert np.ptp(base) < 1e-9
     log_odds = scipy.special.logit(probabilities(result.model, inputs))
+    np.testing.assert_allclose(base + values.sum(axis=1), log_odds, atol=1e-6)
+
+
+EXTREME = {
+    "lightgbm": {"n_estimators": 300, "learning_rate": 1.0, "num_leaves": 63, "min_child_samples": 1, "reg_lambda": 0},
+    "xgboost": {"n_estimators": 300, "learning_rate": 1.0, "max_depth": 8, "min_child_weight": 0, "reg_lambda": 0},
+    "random_forest": {"n_estimators": 20, "min_samples_leaf": 1, "max_depth": None},
+}
+
+
+@pytest.mark.parametrize("model", EXTREME)
+def test_contributions_add_up_where_probabilities_are_clipped(model: str) -> None:
+    world = small_world()
+    columns = [column.column for column in trained(model).card.columns]
+    inputs, churned = model_input(world.frame, columns), world.frame["churned"].to_numpy()
+    folds = customer_folds(world.frame["customer_id"].to_numpy(), churned, 3, 0)
+    fitted = fit_calibrated(model, inputs, churned, columns, folds, 0, EXTREME[model]).model
+    raw = fitted.estimators_[0].predict_proba(inputs)[:, 1]
+    assert np.mean((raw < PROBABILITY_FLOOR) | (raw > 1 - PROBABILITY_FLOOR)) > 0.1
+    values, base = contributions(fitted, inputs)
+    assert np.ptp(base) < 1e-9
+    log_odds = scipy.special.logit(probabilities(fitted, inputs))
+    np.testing.assert_allclose(base + values.sum(axis=1), log_odds, atol=1e-6)
+
+
+def ensemble() -> tuple[StackingClassifier, tuple[float, ...]]:
+    """All kinds of model joined, with the background of the linear one."""
+    world = small_world()
+    members = {name: trained(name).model for name in MODELS}
+    columns = [column.column for column in trained(MODELS[0]).card.columns]
+    model = averaged(members, model_input(world.frame, columns), world.frame["churned"].to_numpy())
+    return model, linear_background(model, model_input(world.frame, columns))
+
+
+def test_contributions_of_an_ensemble_are_the_average_of_its_members() -> None:
+    model, background = ensemble()
+    inputs = inputs_of(MODELS[0], newest())
+    values, base = contributions(model, inputs, background)
+    log_odds = scipy.special.logit(probabilities(model, inputs))
     np.testing.assert_allclose(base + values.sum(axis=1), log_odds, atol=2e-5)
+    explained = [contributions(trained(name).model, inputs, background)[0] for name in MODELS]
+    np.testing.assert_allclose(values, np.mean(explained, axis=0), atol=1e-12)
+    singles = [scipy.special.logit(probabilities(trained(name).model, inputs)) for name in MODELS]
+    np.testing.assert_allclose(log_odds, np.mean(singles, axis=0), atol=1e-9)
+    np.testing.assert_allclose(np.mean([sigmoid_of(trained(name).model) for name in MODELS], axis=0), sigmoid_of(model))
 
 
 @pytest.mark.parametrize("model", ["lightgbm", "xgboost", "random_forest"])

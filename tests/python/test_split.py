@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 
 from python_ml.errors import UserError
 from python_ml.settings import Split
-from python_ml.training.folds import customer_folds
+from python_ml.training.folds import customer_folds, later_fold
 from python_ml.training.selection import no_signal
 from python_ml.training.split import TemporalSplit, temporal_split, words_of
 from python_ml.training.supplied_split import supplied_split
@@ -175,17 +177,39 @@ def test_folds_keep_customers_together(customers: int, folds: int, seed: int, ra
     churned = (rng.random(200) < rate / 4).astype(int)
     made = customer_folds(customer, churned, folds, seed)
     if not made:
-        ever = pd.Series(churned).groupby(customer).max()
-        assert min((ever == 1).sum(), (ever == 0).sum()) < 2
+        assert min(len(set(customer[churned == outcome])) for outcome in (0, 1)) < 2
         return
+    assert len(made) == min(folds, *(len(set(customer[churned == outcome])) for outcome in (0, 1)))
     held = np.concatenate([out for _, out in made])
     assert sorted(held) == list(range(200))
     for train, out in made:
         assert not set(customer[train]) & set(customer[out])
-        assert set(churned[train]) == {0, 1}
+        assert set(churned[train]) == set(churned[out]) == {0, 1}
     order = rng.permutation(200)
     again = customer_folds(customer[order], churned[order], folds, seed)
     assert [set(customer[order][out]) for _, out in again] == [set(customer[out]) for _, out in made]
+
+
+def test_folds_need_rows_of_both_outcomes_not_customers_of_both() -> None:
+    """Nobody but two has the same outcome throughout; every feature time has leavers and stayers."""
+    customer = np.repeat(np.arange(30), 4)
+    churned = np.tile([1, 0, 0, 1], 30)
+    churned[:4], churned[4:8] = 1, 0
+    for outcomes in (churned, 1 - churned, np.tile([0, 1], 60)):
+        made = customer_folds(customer, outcomes, 5, 0)
+        assert len(made) == 5
+        assert all(set(outcomes[rows]) == {0, 1} for pair in made for rows in pair)
+
+
+def test_the_later_fold_is_fitted_on_what_was_known_before() -> None:
+    frame = labelled([0, 10, 20, 30, 40, 50, 60, 70, 80, 90], 20)
+    columns = (frame[name].to_numpy() for name in ("feature_timestamp", "label_timestamp", "churned"))
+    times, known, churned = columns
+    train, held_out = later_fold(times, known, churned)
+    assert known[train].max() <= times[held_out].min()
+    assert 0.2 < len(held_out) / (len(train) + len(held_out)) < 0.3
+    assert later_fold(times, known, np.zeros_like(churned)) is None
+    assert later_fold(times[:40], known[:40], churned[:40]) is None  # one feature time
 
 
 def parts(frame: pd.DataFrame, edges: tuple[float, float]) -> pd.DataFrame:
@@ -243,6 +267,43 @@ class TestSupplied:
     def test_settings_refuse_a_column_and_dates(self):
         with pytest.raises(ValueError, match="not by both"):
             Split(column="split", test_from="2024-01-01")
+
+
+def days_of(warning: str, before: str) -> int:
+    """The number of days that a warning names after some words."""
+    return int(re.search(rf"{before} (\d+)d", warning).group(1))
+
+
+class TestCostlyPurge:
+    """A split that throws most of the history away says so, and what would keep more of it."""
+
+    def told(self, frame: pd.DataFrame) -> list[str]:
+        return [w for w in temporal_split(frame, Split()).warnings if w.startswith("The purge takes")]
+
+    def test_horizon_and_step_that_it_names_help(self):
+        days = list(range(0, 245, 14))
+        (warning,) = self.told(labelled(days, 90))
+        split = temporal_split(labelled(days, 90), Split()).describe(labelled(days, 90))
+        assert f"{split['rows']['purged']:,} of 720 rows" in warning
+        assert f"leaves {split['feature_timestamps']['train']} of 18 feature times to train on" in warning
+        # Labels that look less far ahead are known for later feature times, too.
+        ahead = days_of(warning, "gap and horizon of at most")
+        assert 14 < ahead < 90
+        shorter = labelled(list(range(0, 238 + 90 - ahead + 1, 14)), ahead)
+        assert self.told(shorter) == []
+        step = days_of(warning, "a `step` of at most")
+        assert step < 14
+        finer = labelled(list(range(0, 245, step)), 90)
+        assert temporal_split(finer, Split()).describe(finer)["feature_timestamps"]["train"] >= 5
+
+    def test_a_history_that_one_window_nearly_fills(self):
+        (warning,) = self.told(labelled(list(range(0, 186, 5)), 90))
+        assert "step" not in warning
+        assert days_of(warning, "gap and horizon of at most") < 90
+
+    @pytest.mark.parametrize(("months", "horizon"), [(14, 30), (24, 60), (5, 28)])
+    def test_nothing_is_said_where_the_purge_costs_little(self, months, horizon):
+        assert self.told(monthly(months, horizon)) == []
 
 
 def test_labels_that_do_not_look_ahead_cannot_be_purged_and_it_is_told():

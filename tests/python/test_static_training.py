@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from python_ml.errors import GateError, UserError
 from python_ml.registry import Feature
-from python_ml.settings import Settings
-from python_ml.training import cross_validation
+from python_ml.settings import ModelSettings, Settings, Training
+from python_ml.training import cross_validation, selection
+from python_ml.training.cross_validation import cross_validate
+from python_ml.training.preparation import prepare
+from python_ml.training.run import TrainingRun
 from python_ml.training.selection import distrust
 from python_ml.training.trainer import TrainingResult, train_models
 
@@ -87,9 +93,55 @@ def test_no_model_is_fitted_on_those_whom_it_judges(monkeypatch):
     monkeypatch.setattr(cross_validation, "fit_calibrated", fit)
     monkeypatch.setattr(cross_validation, "probabilities", judge)
     train(frame)
-    assert len(fitted) == len(judged) == 2 * 2 * 5  # models, rounds, folds
+    assert len(fitted) == len(judged) == 2 * 5  # models, folds
     assert all(not seen & held for seen, held in zip(fitted, judged, strict=True))
     assert all(len(seen | held) == len(frame) for seen, held in zip(fitted, judged, strict=True))
+
+
+def test_the_champion_is_chosen_without_those_whom_it_is_judged_by(monkeypatch):
+    """The outcomes of a fold have no part in the choice of the model that predicts it."""
+    frame = snapshot().sort_values("customer_id", ignore_index=True)
+    chosen_by, real = [], cross_validation.choose
+
+    def spy(scores, churned, customers, *arguments):
+        chosen_by.append(set(customers))
+        return real(scores, churned, customers, *arguments)
+
+    monkeypatch.setattr(cross_validation, "choose", spy)
+    metrics = train(frame).metrics
+    assert [len(seen) for seen in chosen_by] == [480] * 5
+    assert set.intersection(*chosen_by) == set()
+    assert len(metrics["split"]["chosen"]) == 5
+    assert metrics["test"] == metrics["models"][metrics["champion"]["name"]]["test"]
+
+
+def test_a_choice_between_many_models_of_noise_is_worth_nothing(monkeypatch):
+    """The best of many guesses looks good on the rows it was chosen by, and is judged on others."""
+    frame = snapshot(rows=400, seed=2)
+    rng = np.random.default_rng(0)
+    frame["churned"] = rng.permutation(np.arange(400) % 2)
+    names = [f"guess_{number}" for number in range(40)]
+    guesses = dict(zip(names, rng.uniform(0.2, 0.8, (40, 400)), strict=True))
+    frame["noise"] = np.arange(400, dtype=float)  # tells rows apart
+
+    def guess(name, inputs):
+        return guesses[name][inputs["noise"].to_numpy(int)]
+
+    monkeypatch.setattr(cross_validation, "fit_calibrated", lambda name, inputs, *rest: (name, guess(name, inputs)))
+    monkeypatch.setattr(cross_validation, "probabilities", guess)
+    monkeypatch.setattr(selection, "SIMPLICITY", tuple(names))
+    models = {name: ModelSettings() for name in names}
+    settings = Settings().model_copy(
+        update={"training": Training().model_copy(update={"models": SimpleNamespace(**models)})}
+    )
+    prepared = prepare(frame, FEATURES, "customer_id", Settings(), scenario="static")
+    run = TrainingRun(
+        prepared.frame, FEATURES, "customer_id", settings, prepared.split, prepared.churned, lambda told: None
+    )
+    measured = cross_validate(run, names)
+    areas = {name: roc_auc_score(run.churned, scores) for name, scores in measured.models.items()}
+    assert max(areas.values()) > 0.56
+    assert 0.42 < roc_auc_score(run.churned, measured.chosen) < 0.54
 
 
 def test_folds_and_results_do_not_depend_on_the_order_of_rows():

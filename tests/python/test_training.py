@@ -21,7 +21,8 @@ from python_ml.training import calibration, trainer
 from python_ml.training import run as training_run
 from python_ml.training.calibration import probabilities, sigmoid_of
 from python_ml.training.columns import Column, informative, model_input, typed_columns
-from python_ml.training.folds import customer_folds
+from python_ml.training.ensemble import ENSEMBLE, averaged
+from python_ml.training.folds import customer_folds, later_fold
 from python_ml.training.metrics import METRICS
 from python_ml.training.pipelines import (
     MISSING,
@@ -29,6 +30,7 @@ from python_ml.training.pipelines import (
     output_sources,
 )
 from python_ml.training.trainer import train_models
+from python_ml.training.tree_size import Trial, choose_size
 from tests.python.churn_world import (
     ChurnWorld,
     churn_world,
@@ -68,7 +70,7 @@ def test_metrics_have_the_promised_shape() -> None:
     result = trained()
     metrics = json.loads(json.dumps(result.metrics, allow_nan=False))
     assert metrics["test"] == metrics["models"][result.champion]["test"]
-    assert set(metrics["models"]) == set(MODELS)
+    assert set(metrics["models"]) - {ENSEMBLE} == set(MODELS)
     for parts in metrics["models"].values():
         for part in ("validation", "test"):
             assert set(parts[part]) == {*METRICS, "n", "base_rate"}
@@ -84,7 +86,7 @@ def test_predictions_and_drivers_have_the_promised_shape() -> None:
     result = trained()
     predictions, drivers = result.predictions, result.drivers
     assert list(predictions) == ["model", "split", "customer_id", "feature_timestamp", "churned", "probability"]
-    assert set(predictions["model"]) == {*MODELS, "recency", "oracle"}
+    assert set(predictions["model"]) - {ENSEMBLE} == {*MODELS, "recency", "oracle"}
     assert not predictions.duplicated(["model", "split", "customer_id", "feature_timestamp"]).any()
     for part in ("validation", "test"):
         own = predictions[(predictions["model"] == result.champion) & (predictions["split"] == part)]
@@ -119,7 +121,9 @@ def test_the_number_of_threads_does_not_matter(model: str, monkeypatch: pytest.M
         churned = world.frame["churned"].to_numpy()
         folds = customer_folds(world.frame["customer_id"].to_numpy(), churned, 3, 0)
         parameters = {} if model == "logistic_regression" else {"n_estimators": 10}
-        return probabilities(calibration.fit_calibrated(model, inputs, churned, columns, folds, 0, parameters), inputs)
+        return probabilities(
+            calibration.fit_calibrated(model, inputs, churned, columns, folds, 0, parameters).model, inputs
+        )
 
     two = fitted()
     monkeypatch.setattr(calibration, "THREADS", 1)
@@ -208,11 +212,87 @@ def test_out_of_fold_models_have_not_seen_the_customer() -> None:
     inputs, churned = model_input(frame, columns), frame["churned"].to_numpy()
     folds = customer_folds(frame["customer_id"].to_numpy(), churned, 5, 0)
     parameters = {"min_child_samples": 2, "reg_lambda": 0.0, "num_leaves": 63}
-    model = calibration.fit_calibrated("lightgbm", inputs, churned, columns, folds, 0, parameters)
+    model = calibration.fit_calibrated("lightgbm", inputs, churned, columns, folds, 0, parameters).model
     raw = model.estimators_[0].predict_proba(inputs)[:, 1]
     assert roc_auc_score(churned, raw) > 0.9
     assert abs(sigmoid_of(model)[0]) < 0.25
     assert probabilities(model, inputs).std() < 0.15
+
+
+# Size and choice ------------------------------------------------------------------------------------------
+
+
+def tangled(rows: int, seed: int) -> tuple[pd.DataFrame, np.ndarray]:
+    """Six numbers whose effects hang on each other: no column says anything by itself."""
+    rng = np.random.default_rng(seed)
+    x = rng.random((rows, 6))
+    cells = np.floor(x[:, :2] * 4).sum(axis=1) + np.floor(x[:, 2] * 2)
+    log_odds = np.where(cells % 2, 1.8, -1.8) + 8 * (x[:, 3] - 0.5) * (x[:, 4] - 0.5) + x[:, 5] - 1
+    return pd.DataFrame(x, columns=list("abcdef")), (rng.random(rows) < 1 / (1 + np.exp(-log_odds))).astype(int)
+
+
+@pytest.fixture(scope="module")
+def plain_and_ours() -> dict[str, float]:
+    """ROC AUC in a tangled world: LightGBM's defaults with early stopping, and our boosters with theirs."""
+    from lightgbm import LGBMClassifier, early_stopping
+
+    (inputs, churned), (later, outcome) = tangled(8_000, 0), tangled(8_000, 1)
+    fixed = {"n_jobs": 1, "verbose": -1}
+    cut = 6_000
+    trial = LGBMClassifier(n_estimators=500, **fixed).fit(
+        inputs[:cut],
+        churned[:cut],
+        eval_X=inputs[cut:],
+        eval_y=churned[cut:],
+        callbacks=[early_stopping(30, verbose=False)],
+    )
+    plain = LGBMClassifier(n_estimators=trial.best_iteration_, **fixed).fit(inputs, churned)
+    found = {"plain": roc_auc_score(outcome, plain.predict_proba(later)[:, 1])}
+    columns, folds = [Column(name, "number") for name in inputs], customer_folds(np.arange(8_000), churned, 3, 0)
+    for name in ("lightgbm", "xgboost"):
+        model = calibration.fit_calibrated(name, inputs, churned, columns, folds, 0).model
+        found[name] = roc_auc_score(outcome, probabilities(model, later))
+    return found
+
+
+def test_boosters_do_not_underfit_where_columns_act_together(plain_and_ours: dict[str, float]) -> None:
+    assert plain_and_ours["plain"] > 0.7
+    assert max(plain_and_ours["lightgbm"], plain_and_ours["xgboost"]) > plain_and_ours["plain"] - 0.01
+    assert min(plain_and_ours.values()) > 0.7
+
+
+def test_trees_stay_small_where_large_ones_are_no_better() -> None:
+    world = small_world()
+    columns = typed_columns(world.frame, world.features)
+    inputs, churned = model_input(world.frame, columns), world.frame["churned"].to_numpy()
+    times, known = (world.frame[name].to_numpy() for name in ("feature_timestamp", "label_timestamp"))
+    trial = Trial(*later_fold(times, known, churned), world.frame["customer_id"].to_numpy())
+    for name in ("lightgbm", "xgboost"):
+        assert choose_size(name, inputs, churned, columns, trial, 0, {}) == {}
+    assert choose_size("random_forest", inputs, churned, columns, trial, 0, {}) == {}
+    tangle, outcome = tangled(8_000, 0)
+    columns, trial = (
+        [Column(name, "number") for name in tangle],
+        Trial(*np.split(np.arange(8_000), [6_000]), np.arange(8_000)),
+    )
+    assert choose_size("lightgbm", tangle, outcome, columns, trial, 0, {})["num_leaves"] == 31
+    assert choose_size("lightgbm", tangle, outcome, columns, trial, 0, {"num_leaves": 5}) == {}  # the user has decided
+
+
+def test_sizes_are_tried_on_later_rows_of_the_training_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = small_world()
+    frame = world.frame.sort_values(["feature_timestamp", "customer_id"]).reset_index(drop=True)
+    tried, real = [], calibration.choose_size
+
+    def spy(name: str, inputs: pd.DataFrame, churned: object, columns: object, trial: Trial, *rest: object) -> dict:
+        tried.append((frame.loc[inputs.index[trial.train]], frame.loc[inputs.index[trial.held_out]]))
+        return real(name, inputs, churned, columns, trial, *rest)
+
+    monkeypatch.setattr(calibration, "choose_size", spy)
+    split = train(world, models=("lightgbm",)).metrics["split"]
+    for (fitted, held_out), edge in zip(tried, (split["validation_from"], split["test_from"]), strict=True):
+        assert fitted["label_timestamp"].max() <= held_out["feature_timestamp"].min()
+        assert held_out["label_timestamp"].max() <= pd.Timestamp(edge)
 
 
 # Short histories ------------------------------------------------------------------------------------------
@@ -339,9 +419,11 @@ def test_pipelines_take_gaps_and_categories_they_have_not_seen(model: str) -> No
 def test_stored_models_open_without_this_package(tmp_path: Path) -> None:
     inputs = model_input(small_world().frame, typed_columns(small_world().frame, small_world().features)).head(20)
     inputs.to_pickle(tmp_path / "inputs.pkl")
-    for model in MODELS:
-        (tmp_path / f"{model}.pkl").write_bytes(pickle.dumps(trained(model).model))
-        assert trained(model).model.cv == 3, "the row positions of the folds are not stored"
+    models = {name: trained(name).model for name in MODELS}
+    models[ENSEMBLE] = averaged(models, inputs, np.arange(len(inputs)) % 2)
+    for name, model in models.items():
+        (tmp_path / f"{name}.pkl").write_bytes(pickle.dumps(model))
+        assert model.cv == "prefit", "the row positions of the folds are not stored"
     script = (
         "import sys, json, pickle, pandas\n"
         "sys.modules['python_ml'] = None\n"
@@ -352,14 +434,14 @@ def test_stored_models_open_without_this_package(tmp_path: Path) -> None:
         "print(json.dumps(found))\n"
     )
     run = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", script, *MODELS],
+        [sys.executable, "-W", "ignore", "-c", script, *models],
         cwd=tmp_path,
         capture_output=True,
         text=True,
         check=True,
     )
-    for model, found in json.loads(run.stdout).items():
-        np.testing.assert_array_equal(found, probabilities(trained(model).model, inputs))
+    for name, found in json.loads(run.stdout).items():
+        np.testing.assert_array_equal(found, probabilities(models[name], inputs))
 
 
 # Settings -------------------------------------------------------------------------------------------------
