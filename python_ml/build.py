@@ -62,12 +62,14 @@ def run_dbt(
     command = [sys.executable, "-c", "from dbt.cli.main import cli; cli()"]
     command += ["--log-format", "json", "--no-use-colors", "--no-version-check", arguments[0]]
     command += ["--project-dir", str(project.root), "--profiles-dir", str(profiles_dir(project))]
-    command += ["--target-path", str(target_path), "--log-path", str(target_path.parent / "logs")]
+    command += ["--log-path", str(target_path.parent / "logs")]
     command += ["--target", project.target] if project.target else []
     environment = {
         **os.environ,
         PROJECT_DIR_VARIABLE: str(project.root),
         WAREHOUSE_VARIABLE: str(warehouse or project.warehouse_path),
+        # Not as the option `--target-path`, which `dbt deps` does not know.
+        "DBT_TARGET_PATH": str(target_path),
     }
     messages = _follow([*command, *arguments[1:]], project.root, environment, console)
 
