@@ -88,10 +88,10 @@
         {%- endif -%}
         {%- set units = 'cast(' ~ column % 'square_units' ~ ' as double)' -%}
         {%- set sum_of_squares = '(cast(' ~ squares ~ ' as double) + ' ~ units ~ ' * 1e18)' -%}
-        {%- set whole = 'cast(cast(' ~ column % 'square_units' ~ ' as decimal(19, 0)) * cast(1000000000000000000 as decimal(19, 0)) + ' ~ squares ~ ' as decimal(38, 0))' -%}
+        {%- set whole = 'cast(cast(' ~ column % 'square_units' ~ ' as decimal(20, 0)) * cast(1000000000000000000 as decimal(19, 0)) + ' ~ squares ~ ' as decimal(38, 0))' -%}
         case
             when {{ units }} = 0 then {{ exact }}
-            when {{ sum_of_squares }} < 1e37 then {{ customer_retention._spread(count, column % 'sum', whole, unit, root) }}
+            when {{ sum_of_squares }} < 9.9e37 then {{ customer_retention._spread(count, column % 'sum', whole, unit, root) }}
             when {{ count }} > 1 then {{ customer_retention._spread_of_doubles(count, total, sum_of_squares, unit, root) }}
         end
     {%- else -%}
