@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 FAILED = ("error", "fail", "runtime error")
 RESULTS = "run_results.json"
+# Not as the option `--target-path`, which `dbt deps` does not know.
+TARGET_VARIABLE = "DBT_TARGET_PATH"
 PYTHON = [sys.executable]
 DBT = ["-c", "from dbt.cli.main import cli; cli()"]
 
@@ -72,7 +74,7 @@ def run_dbt(project: Project, arguments: list[str], console: Console) -> dict[st
     errors = _follow(
         [*PYTHON, *DBT, *_words(project, arguments, target_path)],
         project.root,
-        _environment(project, project.warehouse_path),
+        _environment(project, target_path),
         console,
     )
     return _node_counts(project, arguments[0], target_path, errors)
@@ -110,15 +112,15 @@ def run_dbt_on_copies(
         shutil.copy(parsed, target_path)
     runs = [
         {
-            "environment": {WAREHOUSE_VARIABLE: str(copy.database)},
-            "words": [*_words(project, arguments, target_path / str(number)), "--vars", json.dumps(copy.variables)],
+            "environment": {WAREHOUSE_VARIABLE: str(copy.database), TARGET_VARIABLE: str(target_path / str(number))},
+            "words": [*_words(project, arguments, target_path), "--vars", json.dumps(copy.variables)],
         }
         for number, copy in enumerate(copies)
     ]
     plan = {"parse": _words(project, ["parse"], target_path), "runs": runs}
     (scratch / "runs.json").write_text(json.dumps(plan), encoding="utf-8")
     program = [*PYTHON, "-m", "python_ml.build", str(scratch / "runs.json")]
-    errors = _follow(program, project.root, _environment(project, project.warehouse_path), console)
+    errors = _follow(program, project.root, _environment(project, target_path), console)
     for number in range(len(copies)):
         _node_counts(project, arguments[0], target_path / str(number), errors)
 
@@ -139,13 +141,18 @@ def _run_on_copies(plan: dict[str, Any]) -> None:
 def _words(project: Project, arguments: list[str], target_path: Path) -> list[str]:
     words = ["--log-format", "json", "--no-use-colors", "--no-version-check", arguments[0]]
     words += ["--project-dir", str(project.root), "--profiles-dir", str(profiles_dir(project))]
-    words += ["--target-path", str(target_path), "--log-path", str(target_path.parent / "logs")]
+    words += ["--log-path", str(target_path.parent / "logs")]
     words += ["--target", project.target] if project.target else []
     return [*words, *arguments[1:]]
 
 
-def _environment(project: Project, warehouse: Path) -> dict[str, str]:
-    return {**os.environ, PROJECT_DIR_VARIABLE: str(project.root), WAREHOUSE_VARIABLE: str(warehouse)}
+def _environment(project: Project, target_path: Path) -> dict[str, str]:
+    return {
+        **os.environ,
+        PROJECT_DIR_VARIABLE: str(project.root),
+        WAREHOUSE_VARIABLE: str(project.warehouse_path),
+        TARGET_VARIABLE: str(target_path),
+    }
 
 
 def _node_counts(project: Project, name: str, target_path: Path, errors: list[str] | None) -> dict[str, int]:

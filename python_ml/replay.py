@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from python_ml.build import DatabaseCopy, run_dbt_on_copies
 from python_ml.errors import UserError
+from python_ml.ingest.macros import rendered
 from python_ml.ingest.schema import Reading
 from python_ml.ingest.typing import typed_sql
+from python_ml.names import jinja_string
 from python_ml.warehouse import connect, literal, quote, relation
 
 if TYPE_CHECKING:
@@ -211,14 +213,8 @@ def _timestamp(column: str, time: dict[str, Any]) -> str:
     reading = time.get("readings", {}).get(column)
     if reading is not None:
         return typed_sql(Reading(**{**reading, "formats": tuple(reading.get("formats", ()))}), quote(column))
-    formats = time.get("formats") or []
-    text = f"nullif(trim(cast({quote(column)} as varchar)), '')"
-    if not formats:
-        return (
-            rf"case when regexp_matches({text}, ':\d{{2}}(\.\d+)? ?([zZ]|[+-]\d{{2}}(:?\d{{2}})?)$') "
-            f"then try_cast({text} as timestamptz) at time zone 'UTC' else try_cast({text} as timestamp) end"
-        )
-    return "coalesce(" + ", ".join(f"try_strptime({text}, {literal(f)})" for f in formats) + ")"
+    text = f"cast({quote(column)} as varchar)"
+    return rendered(f"{{{{ customer_retention.to_timestamp({jinja_string(text)}, {time.get('formats') or []}) }}}}")
 
 
 def _compare(project: Project, database: Path, as_of: datetime, hidden: dict[str, int], uncut: list[str]) -> Replay:

@@ -13,9 +13,13 @@
     {%- set attempts = [] -%}
     {%- for format in formats or [none] -%}
         {%- set is_pattern = format is none or '%' in format -%}
-        {%- do attempts.append(
-            customer_retention.parse_timestamp(text, format) if is_pattern else customer_retention.counted_time(text, format)
-        ) -%}
+        {%- if is_pattern -%}
+            {%- do attempts.append(customer_retention.parse_timestamp(text, format, utc_offset)) -%}
+        {%- else -%}
+            {#- What is counted since 1970 is UTC already; days and periods are those of a calendar. -#}
+            {%- set calendar_offset = none if format.startswith('epoch_') else utc_offset -%}
+            {%- do attempts.append(customer_retention._shifted(customer_retention.counted_time(text, format), calendar_offset)) -%}
+        {%- endif -%}
     {%- endfor -%}
     {%- set parsed -%}
         {%- if attempts | length == 1 -%}
@@ -38,13 +42,5 @@
         {%- set seconds = 'case when ' ~ hours ~ ' is null then 0 else cast(' ~ customer_retention.duration_seconds(full, 0) ~ ' as bigint) end' -%}
         {%- set parsed = '(' ~ parsed ~ ' + ' ~ seconds ~ " * interval '1' second)" -%}
     {%- endif -%}
-    {%- if utc_offset -%}
-        {%- if not modules.re.match('^[+-][0-9]{2}:[0-9]{2}$', utc_offset) -%}
-            {{ exceptions.raise_compiler_error("to_timestamp: `utc_offset` must be written as '+02:00'.") }}
-        {%- endif -%}
-        {%- set minutes = utc_offset[1:3] | int * 60 + utc_offset[4:] | int -%}
-        ({{ parsed }} {{ '-' if utc_offset.startswith('+') else '+' }} interval '{{ minutes }}' minute)
-    {%- else -%}
-        {{ parsed }}
-    {%- endif -%}
+    {{ parsed }}
 {%- endmacro -%}

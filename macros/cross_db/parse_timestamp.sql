@@ -1,55 +1,116 @@
-{%- macro parse_timestamp(text, format=none) -%}
-    {{ return(adapter.dispatch('parse_timestamp', 'customer_retention')(text, format)) }}
+{%- macro parse_timestamp(text, format=none, utc_offset=none) -%}
+    {{ return(adapter.dispatch('parse_timestamp', 'customer_retention')(text, format, utc_offset)) }}
 {%- endmacro -%}
 
-{%- macro default__parse_timestamp(text, format) -%}
+{#-
+    Engines read times as generously as they differ: a zone is dropped by one cast and null by another. So the shape of the
+    text is checked first, and its zone is read apart from it, on every engine in the same way.
+-#}
+{%- macro default__parse_timestamp(text, format, utc_offset) -%}
+    {%- set zone = '([A-Za-z+-][A-Za-z0-9_/:+-]*)' -%}
     {%- if format is none -%}
-        {#- DuckDB passes over an offset when it casts to a timestamp; whatever the session's zone, it must count. -#}
+        {%- set day = '[0-9]{4,}(?:-[0-9]{1,2}-|/[0-9]{1,2}/)[0-9]{1,2}' -%}
+        {%- set clock = '(?: +|T)(?:[01]?[0-9]|2[0-3]):[0-9]{1,2}(?::[0-9]{1,2}(?:[.][0-9]*)?)?' -%}
+        {%- set zoned = '^(' ~ day ~ clock ~ ') ?' ~ zone ~ '$' -%}
+        {%- set local = customer_retention._part_of_match(text, zoned, 1) -%}
         case
-            when regexp_matches({{ text }}, ':\d{2}(\.\d+)? ?([zZ]|[+-]\d{2}(:?\d{2})?)$') then try_cast({{ text }} as timestamptz) at time zone 'UTC'
-            else try_cast({{ text }} as timestamp)
+            when {{ customer_retention.text_matches(text, '^' ~ day ~ '(?:' ~ clock ~ ')?$') }}
+                then {{ customer_retention._shifted(customer_retention._parse_iso(text), utc_offset) }}
+            when {{ customer_retention.text_matches(text, zoned) }}
+                then {{ customer_retention.zone_to_utc(
+                    customer_retention._parse_iso(local), customer_retention._part_of_match(text, zoned, 2)
+                ) }}
         end
     {%- elif '%z' in format or '%Z' in format -%}
-        (try_strptime({{ text }}, {{ customer_retention.text_literal(format) }}) at time zone 'UTC')
+        {%- set before, after = modules.re.split('%[zZ]', format, maxsplit=1) -%}
+        {%- set zoned = '^(' ~ customer_retention._shape_of(before.rstrip()) ~ ') ?' ~ zone ~ '(' ~ customer_retention._shape_of(after) ~ ')$' -%}
+        {%- set local = customer_retention._part_of_match(text, zoned, 1) -%}
+        {%- if after -%}
+            {%- set local = '(' ~ local ~ ' || ' ~ customer_retention._part_of_match(text, zoned, 3) ~ ')' -%}
+        {%- endif -%}
+        {{ customer_retention.zone_to_utc(
+            customer_retention._parse_pattern(local, before.rstrip() ~ after), customer_retention._part_of_match(text, zoned, 2)
+        ) }}
     {%- else -%}
-        try_strptime({{ text }}, {{ customer_retention.text_literal(format) }})
+        {{ customer_retention._shifted(customer_retention._parse_pattern(text, format), utc_offset) }}
     {%- endif -%}
 {%- endmacro -%}
 
-{%- macro spark__parse_timestamp(text, format) -%}
-    {%- if format is none -%}
-        {#- Spark's own cast makes a time of today of '12:30', and a year of '2024'. -#}
-        {%- set dashed = "regexp_replace(" ~ text ~ ", '^([0-9]{4,})/([0-9]{1,2})/([0-9]{1,2})', '$1-$2-$3')" -%}
-        {%- set with_seconds = "regexp_replace(" ~ dashed ~ ", '([ Tt][0-9]{1,2}:[0-9]{1,2})([zZ+-])', '$1:00$2')" -%}
-        case
-            when {{ text }} rlike '^[0-9]{4,}[-/][0-9]{1,2}[-/][0-9]{1,2}([ Tt][0-9]{1,2}:[0-9]{1,2}(:[0-9]{1,2}([.][0-9]*)?)?( ?UTC|[zZ]|[+-][0-9]{2}(:?[0-9]{2})?)?)?$'
-                then try_cast({{ with_seconds }} as timestamp)
-        end
-    {%- else -%}
-        {%- if format.startswith('%a') -%}
-            {#- Spark writes names of weekdays, but does not read them. -#}
-            {%- set text = "regexp_replace(" ~ text ~ ", '^[A-Za-z]+,? +', '')" -%}
-            {%- set format = modules.re.sub('^%a,? ', '', format) -%}
-        {%- endif -%}
-        {%- set parsed -%}
-            try_to_timestamp({{ text }}, {{ customer_retention.text_literal(customer_retention._java_pattern(format)) }})
-        {%- endset -%}
-        {%- if '%y' in format -%}
-            {#- Spark takes 70 for 2070, the rest of the world for 1970. -#}
-            timestampadd(year, case when year({{ parsed }}) >= 2069 then -100 else 0 end, {{ parsed }})
+{#- Private: a time of a clock that is ahead of UTC, in UTC. -#}
+{%- macro _shifted(parsed, utc_offset) -%}
+    {%- if not utc_offset -%}
+        {{ return(parsed) }}
+    {%- endif -%}
+    {%- if not modules.re.match('^[+-][0-9]{2}:[0-9]{2}$', utc_offset) -%}
+        {{ exceptions.raise_compiler_error("to_timestamp: `utc_offset` must be written as '+02:00'.") }}
+    {%- endif -%}
+    {%- set minutes = utc_offset[1:3] | int * 60 + utc_offset[4:] | int -%}
+    {{ return('(' ~ parsed ~ ' ' ~ ('-' if utc_offset.startswith('+') else '+') ~ " interval '" ~ minutes ~ "' minute)") }}
+{%- endmacro -%}
+
+{#- Private: what a group of a regular expression matches, empty where it does not. -#}
+{%- macro _part_of_match(text, pattern, group) -%}
+    regexp_extract({{ text }}, {{ customer_retention.text_literal(pattern) }}, {{ group }})
+{%- endmacro -%}
+
+{#- Private: a regular expression for texts of a pattern of strftime; loose, since they are parsed afterwards. -#}
+{%- macro _shape_of(format) -%}
+    {%- set texts = {'a': '[^0-9 ,]+', 'A': '[^0-9 ,]+', 'b': '[^0-9 ,]+', 'B': '[^0-9 ,]+', 'p': '[AaPp][Mm]', 'T': '[0-9:]+'} -%}
+    {%- set shape = [] -%}
+    {%- for part in modules.re.findall('%-?[A-Za-z]|%%| +|.', format) -%}
+        {%- if part.startswith('%') and part != '%%' -%}
+            {%- do shape.append(texts.get(part[-1], '[0-9]+')) -%}
         {%- else -%}
-            {{ parsed }}
+            {%- do shape.append(' +' if part[0] == ' ' else '%' if part == '%%' else modules.re.escape(part)) -%}
         {%- endif -%}
+    {%- endfor -%}
+    {{ return(shape | join('')) }}
+{%- endmacro -%}
+
+{#- Private: a date, or a date and a time of day, of a shape that has been checked. -#}
+{%- macro _parse_iso(text) -%}
+    {{ return(adapter.dispatch('_parse_iso', 'customer_retention')(text)) }}
+{%- endmacro -%}
+
+{%- macro default___parse_iso(text) -%}
+    try_cast({{ text }} as timestamp)
+{%- endmacro -%}
+
+{%- macro spark___parse_iso(text) -%}
+    {%- set dashed = "regexp_replace(" ~ text ~ ", '^([0-9]+)/([0-9]+)/([0-9]+)', '$1-$2-$3')" -%}
+    try_cast(regexp_replace({{ dashed }}, '(?: +|T)([0-9]+:[0-9]+)', ' $1') as timestamp)
+{%- endmacro -%}
+
+{#- Private: a text without a zone, in a pattern of strftime. -#}
+{%- macro _parse_pattern(text, format) -%}
+    {{ return(adapter.dispatch('_parse_pattern', 'customer_retention')(text, format)) }}
+{%- endmacro -%}
+
+{%- macro default___parse_pattern(text, format) -%}
+    try_strptime({{ text }}, {{ customer_retention.text_literal(format) }})
+{%- endmacro -%}
+
+{%- macro spark___parse_pattern(text, format) -%}
+    {%- if format.startswith('%a') -%}
+        {#- Spark writes names of weekdays, but does not read them. -#}
+        {%- set text = "regexp_replace(" ~ text ~ ", '^[A-Za-z]+,? +', '')" -%}
+        {%- set format = modules.re.sub('^%a,? ', '', format) -%}
+    {%- endif -%}
+    {%- set parsed -%}
+        try_to_timestamp({{ text }}, {{ customer_retention.text_literal(customer_retention._java_pattern(format)) }})
+    {%- endset -%}
+    {%- if '%y' in format -%}
+        {#- Spark takes 70 for 2070, the rest of the world for 1970. -#}
+        timestampadd(year, case when year({{ parsed }}) >= 2069 then -100 else 0 end, {{ parsed }})
+    {%- else -%}
+        {{ parsed }}
     {%- endif -%}
 {%- endmacro -%}
 
 {#- Private: a pattern of strftime as Java writes it. -#}
 {%- macro _java_pattern(format) -%}
     {%- set numbers = {'Y': 'yyyy', 'y': 'yy', 'm': 'M', 'd': 'd', 'H': 'H', 'M': 'm', 'S': 's', 'I': 'h'} -%}
-    {%- set others = {
-        'f': '[SSSSSS][SSSSS][SSSS][SSS][SS][S]', 'b': 'MMM', 'B': 'MMMM', 'p': 'a', 'z': '[XXX][XX][X]',
-        'Z': '[VV][z]',
-    } -%}
+    {%- set others = {'f': '[SSSSSS][SSSSS][SSSS][SSS][SS][S]', 'b': 'MMM', 'B': 'MMMM', 'p': 'a'} -%}
     {%- set touching = ['%Y', '%y', '%m', '%d', '%H', '%M', '%S', '%I', '%f'] -%}
     {%- set parts = modules.re.findall('%-?[A-Za-z]|%%|[^%]+', format | replace('%T', '%H:%M:%S')) -%}
     {%- set pattern = [] -%}

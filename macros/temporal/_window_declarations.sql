@@ -179,9 +179,16 @@
     {%- set decimal = modules.re.match('^decimal\\((\\d+), ?(\\d+)\\)$', text or 'decimal(18, 4)') -%}
     {%- if text in ['text', 'boolean'] -%}
         {%- set kind = text -%}
+    {%- elif text == 'double' -%}
+        {%- set kind = 'number' -%}
+        {%- if 'slope' in aggregates -%}
+            {{ exceptions.raise_compiler_error(
+                measure.where_it_is ~ ": aggregate `slope` is not for type double, which does not hold its sums exactly. Declare a decimal, such as 'decimal(18, 6)'."
+            ) }}
+        {%- endif -%}
     {%- elif not decimal or decimal.group(1) | int > 18 or decimal.group(2) | int > decimal.group(1) | int -%}
         {{ exceptions.raise_compiler_error(
-            measure.where_it_is ~ ": type `" ~ text ~ "` must be 'text', 'boolean' or decimal(p, s) with at most 18 digits, such as 'decimal(18, 4)'."
+            measure.where_it_is ~ ": type `" ~ text ~ "` must be 'text', 'boolean', 'double' or decimal(p, s) with at most 18 digits, such as 'decimal(18, 4)'."
         ) }}
     {%- elif not text and aggregates | select('in', ['any', 'all', 'share']) | list -%}
         {%- set kind = 'boolean' -%}
@@ -202,6 +209,8 @@
     {{ return(dict(
         measure,
         kind=kind,
+        is_double=text == 'double',
+        is_declared=text != '',
         precision=decimal.group(1) | int if decimal else none,
         scale=decimal.group(2) | int if decimal else 0,
         is_narrow=decimal and decimal.group(1) | int <= 9,
@@ -214,6 +223,7 @@
         has_codes='nunique' in aggregates and 'mode' not in aggregates and 'entropy' not in aggregates,
         has_state=false,
         has_spread=is_spread,
+        has_large_squares=is_spread and decimal and decimal.group(1) | int > 15,
         has_slope='slope' in aggregates,
         needs_count=of_counts | length > 0 or is_spread or aggregates | select('in', ['mean', 'slope', 'last_per_mean']) | list | length > 0,
         needs_sum=is_spread or aggregates | select('in', ['sum', 'mean', 'slope', 'last_per_mean']) | list | length > 0,
@@ -262,7 +272,7 @@
             {%- do measure.update({'value': value}) -%}
         {%- endif -%}
         {%- if measure.has_ticks -%}
-            {%- do event_columns.append({'name': measure.name ~ '__ticks', 'expression': customer_retention.ticks(value, measure.precision, measure.scale)}) -%}
+            {%- do event_columns.append({'name': measure.name ~ '__ticks', 'expression': customer_retention._checked_number(measure, value)}) -%}
             {%- do pair_columns.append(event_columns[-1]) -%}
         {%- endif -%}
         {%- if measure.has_trues -%}

@@ -213,11 +213,21 @@ rows_to_compute as {{ customer_retention.materialized_cte() }} (
             {%- do own.append(['trues', 'count(case when ' ~ flag ~ ' then 1 end)', 'add']) -%}
         {%- endif -%}
         {%- if measure.needs_sum -%}
-            {%- do own.append(['sum', 'cast(sum(' ~ ticks ~ ') as bigint)' if measure.is_narrow else 'sum(' ~ ticks ~ ')', 'add']) -%}
+            {%- set summed = measure.name ~ '__whole' if measure.is_double else ticks -%}
+            {%- do own.append(['sum', 'cast(sum(' ~ ticks ~ ') as bigint)' if measure.is_narrow else 'sum(' ~ summed ~ ')', 'add']) -%}
+        {%- endif -%}
+        {%- if measure.is_double and measure.needs_sum -%}
+            {%- do own.append(['fraction', 'sum(' ~ measure.name ~ '__fraction)', 'add']) -%}
         {%- endif -%}
         {%- if measure.has_spread -%}
             {%- set square = customer_retention.square(ticks, measure.precision) if measure.is_narrow else measure.name ~ '__square' -%}
             {%- do own.append(['squares', 'sum(' ~ square ~ ')', 'add']) -%}
+        {%- endif -%}
+        {%- if measure.has_spread and (measure.is_double or measure.has_large_squares) -%}
+            {%- do own.append(['square_units', 'sum(' ~ measure.name ~ '__square_unit)', 'add']) -%}
+        {%- endif -%}
+        {%- if measure.has_spread and measure.is_double -%}
+            {%- do own.append(['square_fractions', 'sum(' ~ measure.name ~ '__square_fraction)', 'add']) -%}
         {%- endif -%}
         {%- if measure.has_slope -%}
             {%- set time = 'case when ' ~ ticks ~ ' is not null then event_s end' -%}
@@ -225,10 +235,10 @@ rows_to_compute as {{ customer_retention.materialized_cte() }} (
             {%- do own.append(['square_times', 'sum(cast(' ~ time ~ ' as decimal(38, 0)) * event_s)', 'add']) -%}
             {%- do own.append(['products', 'sum(cast(' ~ ticks ~ ' as decimal(38, 0)) * event_s)', 'add']) -%}
         {%- endif -%}
-        {%- if 'min' in measure.aggregates -%}
+        {%- if 'min' in measure.aggregates or (measure.has_spread and measure.is_double) -%}
             {%- do own.append(['min', 'min(' ~ ticks ~ ')', 'least']) -%}
         {%- endif -%}
-        {%- if 'max' in measure.aggregates -%}
+        {%- if 'max' in measure.aggregates or (measure.has_spread and measure.is_double) -%}
             {%- do own.append(['max', 'max(' ~ ticks ~ ')', 'greatest']) -%}
         {%- endif -%}
         {%- set what = ticks if measure.kind == 'number' else value -%}
@@ -529,25 +539,25 @@ side_by_side as (
 {%- macro _window_aggregate(measure, aggregate, window) -%}
     {%- set unit = (10 ** measure.scale) ~ '.0' -%}
     {%- set column = 'cumulated.' ~ measure.name ~ '__%s__' ~ window -%}
-    {%- set count, sum, trues = column % 'count', column % 'sum', column % 'trues' -%}
+    {%- set count, trues, total = column % 'count', column % 'trues', customer_retention._total(measure, window) -%}
     {%- set by_row = measure.name ~ '__by_row.%s__' ~ window -%}
     {%- if aggregate == 'count' -%}
         cast({{ trues if measure.counts_trues else count }} as bigint)
     {%- elif aggregate == 'sum' -%}
-        cast({{ sum }} as double) / {{ unit }}
+        {{ total }} / {{ unit }}
     {%- elif aggregate == 'mean' -%}
-        case when {{ count }} > 0 then cast({{ sum }} as double) / {{ unit }} / cast({{ count }} as double) end
+        case when {{ count }} > 0 then {{ total }} / {{ unit }} / cast({{ count }} as double) end
     {%- elif aggregate in ('min', 'max') -%}
         cast({{ column % aggregate }} as double) / {{ unit }}
     {%- elif aggregate in ('variance', 'stddev') -%}
-        {{ customer_retention._spread(count, sum, column % 'squares', unit, root=aggregate == 'stddev') }}
+        {{ customer_retention._spread_of(measure, window, unit, root=aggregate == 'stddev') }}
     {%- elif aggregate == 'slope' -%}
         {{ customer_retention._slope(column, unit) }}
     {%- elif aggregate in ('first', 'last') -%}
         {%- set seen = column % aggregate ~ '.seen' -%}
         {{ 'cast(' ~ seen ~ ' as double) / ' ~ unit if measure.kind == 'number' else 'cast(' ~ seen ~ ' as ' ~ dbt.type_string() ~ ')' }}
     {%- elif aggregate == 'last_per_mean' -%}
-        cast({{ column % 'last' }}.seen as double) / nullif(cast({{ sum }} as double) / cast(nullif({{ count }}, 0) as double), 0)
+        cast({{ column % 'last' }}.seen as double) / nullif({{ total }} / cast(nullif({{ count }}, 0) as double), 0)
     {%- elif aggregate == 'nunique' and measure.has_codes -%}
         {{ customer_retention.bit_count(column % 'bits') }} + cast(coalesce({{ by_row % 'nunique' }}, 0) as bigint)
     {%- elif aggregate == 'nunique' -%}

@@ -99,8 +99,10 @@ ordered_events as (
         {%- for column in asked.pair_columns %},
         timed_events.{{ column.name }}
         {%- endfor %}
-        {%- for measure in asked.measures if measure.has_spread and not measure.is_narrow %},
-        {{ customer_retention.square('timed_events.' ~ measure.name ~ '__ticks', measure.precision) }} as {{ measure.name }}__square
+        {%- for measure in asked.measures %}
+        {%- for column in customer_retention._added_columns(measure) %},
+        {{ column.expression }} as {{ measure.name }}__{{ column.name }}
+        {%- endfor %}
         {%- endfor %}
         {%- for measure in asked.measures if measure.has_codes %},
         {{ measure.name }}__codes.bit as {{ measure.name }}__bit

@@ -11,6 +11,7 @@ from python_ml.durations import sorted_windows
 from python_ml.errors import UserError
 
 NUMBER, TEXT, BOOLEAN = "number", "text", "boolean"
+DOUBLE = "double"  # a type of numbers
 
 
 class _Aggregate(NamedTuple):
@@ -68,8 +69,8 @@ class Measure:
     where : str, optional
         SQL condition on the rows that count.
     type : str, optional
-        Exact type of numbers, such as ``decimal(18, 4)``; else ``text`` or ``boolean``. Without it, values are booleans
-        when any, all or share is asked of them, else numbers.
+        Type of numbers, such as ``decimal(18, 4)`` or ``double``; else ``text`` or ``boolean``. Without it, values are
+        booleans when any, all or share is asked of them, else numbers.
     by : str, optional
         SQL of a category: every one of ``values`` gets the aggregates of its own rows.
     values : sequence of str or mapping of name to value, optional
@@ -186,11 +187,17 @@ def results(source: str, measure: Measure, windows: Sequence[str], events: str) 
 
 
 def _check(measure: Measure, where: str) -> None:
-    if measure.type not in (None, TEXT, BOOLEAN) and not re.fullmatch(r"decimal\(\d+, ?\d+\)", measure.type):
+    if measure.type not in (None, TEXT, BOOLEAN, DOUBLE) and not re.fullmatch(r"decimal\(\d+, ?\d+\)", measure.type):
         raise UserError(
             f"`{measure.type}` is not a type of a measure.",
             where=where,
-            hint="write decimal(18, 4), text or boolean, for instance",
+            hint="write decimal(18, 4), double, text or boolean, for instance",
+        )
+    if measure.type == DOUBLE and "slope" in measure.aggregates:
+        raise UserError(
+            "The aggregate `slope` is not for doubles, whose sums of products are not exact.",
+            where=where,
+            hint="set the measure's type to a decimal such as decimal(18, 6)",
         )
     if measure.by is not None and not measure.values:
         raise UserError("A measure is split without values.", where=where, hint="add `values` to `by`")
@@ -218,7 +225,7 @@ def _check(measure: Measure, where: str) -> None:
             )
 
 
-_TYPES = {NUMBER: "a decimal such as decimal(18, 4)", TEXT: "text", BOOLEAN: "boolean"}
+_TYPES = {NUMBER: "a decimal such as decimal(18, 4), or double", TEXT: "text", BOOLEAN: "boolean"}
 
 
 def _suffixes(values: Sequence[str] | Mapping[str, str], where: str) -> dict[str, str]:

@@ -15,7 +15,7 @@ from python_ml.plan.schema import ColumnPlan, DerivedColumn, ReversalPlan, Sourc
 
 COPY_REASON = "exact copy"
 LINE_COLUMNS = (LINE_NUMBER, LINE_TEXT, LINE_PROBLEM)
-_TYPES = ("text", "integer", "decimal", "boolean", "timestamp")
+_TYPES = ("text", "integer", "decimal", "double", "boolean", "timestamp")
 _RANKS = {"key": 0, "entity": 1, "identifier": 2}
 
 
@@ -27,6 +27,7 @@ class BronzeColumn:
     raw_sql: str
     typed_sql: str
     raw_text: str
+    raw_text_sql: str
     imputed_sql: str
 
 
@@ -103,15 +104,19 @@ def bronze_model(source: SourcePlan) -> BronzeModel:
     columns = []
     for plan in ordered:
         raw_text = ""
-        if plan.is_checked and not plan.is_dropped:
+        if (plan.is_checked or is_checked_for_nan(source, plan)) and not plan.is_dropped:
             raw_text = f"{plan.name}_raw"
             while raw_text in taken:
                 raw_text += "_text"
             taken.add(raw_text)
         typed = _typed_sql(plan, safe.get(plan.reading.clock_column, ""))
-        columns.append(BronzeColumn(plan.name, _raw_sql(plan), typed, raw_text, _imputed_sql(source, plan)))
+        macro = "to_text" if plan.may_be_nan else "clean_text"
+        raw_text_sql = f"{{{{ customer_retention.{macro}('{plan.name}') }}}}"
+        columns.append(
+            BronzeColumn(plan.name, _raw_sql(plan), typed, raw_text, raw_text_sql, _imputed_sql(source, plan))
+        )
     if source.has_row_number and not row_number_name(source):
-        row_number = BronzeColumn(ROW_NUMBER, ROW_NUMBER, f"cast({ROW_NUMBER} as bigint)", "", "")
+        row_number = BronzeColumn(ROW_NUMBER, ROW_NUMBER, f"cast({ROW_NUMBER} as bigint)", "", "", "")
         columns.insert(0, row_number)
     copies = _copies(source, columns)
     names = [c.name for c in columns]
@@ -193,9 +198,14 @@ def _typed_sql(plan: ColumnPlan, clock: str) -> str:
     if not plan.is_bounded and (plan.low is not None or plan.high is not None):
         bounds = [f"{name}={plain_number(b)}" for name, b in (("low", plan.low), ("high", plan.high)) if b is not None]
         capped = f"{{{{ customer_retention.capped({as_argument(expression)}, {', '.join(bounds)}) }}}}"
-        type_ = "bigint" if plan.type == "integer" else f"decimal(18, {plan.reading.scale})"
+        type_ = sql_type(plan)
         expression = f"cast({capped} as {type_})"
     return expression
+
+
+def sql_type(plan: ColumnPlan) -> str:
+    """The SQL type of a number in bronze."""
+    return {"integer": "bigint", "double": "double"}.get(plan.type, f"decimal(18, {plan.reading.scale})")
 
 
 def _value(plan: ColumnPlan, value: str) -> str:
@@ -224,7 +234,7 @@ def _imputed_sql(source: SourcePlan, plan: ColumnPlan) -> str:
         return ""
     if plan.imputation.how != "forward_fill":
         value = _value(plan, plan.imputation.value or "0")
-        value = f"cast({value} as decimal(18, {plan.reading.scale}))" if plan.type == "decimal" else value
+        value = f"cast({value} as {sql_type(plan)})" if plan.type in ("decimal", "double") else value
         return f"coalesce({plan.name}, {value})"
     known = known_expression(source)
     if not (known and _has_own(source, source.entity)):
@@ -238,6 +248,11 @@ def _imputed_sql(source: SourcePlan, plan: ColumnPlan) -> str:
     indent = " " * 12
     arguments = f",\n{indent}".join((f"'{plan.name}'", f"['{source.entity}', {reason}]", known, f"[{breakers}]"))
     return f"{{{{ customer_retention.last_known(\n{indent}{arguments},\n        ) }}}}"
+
+
+def is_checked_for_nan(source: SourcePlan, plan: ColumnPlan) -> bool:
+    """Whether an event whose number is NaN or infinite is quarantined; an attribute of a customer is missing then."""
+    return plan.role == "number" and plan.may_be_nan and source.own_time is not None
 
 
 def _checks(source: SourcePlan, columns: list[BronzeColumn]) -> list[tuple[str, str]]:
@@ -258,7 +273,11 @@ def _checks(source: SourcePlan, columns: list[BronzeColumn]) -> list[tuple[str, 
         when = f"customer_retention.implausible_time('{source.time}'{bounds})"
         checks.append((when, f"implausible {source.time}"))
     for plan in source.columns:
-        if plan.must_be_readable and plan.name in raw_text:
+        if plan.name in raw_text and is_checked_for_nan(source, plan):
+            # A sum with NaN is NaN; one without says nothing of what was left out.
+            when = f"'{raw_text[plan.name]} is not null and {plan.name} is null'"
+            checks.append((when, f"NaN, infinite or too large {plan.name}"))
+        elif plan.must_be_readable and plan.name in raw_text:
             when = f"'{raw_text[plan.name]} is not null and {plan.name} is null'"
             checks.append((when, f"unreadable {plan.name}"))
     for plan in source.columns:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from python_ml.durations import duration_words
 from python_ml.generate import figures
+from python_ml.generate.bronze import sql_type
 from python_ml.generate.text import code, listed, markdown
 from python_ml.plan.schema import ColumnPlan, LabelTable, ProjectPlan, SourcePlan
 from python_ml.profile.schema import Profile
@@ -143,6 +144,6 @@ def _column(column: ColumnPlan) -> tuple[str, ...]:
     steps += ["quarantined where it cannot be read"] if column.must_be_readable else []
     steps += [f"missing values {markdown(figures.imputation_text(column.imputation))}"] if column.imputation else []
     steps += ["dropped"] if column.is_dropped else []
-    kind = f"decimal(18, {reading.scale})" if column.type == "decimal" else column.type
+    kind = sql_type(column) if column.type == "decimal" else column.type
     values = f"{column.missing:,} missing, about {column.distinct:,} different"
     return code(column.raw_name), code(column.name), kind, values, "; ".join(steps) or "as it is"

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from python_ml.generate.bronze import output_columns
+from python_ml.generate.bronze import is_checked_for_nan, output_columns
 from python_ml.generate.render import SPLIT_COLUMN, Renderer, checked_model, linked_rows_model
 from python_ml.generate.text import names_in
 from python_ml.ingest import rendered
@@ -225,6 +225,7 @@ def _slim(plan: ProjectPlan, source: SourcePlan) -> SourcePlan:
     if isinstance(outcome, LabelTable) and outcome.source == source.name:
         needed |= {outcome.label, outcome.known, outcome.split, outcome.as_of.column, outcome.as_of.duration}
     needed |= {c.name for c in source.columns if c.must_be_readable or c.is_bounded}
+    needed |= {c.name for c in source.columns if is_checked_for_nan(source, c)}
     formulas = [source.reversal.condition] if source.reversal else []
     derived = tuple(d for d in source.derived if d.name in needed | names_in(*formulas))
     formulas += [d.expression for d in derived]

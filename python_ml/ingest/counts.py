@@ -20,6 +20,7 @@ BATCH = 40  # columns per query: one over thousands takes more memory than the d
 MOSTLY = 0.95  # share of a column's values that must agree on what it is
 FEW = 50  # different values up to which all are counted
 SMALL = 200_000  # rows up to which different values are counted exactly
+_SCALES, _MORE = (2, 4, 6, 9), 99  # digits after the point of a decimal, and what stands for more of them
 _PLAIN = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
 
 
@@ -100,7 +101,7 @@ def count_columns(connection: duckdb.DuckDBPyConnection, relation: str, items: l
             ]
         elif is_number_type(physical):
             selected.append(f"{_finite(f'cast({item.column} as double)')} as n{place}")
-            measures += _number_measures(f"n{place}")
+            measures += _number_measures(f"n{place}", physical)
         elif is_time_type(physical):
             selected.append(f"{times.plausible(typed_sql(Reading('timestamp', physical), item.column))} as t{place}")
             measures += times.measures(f"t{place}", exact)
@@ -125,11 +126,11 @@ def count_columns(connection: duckdb.DuckDBPyConnection, relation: str, items: l
             item.padded = bool(padded and is_code and item.plain >= MOSTLY * item.filled)
             item.zeros_in_front = bool(padded)
         elif is_number_type(item.physical):
-            scale, facts = _number_facts(take(len(_number_measures(""))))
+            digits, facts = _number_facts(take(len(_number_measures(""))))
             if is_integer_type(item.physical) and "HUGE" not in item.physical:
                 facts = replace(facts, readable=item.filled)
             item.numbers = facts
-            item.reading = _number_reading(item.physical, scale, facts)
+            item.reading = _number_reading(item.physical, digits, facts)
         elif is_time_type(item.physical):
             item.times = times.facts_of(take(5))
 
@@ -187,31 +188,35 @@ def _finite(value: str) -> str:
     return f"case when isfinite({value}) then {value} end"
 
 
-def _number_measures(value: str) -> list[str]:
+def _number_measures(value: str, physical: str = "") -> list[str]:
     """Aggregates over finite doubles, in the order that :func:`_number_facts` takes.
 
     No ``filter``: the engine copies all columns of a query for each of them.
     """
+    # A double is a decimal if it differs from it by its own last digits alone.
+    noise = f"{'5e-7' if physical == 'FLOAT' else '1e-12'} * abs({value})"
+    scales = " ".join(f"when abs({value} - round({value}, {scale})) <= {noise} then {scale}" for scale in _SCALES)
     conditions = (
-        f"{value} < 0", f"{value} = 0", f"{value} = trunc({value})", f"abs({value} - round({value}, 2)) < 1e-7",
-        f"abs({value} - round({value}, 4)) < 1e-8", f"abs({value}) < 1e18", f"abs({value}) < 1e16",
+        f"{value} < 0", f"{value} = 0", f"{value} = trunc({value})", f"abs({value}) < 1e18", f"abs({value}) < 1e30",
     )  # fmt: skip
     counts = [f"count(case when {condition} then 1 end)" for condition in conditions]
-    return [f"count({value})", f"min({value})", f"max({value})", f"avg({value})", *counts]
+    needed = f"max(case when {value} is null then 0 {scales} else {_MORE} end)"
+    return [f"count({value})", f"min({value})", f"max({value})", f"avg({value})", needed, *counts]
 
 
-def _number_facts(row: tuple) -> tuple[int, NumberFacts]:
-    """Digits after the point that the values need, and the facts; what has too many digits for a type is unreadable."""
-    finite, low, high, mean, negatives, zeros, whole, cents, fine, of_integer, of_decimal = row
+def _number_facts(row: tuple) -> tuple[int | None, NumberFacts]:
+    """Digits after the point that the values need, None where no decimal of 18 digits holds them, and the facts."""
+    finite, low, high, mean, needed, negatives, zeros, whole, of_integer, of_double = row
     is_integer = bool(finite) and whole == finite
-    scale = 2 if cents == finite else 4 if fine == finite else 6
-    if finite and max(abs(low), abs(high)) >= 10 ** (18 - scale):
-        scale = 2
-    return scale, NumberFacts(of_integer if is_integer else of_decimal, is_integer, low, high, mean, negatives, zeros)
+    scale = needed or _SCALES[0]
+    if finite and (scale == _MORE or max(abs(low), abs(high)) >= 10 ** (18 - scale)):
+        scale = None
+    return scale, NumberFacts(of_integer if is_integer else of_double, is_integer, low, high, mean, negatives, zeros)
 
 
-def _number_reading(physical: str, scale: int, facts: NumberFacts, style: str = "plain") -> Reading:
-    return Reading("integer" if facts.is_integer else "decimal", physical, scale, style)  # type: ignore[arg-type]
+def _number_reading(physical: str, scale: int | None, facts: NumberFacts, style: str = "plain") -> Reading:
+    type_ = "integer" if facts.is_integer else "double" if scale is None else "decimal"
+    return Reading(type_, physical, scale or _SCALES[0], style)  # type: ignore[arg-type]
 
 
 def measure_numbers(connection: duckdb.DuckDBPyConnection, relation: str, items: list[MeasuredColumn]) -> None:

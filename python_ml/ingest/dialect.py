@@ -9,11 +9,14 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from python_ml.errors import UserError
+
 DELIMITERS = (",", ";", "\t", "|")
 _UNUSUAL = ("~", "^", "\x01", "¦", ":", "§", "#")
 MOSTLY = 0.9
 MAX_LINES = 2000
 MAX_PREAMBLE = 30
+MAX_COLUMNS = 50_000  # beyond, the planner of any engine takes minutes, and nobody reads the SQL
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MIN_MONTHS = 4
 
@@ -51,7 +54,7 @@ class Dialect:
     rows: tuple[tuple[str, ...], ...] = ()
 
 
-def detect(text: str, complete: bool) -> Dialect:
+def detect(text: str, complete: bool, where: str = "") -> Dialect:
     """Judge a sample.
 
     Parameters
@@ -60,6 +63,13 @@ def detect(text: str, complete: bool) -> Dialect:
         Beginning of the file, without a byte-order mark; not blank.
     complete : bool
         Whether it is the whole file; otherwise its last line may be cut.
+    where : str, optional
+        The file, for messages.
+
+    Raises
+    ------
+    UserError
+        When there are more than :data:`MAX_COLUMNS` columns.
     """
     if not complete:
         cut = max(text.rfind("\n"), text.rfind("\r"))
@@ -78,6 +88,12 @@ def detect(text: str, complete: bool) -> Dialect:
     if not named and max(s.width for s in splits) == 1:
         splits += [_split(text, delimiter, quote) for delimiter in _UNUSUAL for quote in ('"', "")]
     best = max(splits, key=_Split.rank)
+    if max(best.width, len(best.rows[0])) > MAX_COLUMNS:
+        raise UserError(
+            f"The file has {max(best.width, len(best.rows[0])):,} columns; at most {MAX_COLUMNS:,} are read.",
+            where=where,
+            hint="check that its rows end with line breaks, or export one row per value instead of one column",
+        )
     first, header_lines = best.rows[0], 0
     header = looks_like_names(first) or _stand_above_numbers(best.rows) or bool(months_of(first))
     if header and len(first) == best.width - 1:

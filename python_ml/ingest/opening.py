@@ -17,7 +17,7 @@ from python_ml.ingest.conversion import convert, header_of
 from python_ml.ingest.dialect import Dialect, describes_columns, detect, looks_like_names, months_of, table_start
 from python_ml.ingest.encoding import MARK_NOTE, Encoding, encoding_of
 from python_ml.ingest.schema import Conversion, RawTable
-from python_ml.ingest.text_rows import open_bytes
+from python_ml.ingest.text_rows import LONGEST_LINE, open_bytes
 from python_ml.ingest.workbook import as_text, sheet_of, sheet_rows
 
 if TYPE_CHECKING:
@@ -38,14 +38,28 @@ class _Source:
     table: str
     bytes_options: dict[str, Any]
     sample: bytes
+    is_whole: bool
     notes: tuple[str, ...] = field(default=())
 
     def opened(self) -> Any:
         return open_bytes(self.path, self.bytes_options)
 
-    @property
-    def is_whole(self) -> bool:
-        return len(self.sample) < SAMPLE_BYTES
+    def with_first_line(self) -> _Source:
+        """The same with a sample that reaches beyond the first line, however long that is within reason."""
+        if self.is_whole or re.search(rb"[\r\n]", self.sample):
+            return self
+        with self.opened() as contents:
+            sample = contents.read(LONGEST_LINE + SAMPLE_BYTES)
+        end = re.search(rb"[\r\n]", sample)
+        first = len(sample) if end is None else end.start()
+        if first > LONGEST_LINE:
+            raise UserError(
+                f"The first line of the file is longer than {LONGEST_LINE >> 20} MiB.",
+                where=str(self.path),
+                hint="check that this is a table of text whose rows end with line breaks",
+            )
+        cut = sample[: end.start() + SAMPLE_BYTES] if end else sample
+        return replace(self, sample=cut, is_whole=len(sample) < LONGEST_LINE + SAMPLE_BYTES and cut == sample)
 
 
 def open_file(
@@ -118,7 +132,7 @@ def _source(connection: duckdb.DuckDBPyConnection, path: Path, table: str) -> _S
         raise UserError(
             f"The {kind} cannot be read: {error}.", where=str(path), hint="check its permissions, or copy it again"
         ) from error
-    return _Source(connection, path, table, options, sample)
+    return _Source(connection, path, table, options, sample, is_whole=len(sample) < SAMPLE_BYTES)
 
 
 def _member(path: Path) -> str:
@@ -168,7 +182,8 @@ def _open_text(source: _Source, given: str | None) -> RawTable:
         raise _binary(path)
     if not encoding.name.startswith("utf-16") and len(sample) < 200 and b"\x00" in sample:
         raise _binary(path)
-    text = sample.decode({"utf-8": "utf-8-sig"}.get(encoding.name, encoding.name), errors="replace")
+    codec = {"utf-8": "utf-8-sig"}.get(encoding.name, encoding.name)
+    text = sample.decode(codec, errors="replace")
     controls = len(re.findall(r"[\x01-\x08\x0e-\x1f\x7f]", text))
     if controls > 0.02 * len(text) + 1 and "\x01" not in text[:200]:
         raise _binary(path)
@@ -181,7 +196,10 @@ def _open_text(source: _Source, given: str | None) -> RawTable:
         return _converted(source, Conversion("json", options))
     if re.match(r"\s*<(!doctype|html|table|\?xml)", text, re.IGNORECASE):
         raise UserError("The file is HTML or XML, not a table of text.", where=str(path), hint="export it as CSV")
-    dialect = detect(text, source.is_whole)
+    longer = source.with_first_line()
+    if longer is not source:
+        source, text = longer, longer.sample.decode(codec, errors="replace")
+    dialect = detect(text, source.is_whole, str(path))
     return _open_dialect(source, dialect, encoding, options)
 
 
@@ -240,7 +258,7 @@ def _attempts(options: dict[str, Any], dialect: Dialect, source: _Source) -> lis
     """Ways to read a CSV file in place, the strictest first."""
     longest = max(map(len, re.split(rb"[\r\n]", source.sample)))
     if longest >= SAMPLE_BYTES // 2:
-        options = {**options, "max_line_size": min(max(source.path.stat().st_size, _LONG_LINE * 4), 1 << 29)}
+        options = {**options, "max_line_size": min(max(source.path.stat().st_size, _LONG_LINE * 4), LONGEST_LINE)}
     attempts = [options]
     is_quoted = any(len(c) > 1 and c[0] == c[-1] == '"' for row in dialect.rows for c in row) or (
         source.sample.count(b'"') > 20 and b'","' in source.sample

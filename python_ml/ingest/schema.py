@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-Type = Literal["text", "integer", "decimal", "boolean", "timestamp", "duration"]
+Type = Literal["text", "integer", "decimal", "double", "boolean", "timestamp", "duration"]
 Kind = Literal["empty", "constant", "boolean", "time", "number", "duration", "text"]
 Semantic = Literal[
     "empty", "constant", "identifier", "target_candidate", "binary", "nominal", "ordinal", "continuous", "discrete",
@@ -33,7 +33,8 @@ class Reading:
     Attributes
     ----------
     type : str
-        What it becomes; a ``duration`` is a number of seconds.
+        What it becomes; a ``duration`` is a number of seconds, a ``double`` one that no decimal of 18 digits
+        holds.
     physical_type : str
         DuckDB type of the raw column; VARCHAR for everything in a text file.
     scale : int

@@ -21,6 +21,8 @@ from python_ml.ingest.schema import LINE_NUMBER, LINE_PROBLEM, LINE_TEXT
 MAX_REJECTED = 0.01  # share of a file's lines that may be no rows
 _ALWAYS, _ALWAYS_SHARE = 3, 0.05  # so many lines may be broken whatever their share, up to this one
 _BATCH = 20_000
+LONGEST_LINE = 1 << 24  # characters; a longer line is no row, and would take memory many times over
+_CHUNK = 1 << 20
 _SURROGATE = re.compile("[\udc80-\udcff]")
 _TEXT_KEPT = 1000  # characters of a rejected line
 DESCRIPTION = "describes the columns"
@@ -153,6 +155,9 @@ def _rows(file: IO[bytes], path: Path, options: dict[str, Any]) -> Iterator[tupl
             sentence = f"{{line}} is not {options['encoding']}."
             if options.get("mixed"):
                 sentence = f"The file mixes encodings: {options['mixed']}."
+        elif lines.is_cut:
+            problem = f"longer than {LONGEST_LINE >> 20} MiB"
+            sentence = f"{{line}} is longer than {LONGEST_LINE >> 20} MiB."
         elif "\x00" in text:
             problem, sentence = "NUL byte", "{line} holds a NUL byte: the file is binary or not readable text."
         elif expects_description:
@@ -180,7 +185,7 @@ def _check_header(path: Path, cells: list[str], options: dict[str, Any]) -> None
 
 
 def _csv_reader(lines: Iterator[str], options: dict[str, Any]) -> Iterator[list[str]]:
-    csv.field_size_limit(1 << 24)
+    csv.field_size_limit(LONGEST_LINE)
     settings: dict[str, Any] = {"quotechar": options["quote"]} if options["quote"] else {"quoting": csv.QUOTE_NONE}
     if options.get("escape") == "\\":
         settings |= {"escapechar": "\\", "doublequote": False}
@@ -193,19 +198,36 @@ def _split(lines: Iterator[str]) -> Iterator[list[str]]:
 
 
 class _Lines:
-    """Lines of a text, which remembers those that were taken, and takes them back."""
+    """Lines of a text, which remembers those that were taken, and takes them back.
 
-    def __init__(self, stream: Iterator[str]) -> None:
+    Of a line longer than :data:`LONGEST_LINE` only the beginning is kept.
+    """
+
+    def __init__(self, stream: io.TextIOWrapper) -> None:
         self.stream, self.pending, self.taken, self.number = stream, deque[str](), list[str](), 0
+        self._cut: set[int] = set()
 
     def __iter__(self) -> _Lines:
         return self
 
     def __next__(self) -> str:
-        line = self.pending.popleft() if self.pending else next(self.stream)
+        line = self.pending.popleft() if self.pending else self.stream.readline(LONGEST_LINE + 1)
+        if not line:
+            raise StopIteration
         self.number += 1
+        if len(line) > LONGEST_LINE:
+            self._cut.add(self.number)
+            rest = line
+            while rest and not rest.endswith(("\n", "\r")):
+                rest = self.stream.readline(_CHUNK)
+            line = line[:_TEXT_KEPT] + "\n"
         self.taken.append(line)
         return line
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether one of the taken lines was too long."""
+        return bool(self._cut) and not self._cut.isdisjoint(range(self.number - len(self.taken) + 1, self.number + 1))
 
     def give_back(self) -> str:
         """Give all lines but the first one back, and return that one."""

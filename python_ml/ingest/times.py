@@ -63,7 +63,8 @@ _WHOLE = (
 )
 _CLOCK = re.compile(
     r"(?P<gap>,? +|T)(?P<clock>\d{1,2}:\d{2})(?P<second>:\d{2})?(?P<fraction>\.\d+)?(?P<half> ?[AaPp][Mm])?"
-    r"(?P<zone> ?(?:Z|UTC|GMT|[+-]\d{2}:?\d{2}|[+-]\d{2})| ?(?:[A-Z]{2,5}|[A-Z][A-Za-z]+/[A-Z][A-Za-z_/]+))?"
+    r"(?P<zone> ?(?:(?:UTC|GMT)[+-]\d{1,2}(?::?\d{2})?|[+-]\d{2}(?::?\d{2})?|Z|[A-Z]{2,5}|"
+    r"[A-Z][A-Za-z]+/[A-Z][A-Za-z0-9_/+-]+))?"
 )
 _PERIODS = {
     "quarter": r"\d{4}[-/ ]?[Qq][1-4]|[Qq][1-4][-/ ]?\d{4}",

@@ -66,6 +66,10 @@ def typed_expression(reading: Reading, raw_sql: str, clock_sql: str = "") -> str
             return _call("to_decimal", argument, "18", str(reading.scale), _style(reading))
         case "decimal":
             return f"try_cast({raw_sql} as decimal(18, {reading.scale}))"
+        case "double" if is_text:
+            return _call("to_double", argument, _style(reading))
+        case "double":
+            return _call("finite", jinja_string(raw_sql))
         case "boolean" if is_text:
             return _call("to_boolean", argument)
         case "boolean":

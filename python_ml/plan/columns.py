@@ -203,7 +203,7 @@ def _number(plan, column: Column, text: str, is_outcome: bool) -> ColumnPlan:
         unused = "a number of a calendar, a place or a telephone: no sum or mean of it means anything"
     elif is_outcome:
         unused = OUTCOME_NAMED
-    elif digits + 2 > DIGITS:
+    elif digits + 2 > DIGITS and column.reading.type != "double":
         unused = "too large to be added up exactly"
     reading = column.reading
     if reading.type == "integer" and digits >= DIGITS:

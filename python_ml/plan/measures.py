@@ -46,7 +46,7 @@ def derived_amount(columns: tuple[ColumnPlan, ...]) -> DerivedColumn | None:
         name,
         f"{quantities[0].name} * {prices[0].name}",
         f"{_text(quantities[0].name).capitalize()} times {_text(prices[0].name)}.",
-        scale=max(2, min(4, prices[0].reading.scale)),
+        scale=6 if prices[0].type == "double" else max(2, min(6, prices[0].reading.scale)),
     )
 
 
@@ -95,16 +95,16 @@ def reversal_plan(
 def _reversal_measures(columns: tuple[ColumnPlan, ...], derived: DerivedColumn | None) -> tuple[Measure, ...]:
     """How much was taken back, as a positive number."""
     if derived is not None:
-        name, scale = derived.name, derived.scale
+        name, type_ = derived.name, _decimal(derived.scale)
     else:
         numbers = [c for c in columns if c.role == "number" and not c.unused]
         money = [c for c in numbers if vocabulary.has_word(c.raw_name, vocabulary.MONEY)]
         amounts = money or [c for c in numbers if vocabulary.is_quantity(c.raw_name)]
         if not amounts:
             return ()
-        name, scale = amounts[0].name, _scale(amounts[0])
+        name, type_ = amounts[0].name, _type(amounts[0])
     label = f"{_text(name)} (as a positive number)"
-    return (Measure(name, f"abs({name})", ("sum",), label, type=_decimal(scale)),)
+    return (Measure(name, f"abs({name})", ("sum",), label, type=type_),)
 
 
 def measure_of(
@@ -127,8 +127,8 @@ def measure_of(
     text = _text(column.name)
     if column.role == "number":
         if is_running:
-            return Measure(column.name, column.name, ("last", "min", "max"), text, type=_decimal(_scale(column)))
-        return Measure(column.name, column.name, _aggregates(column, has_amount), text, type=_decimal(_scale(column)))
+            return Measure(column.name, column.name, ("last", "min", "max"), text, type=_type(column))
+        return Measure(column.name, column.name, _aggregates(column, has_amount), text, type=_type(column))
     if column.role == "boolean":
         expression = f"case when {column.name} then 1 when not {column.name} then 0 end"
         return Measure(column.name, expression, ("sum", "mean"), f"{text} (1 yes, 0 no)")
@@ -171,8 +171,11 @@ def amount_measure(derived: DerivedColumn) -> Measure:
     return Measure(derived.name, derived.name, aggregates, _text(derived.name), type=_decimal(derived.scale))
 
 
-def _scale(column: ColumnPlan) -> int:
-    return 0 if column.type == "integer" else column.reading.scale
+def _type(column: ColumnPlan) -> str:
+    """The type in which the values of a number are added up: none of them is rounded."""
+    if column.type == "double":
+        return "double"
+    return _decimal(0 if column.type == "integer" else column.reading.scale)
 
 
 def _text(name: str) -> str:

@@ -15,6 +15,7 @@ from python_ml.feature_columns import FeatureColumn, Measure, window_feature_col
 from python_ml.ingest.schema import EPOCHS, EXCEL_SERIAL, PERIODS, Conversion, Reading
 from python_ml.profile.schema import EarlyFacts, RowCounts
 
+NUMBER_TYPES = ("integer", "decimal", "double")
 Role = Literal[
     "entity", "time", "available", "changed", "key", "identifier", "number", "nominal", "boolean", "text",
     "further_time", "constant", "empty", "label",
@@ -136,13 +137,18 @@ class ColumnPlan:
 
     @property
     def type(self) -> str:
-        """Type in bronze: text, integer, decimal, boolean or timestamp; a duration is a decimal of seconds."""
+        """Type in bronze: text, integer, decimal, double, boolean or timestamp; a duration is a decimal of seconds."""
         return "decimal" if self.reading.type == "duration" else self.reading.type
 
     @property
     def is_checked(self) -> bool:
         """Whether bronze keeps the raw text beside the typed value, to show what could not be read."""
-        return self.type in ("integer", "decimal", "timestamp") and self.reading.physical_type == "VARCHAR"
+        return self.type in (*NUMBER_TYPES, "timestamp") and self.reading.physical_type == "VARCHAR"
+
+    @property
+    def may_be_nan(self) -> bool:
+        """Whether the raw column can hold NaN and infinity."""
+        return self.type in NUMBER_TYPES and self.reading.physical_type in ("DOUBLE", "FLOAT")
 
     @property
     def formats(self) -> tuple[str, ...]:

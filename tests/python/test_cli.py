@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from python_ml.cli import COMMANDS
+from tests.python.command_line import command_here
 
 
 def run(*words: str, folder=None) -> subprocess.CompletedProcess:
@@ -98,3 +99,24 @@ def test_broken_profiles_are_explained(tmp_path, text, said):
     assert said in outcome.stderr
     assert "profiles.yml" in outcome.stderr
     assert "Traceback" not in outcome.stderr
+
+
+def test_build_installs_the_packages_of_a_fresh_clone(tmp_path):
+    """As after `git clone`, which brings no `dbt_packages`."""
+    profile = "shop: {target: dev, outputs: {dev: {type: duckdb, path: warehouse.duckdb}}}\n"
+    files = {
+        "dbt_project.yml": "name: shop\nversion: 1.0.0\nprofile: shop\nmodel-paths: [models]\n",
+        "profiles.yml": profile,
+        "packages.yml": "packages: [{local: packages/corner}]\n",
+        "models/orders.sql": "select {{ corner.one() }} as n\n",
+        "packages/corner/dbt_project.yml": "name: corner\nversion: 1.0.0\n",
+        "packages/corner/macros/one.sql": "{% macro one() %}1{% endmacro %}\n",
+    }
+    for name, text in files.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    outcome = command_here(tmp_path, "build")
+    assert outcome.returncode == 0, outcome.stderr
+    assert (tmp_path / "dbt_packages" / "corner" / "dbt_project.yml").is_file()
+    assert (tmp_path / "target" / "run_results.json").is_file()

@@ -77,7 +77,7 @@ CASES: dict[str, tuple[str, dict[str, Any], list[str]]] = {
     "measure with a bad name": ("window_features", _measure(name="Amount spent"), ["Amount spent", "name"]),
     "measure with an unknown key": ("window_features", _measure(agregates=["sum"]), ["agregates", "aggregates"]),
     "measure that is no mapping": ("window_features", FEATURES | {"measures": ["amount"]}, ["measures", "amount"]),
-    "measure of a bad type": ("window_features", _measure(type="double"), ["amount", "double", "decimal"]),
+    "measure of a bad type": ("window_features", _measure(type="float"), ["amount", "float", "double", "decimal"]),
     "measure of a window not declared": (
         "window_features",
         _measure(windows=["7d", "90d"]),

@@ -2,41 +2,46 @@
 
 from __future__ import annotations
 
-import datetime as dt
-from pathlib import Path
-
 import duckdb
 import pytest
 
+from python_ml.ingest.macros import rendered
 from python_ml.replay import _timestamp
-from tests.python.temporal.engine import MacroCompiler
-
-NOON = dt.datetime(2024, 1, 31, 12, 0)
-TEXTS = {
-    "2024-01-31 12:00:00": NOON,
-    " 2024-01-31T12:00:00Z ": NOON,
-    "2024-01-31T14:00:00+02:00": NOON,
-    "2024-01-31 06:30:00-0530": NOON,
-    "2024-01-31T13:00:00.000+01": NOON,
-    "2024-01-31 12:00:00.000001": NOON.replace(microsecond=1),
-    "2024-01-05": dt.datetime(2024, 1, 5),
-    "2024-02-30 10:00:00": None,
-    "31/12/2024": None,
-    "unknown": None,
-    "": None,
-    None: None,
-}
+from tests.python.times_as_text import AT_TWO, ISO, WITH_FORMATS
 
 
-@pytest.fixture(scope="module")
-def compiled(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return MacroCompiler(Path(tmp_path_factory.mktemp("dbt"))).sql("to_timestamp", {"column": "raw_text"})
+def read(connection: duckdb.DuckDBPyConnection, text: str | None, arguments: str = "") -> object:
+    """What `to_timestamp` makes of a text."""
+    sql = rendered(f"{{{{ customer_retention.to_timestamp('raw_text'{arguments}) }}}}")
+    return connection.execute(f"select {sql} from (select cast(? as varchar) as raw_text)", [text]).fetchall()[0][0]
 
 
-@pytest.mark.parametrize("zone", ["UTC", "Asia/Kolkata", "America/New_York"])
-def test_an_offset_counts_and_the_session_does_not(compiled, zone):
-    with duckdb.connect() as connection:
-        connection.execute(f"set timezone = '{zone}'")
-        for text, expected in TEXTS.items():
-            query = f"select {compiled}, {_timestamp('raw_text', {})} from (select cast(? as varchar) as raw_text)"
-            assert connection.execute(query, [text]).fetchall() == [(expected, expected)], text
+@pytest.fixture(params=["UTC", "Asia/Kolkata", "America/New_York"])
+def connection(request):
+    with duckdb.connect() as opened:
+        opened.execute(f"set timezone = '{request.param}'")
+        yield opened
+
+
+def test_a_zone_counts_and_the_session_does_not(connection):
+    found = {text: read(connection, text) for text in ISO}
+    assert found == ISO
+
+
+def test_a_replay_reads_as_bronze(connection):
+    for text, expected in ISO.items():
+        query = f"select {_timestamp('raw_text', {})} from (select cast(? as varchar) as raw_text)"
+        assert connection.execute(query, [text]).fetchall() == [(expected,)], text
+
+
+def test_zones_in_patterns(connection):
+    found = {(form, text): read(connection, text, f", ['{form}']") for form, text in WITH_FORMATS}
+    assert found == WITH_FORMATS
+
+
+def test_a_given_clock_is_for_texts_without_a_zone(connection):
+    found = {
+        (form, text): read(connection, text, f", {[form] if form else None}, utc_offset='+02:00'")
+        for form, text in AT_TWO
+    }
+    assert found == AT_TWO

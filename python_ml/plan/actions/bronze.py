@@ -14,15 +14,24 @@ from python_ml.ingest.schema import EPOCHS, EXCEL_SERIAL, PERIODS, Reading
 from python_ml.plan.actions.base import Action, NotApplicable, Text, evidence, names_in
 from python_ml.plan.base import PlanFacts, reads_as
 from python_ml.plan.measures import amount_measure, derived_amount, reversal_of
-from python_ml.plan.schema import ColumnPlan, DerivedColumn, Imputation, LabelTable, ProjectPlan, SourcePlan
+from python_ml.plan.schema import (
+    NUMBER_TYPES,
+    ColumnPlan,
+    DerivedColumn,
+    Imputation,
+    LabelTable,
+    ProjectPlan,
+    SourcePlan,
+)
 from python_ml.profile.schema import EarlyFacts
 
 _TYPES = {
-    "integer": "whole numbers", "decimal": "exact numbers", "boolean": "yes or no", "timestamp": "times",
-    "duration": "durations in seconds",
+    "integer": "whole numbers", "decimal": "exact numbers", "double": "numbers", "boolean": "yes or no",
+    "timestamp": "times", "duration": "durations in seconds",
 }  # fmt: skip
 _ROLES = {
-    "integer": "number", "decimal": "number", "duration": "number", "boolean": "boolean", "timestamp": "further_time",
+    "integer": "number", "decimal": "number", "double": "number", "duration": "number", "boolean": "boolean",
+    "timestamp": "further_time",
 }  # fmt: skip
 _NOT_CLEANED = ("entity", "key", "time", "available", "changed", "empty", "constant", "label")
 _ISO = re.compile(r"\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}(:\d{2})?)?")
@@ -68,7 +77,7 @@ class ReadAs(Action):
     """
 
     layer, action = "bronze", "read_as"
-    type: Literal["integer", "decimal", "boolean", "timestamp", "duration"]
+    type: Literal["integer", "decimal", "double", "boolean", "timestamp", "duration"]
     scale: int | None = Field(None, ge=0, le=18)
     written: Literal["plain", "decimal_comma", "grouped"] | None = None
     formats: list[str] = Field(default_factory=list)
@@ -177,7 +186,7 @@ class NullValues(Action):
 
 def _fits(column: ColumnPlan, value: str) -> bool:
     """Whether a code can stand for a value of the column's type; what cannot is null already."""
-    if column.type in ("integer", "decimal"):
+    if column.type in NUMBER_TYPES:
         return bool(re.fullmatch(r"-?\d+(\.\d+)?", value))
     if column.type == "timestamp":
         return bool(_ISO.fullmatch(value))
@@ -347,7 +356,7 @@ class Outliers(Action):
         source, column = self.column(plan)
         if self.method == "none":
             return plan
-        if column.type not in ("integer", "decimal"):
+        if column.type not in NUMBER_TYPES:
             raise NotApplicable(f"{column.name} is not read as a number")
         low, high = self._bounds(column)
         changed = source.with_column(column.name, low=low, high=high, is_bounded=self.then == "quarantine")
@@ -373,7 +382,7 @@ class Outliers(Action):
             low, high = quantiles[ends[0]], quantiles[ends[1]]
         if low >= high:
             raise NotApplicable(f"the bounds of {column.name} would leave a single value")
-        digits = 0 if column.type == "integer" else column.reading.scale
+        digits = {"integer": 0, "double": 15}.get(column.type, column.reading.scale)
         return round(low, digits), round(high, digits)
 
 

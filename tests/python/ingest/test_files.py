@@ -7,6 +7,7 @@ import csv
 import gzip
 import io
 import json
+import sys
 import zipfile
 from datetime import datetime
 from pathlib import Path
@@ -18,7 +19,9 @@ from hypothesis import strategies as st
 
 from python_ml.errors import UserError
 from python_ml.ingest import DataArgument, open_tables, refresh_converted, scratch_connection, with_row_number
+from python_ml.ingest.dialect import distinct_names
 from python_ml.ingest.schema import LINE_NUMBER, LINE_PROBLEM, LINE_TEXT
+from python_ml.names import identifier
 from tests.python.hostile_files import FILES, ROWS
 
 CASES = Path(__file__).resolve().parents[4] / "shared" / "cases"
@@ -236,11 +239,61 @@ class TestRejectedLines:
         except UserError as refused:
             assert refused.hint
 
-    def test_one_huge_line(self, connection, tmp_path):
-        path = tmp_path / "t.csv"
-        path.write_bytes(b"x" * 20_000_000)
-        with pytest.raises(UserError):
-            opened(connection, path)
+    @pytest.mark.parametrize(
+        ("content", "message"),
+        [
+            (b"x" * 20_000_000, "first line of the file is longer than 16 MiB"),
+            (b"a," * 60_000 + b"\n" + b"1," * 60_000 + b"\n", "60,001 columns; at most 50,000"),
+            # the line break stands behind what is read as a sample
+            (b"a," * 140_000 + b"\n" + b"1," * 140_000 + b"\n", "140,001 columns"),
+        ],
+    )
+    def test_one_huge_line(self, connection, tmp_path, content, message):
+        with pytest.raises(UserError, match=message) as error:
+            opened(connection, tmp_path / "t.csv", content)
+        assert error.value.where == str(tmp_path / "t.csv")
+
+    def test_a_header_longer_than_the_sample(self, connection, tmp_path):
+        names = [f"{'x' * 30_000}{n}" for n in range(10)]
+        rows = "".join(f"{','.join(str(n * i) for i in range(10))}\n" for n in range(5))
+        table, read = opened(connection, tmp_path / "t.csv", ",".join(names) + "\n" + rows)
+        assert [column.raw_name for column in table.columns] == names
+        assert len(read) == 5
+
+    @pytest.mark.parametrize("quote", ["", '"'])
+    def test_a_line_that_is_too_long_is_quarantined(self, connection, tmp_path, quote):
+        lines = [f"{n},{n}.5,x" for n in range(1000)]
+        lines[500] = f"500,{quote}{'z' * 17_000_000}{quote},x"
+        table, read = opened(connection, tmp_path / "t.csv", "id,b,c\n" + "\n".join(lines) + "\n")
+        assert (table.rejected, len(read)) == ({"longer than 16 MiB": 1}, 999)
+        query = f"select {LINE_NUMBER}, length({LINE_TEXT}) from {table.relation} where {LINE_PROBLEM} is not null"
+        assert connection.execute(query).fetchall() == [(502, 1000)]
+
+
+class TestNames:
+    @pytest.mark.parametrize("names", [["a"], ["a", "A"], [""], ["a", "a_1", "a_1_1"]])
+    def test_equal_names_take_no_longer_than_others(self, names):
+        def calls(columns: int) -> int:
+            counted = 0
+
+            def count(_frame, event, _argument) -> None:
+                nonlocal counted
+                counted += event == "c_call"
+
+            sys.setprofile(count)
+            try:
+                different = distinct_names(names * (columns // len(names)))
+            finally:
+                sys.setprofile(None)
+            assert len({name.lower() for name in different}) == len(different)
+            return counted
+
+        assert calls(12_000) < 5 * calls(3000)
+
+    def test_words_run_together_in_capitals(self):
+        steps = [len(identifier("AB" * n + "Cd")) for n in (1, 200_000)]
+        assert steps == [5, 50]
+        assert identifier("HTTPServerID") == "http_server_id"
 
 
 def workbook(path, sheets):

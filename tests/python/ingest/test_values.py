@@ -65,6 +65,36 @@ def test_numbers_keep_their_decimals(connection, tmp_path):
     assert opened(connection, tmp_path, ["3.0", "4"])[0].reading.type == "integer"
 
 
+@pytest.mark.parametrize(
+    ("texts", "kind", "scale"),
+    [
+        (["19.99", "5"], "decimal", 2),
+        (["0.00004", "1.5"], "decimal", 6),
+        (["0.00000004", "1.5"], "decimal", 9),
+        (["100000000.00000004", "1.5"], "decimal", 2),
+        (["0.0000000000004", "1.5"], "double", 2),
+        (["0.3333333333333333", "0.1"], "double", 2),
+        (["100000000000.000001", "1.25"], "decimal", 2),
+        (["12345678901.0001", "0.000001"], "decimal", 6),
+        (["1234567890123.5", "0.000001"], "double", 2),
+        (["1e15", "2.25"], "decimal", 2),
+        (["1e17", "2.25"], "double", 2),
+    ],
+)
+def test_the_type_of_a_number_rounds_no_value(connection, tmp_path, texts, kind, scale):
+    column, read = opened(connection, tmp_path, texts)
+    assert (column.reading.type, column.reading.scale) == (kind, scale)
+    assert [float(value) for value in read] == [pytest.approx(float(text), rel=1e-12) for text in texts]
+    assert column.numbers.readable == len(texts)
+
+
+@pytest.mark.parametrize("text", ["NaN", "inf", "-Infinity", "1e31"])
+def test_what_no_type_holds_is_unreadable(connection, tmp_path, text):
+    column, read = opened(connection, tmp_path, ["1.3333333333", "2"] * 20 + [text])
+    assert (column.reading.type, read[-1]) == ("double", None)
+    assert column.numbers.readable == 40
+
+
 CTIMES = [f"{day} 10:27:25 +0200 2023" for day in ("Mon Jan 02", "Tue Jan 03")]
 TIMES = [
     ("x", ["2023-01-02", "2023-01-03"], (), datetime(2023, 1, 2)),
@@ -97,6 +127,7 @@ TIMES = [
     ("x", ["2023-Q1", "2023-Q4"], ("quarter",), datetime(2023, 4, 1)),
     ("x", ["Q1 2023", "Q4 2023"], ("quarter",), datetime(2023, 4, 1)),
     ("week", ["2023-W01", "2023-W52"], ("iso_week",), datetime(2023, 1, 9)),
+    ("x", ["2/1/2023 10:00 GMT+2", "31/7/2023 10:00 GMT-0130"], ("%d/%m/%Y %H:%M %Z",), datetime(2023, 1, 2, 8)),
     ("x", ["2023-01-02 10:00 EST", "2023-07-02 10:00 Europe/Berlin"], ("%Y-%m-%d %H:%M %Z",), datetime(2023, 1, 2, 15)),
 ]  # fmt: skip
 

@@ -17,6 +17,7 @@ from tests.python.temporal import batches, calls
 from tests.python.temporal.compare import assert_identical, assert_same_rows
 from tests.python.temporal.engine import SCHEMAS, World
 from tests.python.temporal.window_oracle import window_features
+from tests.python.times_as_text import AT_TWO, ISO, WITH_FORMATS
 
 from . import rows
 from .compiler import SparkMacroCompiler
@@ -90,3 +91,19 @@ def fill(spark: SparkSession, world: World) -> None:
     spark.catalog.clearCache()
     for table, contents in world.items():
         rows.to_spark(spark, table, pa.Table.from_pylist(contents, schema=SCHEMAS[table]))
+
+
+def test_texts_are_read_as_times_in_the_same_way(macros: SparkMacroCompiler, interpreter: SparkSession) -> None:
+    """With every zone that DuckDB honours, and no other."""
+    wrong = []
+    asked = [(ISO, {}, list(ISO))]
+    for table, more in ((WITH_FORMATS, {}), (AT_TWO, {"utc_offset": "+02:00"})):
+        for form in dict.fromkeys(form for form, _ in table):
+            texts = {text: expected for (f, text), expected in table.items() if f == form}
+            asked.append((texts, {"formats": [form] if form else None} | more, list(texts)))
+    for expected, arguments, texts in asked:
+        sql = macros.sql("to_timestamp", {"column": "raw_text"} | arguments)
+        rows.to_spark(interpreter, "texts", pa.table({"raw_text": pa.array(texts, pa.string())}))
+        found = rows.of_spark(interpreter, f"select raw_text, {sql} as read from texts").to_pylist()
+        wrong += [(arguments, row) for row in found if row["read"] != expected[row["raw_text"]]]
+    assert not wrong

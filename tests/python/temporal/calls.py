@@ -77,6 +77,26 @@ PRODUCT = Measure(
     where="lower(category) = 'toys' or category is null",
     condition=lambda event: _is_toy(event) is not False,
 )
+# No decimal type holds these: they are added as they are.
+TINY_SCORE = Measure(
+    "tiny_score",
+    "score * 1e-5",
+    lambda event: None if event["score"] is None else event["score"] * 1e-5,
+    ("count", "sum", "mean", "min", "max", "variance", "stddev", "first", "last", "last_per_mean"),
+    type="double",
+    exponent=0,
+)
+DOUBLE_SCORE = Measure(
+    "double_score",
+    "score",
+    _column("score"),
+    ("stddev", "nunique"),
+    windows=("30d",),
+    where="not refunded",
+    condition=_refund_is_false,
+    type="double",
+    exponent=0,
+)
 # Text sorts otherwise than the numbers that it shows: '-2' is more than '-1'.
 ITEMS_AS_TEXT = Measure("shown_items", "items", _column("items"), OF_TEXT, type="text")
 CHANNEL_TEXT = Measure("way", "channel", _column("channel"), OF_TEXT, type="text")
@@ -225,6 +245,7 @@ BOTH_WHERES = WindowFeatures(
     where="items > 1 or items is null", condition=lambda event: event["items"] is None or event["items"] > 1,
 )  # fmt: skip
 FLAGS = WindowFeatures("orders", ("24h", "30d", "all_time"), (REFUNDED, MANY_ITEMS, FLAG_COUNTS))
+DOUBLES = WindowFeatures("orders", ("7d", "30d", "all_time"), (TINY_SCORE, DOUBLE_SCORE), recency=False)
 BY_VALUE = WindowFeatures("orders", ("7d", "30d", "all_time"), (BY_CHANNEL, BY_ITEMS, REFUNDED_BY_CATEGORY))
 OF_VALUES = WindowFeatures("orders", ("7d", "all_time"), (CHANNEL, CATEGORY_SHARES, ITEMS_COUNTS), recency=False)
 COMPARED = WindowFeatures(
@@ -243,6 +264,7 @@ CALLS = {
     "cadence_only": CADENCE_ONLY,
     "both_wheres": BOTH_WHERES,
     "flags": FLAGS,
+    "doubles": DOUBLES,
     "by_value": BY_VALUE,
     "of_values": OF_VALUES,
     "compared": COMPARED,

@@ -31,8 +31,8 @@ class Measure:
     """One measure.
 
     `value` and `condition` say in Python what `expression` and `where` say in SQL, and `category` what `by` says.
-    `exponent` is the scale of the decimal type that values are cast to; `count`, `nunique`, `mode` and `entropy`
-    look at the value before that cast. `values` is a tuple of categories, or a mapping from name to category.
+    `exponent` is the scale of the decimal type that values are cast to, 0 for doubles; `count`, `nunique`, `mode` and
+    `entropy` look at the value before that cast. `values` is a tuple of categories, or a mapping from name to category.
     """
 
     name: str

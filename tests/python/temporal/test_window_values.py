@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import duckdb
 import pytest
 
 from . import calls, worlds
@@ -136,3 +137,111 @@ def test_expressions_and_conditions_with_quotes(macros: MacroCompiler, warehouse
     events = [_event(day, channel=value) for day, value in enumerate(worlds.CHANNELS, 1)]
     world = {"spine": [{"customer_id": "ada", "feature_timestamp": T}], "events": events}
     _check(macros, warehouse, WindowFeatures("orders", ("7d", "all_time"), (measure,)), world)
+
+
+# -- numbers that do not fit -----------------------------------------------------------------------------------
+
+
+def _number(values: list[float], **measure: Any) -> tuple[WindowFeatures, World]:
+    """A call over values of `score`, a column of doubles, one event a day."""
+    declared = {"aggregates": ("sum", "mean", "min", "max", "variance", "stddev"), **measure}
+    call = WindowFeatures(
+        "x", ("all_time",), (Measure("n", "score", lambda event: event["score"], **declared),), recency=False
+    )
+    events = [_event(1 + number, score=value) for number, value in enumerate(values)]
+    return call, {"spine": [{"customer_id": "ada", "feature_timestamp": T}], "events": events}
+
+
+@pytest.mark.parametrize(
+    ("value", "declared", "message"),
+    [
+        (0.00004, {}, "more than 4 decimals, and would be rounded"),
+        (1 / 3, {}, "more than 4 decimals, and would be rounded"),
+        (float("nan"), {}, r"NaN, infinite or too large for decimal\(18, 4\)"),
+        (float("inf"), {}, r"NaN, infinite or too large for decimal\(18, 4\)"),
+        (1e15, {}, r"NaN, infinite or too large for decimal\(18, 4\)"),
+        (1e8, {"type": "decimal(9, 2)"}, r"NaN, infinite or too large for decimal\(9, 2\)"),
+        (float("nan"), {"type": "double"}, "NaN, infinite or beyond 1e30"),
+        (float("-inf"), {"type": "double"}, "NaN, infinite or beyond 1e30"),
+        (-1e30, {"type": "double"}, "NaN, infinite or beyond 1e30"),
+    ],
+)
+def test_what_cannot_be_added_exactly_is_refused(
+    value: float, declared: dict[str, str], message: str, macros: MacroCompiler, warehouse: Warehouse
+) -> None:
+    call, world = _number([1.5, value], **declared)
+    warehouse.fill(world)
+    with pytest.raises(duckdb.Error, match=rf"measures\[n\]: a value .*{message}"):
+        warehouse.rows(macros.sql("window_features", call.arguments()))
+
+
+def test_noise_of_a_double_is_no_rounding(macros: MacroCompiler, warehouse: Warehouse) -> None:
+    call, world = _number([0.1 + 0.2, 19.99, 1e13 + 0.25])
+    warehouse.fill(world)
+    [row] = warehouse.rows(macros.sql("window_features", call.arguments()))
+    assert row["x_n_min_all_time"] == 0.3
+
+
+def test_a_declared_decimal_rounds(macros: MacroCompiler, warehouse: Warehouse) -> None:
+    call, world = _number([0.125, 0.00004], type="decimal(18, 2)")
+    warehouse.fill(world)
+    [row] = warehouse.rows(macros.sql("window_features", call.arguments()))
+    assert (row["x_n_sum_all_time"], row["x_n_min_all_time"]) == (0.13, 0)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [0.00004, 0.00002, 1e-9],
+        [1e15, 1.0, -1e15, 2.5],
+        [1e29, -1e29, 1e-12, 3.0],
+        [1e20] * 50 + [0.1] * 3,
+        [0.1, 0.2, 0.3, 1 / 3, -0.1, -0.2],
+        [-0.0, 0.0],
+    ],
+)
+def test_sums_of_doubles_are_exact_in_any_order(
+    values: list[float], macros: MacroCompiler, warehouse: Warehouse
+) -> None:
+    call, world = _number(values, type="double", aggregates=("sum", "mean", "min", "max", "first", "last"))
+    call = replace(call, measures=tuple(replace(measure, exponent=0) for measure in call.measures))
+    rows = _check(macros, warehouse, call, world)
+    for seed in range(3):
+        warehouse.fill(shuffled(seed, world))
+        again = warehouse.rows(macros.sql("window_features", call.arguments()))
+        assert_identical(rows, again, world, why="the order of rows changed the answer")
+
+
+@pytest.mark.parametrize(
+    ("values", "spread"),
+    [
+        ([1e15, 3e15], 2**0.5 * 1e15),
+        ([1e29, -1e29], 2**0.5 * 1e29),
+        ([9.99] * 7, 0.0),
+        # so little of so much is not told by the squares of doubles
+        ([1e9, 1e9 + 0.1], None),
+        ([1e9], None),
+    ],
+)
+def test_spread_of_doubles(
+    values: list[float], spread: float | None, macros: MacroCompiler, warehouse: Warehouse
+) -> None:
+    call, world = _number(values, type="double")
+    warehouse.fill(world)
+    [row] = warehouse.rows(macros.sql("window_features", call.arguments()))
+    assert row["x_n_stddev_all_time"] == (spread if spread is None else pytest.approx(spread, rel=1e-9))
+
+
+def test_spread_of_many_large_decimals(macros: MacroCompiler, warehouse: Warehouse) -> None:
+    """The sum of their squares has more digits than any type; with fewer of them it is exact."""
+    large = [Decimal(90_000_000_000_000) + n for n in range(2000)]
+    for count in (2, 3, 2000):
+        events = [_event(1 + n / 100, amount=value * (-1) ** n) for n, value in enumerate(large[:count])]
+        world = {"spine": [{"customer_id": "ada", "feature_timestamp": T}], "events": events}
+        amount = replace(calls.AMOUNT, aggregates=("variance", "stddev", "sum"))
+        _check(macros, warehouse, WindowFeatures("x", ("all_time",), (amount,), recency=False), world)
+
+
+def test_a_slope_of_doubles_is_refused(macros: MacroCompiler) -> None:
+    call, _ = _number([], type="double", aggregates=("slope",))
+    assert "not for type double" in macros.error("window_features", call.arguments())

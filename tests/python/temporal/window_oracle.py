@@ -150,11 +150,13 @@ def _measure(
 
 
 def _typed(measure: Measure, raw: Any) -> Any:
-    """The value as its type has it; a number as ticks. `None` for a type that no aggregate looks at."""
+    """The value as its type has it; a decimal as ticks. `None` for a type that no aggregate looks at."""
     if measure.type == "text":
         return as_text(raw)
     if isinstance(raw, bool | str):
         return raw
+    if measure.type == "double":
+        return Fraction(raw)
     return _ticks(raw, measure.exponent)
 
 

@@ -34,7 +34,7 @@ typed as (
         [[ column.typed_sql ]][[ "" if column.typed_sql == column.name else " as " ~ column.name ]][[ "," if not loop.last or source.checked or source.line_columns ]]
 [%- endfor %]
 [%- for column in source.checked %]
-        {{ customer_retention.clean_text('[[ column.name ]]') }} as [[ column.raw_text ]][[ "," if not loop.last or source.line_columns ]]
+        [[ column.raw_text_sql ]] as [[ column.raw_text ]][[ "," if not loop.last or source.line_columns ]]
 [%- endfor %]
 [%- for name in source.line_columns %]
         [[ name ]][[ "," if not loop.last ]]
