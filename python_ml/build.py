@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from python_ml.errors import RetentionError, UserError
+from python_ml.errors import RetentionError, UserError, warehouse_locked
+from python_ml.files import read_json
 from python_ml.project import PROJECT_DIR_VARIABLE, WAREHOUSE_VARIABLE
 
 if TYPE_CHECKING:
@@ -58,7 +59,11 @@ def run_dbt(
     """
     target_path = target_path or project.root / "target"
     results_path = target_path / "run_results.json"
+    for folder in (target_path, target_path.parent / "logs"):
+        folder.mkdir(parents=True, exist_ok=True)
     results_path.unlink(missing_ok=True)
+    if warehouse is None:
+        _check_warehouse(project)
     command = [sys.executable, "-c", "from dbt.cli.main import cli; cli()"]
     command += ["--log-format", "json", "--no-use-colors", "--no-version-check", arguments[0]]
     command += ["--project-dir", str(project.root), "--profiles-dir", str(profiles_dir(project))]
@@ -66,12 +71,13 @@ def run_dbt(
     command += ["--target", project.target] if project.target else []
     environment = {
         **os.environ,
+        "PYTHONUTF8": "1",  # what dbt and Python models print is read as UTF-8 below
         PROJECT_DIR_VARIABLE: str(project.root),
         WAREHOUSE_VARIABLE: str(warehouse or project.warehouse_path),
     }
     messages = _follow([*command, *arguments[1:]], project.root, environment, console)
 
-    results = json.loads(results_path.read_text())["results"] if results_path.is_file() else []
+    results = _results(results_path) if results_path.is_file() else []
     counts: dict[str, int] = {}
     for node in results:
         counts[node["status"]] = counts.get(node["status"], 0) + 1
@@ -87,6 +93,9 @@ def run_dbt(
             hint=f"see {target_path.parent / 'logs' / 'dbt.log'}; run `dbt {arguments[0]}` for the details",
         )
     if messages is not None:
+        locked = warehouse_locked("\n".join(messages), str(warehouse or project.warehouse_path))
+        if locked is not None:
+            raise locked
         raise UserError(
             f"dbt could not {arguments[0]} the project.\n    " + "\n    ".join(messages[-3:]),
             where=str(project.root),
@@ -95,11 +104,32 @@ def run_dbt(
     return counts
 
 
+def _check_warehouse(project: Project) -> None:
+    """See that dbt can open the warehouse for writing: it would begin, and end in a stack trace of its own."""
+    from python_ml.warehouse import DUCKDB, connect, engine
+
+    if project.warehouse_path.exists() and engine(project) == DUCKDB:
+        with connect(project, read_only=False):
+            pass
+
+
+def _results(path: Path) -> list[dict[str, Any]]:
+    """The nodes of dbt's last run."""
+    return read_json(path, "results of dbt", "run the command again")["results"]
+
+
 def _follow(command: list[str], folder: Path, environment: dict[str, str], console: Console) -> list[str] | None:
     """Run dbt, show what it says; return its error messages when it failed, else None."""
     errors: list[str] = []
+    plain: list[str] = []
     with subprocess.Popen(
-        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command,
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
     ) as process:
         for line in process.stdout or ():
             try:
@@ -108,10 +138,11 @@ def _follow(command: list[str], folder: Path, environment: dict[str, str], conso
                 # Python models print plain lines.
                 if line.strip():
                     console.note(f"  {line.rstrip()}")
+                    plain = [*plain[-2:], line.strip()]
                 continue
             _show(event, console, errors)
         console.progress(None)
-    return None if process.returncode == 0 else errors or [f"dbt ended with code {process.returncode}."]
+    return None if process.returncode == 0 else errors or [*plain, f"dbt ended with code {process.returncode}."]
 
 
 def _show(event: dict[str, Any], console: Console, errors: list[str]) -> None:
@@ -126,6 +157,6 @@ def _show(event: dict[str, Any], console: Console, errors: list[str]) -> None:
 
 def profiles_dir(project: Project) -> Path:
     """The project's own folder when it has a profiles.yml, else dbt's usual place."""
-    if (project.root / "profiles.yml").is_file():
+    if (project.root / "profiles.yml").exists():
         return project.root
     return Path(os.environ.get("DBT_PROFILES_DIR") or Path.home() / ".dbt")

@@ -262,7 +262,7 @@ def load_settings(path: Path) -> Settings:
         Names the file, the line and the setting, and how to fix it: for text that is not YAML, for unknown
         or repeated keys and for values out of range.
     """
-    if not path.is_file():
+    if not path.exists():
         return Settings()
     lines: dict[tuple, int] = {}
     with parsed(path, "settings") as (loader, node):

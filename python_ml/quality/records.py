@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from python_ml.errors import RetentionError, UserError
+from python_ml.files import read_json
 from python_ml.project import is_dateless
 from python_ml.quality.checks import SCORING, TRAINING, Verdict
 from python_ml.quality.suites import Calendar, step_of
@@ -68,13 +69,14 @@ def read(folder: Path) -> dict[str, Verdict]:
     path = folder / FILE
     if not path.is_file():
         return {}
+    hint = "delete it; `retention quality` writes it anew"
+    data = read_json(path, FILE, hint)
+    if not isinstance(data, dict):
+        raise UserError(f"{FILE} does not hold an object.", where=str(path), hint=hint)
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
         return {suite: Verdict.from_dict(data[suite]) for suite in (TRAINING, SCORING) if suite in data}
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(
-            f"{FILE} cannot be read: {error}", where=str(path), hint="delete it; `retention quality` writes it anew"
-        ) from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{FILE} cannot be read: {error}", where=str(path), hint=hint) from error
 
 
 def write(project: Project, verdict: Verdict) -> None:
