@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, unquote
 
 from python_ml.errors import UserError
 from python_ml.files import read_json, spelled
@@ -48,24 +47,27 @@ def warehouse_of(root: Path) -> Path:
 
 
 SQLITE = "sqlite:///"
-_FILE = f"{SQLITE}file:"
 
 
 def sqlite_uri(path: Path) -> str:
-    """The address of a SQLite file.
+    """The address of a SQLite file, in which SQLAlchemy escapes what an address would not be read with."""
+    if not {"?", "%"} & set(str(path)):
+        return f"{SQLITE}{path.as_posix()}"
+    from sqlalchemy import URL
 
-    A plain address ends at a question mark; a folder's name with one needs SQLite's own form, which is escaped.
-    """
-    if "?" not in str(path):
-        return f"{SQLITE}{path}"
-    return f"{_FILE}{quote(str(path))}?uri=true"
+    # By the name of its driver, MLflow takes it for what it is, and makes no folder of the escaped name.
+    return URL.create("sqlite+pysqlite", database=path.as_posix()).render_as_string()
 
 
 def sqlite_path(uri: str) -> Path | None:
     """The file behind an address that :func:`sqlite_uri` or a person wrote; None for other kinds of store."""
-    if uri.startswith(_FILE):
-        return Path(unquote(uri.removeprefix(_FILE).partition("?")[0]))
-    return Path(uri.removeprefix(SQLITE).partition("?")[0]) if uri.startswith(SQLITE) else None
+    if not uri.startswith((SQLITE, "sqlite+pysqlite:///")):
+        return None
+    if not {"?", "%", "+"} & set(uri):
+        return Path(uri.removeprefix(SQLITE))
+    from sqlalchemy import make_url
+
+    return Path(make_url(uri).database or "")
 
 
 @dataclass(frozen=True)

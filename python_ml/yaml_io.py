@@ -38,7 +38,7 @@ class Loader(yaml.SafeLoader):
         self._depth -= 1
         if isinstance(event, yaml.AliasEvent):
             if id(node) not in self._sizes:
-                raise ComposerError(None, None, f"the anchor &{event.anchor} contains itself", event.start_mark)
+                raise ComposerError(None, None, f"the anchor &{event.anchor} contains itself", node.start_mark)
             self._aliased += self._sizes[id(node)]
             if self._aliased > MAX_ALIASED:
                 text = f"the aliases (*name) stand for more than {MAX_ALIASED:,} values"
@@ -86,7 +86,7 @@ def parsed(path: Path, what: str) -> Iterator[tuple[Loader, yaml.Node | None]]:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise UserError(
-            f"The {what} are not valid YAML: they are not UTF-8 text.",
+            f"The {what} are not valid YAML: the file cannot be read as UTF-8 text.",
             where=str(path),
             hint="save the file as UTF-8 text",
         ) from error

@@ -204,11 +204,12 @@ def test_folder_names_with_marks_of_addresses(
     stored: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    folder = Path(shutil.copytree(stored, tmp_path / name))
+    folder, before = Path(shutil.copytree(stored, tmp_path / name)), sorted(Path().iterdir())
     assert sqlite_path(Project.open(folder).tracking_uri) == folder / "mlflow.db"
     assert record_run(folder).version == 2
     monkeypatch.delenv("MLFLOW_TRACKING_URI")  # MLflow sets it
     assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert sorted(Path().iterdir()) == before
     assert len(list(folder.glob("mlartifacts/models/*/artifacts/model.pkl"))) == 2
     assert load_champion(Project.open(folder)).version == 2
 
