@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from python_ml.errors import RetentionError, UserError, warehouse_locked
+from python_ml.errors import RetentionError, UserError, database_refusal
 from python_ml.files import read_json
 from python_ml.project import PROJECT_DIR_VARIABLE, WAREHOUSE_VARIABLE
 
@@ -53,7 +53,7 @@ def run_dbt(
     Raises
     ------
     UserError
-        When the project does not parse or compile.
+        When the project does not parse or compile, or DuckDB finds no space, no memory or no raw file.
     RetentionError
         When a model or test fails.
     """
@@ -86,6 +86,9 @@ def run_dbt(
         for node in results
         if node["status"] in FAILED
     ]
+    refusal = database_refusal("\n".join([*failed, *(messages or ())]), str(warehouse or project.warehouse_path))
+    if refusal is not None:
+        raise refusal
     if failed:
         raise RetentionError(
             f"dbt {arguments[0]} failed in {len(failed)} place(s).\n    " + "\n    ".join(failed[:5]),
@@ -93,9 +96,6 @@ def run_dbt(
             hint=f"see {target_path.parent / 'logs' / 'dbt.log'}; run `dbt {arguments[0]}` for the details",
         )
     if messages is not None:
-        locked = warehouse_locked("\n".join(messages), str(warehouse or project.warehouse_path))
-        if locked is not None:
-            raise locked
         raise UserError(
             f"dbt could not {arguments[0]} the project.\n    " + "\n    ".join(messages[-3:]),
             where=str(project.root),

@@ -120,48 +120,55 @@ def _of_operating_system(error: BaseException, where: str | None) -> UserError:
 _HOLDER = re.compile(r"[Cc]onflicting lock is held in (?P<program>.*?) ?\(PID (?P<pid>\d+)\)")
 
 
-def warehouse_locked(text: str, where: str | None) -> UserError | None:
-    """The error for a warehouse that another process holds, if that is what a message of DuckDB says."""
-    if not re.search(r"could not set lock|lock is held|being used by another process", text, re.IGNORECASE):
-        return None
-    found = _HOLDER.search(text)
-    holder = f"process {found['pid']} ({found['program'] or 'unknown program'})" if found else "another process"
-    return UserError(
-        f"The warehouse is in use by {holder}.",
-        where=where,
-        hint="wait for it to end or close it (a dbt run, a notebook, a database browser), then try again",
-    )
+def database_refusal(text: str, where: str | None) -> UserError | None:
+    """What a message of DuckDB says of the surroundings, wherever it was met; None when it speaks of the query.
+
+    Parameters
+    ----------
+    text : str
+        Of an exception, or as dbt repeats it.
+    where : str, optional
+        The database, for messages that do not name a file themselves.
+    """
+    if re.search(r"could not set lock|lock is held|being used by another process", text, re.IGNORECASE):
+        found = _HOLDER.search(text)
+        holder = f"process {found['pid']} ({found['program'] or 'unknown program'})" if found else "another process"
+        return UserError(
+            f"The warehouse is in use by {holder}.",
+            where=where,
+            hint="wait for it to end or close it (a dbt run, a notebook, a database browser), then try again",
+        )
+    if re.search("no space left on device", text, re.IGNORECASE):
+        what, hint = _SYSTEM[errno.ENOSPC]
+        named = re.search(r'write file \\?"(.+?)\\?"', text)
+        return UserError(what, where=named[1] if named else where, hint=hint)
+    if "Out of Memory Error" in text:
+        return _no_memory(where)
+    missing = re.search(r'No files found that match the pattern "(.*?)"', text)
+    if missing:
+        return UserError(
+            "A raw file is not where it was.",
+            where=missing[1],
+            hint="bring it back, or say where raw files are now with RETENTION_RAW_DIR, and run `retention build`",
+        )
+    return None
 
 
 _DAMAGED = ("SerializationException", "FatalException", "InternalException", "InvalidInputException")
-
-
 _DAMAGED_TEXT = re.compile("corrupt|checksum|not a valid DuckDB|could not read enough bytes", re.IGNORECASE)
 
 
 def _of_duckdb(error: BaseException, where: str | None, warehouse: str | None) -> UserError | None:
     kind, where = type(error).__name__, warehouse or where
     text = re.sub(r"^[A-Z][\w ]*Error: ", "", _first_line(error))  # DuckDB repeats the kind
-    locked = warehouse_locked(str(error), where)
-    if locked is not None:
-        return locked
-    if kind == "OutOfMemoryException":
-        return _no_memory(where)
-    if "No space left on device" in str(error):
-        what, hint = _SYSTEM[errno.ENOSPC]
-        return UserError(what, where=where or text, hint=hint)
+    refusal = database_refusal(str(error), where)
+    if refusal is not None:
+        return refusal
     if warehouse is not None and (kind in _DAMAGED or _DAMAGED_TEXT.search(str(error))):
         return UserError(
             f"The warehouse is damaged: {text}", where=where, hint="delete the file and run `retention build`"
         )
     if kind in ("IOException", "PermissionException", "HTTPException"):
-        missing = re.search(r'No files found that match the pattern "(.*?)"', str(error))
-        if missing:
-            return UserError(
-                "A raw file is not where it was.",
-                where=missing[1],
-                hint="bring it back, or say where raw files are now with RETENTION_RAW_DIR, and run `retention build`",
-            )
         return UserError(
             f"DuckDB cannot read or write a file: {text}",
             where=where,

@@ -6,7 +6,7 @@ import json
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from python_ml.errors import RetentionError, UserError
+from python_ml.errors import UserError
 from python_ml.files import read_json
 from python_ml.project import is_dateless
 from python_ml.quality.checks import SCORING, TRAINING, Verdict
@@ -49,11 +49,11 @@ def facts_before(project: Project) -> tuple[Facts | None, list[str]]:
 
     A champion whose files are gone or were changed is a reason to train, so it does not keep anybody from it.
     """
-    from python_ml.scoring.champion import champion_files
+    from python_ml.scoring.champion import ChampionError, champion_files
 
     try:
         files = champion_files(project)
-    except RetentionError as error:
+    except ChampionError as error:
         return None, [f"Not compared with the champion's training set: {error.what}"]
     return (None if files is None else facts_of(files)), []
 

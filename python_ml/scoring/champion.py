@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from python_ml.project import Project
 
 
+class ChampionError(UserError):
+    """The registered champion cannot be used; a training makes another one."""
+
+
 @dataclass(frozen=True)
 class Champion:
     """A registered model, ready to score.
@@ -68,7 +72,7 @@ def load_champion(project: Project) -> Champion | None:
 
     Raises
     ------
-    UserError
+    ChampionError
         As :func:`champion_files`.
     """
     files = champion_files(project)
@@ -87,8 +91,8 @@ def champion_files(project: Project) -> ChampionFiles | None:
 
     Raises
     ------
-    UserError
-        When the files are gone or differ from what was registered.
+    ChampionError
+        When the alias points nowhere, or the files are gone or differ from what was registered.
     """
     uri = store.absolute_uri(project.tracking_uri, project.root)
     if not store.store_exists(uri):
@@ -103,14 +107,14 @@ def champion_files(project: Project) -> ChampionFiles | None:
     known = client.search_model_versions(f"name = '{name}'")
     registered = next((v for v in known if str(v.version) == str(version)), None)
     if registered is None:
-        raise UserError(
+        raise ChampionError(
             "The alias `champion` points at a version that is not in the registry.",
             where=f"{where} (there: {', '.join(sorted(str(v.version) for v in known)) or 'none'})",
             hint="run `retention train`, or move the alias `champion` to a version that it registered",
         )
     digest = registered.tags.get(store.DIGEST_TAG)
     if not digest:
-        raise UserError(
+        raise ChampionError(
             "The champion was not registered by this project: it carries no checksum.",
             where=where,
             hint="run `retention train`, or move the alias `champion` back to a version that it registered",
@@ -118,11 +122,11 @@ def champion_files(project: Project) -> ChampionFiles | None:
     try:
         folder = store.model_folder(client, name, str(version), project.root)
     except FileNotFoundError as error:
-        raise UserError(
+        raise ChampionError(
             "The champion's files are gone.", where=f"{where}: {error}", hint="run `retention train` again"
         ) from error
     if store.files_digest(folder) != digest:
-        raise UserError(
+        raise ChampionError(
             "The champion's files differ from those that were registered, so they are not opened.",
             where=f"{where}: {folder}",
             hint="find out who changed them; `retention train` makes a new champion",

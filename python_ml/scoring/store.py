@@ -22,6 +22,7 @@ CARD_FILE = "model_card.json"
 QUALITY_FILE = "training_facts.json"  # what the rows that the model was fitted on showed
 ARTIFACT_FOLDER = "mlartifacts"
 ANSWER_SECONDS = 5  # for a server to take a connection; MLflow itself would try for minutes
+_PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
 
 # MLflow adds this file to a model's folder when somebody downloads it by its registered name.
 ADDED_BY_MLFLOW = "registered_model_meta"
@@ -68,7 +69,7 @@ def open_store(tracking_uri: str) -> MlflowClient:
 def _reach(tracking_uri: str) -> None:
     """Ask a store for a sign of life, once and quickly."""
     path, parts = sqlite_path(tracking_uri), _parts(tracking_uri)
-    shown = without_credentials(tracking_uri)
+    shown, kind = without_credentials(tracking_uri), parts.scheme.partition("+")[0]
     if path is not None:
         _open_database(path)
     elif parts.scheme in ("http", "https"):
@@ -78,14 +79,13 @@ def _reach(tracking_uri: str) -> None:
             requests.get(tracking_uri, timeout=(ANSWER_SECONDS, 4 * ANSWER_SECONDS), stream=True).close()
         except requests.RequestException as error:
             raise model_store_error("The model store (MLflow) does not answer.", shown) from error
-    elif parts.scheme.partition("+")[0] in ("postgresql", "mysql", "mssql") and parts.hostname:
-        port = parts.port or {"p": 5432, "my": 3306, "ms": 1433}["p" if parts.scheme[0] == "p" else parts.scheme[:2]]
+    elif kind in _PORTS and parts.hostname:
         try:
-            socket.create_connection((parts.hostname, port), timeout=ANSWER_SECONDS).close()
+            socket.create_connection((parts.hostname, parts.port or _PORTS[kind]), timeout=ANSWER_SECONDS).close()
         except OSError as error:
             raise model_store_error("The model store (MLflow) does not answer.", shown) from error
-    elif parts.scheme not in ("", "file", "databricks", "databricks-uc"):
-        raise model_store_error("This is not an address that MLflow knows.", shown)
+    elif kind == "sqlite":
+        raise model_store_error("The address of a SQLite file begins with sqlite:/// and has a path.", shown)
 
 
 def _parts(uri: str) -> SplitResult:

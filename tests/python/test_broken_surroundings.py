@@ -104,6 +104,28 @@ def test_a_locked_warehouse_says_who_holds_it(held: tuple[Path, int]) -> None:
     assert len(messages) == 1
 
 
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        ("IO Error: Could not write file: No space left on device", "no space left"),
+        ('IO Error: No files found that match the pattern "/raw/orders.csv"', "/raw/orders.csv"),
+        ("Out of Memory Error: failed to allocate data of size 1 GiB", "not enough memory"),
+    ],
+)
+@pytest.mark.parametrize("in_a_model", [True, False])
+def test_what_stops_dbt_is_told_by_its_cause(
+    stored: Path, monkeypatch: pytest.MonkeyPatch, message: str, said: str, in_a_model: bool
+) -> None:
+    def follow(command: list[str], folder: Path, *arguments: object) -> list[str]:
+        node = {"status": "error", "unique_id": "model.shop.one", "message": f"Runtime Error in model one {message}"}
+        results = {"results": [node] if in_a_model else []}
+        (folder / "target" / "run_results.json").write_text(json.dumps(results), encoding="utf-8")
+        return ["Runtime Error" if in_a_model else message]
+
+    monkeypatch.setattr("python_ml.build._follow", follow)
+    explained(command_here(stored, "build"), said)
+
+
 # Raw files that moved ---------------------------------------------------------------------------------------
 
 
