@@ -7,12 +7,14 @@ import os
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from python_ml.errors import RetentionError, UserError
+from python_ml.errors import RetentionError, UserError, database_refusal
+from python_ml.files import read_json
 from python_ml.project import PROJECT_DIR_VARIABLE, WAREHOUSE_VARIABLE
 
 if TYPE_CHECKING:
@@ -65,19 +67,20 @@ def run_dbt(project: Project, arguments: list[str], console: Console) -> dict[st
     Raises
     ------
     UserError
-        When the project does not parse or compile.
+        When the project does not parse or compile, or DuckDB finds no space, no memory or no raw file.
     RetentionError
         When a model or test fails.
     """
     target_path = project.root / "target"
+    for folder in (target_path, project.root / "logs"):
+        folder.mkdir(parents=True, exist_ok=True)
     (target_path / RESULTS).unlink(missing_ok=True)
-    errors = _follow(
-        [*PYTHON, *DBT, *_words(project, arguments, target_path)],
-        project.root,
-        _environment(project, target_path),
-        console,
-    )
-    return _node_counts(project, arguments[0], target_path, errors)
+    _check_warehouse(project)
+    program = [*PYTHON, *DBT, *_words(project, arguments, target_path)]
+    errors = _follow(program, project.root, _environment(project, target_path), console)
+    nodes = _results(target_path)
+    _refuse_failures(project, arguments[0], target_path, nodes, errors)
+    return dict(Counter(node["status"] for node in nodes))
 
 
 def run_dbt_on_copies(
@@ -121,8 +124,8 @@ def run_dbt_on_copies(
     (scratch / "runs.json").write_text(json.dumps(plan), encoding="utf-8")
     program = [*PYTHON, "-m", "python_ml.build", str(scratch / "runs.json")]
     errors = _follow(program, project.root, _environment(project, target_path), console)
-    for number in range(len(copies)):
-        _node_counts(project, arguments[0], target_path / str(number), errors)
+    nodes = [node for number in range(len(copies)) for node in _results(target_path / str(number))]
+    _refuse_failures(project, arguments[0], target_path, nodes, errors)
 
 
 def _run_on_copies(plan: dict[str, Any]) -> None:
@@ -149,24 +152,25 @@ def _words(project: Project, arguments: list[str], target_path: Path) -> list[st
 def _environment(project: Project, target_path: Path) -> dict[str, str]:
     return {
         **os.environ,
+        "PYTHONUTF8": "1",  # what dbt and Python models print is read as UTF-8 below
         PROJECT_DIR_VARIABLE: str(project.root),
         WAREHOUSE_VARIABLE: str(project.warehouse_path),
         TARGET_VARIABLE: str(target_path),
     }
 
 
-def _node_counts(project: Project, name: str, target_path: Path, errors: list[str] | None) -> dict[str, int]:
-    """Nodes by status of a command that has ended; its failure is raised."""
-    results_path = target_path / RESULTS
-    results = json.loads(results_path.read_text())["results"] if results_path.is_file() else []
-    counts: dict[str, int] = {}
-    for node in results:
-        counts[node["status"]] = counts.get(node["status"], 0) + 1
+def _refuse_failures(
+    project: Project, name: str, target_path: Path, nodes: list[dict[str, Any]], errors: list[str] | None
+) -> None:
+    """Raise what went wrong in a command that has ended."""
     failed = [
         f"{node['unique_id'].split('.')[2]}: {' '.join((node['message'] or '').split())}"
-        for node in results
+        for node in nodes
         if node["status"] in FAILED
     ]
+    refusal = database_refusal("\n".join([*failed, *(errors or ())]), str(project.warehouse_path))
+    if refusal is not None:
+        raise refusal
     if failed:
         raise RetentionError(
             f"dbt {name} failed in {len(failed)} place(s).\n    " + "\n    ".join(failed[:5]),
@@ -179,14 +183,35 @@ def _node_counts(project: Project, name: str, target_path: Path, errors: list[st
             where=str(project.root),
             hint="check the file that the message names, dbt_project.yml and profiles.yml",
         )
-    return counts
+
+
+def _check_warehouse(project: Project) -> None:
+    """See that dbt can open the warehouse for writing: it would begin, and end in a stack trace of its own."""
+    from python_ml.warehouse import DUCKDB, connect, engine
+
+    if project.warehouse_path.exists() and engine(project) == DUCKDB:
+        with connect(project, read_only=False):
+            pass
+
+
+def _results(target_path: Path) -> list[dict[str, Any]]:
+    """The nodes of the command that ran last with this target path; none if it ran none."""
+    path = target_path / RESULTS
+    return read_json(path, "results of dbt", "run the command again")["results"] if path.is_file() else []
 
 
 def _follow(command: list[str], folder: Path, environment: dict[str, str], console: Console) -> list[str] | None:
     """Run dbt, show what it says; return its error messages when it failed, else None."""
     errors: list[str] = []
+    plain: list[str] = []
     with subprocess.Popen(
-        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command,
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
     ) as process:
         for line in process.stdout or ():
             try:
@@ -195,10 +220,11 @@ def _follow(command: list[str], folder: Path, environment: dict[str, str], conso
                 # Python models print plain lines.
                 if line.strip():
                     console.note(f"  {line.rstrip()}")
+                    plain = [*plain[-2:], line.strip()]
                 continue
             _show(event, console, errors)
         console.progress(None)
-    return None if process.returncode == 0 else errors or [f"dbt ended with code {process.returncode}."]
+    return None if process.returncode == 0 else errors or [*plain, f"dbt ended with code {process.returncode}."]
 
 
 def _show(event: dict[str, Any], console: Console, errors: list[str]) -> None:
@@ -213,7 +239,7 @@ def _show(event: dict[str, Any], console: Console, errors: list[str]) -> None:
 
 def profiles_dir(project: Project) -> Path:
     """The project's own folder when it has a profiles.yml, else dbt's usual place."""
-    if (project.root / "profiles.yml").is_file():
+    if (project.root / "profiles.yml").exists():
         return project.root
     return Path(os.environ.get("DBT_PROFILES_DIR") or Path.home() / ".dbt")
 

@@ -2,10 +2,28 @@
 
 from __future__ import annotations
 
+import errno
+import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from python_ml.errors import UserError
+
+
+def spelled(path: Path) -> Path:
+    """The path, when every program can be told its name.
+
+    Raises
+    ------
+    UnicodeEncodeError
+        When the name is not text in this locale. DuckDB, which is in C++, fails on such a name without saying why.
+    """
+    str(path).encode("utf-8")
+    return path
 
 
 @contextmanager
@@ -18,13 +36,19 @@ def replacing(path: Path) -> Iterator[Path]:
         Its folder is made when it is missing.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     # A name of this process's own: two that write the same file do not write into each other's draft.
     draft = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         yield draft
         draft.replace(path)
-    except BaseException:
-        draft.unlink(missing_ok=True)
+    except BaseException as error:
+        with suppress(OSError):  # the first error is the one to be told
+            draft.unlink(missing_ok=True)
+        # A full disk does not say which file it was, and the name of a draft says nothing to anybody.
+        if isinstance(error, OSError) and error.filename in (None, str(draft)):
+            error.filename = str(path)
         raise
 
 
@@ -35,3 +59,61 @@ def write_text(path: Path, text: str) -> None:
     """
     with replacing(path) as draft:
         draft.write_bytes(text.encode("utf-8", errors="replace"))
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[bool]:
+    """Hold a lock between processes, waiting for it; the operating system frees it when its holder dies.
+
+    Yields
+    ------
+    bool
+        False where files cannot be locked (Windows, some network disks): nobody is kept out then.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        yield False
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle = os.open(path, os.O_CREAT | os.O_RDWR, 0o644)
+    try:
+        yield _lock(fcntl, handle)
+    finally:
+        os.close(handle)
+
+
+def _lock(fcntl: ModuleType, handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+    except OSError:
+        return False
+    return True
+
+
+def read_json(path: Path, what: str, hint: str) -> Any:
+    """Read a JSON document.
+
+    Parameters
+    ----------
+    path : Path
+    what : str
+        What the file is, for the message: ``The <what> cannot be read``.
+    hint : str
+        How to get a sound one.
+
+    Raises
+    ------
+    FileNotFoundError
+    UserError
+        When the file cannot be read, is not JSON, or is nested too deeply.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise
+    except RecursionError as error:
+        raise UserError(f"The {what} cannot be read: it is nested too deeply.", where=str(path), hint=hint) from error
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UserError(f"The {what} cannot be read: {reason}.", where=str(path), hint=hint) from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,9 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from python_ml.errors import UserError
+from python_ml.files import read_json, spelled
 
 if TYPE_CHECKING:
     from python_ml.settings import Settings
@@ -28,6 +26,48 @@ DATELESS = ("static", "partial")
 def is_dateless(variables: Mapping[str, Any]) -> bool:
     """Whether the rows of a project with these dbt variables have no dates of their own."""
     return variables.get("scenario") in DATELESS
+
+
+def warehouse_of(root: Path) -> Path:
+    """The DuckDB file of a project that is, or will be, in a folder.
+
+    Raises
+    ------
+    UserError
+        When its path has a question mark: DuckDB takes what follows for something else, and cannot write its log.
+    """
+    path = Path(os.environ.get(WAREHOUSE_VARIABLE) or root / "warehouse.duckdb").resolve()
+    if "?" in str(path):
+        raise UserError(
+            "DuckDB cannot keep a database in a place whose name has a question mark.",
+            where=str(path),
+            hint=f"rename the folder, or set {WAREHOUSE_VARIABLE} to a file elsewhere",
+        )
+    return path
+
+
+SQLITE = "sqlite:///"
+
+
+def sqlite_uri(path: Path) -> str:
+    """The address of a SQLite file, in which SQLAlchemy escapes what an address would not be read with."""
+    if not {"?", "%"} & set(str(path)):
+        return f"{SQLITE}{path.as_posix()}"
+    from sqlalchemy import URL
+
+    # By the name of its driver, MLflow takes it for what it is, and makes no folder of the escaped name.
+    return URL.create("sqlite+pysqlite", database=path.as_posix()).render_as_string()
+
+
+def sqlite_path(uri: str) -> Path | None:
+    """The file behind an address that :func:`sqlite_uri` or a person wrote; None for other kinds of store."""
+    if not uri.startswith((SQLITE, "sqlite+pysqlite:///")):
+        return None
+    if not {"?", "%", "+"} & set(uri):
+        return Path(uri.removeprefix(SQLITE))
+    from sqlalchemy import make_url
+
+    return Path(make_url(uri).database or "")
 
 
 @dataclass(frozen=True)
@@ -59,7 +99,7 @@ class Project:
         UserError
             When the folder has no ``dbt_project.yml`` or the file cannot be read.
         """
-        root = Path(folder or os.environ.get(PROJECT_DIR_VARIABLE) or ".").resolve()
+        root = spelled(Path(folder or os.environ.get(PROJECT_DIR_VARIABLE) or ".").resolve())
         path = root / "dbt_project.yml"
         if not path.is_file():
             raise UserError(
@@ -68,17 +108,7 @@ class Project:
                 hint="run the command in a project's folder, name it with --project-dir, "
                 "or create one with `retention init`",
             )
-        try:
-            config = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        except (yaml.YAMLError, ValueError, RecursionError) as error:  # dates that are none, bytes that are no text
-            raise UserError(f"dbt_project.yml is not valid YAML: {error}", where=str(path)) from error
-        if not isinstance(config, dict):
-            raise UserError(
-                "dbt_project.yml holds no settings.",
-                where=str(path),
-                hint="write `name: value` in its lines, as `retention init` does",
-            )
-        return cls(root=root, target=target, config=config)
+        return cls(root=root, target=target, config=_read_config(path))
 
     @property
     def name(self) -> str:
@@ -119,8 +149,14 @@ class Project:
 
     @property
     def warehouse_path(self) -> Path:
-        """The DuckDB file: ``RETENTION_DUCKDB_PATH``, else ``warehouse.duckdb`` in the project."""
-        return Path(os.environ.get(WAREHOUSE_VARIABLE) or self.root / "warehouse.duckdb").resolve()
+        """The DuckDB file: ``RETENTION_DUCKDB_PATH``, else ``warehouse.duckdb`` in the project.
+
+        Raises
+        ------
+        UserError
+            When DuckDB cannot write a file there; see :func:`warehouse_of`.
+        """
+        return warehouse_of(self.root)
 
     @property
     def reports_dir(self) -> Path:
@@ -130,7 +166,12 @@ class Project:
     @property
     def tracking_uri(self) -> str:
         """MLflow tracking URI: ``MLFLOW_TRACKING_URI``, else a SQLite file in the project."""
-        return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{self.root / 'mlflow.db'}"
+        return os.environ.get("MLFLOW_TRACKING_URI") or sqlite_uri(self.root / "mlflow.db")
+
+    @property
+    def manifest_path(self) -> Path:
+        """Where dbt keeps the manifest of the last build."""
+        return self.root / "target" / "manifest.json"
 
     @property
     def manifest(self) -> dict[str, Any]:
@@ -141,11 +182,49 @@ class Project:
         UserError
             When dbt has not run yet.
         """
-        path = self.root / "target" / "manifest.json"
+        path = self.manifest_path
+        hint = "run `retention build` (or `dbt build`)"
         if not path.is_file():
+            raise UserError("There is no dbt manifest yet.", where=str(path), hint=hint)
+        manifest = read_json(path, "dbt manifest", hint)
+        if not _is_manifest(manifest):
+            raise UserError("The dbt manifest does not hold what dbt writes.", where=str(path), hint=hint)
+        return manifest
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    """Read ``dbt_project.yml``, as far as this package depends on it."""
+    from python_ml.yaml_io import parsed
+
+    with parsed(path, "settings of dbt_project.yml") as (loader, node):
+        config = {} if node is None else loader.construct_document(node)
+    config = {} if config is None else config
+    if not isinstance(config, dict):
+        raise UserError(
+            "dbt_project.yml holds no settings.",
+            where=str(path),
+            hint="write `name: value` in its lines, as `retention init` does",
+        )
+    for name, kinds, wanted in (
+        ("name", str, "a name"),
+        ("profile", str, "a name"),
+        ("vars", dict, "a mapping of names to values"),
+    ):
+        if config.get(name) is not None and not isinstance(config[name], kinds):
             raise UserError(
-                "There is no dbt manifest yet.",
-                where=str(path),
-                hint="run `retention build` (or `dbt build`)",
+                f"`{name}` in dbt_project.yml must be {wanted}.",
+                where=f"{path}, {name}",
+                hint="undo the last change of the file",
             )
-        return json.loads(path.read_text(encoding="utf-8"))
+    return config
+
+
+def _is_manifest(value: Any) -> bool:
+    """Whether a document has the parts of a manifest that are read here."""
+    if not isinstance(value, dict) or not isinstance(value.get("nodes"), dict):
+        return False
+    parts = [value["nodes"], value.get("sources", {}), value.get("parent_map", {})]
+    nodes = [*value["nodes"].values()]
+    return all(isinstance(part, dict) for part in parts) and all(
+        isinstance(node, dict) and {"resource_type", "name"} <= node.keys() for node in nodes
+    )

@@ -55,7 +55,11 @@ def feature_registry(project: Project, model: str = "gld_customer_features") -> 
     nodes = project.manifest["nodes"]
     node = next((n for n in nodes.values() if n["resource_type"] == "model" and n["name"] == model), None)
     if node is None:
-        raise UserError(f"The project has no model {model}.", where=str(project.root))
+        raise UserError(
+            f"The project has no model {model}.",
+            where=str(project.manifest_path),
+            hint="run the command in a project that `retention init` wrote, and `retention build` first",
+        )
     features = []
     for column in node["columns"].values():
         meta = {**column.get("meta", {}), **column.get("config", {}).get("meta", {})}

@@ -26,8 +26,6 @@ from pydantic import (
 from python_ml.errors import UserError
 from python_ml.yaml_io import parsed
 
-MAX_DEPTH = 20  # deeper than any setting; an anchor that contains itself would otherwise never end
-
 
 def _reasons(what: str) -> AfterValidator:
     """Ask for a reason behind every name; ``what`` says what of them is accepted."""
@@ -263,7 +261,7 @@ def load_settings(path: Path) -> Settings:
         Names the file, the line and the setting, and how to fix it: for text that is not YAML, for unknown
         or repeated keys and for values out of range.
     """
-    if not path.is_file():
+    if not path.exists():
         return Settings()
     lines: dict[tuple, int] = {}
     with parsed(path, "settings") as (loader, node):
@@ -287,12 +285,6 @@ def load_settings(path: Path) -> Settings:
 def _construct(loader: yaml.SafeLoader, node: yaml.Node, path: Path, at: tuple, lines: dict[tuple, int]) -> Any:
     """Turn a YAML node into Python values, noting the line of every key and refusing repeated keys."""
     lines.setdefault(at, node.start_mark.line + 1)
-    if len(at) > MAX_DEPTH:
-        raise UserError(
-            "The settings are nested too deeply.",
-            where=f"{path}, line {node.start_mark.line + 1}",
-            hint="look for an anchor (&name) that contains itself (*name)",
-        )
     if isinstance(node, yaml.SequenceNode):
         return [_construct(loader, child, path, (*at, i), lines) for i, child in enumerate(node.value)]
     if not isinstance(node, yaml.MappingNode):

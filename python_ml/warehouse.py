@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from python_ml.errors import UserError
+from python_ml.errors import UserError, explained
+from python_ml.project import WAREHOUSE_VARIABLE
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from pathlib import Path
 
     import duckdb
     import pandas as pd
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
     from python_ml.project import Project
 
+DUCKDB = "duckdb"
 OBSERVATION = "silver.slv_observation_period"
 
 
@@ -36,6 +39,13 @@ def relation(name: str) -> str:
     return ".".join(quote(part) for part in name.split("."))
 
 
+def profiles_path(project: Project) -> Path:
+    """Where dbt reads what the project's targets are."""
+    from python_ml.build import profiles_dir
+
+    return profiles_dir(project) / "profiles.yml"
+
+
 def target_settings(project: Project) -> dict[str, Any]:
     """What ``profiles.yml`` says of the project's target, with environment variables filled in.
 
@@ -50,20 +60,28 @@ def target_settings(project: Project) -> dict[str, Any]:
         When the file is no YAML, or the profile has no such target or asks for a variable that is not set.
     """
     import jinja2
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-    from python_ml.build import profiles_dir
     from python_ml.yaml_io import parsed
 
-    path = profiles_dir(project) / "profiles.yml"
-    if not path.is_file():
+    path = profiles_path(project)
+    if not path.exists():
+        if project.target is not None:
+            raise UserError(
+                f"There is no profiles.yml that could say what the target {project.target} is.",
+                where=str(path),
+                hint="leave --target out, or write the file",
+            )
         return {}
     with parsed(path, "profiles") as (loader, node):
         profiles = _mapping(loader.construct_document(node) if node is not None else None)
     profile = _mapping(profiles.get(str(project.config.get("profile"))))
-    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)  # noqa: S701 - YAML, no HTML
+    # Sandboxed: a project that somebody sent must not run code because one looks into it.
+    environment = ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined, autoescape=False)  # YAML, no HTML
 
     def env_var(name: str, default: str | None = None) -> str:
-        value = os.environ.get(name, default)
+        # The project's own file, as every run of dbt is told.
+        value = str(project.warehouse_path) if name == WAREHOUSE_VARIABLE else os.environ.get(name, default)
         if value is None:
             raise UserError(f"The environment variable {name} is not set.", where=str(path), hint="set it")
         return value
@@ -72,7 +90,14 @@ def target_settings(project: Project) -> dict[str, Any]:
     environment.filters |= {"as_number": int, "as_bool": bool, "as_native": str, "as_text": str}
 
     def filled(value: Any) -> Any:
-        return environment.from_string(value).render() if isinstance(value, str) else value
+        try:
+            return environment.from_string(value).render() if isinstance(value, str) else value
+        except (jinja2.TemplateError, ArithmeticError, TypeError, ValueError) as error:
+            raise UserError(
+                f"The expression `{value}` cannot be evaluated: {error}.",
+                where=str(path),
+                hint="use env_var('NAME', 'default') and the filters as_number, as_bool, as_native and as_text",
+            ) from error
 
     outputs = _mapping(profile.get("outputs"))
     target = project.target or filled(profile.get("target", "default"))
@@ -90,7 +115,38 @@ def _mapping(value: Any) -> dict[Any, Any]:
 
 def engine(project: Project) -> str:
     """The engine of the project's target: ``duckdb``, ``spark`` or ``databricks``."""
-    return str(target_settings(project).get("type", "duckdb"))
+    return str(target_settings(project).get("type", DUCKDB))
+
+
+def require_engine(project: Project, engines: Sequence[str]) -> None:
+    """Refuse a target that a command cannot serve, rather than read another warehouse in its place.
+
+    Raises
+    ------
+    UserError
+        When the target is unknown, runs on another engine, or keeps its tables in another DuckDB file than the one that
+        is read here.
+    """
+    settings = target_settings(project)
+    kind = str(settings.get("type", DUCKDB))
+    name = f"target {project.target}" if project.target else "default target"
+    where = "--target" if project.target else str(profiles_path(project))
+    if kind not in engines:
+        raise UserError(
+            f"The {name} runs on {kind}; this command works on {' and '.join(engines)} only.",
+            where=where,
+            hint=f"choose a target on {' or '.join(engines)}, such as --target dev",
+        )
+    path = settings.get("path")
+    if tuple(engines) != (DUCKDB,) or not path:
+        return
+    if (project.root / str(path)).resolve() != project.warehouse_path:
+        raise UserError(
+            f"The {name} keeps its tables in {path}, but this command reads {project.warehouse_path.name}.",
+            where=where,
+            hint=f"set {WAREHOUSE_VARIABLE} to {path}, or write the path in profiles.yml as "
+            f"{{{{ env_var('{WAREHOUSE_VARIABLE}', 'warehouse.duckdb') }}}}",
+        )
 
 
 @contextmanager
@@ -102,7 +158,7 @@ def connect(project: Project, read_only: bool = True) -> Iterator[duckdb.DuckDBP
     Raises
     ------
     UserError
-        When there is no warehouse yet, or another process holds it.
+        When there is no warehouse yet, when another process holds it, when it is damaged or lacks what is asked for.
     """
     import duckdb
 
@@ -110,18 +166,14 @@ def connect(project: Project, read_only: bool = True) -> Iterator[duckdb.DuckDBP
     if not path.is_file():
         raise UserError("There is no warehouse yet.", where=str(path), hint="run `retention build`")
     try:
-        connection = duckdb.connect(str(path), read_only=read_only)
-    except duckdb.IOException as error:
-        raise UserError(
-            "The warehouse is in use by another process, or cannot be read.",
-            where=f"{path} ({str(error).splitlines()[0]})",
-            hint="close the other program (a dbt run, a notebook, a database browser) and try again",
-        ) from error
-    try:
-        connection.execute("set timezone = 'UTC'")
-        yield connection
-    finally:
-        connection.close()
+        with duckdb.connect(str(path), read_only=read_only) as connection:
+            connection.execute("set timezone = 'UTC'")
+            yield connection
+    except duckdb.Error as error:
+        known = explained(error, warehouse=str(path))
+        if known is None:
+            raise
+        raise known from error
 
 
 def as_frame(relation: Any) -> pd.DataFrame:

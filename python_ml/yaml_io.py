@@ -9,19 +9,55 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from yaml.composer import ComposerError
 from yaml.constructor import ConstructorError
 
 from python_ml.errors import UserError
 
+MAX_DEPTH = 100  # of nesting
+MAX_ALIASED = 10_000  # values that aliases may stand for, all together
+
 
 class Loader(yaml.SafeLoader):
-    """PyYAML's own, but for values that look like a date or a number and are none: errors that know their line."""
+    """PyYAML's own, with limits, and with errors that know their line for values that look like a date and are none.
+
+    Aliases of aliases can stand for billions of values in a file of ten lines; whoever walks through them never ends.
+    """
+
+    def __init__(self, stream: Any) -> None:
+        super().__init__(stream)
+        self._depth, self._aliased = 0, 0
+        self._sizes: dict[int, int] = {}  # values below a finished node, with those that aliases stand for
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        event = self.peek_event()
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise ComposerError(None, None, "the values are nested too deeply", event.start_mark)
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        if isinstance(event, yaml.AliasEvent):
+            if id(node) not in self._sizes:
+                raise ComposerError(None, None, f"the anchor &{event.anchor} contains itself", node.start_mark)
+            self._aliased += self._sizes[id(node)]
+            if self._aliased > MAX_ALIASED:
+                text = f"the aliases (*name) stand for more than {MAX_ALIASED:,} values"
+                raise ComposerError(None, None, text, event.start_mark)
+        else:
+            self._sizes[id(node)] = 1 + sum(self._sizes[id(child)] for child in _children(node))
+        return node
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         try:
             return super().construct_object(node, deep=deep)
         except ValueError as error:
             raise ConstructorError(None, None, f"`{node.value}`: {error}", node.start_mark) from error
+
+
+def _children(node: yaml.Node | None) -> list[yaml.Node]:
+    if isinstance(node, yaml.MappingNode):
+        return [child for pair in node.value for child in pair]
+    return list(node.value) if isinstance(node, yaml.SequenceNode) else []
 
 
 @contextmanager
@@ -48,9 +84,11 @@ def parsed(path: Path, what: str) -> Iterator[tuple[Loader, yaml.Node | None]]:
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise UserError(
-            f"The {what} cannot be read: {error}", where=str(path), hint="save the file as UTF-8 text"
+            f"The {what} are not valid YAML: the file cannot be read as UTF-8 text.",
+            where=str(path),
+            hint="save the file as UTF-8 text",
         ) from error
     loader = None
     try:

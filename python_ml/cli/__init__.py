@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import io
+import os
 import sys
 
 import click
 
 from python_ml import __version__
-from python_ml.errors import RetentionError
+from python_ml.errors import explained
 
 # command -> (module, one line of help). The help stands here so that `retention --help` imports nothing.
 COMMANDS = {
@@ -60,9 +62,37 @@ def retention() -> None:
 
 
 def main() -> None:
-    """Run the command line; an explained error ends in its exit code, never in a stack trace."""
+    """Run the command line.
+
+    Explained errors end in their exit code, never in a stack trace. A bug of ours does end in one, with exit code 1 and
+    the request to report it.
+    """
+    _write_in_any_locale()
     try:
         retention(standalone_mode=True)
-    except RetentionError as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(error.exit_code)
+    except Exception as error:
+        known = explained(error, where=" ".join(["retention", *sys.argv[1:2]]))
+        if known is None:
+            error.add_note(
+                "This is a bug in retention. Please report it with the lines above, the command, and the output of "
+                "`retention --version`."
+            )
+            raise
+        click.echo(f"Error: {known}", err=True)
+        _give_up_unwritable_output()
+        sys.exit(known.exit_code)
+
+
+def _write_in_any_locale() -> None:
+    """Let output escape the letters that the terminal's encoding does not have."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and not stream.encoding.lower().startswith("utf"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _give_up_unwritable_output() -> None:
+    """Drop what stdout cannot take, such as on a full disk: Python would try it again at its end, and fail."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

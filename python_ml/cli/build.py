@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @click.option("--select", metavar="SELECTION", help="What to build, in dbt's selection syntax.")
 @click.option("--exclude", metavar="SELECTION", help="What to leave out.")
 @click.option("--full-refresh", is_flag=True, help="Build incremental models from scratch.")
-@project_options
+@project_options("duckdb", "spark", "databricks")
 def command(project: Project, console: Console, select: str | None, exclude: str | None, full_refresh: bool) -> None:
     """Build and test every layer: raw, bronze, silver, gold.
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @click.command("leakage")
 @click.option("--snapshot", metavar="ID", help="Look at a snapshot (`retention snapshot list`), not at the warehouse.")
 @click.option("--all", "everything", is_flag=True, help="Also list what is not suspicious, with its figures.")
-@project_options
+@project_options("duckdb")
 def command(project: Project, console: Console, snapshot: str | None, everything: bool) -> None:
     """Look for columns and rows that know the outcome.
 

@@ -64,7 +64,12 @@ def parse_time(text: str, option: str) -> datetime:
         raise UserError(
             f"`{text}` is not a time.", where=option, hint="write it as 2025-01-31 or 2025-01-31T18:30:00 (UTC)"
         ) from error
-    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+    try:
+        return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+    except OverflowError as error:
+        raise UserError(
+            f"`{text}` lies outside of the years 1 to 9999 in UTC.", where=option, hint="choose another time"
+        ) from error
 
 
 def json_option(function: Callable) -> Callable:
@@ -112,16 +117,28 @@ def file_options(function: Callable) -> Callable:
     return function
 
 
-def project_options(function: Callable) -> Callable:
-    """Add ``--project-dir``, ``--target`` and ``--json``; pass ``project`` and ``console``."""
+def project_options(*engines: str) -> Callable[[Callable], Callable]:
+    """Add ``--project-dir``, ``--target`` and ``--json``; pass ``project`` and ``console``.
 
-    @folder_option("Folder of the dbt project.")
-    @click.option("--target", default=None, help="Target of profiles.yml (dev, spark, databricks).")
-    @json_option
-    @functools.wraps(function)
-    def wrapper(*args: Any, folder: Path, target: str | None, **kwargs: Any) -> Any:
-        from python_ml.project import Project
+    Parameters
+    ----------
+    engines : str
+        Those that the command works on; a target on another one is refused.
+    """
 
-        return function(*args, project=Project.open(folder, target=target), **kwargs)
+    def decorate(function: Callable) -> Callable:
+        @folder_option("Folder of the dbt project.")
+        @click.option("--target", default=None, help=f"Target of profiles.yml, on {' or '.join(engines)}.")
+        @json_option
+        @functools.wraps(function)
+        def wrapper(*args: Any, folder: Path, target: str | None, **kwargs: Any) -> Any:
+            from python_ml.project import Project
+            from python_ml.warehouse import require_engine
 
-    return wrapper
+            project = Project.open(folder, target=target)
+            require_engine(project, engines)
+            return function(*args, project=project, **kwargs)
+
+        return wrapper
+
+    return decorate

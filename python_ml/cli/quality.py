@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @click.command("quality")
 @click.option("--training", "chosen", flag_value="training", help="The training set only.")
 @click.option("--scoring", "chosen", flag_value="scoring", help="The scoring set only.")
-@project_options
+@project_options("duckdb")
 def command(project: Project, console: Console, chosen: str | None) -> None:
     """Ask whether rows are fit to be learnt from and scored.
 

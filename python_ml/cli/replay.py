@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @click.command("replay")
 @click.option("--as-of", "times", multiple=True, metavar="TIME", help="Feature time (UTC); may be repeated.")
-@project_options
+@project_options("duckdb")
 def command(project: Project, console: Console, times: tuple[str, ...]) -> None:
     """Rebuild feature times from data cut off there and compare, value for value.
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @click.command("report")
-@project_options
+@project_options("duckdb")
 def command(project: Project, console: Console) -> None:
     """Write reports/index.html from the last run.
 

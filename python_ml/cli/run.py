@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @click.command("run")
-@project_options
+@project_options("duckdb")
 def command(project: Project, console: Console) -> None:
     """Build, replay, train, score and report: the whole way.
 

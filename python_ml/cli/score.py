@@ -18,7 +18,7 @@ BANDS = ("high", "medium", "low")
 
 
 @click.command("score")
-@project_options
+@project_options("duckdb")
 def command(project: Project, console: Console) -> None:
     """Score customers with the champion, with reasons.
 

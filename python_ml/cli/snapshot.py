@@ -38,7 +38,7 @@ def command() -> None:
     metavar="DATE",
     help="Take rows with label_timestamp <= DATE (UTC). Needed unless the rows have no dates of their own.",
 )
-@project_options
+@project_options("duckdb", "databricks")
 def create(project: Project, console: Console, cutoff: str | None) -> None:
     """Freeze the rows whose label was known at a cutoff.
 
@@ -67,7 +67,7 @@ def create(project: Project, console: Console, cutoff: str | None) -> None:
 
 
 @command.command("list")
-@project_options
+@project_options("duckdb", "databricks")
 def list_(project: Project, console: Console) -> None:
     """List the snapshots, oldest first.
 
@@ -97,7 +97,7 @@ def list_(project: Project, console: Console) -> None:
 
 @command.command("verify")
 @click.argument("ids", metavar="[ID]...", nargs=-1)
-@project_options
+@project_options("duckdb", "databricks")
 def verify(project: Project, console: Console, ids: tuple[str, ...]) -> None:
     """Read snapshots again and compare them with their hashes.
 
@@ -140,7 +140,7 @@ def verify(project: Project, console: Console, ids: tuple[str, ...]) -> None:
 @click.argument("before", metavar="ID")
 @click.argument("after", metavar="ID")
 @click.option("--top", type=click.IntRange(min=1), default=10, show_default=True, help="Columns shown, worst first.")
-@project_options
+@project_options("duckdb", "databricks")
 def compare(project: Project, console: Console, before: str, after: str, top: int) -> None:
     """Say how the second snapshot differs from the first.
 

@@ -19,7 +19,7 @@ TRUTH_TABLE = "raw.raw_sim__true_hazard"
 
 @click.command("train")
 @click.option("--snapshot", metavar="ID", help="Train on a snapshot (`retention snapshot list`), not on the warehouse.")
-@project_options
+@project_options("duckdb")
 def command(project: Project, console: Console, snapshot: str | None) -> None:
     """Train, compare and register churn models.
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from python_ml.errors import UserError
-from python_ml.files import write_text
+from python_ml.files import read_json, write_text
 from python_ml.generate.sources import RAW_FOLDER
 from python_ml.ingest.conversion import refresh_converted
 from python_ml.ingest.schema import Conversion
@@ -55,13 +55,11 @@ def refresh_raw(folder: Path) -> list[Path]:
 
 
 def _read(path: Path) -> dict:
+    hint = "restore the file from version control, or run `retention init` again"
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        data = read_json(path, "state of the project", hint)
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
-        raise UserError(
-            f"What is known of converted files cannot be read: {error}.",
-            where=str(path),
-            hint="restore the file from version control, or run `retention init` again",
-        ) from error
+    if not isinstance(data, dict):
+        raise UserError("The state of the project does not hold an object.", where=str(path), hint=hint)
+    return data

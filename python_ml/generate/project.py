@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from python_ml.errors import UserError
-from python_ml.files import write_text
+from python_ml.files import read_json, write_text
 from python_ml.generate.package import package_files
 from python_ml.generate.preview import SourceRows, preview_outcome, preview_sources
 from python_ml.generate.render import render
-from python_ml.generate.writing import Written, check_folder, create, renew
+from python_ml.generate.writing import Written, check_folder, create, refuse_outside, renew
 from python_ml.ingest import DataArgument, RawTable, align_clocks, open_tables, scratch_connection, with_row_number
 from python_ml.plan import (
     Options,
@@ -464,8 +464,9 @@ def read_examination(folder: Path) -> Examination:
             where=str(path),
             hint="run the command in a project that `retention init` wrote, or write the project again with it",
         )
+    hint = "undo the edit (the file is not for editing), or write the project again with `retention init`"
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = read_json(path, "stored profile", hint)
         if data["version"] != VERSION:
             raise ValueError(f"it has version {data['version']}, this program knows {VERSION}")
         return _from_json(data)
@@ -473,7 +474,7 @@ def read_examination(folder: Path) -> Examination:
         raise UserError(
             f"The stored profile cannot be read: {str(error).splitlines()[0]}.",
             where=str(path),
-            hint="undo the edit (the file is not for editing), or write the project again with `retention init`",
+            hint=hint,
         ) from error
 
 
@@ -507,6 +508,7 @@ def recommend_project(
     again : callable, optional
         Examines the raw files again; without it, the stored profile is used.
     """
+    refuse_outside(folder, (FILE, PROFILE.as_posix(), PROPOSED.as_posix()))
     examination = read_examination(folder)
     if again is not None:
         examination = again(examination)
@@ -556,15 +558,15 @@ def _proposed(recommendations: Recommendations) -> str:
 
 
 def _read_proposed(folder: Path) -> dict[str, dict[str, Any]]:
-    path = folder / PROPOSED
+    hint = "restore the file from version control, or delete it: then every parameter counts as yours"
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = read_json(folder / PROPOSED, "list of what was proposed before", hint)
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, RecursionError) as error:
+    if not isinstance(data, dict) or not all(isinstance(parameters, dict) for parameters in data.values()):
         raise UserError(
-            f"What was proposed before cannot be read: {error}.",
-            where=str(path),
-            hint="restore the file from version control, or delete it: then every parameter counts as yours",
-        ) from error
-    return data if isinstance(data, dict) else {}
+            "The list of what was proposed before does not hold recommendations.",
+            where=str(folder / PROPOSED),
+            hint=hint,
+        )
+    return data

@@ -6,14 +6,15 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from python_ml.errors import UserError
-from python_ml.files import replacing, write_text
+from python_ml.files import read_json, replacing, spelled, write_text
 from python_ml.generate.package import install_package
 from python_ml.generate.sources import RAW_FOLDER
+from python_ml.project import warehouse_of
 
 MANIFEST = Path(".retention") / "generated.json"
 VERSION = 1
@@ -54,8 +55,10 @@ def check_folder(folder: Path) -> None:
     Raises
     ------
     UserError
-        When it exists and is not an empty folder.
+        When it exists and is not an empty folder, or DuckDB cannot write there.
     """
+    spelled(folder)
+    warehouse_of(folder)
     if folder.exists() and not folder.is_dir():
         raise UserError("The project's folder is the name of a file.", where=str(folder), hint="choose another folder")
     if folder.is_dir() and any(folder.iterdir()):
@@ -135,8 +138,7 @@ def renew(folder: Path, files: Mapping[str, str]) -> Written:
     """
     hashes, beside = _read_manifest(folder)
     done, new_beside = Written(), {}
-    for name in {*files, *hashes, *beside}:
-        _refuse_outside(folder, name)
+    refuse_outside(folder, {*files, *hashes, *beside, MANIFEST.as_posix(), "dbt_packages"})
     try:
         plan = {
             name: _what(folder, name, _digest(text), hashes.get(name), beside.get(name)) for name, text in files.items()
@@ -190,15 +192,16 @@ def _what(folder: Path, name: str, now: str, last: str | None, waiting: str | No
     return "beside" if now != last or new is not None else "edited"
 
 
-def _refuse_outside(folder: Path, name: str) -> None:
-    """Refuse a name, or a link on the way to it, that leads out of the project."""
+def refuse_outside(folder: Path, names: Iterable[str]) -> None:
+    """Refuse names, or links on the way to them, that lead out of the project."""
     root = folder.resolve()
-    if Path(name).is_absolute() or ".." in Path(name).parts or not (folder / name).resolve().is_relative_to(root):
-        raise UserError(
-            "A generated file would lie outside of the project.",
-            where=str(folder / name),
-            hint="remove the link, or take the name out of the list of generated files",
-        )
+    for name in sorted(names):
+        if Path(name).is_absolute() or ".." in Path(name).parts or not (folder / name).resolve().is_relative_to(root):
+            raise UserError(
+                "A generated file would lie outside of the project.",
+                where=str(folder / name),
+                hint="remove the link, or take the name out of the list of generated files",
+            )
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -235,7 +238,7 @@ def _manifest(hashes: dict[str, str], beside: dict[str, str]) -> str:
 def _read_manifest(folder: Path) -> tuple[dict[str, str], dict[str, str]]:
     path = folder / MANIFEST
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = read_json(path, "list of generated files", "restore the file from version control")
         if data["version"] != VERSION:
             raise ValueError(f"version {data['version']} is not known")
         lists = dict(data["files"]), dict(data["beside"])
@@ -245,7 +248,7 @@ def _read_manifest(folder: Path) -> tuple[dict[str, str], dict[str, str]]:
             where=str(path),
             hint="restore the file from version control, or create the project again with `retention init`",
         ) from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise UserError(
             f"The list of generated files cannot be read: {error}.",
             where=str(path),

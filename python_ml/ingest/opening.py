@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from python_ml.errors import UserError
+from python_ml.files import spelled
 from python_ml.ingest.connection import count_rows, create_raw, scratch_folder
 from python_ml.ingest.conversion import convert, header_of
 from python_ml.ingest.dialect import Dialect, describes_columns, detect, looks_like_names, months_of, table_start
@@ -99,7 +100,7 @@ def open_file(
         )
     if not path.is_file():
         raise UserError("There is no such file.", where=str(path), hint="check its path and its name")
-    source = _source(connection, path.resolve(), table)
+    source = _source(connection, spelled(path.resolve()), table)
     head = source.sample[:8]
     if head.startswith(_PARQUET) and not source.bytes_options.get("compression"):
         if source.bytes_options:

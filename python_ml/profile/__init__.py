@@ -13,10 +13,11 @@ from python_ml.profile.assembly import profile_tables
 from python_ml.profile.notices import notices, summary
 from python_ml.profile.outcomes import read_outcome
 from python_ml.profile.schema import Profile
-from python_ml.profile.storage import from_json, save_profile, to_json, to_yaml
+from python_ml.profile.storage import check_output, from_json, save_profile, to_json, to_yaml
 
 __all__ = [
     "Profile",
+    "check_output",
     "count_at_risk",
     "from_json",
     "measure_activity",

@@ -110,6 +110,28 @@ def _short(value: Any) -> Any:
     return value
 
 
+# What the files of a profile, and no others, begin with or contain.
+_MARKS = {"findings.yaml": f"# {_HEADER.split('.')[0]}.", "index.html": "<h1>Data profile</h1>"}
+
+
+def check_output(folder: Path) -> None:
+    """Refuse a folder in which a profile would replace files that no profile wrote.
+
+    Raises
+    ------
+    UserError
+        When it is such a folder.
+    """
+    for name, mark in _MARKS.items():
+        path = folder / name
+        if path.exists() and not (path.is_file() and mark.encode() in path.read_bytes()):
+            raise UserError(
+                f"There is a file {name} that `retention profile` did not write: it is not replaced.",
+                where=str(path),
+                hint="choose another folder, or move the file away",
+            )
+
+
 def save_profile(profile: Profile, folder: Path, hint: str = "make the folder writable") -> dict[str, Path]:
     """Write ``findings.yaml`` and ``index.html`` into a folder, each in one step.
 
@@ -128,11 +150,12 @@ def save_profile(profile: Profile, folder: Path, hint: str = "make the folder wr
     Raises
     ------
     UserError
-        When the folder cannot be written to.
+        When the folder cannot be written to, or holds files of these names that are not those of a profile.
     """
     from python_ml.profile.page import render_page
 
     written = {}
+    check_output(folder)
     for kind, name, render in (("findings", "findings.yaml", to_yaml), ("page", "index.html", render_page)):
         written[kind] = folder / name
         try:

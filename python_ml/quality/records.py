@@ -6,7 +6,8 @@ import json
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from python_ml.errors import RetentionError, UserError
+from python_ml.errors import UserError
+from python_ml.files import read_json
 from python_ml.project import is_dateless
 from python_ml.quality.checks import SCORING, TRAINING, Verdict
 from python_ml.quality.suites import Calendar, step_of
@@ -48,11 +49,11 @@ def facts_before(project: Project) -> tuple[Facts | None, list[str]]:
 
     A champion whose files are gone or were changed is a reason to train, so it does not keep anybody from it.
     """
-    from python_ml.scoring.champion import champion_files
+    from python_ml.scoring.champion import ChampionError, champion_files
 
     try:
         files = champion_files(project)
-    except RetentionError as error:
+    except ChampionError as error:
         return None, [f"Not compared with the champion's training set: {error.what}"]
     return (None if files is None else facts_of(files)), []
 
@@ -68,13 +69,14 @@ def read(folder: Path) -> dict[str, Verdict]:
     path = folder / FILE
     if not path.is_file():
         return {}
+    hint = "delete it; `retention quality` writes it anew"
+    data = read_json(path, FILE, hint)
+    if not isinstance(data, dict):
+        raise UserError(f"{FILE} does not hold an object.", where=str(path), hint=hint)
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
         return {suite: Verdict.from_dict(data[suite]) for suite in (TRAINING, SCORING) if suite in data}
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(
-            f"{FILE} cannot be read: {error}", where=str(path), hint="delete it; `retention quality` writes it anew"
-        ) from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{FILE} cannot be read: {error}", where=str(path), hint=hint) from error
 
 
 def write(project: Project, verdict: Verdict) -> None:

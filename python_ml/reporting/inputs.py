@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from python_ml.errors import UserError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from python_ml.errors import UserError, without_credentials
+from python_ml.files import read_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,6 +32,48 @@ COLUMNS = {
     "row_counts": ("source_table", "outcome", "row_count"),
     "scoring": ("feature_timestamp", "customers"),
 }
+
+
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+
+
+class _Part(BaseModel):
+    """A part of ``metrics.json``: what is named must be sound, other entries are left alone."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+
+
+class _ShareEstimate(_Part):
+    value: Share | None
+    low: Share | None = None
+    high: Share | None = None
+
+
+class _Figures(_Part):
+    """Metrics of a model or baseline on one part of the split; which of them there are depends on what was asked."""
+
+    roc_auc: _ShareEstimate | None = None
+    pr_auc: _ShareEstimate | None = None
+    brier: _ShareEstimate | None = None
+    ece: _ShareEstimate | None = None
+    base_rate: Share | None = None
+    n: Annotated[int, Field(ge=0)] | None = None
+
+
+class _Champion(_Part):
+    name: str
+
+
+class Metrics(_Part):
+    """What a report is made of; a page is not replaced by one that is made of less."""
+
+    champion: _Champion
+    test: _Figures
+    models: dict[str, dict[str, _Figures]] = Field(default_factory=dict)
+    baselines: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    split: dict[str, Any] = Field(default_factory=dict)
+    data: dict[str, Any] = Field(default_factory=dict)
+    warnings: list[str] = Field(default_factory=list)
 
 
 @dataclass
@@ -167,16 +211,12 @@ def load_inputs(project: Project) -> ReportInputs:
 
 def _findings(path: Path) -> dict[str, tuple[str, ...]]:
     """What ``retention init`` found; empty for a project that was made by hand."""
-    import yaml
+    from python_ml.yaml_io import parsed
 
-    if not path.is_file():
+    if not path.exists():
         return {}
-    try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, OSError, ValueError) as error:
-        raise UserError(
-            f"findings.yaml cannot be read: {str(error).splitlines()[0]}", where=str(path), hint="undo the last change"
-        ) from error
+    with parsed(path, "findings") as (loader, node):
+        found = None if node is None else loader.construct_document(node)
     found = found if isinstance(found, dict) else {}
     names = {"traps": "notices", "doubts": "reviews"}
     return {name: tuple(str(text) for text in found.get(new) or found.get(name) or []) for name, new in names.items()}
@@ -184,25 +224,24 @@ def _findings(path: Path) -> dict[str, tuple[str, ...]]:
 
 def shown_uri(uri: str, root: Path) -> str:
     """Write a tracking address for readers: without credentials, and relative to the project's folder."""
-    from urllib.parse import urlsplit, urlunsplit
-
-    parts = urlsplit(uri)
-    if parts.username or parts.password:
-        uri = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
-    return uri.replace(f"{root}/", "")
+    return without_credentials(uri).replace(f"{root}/", "")
 
 
 def _read_metrics(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise UserError("There are no metrics yet.", where=str(path), hint="run `retention train` first")
-    try:
-        metrics = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
-        raise UserError(
-            f"metrics.json cannot be read: {error}", where=str(path), hint="run `retention train` again"
-        ) from error
+    metrics = read_json(path, "file metrics.json", "run `retention train` again")
     if not isinstance(metrics, dict):
         raise UserError("metrics.json does not hold an object.", where=str(path), hint="run `retention train` again")
+    try:
+        Metrics.model_validate(metrics)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UserError(
+            f"metrics.json is damaged: {first['msg'][0].lower()}{first['msg'][1:]}.",
+            where=f"{path}, {'.'.join(map(str, first['loc']))}",
+            hint="run `retention train` again",
+        ) from error
     return metrics
 
 
@@ -225,10 +264,9 @@ def _descriptions(project: Project) -> dict[str, str]:
     """Descriptions of the features; without a manifest, features go by their names."""
     from python_ml.registry import feature_registry
 
-    try:
-        registry = feature_registry(project)
-    except UserError:
+    if not project.manifest_path.exists():
         return {}
+    registry = feature_registry(project)
     return {feature.name: feature.description for feature in registry if feature.role == "feature"}
 
 

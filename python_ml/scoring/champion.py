@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from python_ml.errors import RetentionError
+from python_ml.errors import UserError
 from python_ml.scoring import store
 from python_ml.scoring.card import ModelCard
 
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from python_ml.project import Project
+
+
+class ChampionError(UserError):
+    """The registered champion cannot be used; a training makes another one."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,7 @@ def load_champion(project: Project) -> Champion | None:
 
     Raises
     ------
-    RetentionError
+    ChampionError
         As :func:`champion_files`.
     """
     files = champion_files(project)
@@ -87,8 +91,8 @@ def champion_files(project: Project) -> ChampionFiles | None:
 
     Raises
     ------
-    RetentionError
-        When the files are gone or differ from what was registered.
+    ChampionError
+        When the alias points nowhere, or the files are gone or differ from what was registered.
     """
     uri = store.absolute_uri(project.tracking_uri, project.root)
     if not store.store_exists(uri):
@@ -99,11 +103,18 @@ def champion_files(project: Project) -> ChampionFiles | None:
     version = found[0].aliases.get(store.ALIAS) if found else None
     if version is None:
         return None
-    registered = client.get_model_version(name, str(version))
-    digest = registered.tags.get(store.DIGEST_TAG)
     where = f"{name} version {version}"
+    known = client.search_model_versions(f"name = '{name}'")
+    registered = next((v for v in known if str(v.version) == str(version)), None)
+    if registered is None:
+        raise ChampionError(
+            "The alias `champion` points at a version that is not in the registry.",
+            where=f"{where} (there: {', '.join(sorted(str(v.version) for v in known)) or 'none'})",
+            hint="run `retention train`, or move the alias `champion` to a version that it registered",
+        )
+    digest = registered.tags.get(store.DIGEST_TAG)
     if not digest:
-        raise RetentionError(
+        raise ChampionError(
             "The champion was not registered by this project: it carries no checksum.",
             where=where,
             hint="run `retention train`, or move the alias `champion` back to a version that it registered",
@@ -111,11 +122,11 @@ def champion_files(project: Project) -> ChampionFiles | None:
     try:
         folder = store.model_folder(client, name, str(version), project.root)
     except FileNotFoundError as error:
-        raise RetentionError(
+        raise ChampionError(
             "The champion's files are gone.", where=f"{where}: {error}", hint="run `retention train` again"
         ) from error
     if store.files_digest(folder) != digest:
-        raise RetentionError(
+        raise ChampionError(
             "The champion's files differ from those that were registered, so they are not opened.",
             where=f"{where}: {folder}",
             hint="find out who changed them; `retention train` makes a new champion",

@@ -5,9 +5,13 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from python_ml.errors import model_store_error, without_credentials
+from python_ml.project import sqlite_path, sqlite_uri
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -17,7 +21,8 @@ DIGEST_TAG = "retention.files_sha256"
 CARD_FILE = "model_card.json"
 QUALITY_FILE = "training_facts.json"  # what the rows that the model was fitted on showed
 ARTIFACT_FOLDER = "mlartifacts"
-SQLITE = "sqlite:///"
+ANSWER_SECONDS = 5  # for a server to take a connection; MLflow itself would try for minutes
+_PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
 
 # MLflow adds this file to a model's folder when somebody downloads it by its registered name.
 ADDED_BY_MLFLOW = "registered_model_meta"
@@ -34,25 +39,79 @@ def absolute_uri(tracking_uri: str, root: Path) -> str:
 
     dbt works in that folder while other commands need not: they must all find the same store.
     """
-    if not tracking_uri.startswith(SQLITE):
-        return tracking_uri
-    path = Path(tracking_uri.removeprefix(SQLITE))
-    return tracking_uri if path.is_absolute() else f"{SQLITE}{(root / path).as_posix()}"
+    path = sqlite_path(tracking_uri)
+    return tracking_uri if path is None or path.is_absolute() else sqlite_uri(root / path)
 
 
 def open_store(tracking_uri: str) -> MlflowClient:
     """Connect to the model store, with telemetry off and only errors logged.
 
     Also sets the tracking URI of this process, which MLflow's own functions read.
+
+    Raises
+    ------
+    UserError
+        When nothing answers there; MLflow would find out after a hundred silent seconds.
     """
+    _reach(tracking_uri)
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
     import mlflow
 
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    # What this one logs, with a stack trace, is also raised.
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     mlflow.set_tracking_uri(tracking_uri)
     return mlflow.MlflowClient(tracking_uri=tracking_uri)
+
+
+def _reach(tracking_uri: str) -> None:
+    """Ask a store for a sign of life, once and quickly."""
+    path, parts = sqlite_path(tracking_uri), _parts(tracking_uri)
+    shown, kind = without_credentials(tracking_uri), parts.scheme.partition("+")[0]
+    if path is not None:
+        _open_database(path)
+    elif parts.scheme in ("http", "https"):
+        import requests
+
+        try:  # any answer will do: what it means is MLflow's business
+            requests.get(tracking_uri, timeout=(ANSWER_SECONDS, 4 * ANSWER_SECONDS), stream=True).close()
+        except requests.RequestException as error:
+            raise model_store_error("The model store (MLflow) does not answer.", shown) from error
+    elif kind in _PORTS and parts.hostname:
+        try:
+            socket.create_connection((parts.hostname, parts.port or _PORTS[kind]), timeout=ANSWER_SECONDS).close()
+        except OSError as error:
+            raise model_store_error("The model store (MLflow) does not answer.", shown) from error
+    elif kind == "sqlite":
+        raise model_store_error("The address of a SQLite file begins with sqlite:/// and has a path.", shown)
+
+
+def _parts(uri: str) -> SplitResult:
+    try:
+        parts = urlsplit(uri)
+        parts.port  # noqa: B018 - asking is what raises
+    except ValueError as error:
+        raise model_store_error(f"This is not an address: {error}.", uri) from error
+    return parts
+
+
+def _open_database(path: Path) -> None:
+    """Open a SQLite file, or see that one can be made."""
+    import sqlite3
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(path, timeout=ANSWER_SECONDS)
+        try:
+            connection.execute("select count(*) from sqlite_master").fetchall()
+        finally:
+            connection.close()
+    except (OSError, sqlite3.DatabaseError) as error:
+        raise model_store_error(
+            f"The database of the model store (MLflow) cannot be opened: {error}.", str(path)
+        ) from error
 
 
 def registered_name(project_name: str) -> str:
@@ -60,9 +119,15 @@ def registered_name(project_name: str) -> str:
     return f"{project_name}_churn"
 
 
+def is_local(tracking_uri: str) -> bool:
+    """Whether the store is a SQLite file, whose artifacts lie beside it."""
+    return sqlite_path(tracking_uri) is not None
+
+
 def store_exists(tracking_uri: str) -> bool:
     """Whether there can be a model: a SQLite store that has never been written holds none."""
-    return not tracking_uri.startswith(SQLITE) or Path(tracking_uri.removeprefix(SQLITE)).is_file()
+    path = sqlite_path(tracking_uri)
+    return path is None or path.exists()
 
 
 def files_digest(folder: Path) -> str:

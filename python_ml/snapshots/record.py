@@ -54,7 +54,7 @@ class Snapshot:
         try:
             document = json.loads(text)
             snapshot, seal = cls(dict(document["snapshot"])), document["seal"]
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise RecordError("its record cannot be read") from error
         if seal != snapshot.seal or snapshot_id != snapshot.id:
             raise RecordError("its record was changed: the seal does not fit")

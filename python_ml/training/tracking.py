@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import platform
 import sys
 import tempfile
 import warnings
@@ -11,6 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from python_ml.files import locked
 from python_ml.scoring import store
 
 if TYPE_CHECKING:
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 
 # MLflow keeps digests of up to 36 characters; the whole one is a tag.
 SHORT_DIGEST = 32
+
+LOCK = ".recording"
+FOLDER_TAG = "retention.folder"  # machine and folder that began a run
 
 _ALWAYS = ("scikit-learn", "numpy", "scipy", "pandas")
 _BOOSTERS = {"lightgbm": "lightgbm", "xgboost": "xgboost"}
@@ -47,7 +52,8 @@ def record(
 ) -> Registration:
     """Log a training run with a child run per model, and give the champion its alias.
 
-    The alias is moved last: a run that is interrupted leaves the previous champion in place.
+    The alias is moved last: a run that is interrupted leaves the previous champion in place. One that was killed cannot
+    say so itself, and is closed here by the next one.
 
     Parameters
     ----------
@@ -67,13 +73,21 @@ def record(
     import mlflow
 
     # stdout belongs to the command's result; some servers make MLflow print links there.
-    with warnings.catch_warnings(), contextlib.redirect_stdout(sys.stderr):
+    with (
+        warnings.catch_warnings(),
+        contextlib.redirect_stdout(sys.stderr),
+        locked(root / store.ARTIFACT_FOLDER / LOCK) as alone,
+    ):
         warnings.simplefilter("ignore")
-        experiment_id = _experiment(client, experiment, root, local=tracking_uri.startswith(store.SQLITE))
-        with mlflow.start_run(experiment_id=experiment_id, run_name=f"train {result.champion}") as run:
+        experiment_id = _experiment(client, experiment, root, local=store.is_local(tracking_uri))
+        tags = {FOLDER_TAG: f"{platform.node()}:{root}"}
+        if alone:
+            _close_killed_runs(client, experiment_id, tags[FOLDER_TAG])
+        name = f"train {result.champion}"
+        with mlflow.start_run(experiment_id=experiment_id, run_name=name, tags=tags) as run:
             _log_summary(result, training_set, settings)
             for name in result.parameters:
-                with mlflow.start_run(experiment_id=experiment_id, run_name=name, nested=True):
+                with mlflow.start_run(experiment_id=experiment_id, run_name=name, tags=tags, nested=True):
                     mlflow.log_params(result.parameters[name])
                     mlflow.log_metrics(_flat(result.metrics["models"][name]))
             logged = _log_model(result, training_set)
@@ -81,6 +95,19 @@ def record(
             client, result, training_set, store.registered_name(project_name), logged, run.info.run_id, root
         )
     return Registration(version=registered, run_id=run.info.run_id)
+
+
+def _close_killed_runs(client: MlflowClient, experiment_id: str, folder: str) -> None:
+    """End the runs that this project's folder began and no process works on, since this one holds the lock."""
+    killed, page = [], None
+    while page is None or page.token:
+        page = client.search_runs(
+            [experiment_id], "attributes.status = 'RUNNING'", page_token=page.token if page is not None else None
+        )
+        # The folder is compared here: MLflow's filters cannot quote every name.
+        killed += [run.info.run_id for run in page if run.data.tags.get(FOLDER_TAG) == folder]
+    for run_id in killed:
+        client.set_terminated(run_id, status="KILLED")
 
 
 def _experiment(client: MlflowClient, name: str, root: Path, *, local: bool) -> str:

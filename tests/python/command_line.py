@@ -37,12 +37,14 @@ def command(folder: Path, *words: str, variables: dict[str, str] | None = None) 
     )
 
 
-def command_here(folder: Path, *words: str) -> subprocess.CompletedProcess:
+def command_here(folder: Path, *words: str, variables: dict[str, str] | None = None) -> subprocess.CompletedProcess:
     """The same for `retention` in this process, which has imported everything; an error of ours is raised."""
     out, err = io.StringIO(), io.StringIO()
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
         for name in ELSEWHERE:
             patch.delenv(name, raising=False)
+        for name, value in (variables or {}).items():
+            patch.setenv(name, value)
         patch.chdir(folder)
         code = _exit_code(patch, words)
     return subprocess.CompletedProcess(words, code, out.getvalue(), err.getvalue())
