@@ -50,7 +50,7 @@ bench: $(READY) ## measure speed and memory, as ratios (more: python -m tests.be
 size: $(READY) ## count the lines of code of each package
 	@$(BIN)/python -m tests.bench.size
 
-docs: $(READY) ## write dbt's docs, with the lineage, to target/index.html
+docs: $(READY) ## write the dbt docs, with the lineage, to target/static_index.html
 	@$(BIN)/dbt docs generate --static
 	@echo "open target/static_index.html"
 

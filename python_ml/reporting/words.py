@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 import re
 from dataclasses import dataclass
 from datetime import timedelta
@@ -33,7 +34,7 @@ UNITS = {"h": "hour", "d": "day", "w": "week"}
 
 def number(value: Any) -> float | None:
     """Read a finite number, or None: JSON may hold null, NaN or text where a figure was expected."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
         return None
     return float(value) if math.isfinite(value) else None
 

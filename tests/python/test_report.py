@@ -189,6 +189,12 @@ def test_charts_have_words_for_those_who_do_not_see_them(page: Page) -> None:
     assert all(found["role"] == "img" and found["aria-label"].strip() for found in charts)
 
 
+def test_every_count_is_a_figure(html: str) -> None:
+    """A missing figure is a dash; whatever counts rows knows how many."""
+    assert re.search(r": [1-9][0-9,]* rows?<", html)
+    assert not re.search(r"\u2013 rows?\b", html)
+
+
 def test_the_page_is_small_and_the_same_every_time(inputs: ReportInputs, html: str) -> None:
     assert len(html.encode()) < 400_000
     assert render_report(inputs) == html
