@@ -181,7 +181,8 @@ def main() -> None:
     looked = [examined(clean) for clean in clean_sets(chosen.seeds, chosen.data)]
     width = max(len(one["name"]) for one in looked)
     print(
-        f"{'clean':{width}}     rows  columns  strongest honest column                critical  without replay  high  seconds"
+        f"{'clean':{width}}     rows  columns  strongest honest column                critical  without replay  high  "
+        "seconds"
     )
     for one in looked:
         print(
