@@ -24,13 +24,13 @@ def command(project: Project, console: Console, snapshot: str | None, everything
     learn from it score high and are worth nothing. Every feature is asked, also those that models leave out:
 
     \b
-      alone       how well it ranks leavers, with a 95 % interval by customer; near-perfect separation
-      patterns    empty, zero, one value, or unchanged since the last feature time for leavers only
+      alone       how well it ranks churned customers, with a 95 % interval by customer; near-perfect separation
+      patterns    empty, zero, a tail, a value or no change, where the odds of churn are far higher
       time        times that lie ahead, labels before features, what replays have shown (`retention replay`)
-      lags        knows who leaves years ahead, or only overnight, or what another column shows next time
+      lags        knows who churns years ahead, or only at once, or part of what windows show next time
       encoding    a rate of the outcome over the very rows that it is to predict
-      identity    numbers and codes of customers that rank leavers; names that speak of leaving, with evidence
-      rows        customers who stand there twice, customers and labels on both sides of the split
+      identity    numbers and codes of customers that rank churned customers; names that speak of churn, with evidence
+      rows        customers who are there twice, customers and labels on both sides of the split
 
     critical findings stop `retention train` and `retention run`; high ones are warnings. To fix it, in retention.yml:
 
@@ -44,7 +44,7 @@ def command(project: Project, console: Console, snapshot: str | None, everything
 
     Findings are kept in gold.gld_leakage_findings, so that a feature that was refused can be asked about later.
 
-    Exit code 3 when a critical finding stands that is neither left out nor accepted.
+    Exit code 3 when there is a critical finding that is neither left out nor accepted.
 
     \b
     Examples:

@@ -1,13 +1,17 @@
 """Target encodings that were computed on the very rows that they are to predict.
 
 The mean outcome of a group, own row included, fits these rows better than chance allows: within the rows of one value
-the share of leavers *is* the value, while for an encoding learnt on other rows it scatters about it as coins do.
-Leaving out only the own row gives the row away as well: within a group, leavers then have the lower value, always.
+the churn rate *is* the value, while for an encoding learnt on other rows it scatters about it as coins do. That holds
+for rounded means, and where only some groups were encoded so. Leaving out only the own row gives the row away as well:
+within a group, churned rows then have the lower value, always. Without the group the numbers of rows still tell: with
+the value p/q, retained rows come in groups of q - p + 1 each.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fractions import Fraction
+from itertools import chain, islice
 
 import numpy as np
 
@@ -28,6 +32,11 @@ EXPLAINED = 4.0  # times better with the value than without it
 WITHIN_PAIRS = 200
 WITHIN = 0.98
 MOST_CATEGORIES = 20
+CHANCE = 1e-3  # that a table without a leak has such a column, for each of the two tests below
+FEWEST_VALUES, FEWEST_PER_VALUE, FEWEST_EXPECTED = 8, 10, 2.0
+LEAST_SLOPE, MOST_SLOPE, RAREST = 0.2, 1.5, 0.02
+MOST_FRACTIONS, MOST_ROWS_OF_GROUP = 1_000, 500
+LEAST_DIVISOR, FEWEST_HITS = 5, 5
 
 ADVICE = "compute it on earlier rows only (an expanding mean by feature time, or fitted before the training cutoff)"
 
@@ -42,8 +51,13 @@ def probe(subject: Subject) -> Iterator[Finding]:
         values = subject.values_of(name)
         if values.dtype.kind != "f":
             continue
-        yield from _inclusive(subject, name, values)
-        yield from _leave_one_out(subject, name, values, keys)
+        probes = (
+            _inclusive(subject, name, values),
+            _leave_one_out(subject, name, values, keys),
+            _rounded(subject, name, values),
+            _counted(subject, name, values),
+        )
+        yield from islice(chain(*probes), 1)
 
 
 def _codes(values: np.ndarray) -> np.ndarray:
@@ -69,7 +83,7 @@ def _inclusive(subject: Subject, name: str, values: np.ndarray) -> Iterator[Find
             "target_encoding",
             CRITICAL,
             (name,),
-            f"for each of its {int(repeated.sum()):,} values, the share of leavers among the rows with that value is "
+            f"for each of its {int(repeated.sum()):,} values, the churn rate of the rows with that value is "
             f"the value itself{drawn}: it is the mean of the outcome over groups that hold the own row",
             {"groups": int(repeated.sum()), "drawn_by": round(weight, 4)},
             ADVICE,
@@ -86,7 +100,7 @@ def _inclusive(subject: Subject, name: str, values: np.ndarray) -> Iterator[Find
             "target_encoding",
             CRITICAL,
             (name,),
-            f"the shares of leavers among the rows of its {int(repeated.sum()):,} values scatter about it only "
+            f"the churn rates of the rows of its {int(repeated.sum()):,} values scatter about it only "
             f"{with_value / freedom:.2f} times as much as chance would have them: it was computed from the outcome of "
             "these very rows",
             {"groups": int(repeated.sum()), "scatter": round(with_value / freedom, 4), "chance": chance},
@@ -97,7 +111,7 @@ def _inclusive(subject: Subject, name: str, values: np.ndarray) -> Iterator[Find
 def _drawn_by(value: np.ndarray, left: np.ndarray, counts: np.ndarray) -> float | None:
     """By how many rows of the base rate exact group means were drawn towards it: 0 for plain ones, None for no means.
 
-    A mean f = (S + a p) / (n + a) of a group with S leavers in n rows has S - f n = a f - a p: such points lie on one
+    A mean f = (S + a p) / (n + a) of a group with S churned of n rows has S - f n = a f - a p: such points lie on one
     line. Groups that share a value count several times. The line is sought through pairs of values that are drawn by
     chance (Fischler and Bolles, "Random sample consensus", 1981), as nothing but such means lies on one so exactly.
     """
@@ -154,7 +168,7 @@ def _scatter(value: np.ndarray, means: np.ndarray, counts: np.ndarray) -> tuple[
 
 
 def _leave_one_out(subject: Subject, name: str, values: np.ndarray, keys: dict[str, np.ndarray]) -> Iterator[Finding]:
-    """Within the rows of one group, a leaver always lies below (or above) a stayer."""
+    """Within the rows of one group, a churned one always lies below (or above) a retained one."""
     present = np.isfinite(values)
     if present.sum() < 2 * FEWEST_ROWS or values[present].min() < 0 or values[present].max() > 1:
         return
@@ -165,20 +179,118 @@ def _leave_one_out(subject: Subject, name: str, values: np.ndarray, keys: dict[s
         spread = _spread(group, value)
         if (spread == 0).all() or len(spread) < 2:
             continue
-        # Groups in which all leavers have one value and all stayers another, as leaving one out gives.
+        # Groups in which all churned rows have one value and all retained ones another, as leaving one out gives.
         pure, mixed, pairs = _two_valued(group, value, left)
         if pairs >= WITHIN_PAIRS and mixed >= 5 and pure / mixed >= WITHIN:
             yield Finding(
                 "target_encoding",
                 CRITICAL,
                 (name,),
-                f"within each of {pure:,} of {mixed:,} groups of `{key}`, all leavers have one value and all stayers "
-                "another: it is the mean of the outcome over the other rows of the group, from which the own outcome "
-                "can be read",
+                f"within each of {pure:,} of {mixed:,} groups of `{key}`, all churned rows have one value and all "
+                "retained ones another: it is the mean of the outcome over the other rows of the group, from which the "
+                "own outcome can be read",
                 {"groups": mixed, "telling_groups": pure, "key": key},
                 ADVICE,
             )
             return
+
+
+def _rounded(subject: Subject, name: str, values: np.ndarray) -> Iterator[Finding]:
+    """Churn rates of a column's values lie closer to a line than chance allows.
+
+    The residuals of each value are added up, squared, and divided by their variance, which takes the rows of a customer
+    together. Their sum has about a chi-square distribution where the column was learnt on other rows, and is smaller
+    where it was learnt on these.
+    """
+    present = np.isfinite(values)
+    if present.sum() < 2 * FEWEST_ROWS or values[present].min() < 0 or values[present].max() > 1:
+        return
+    found, codes, counts = np.unique(values[present], return_inverse=True, return_counts=True)
+    if not FEWEST_VALUES <= len(found) <= present.sum() / FEWEST_PER_VALUE:
+        return
+    churned = subject.churned[present]
+    customers = np.arange(len(churned)) if subject.entities is None else subject.entities[present]
+    left = np.bincount(codes, churned)
+    means, weight = left / counts, np.sqrt(counts)
+    design = np.column_stack([np.ones(len(found)), found])
+    (base, slope), *_ = np.linalg.lstsq(design * weight[:, None], means * weight, rcond=None)
+    if not LEAST_SLOPE <= slope <= MOST_SLOPE:
+        return
+    rate = base + slope * found
+    likely = np.clip(rate, 0.0, 1.0) * (1 - np.clip(rate, 0.0, 1.0)) * counts
+    kept = (rate >= RAREST) & (rate <= 1 - RAREST) & (likely >= FEWEST_EXPECTED)
+    freedom = int(kept.sum()) - 2
+    if freedom < FEWEST_VALUES - 2:
+        return
+    # Rows of one customer go together, or against each other, as a customer may churn only once.
+    residual = churned - rate[codes]
+    width = int(customers.max()) + 1
+    pairs, place = np.unique(codes * width + customers, return_inverse=True)
+    spread = np.bincount(pairs // width, np.bincount(place, residual) ** 2)
+    inflation = float(spread[kept].sum() / likely[kept].sum())
+    from scipy.special import chdtr
+
+    total = float(((left - counts * rate)[kept] ** 2 / likely[kept]).sum() / inflation)
+    chance = float(chdtr(freedom, total)) * len(subject.names)
+    if chance >= CHANCE:
+        return
+    yield Finding(
+        "target_encoding",
+        CRITICAL,
+        (name,),
+        f"the churn rates of its {freedom + 2:,} common values scatter about it only {total / freedom:.2f} times as "
+        f"much as chance would have them (chance {chance:.1g}): it was computed from the outcome of these very rows",
+        {"groups": freedom + 2, "scatter": round(total / freedom, 4), "chance": chance},
+        ADVICE,
+    )
+
+
+def _counted(subject: Subject, name: str, values: np.ndarray) -> Iterator[Finding]:
+    """Numbers of retained rows that only means over the other rows of a group have.
+
+    A group of n rows, k of them churned, gives its n - k retained rows the value k/(n - 1). So of a value p/q in lowest
+    terms the number of retained rows is a multiple of q - p + 1, if no group of 2q + 1 rows has it, too. Other columns
+    have such multiples as often as by chance, which is measured on the numbers of all other values.
+    """
+    present = np.isfinite(values)
+    if present.sum() < 2 * FEWEST_ROWS or values[present].min() < 0 or values[present].max() > 1:
+        return
+    found, codes = np.unique(np.round(values[present], 12), return_inverse=True)
+    if not EXACT_GROUPS <= len(found) <= present.sum() / 2:
+        return
+    stayed = np.bincount(codes, 1 - subject.churned[present]).astype(int)
+    kept = np.flatnonzero((stayed > 0) & (found > 0) & (found < 1))
+    if len(kept) > MOST_FRACTIONS:
+        kept = np.sort(np.random.default_rng(0).choice(kept, MOST_FRACTIONS, replace=False))
+    divisors, numbers = [], []
+    for value, number in zip(found[kept], stayed[kept], strict=True):
+        fraction = Fraction(float(value)).limit_denominator(MOST_ROWS_OF_GROUP)
+        divisor = fraction.denominator - fraction.numerator + 1
+        if abs(float(fraction) - value) <= 1e-10 and divisor >= LEAST_DIVISOR:
+            divisors.append(divisor)
+            numbers.append(number)
+    if len(divisors) < EXACT_GROUPS:
+        return
+    divisor, number = np.array(divisors), np.array(numbers)
+    fits = number % divisor == 0
+    by_chance = (number[None, :] % divisor[:, None] == 0).mean(axis=1)
+    # How often a divisor fits numbers of other values: its own is not one of them.
+    by_chance = np.maximum((by_chance * len(number) - fits) / (len(number) - 1), 1 / (divisor + 1.0))
+    from scipy.special import pdtrc
+
+    hits, expected = int(fits.sum()), float(by_chance.sum())
+    chance = float(pdtrc(hits - 1, expected)) * len(subject.names) if hits else 1.0
+    if chance >= CHANCE or hits < FEWEST_HITS:
+        return
+    yield Finding(
+        "target_encoding",
+        CRITICAL,
+        (name,),
+        f"{hits:,} of {len(number):,} of its values p/q have just such numbers of retained rows as means over the "
+        f"other rows of a group give (multiples of q - p + 1; {expected:.1f} by chance): it tells the own outcome",
+        {"groups": len(number), "telling_groups": hits, "expected_groups": round(expected, 2), "chance": chance},
+        ADVICE,
+    )
 
 
 def _spread(group: np.ndarray, value: np.ndarray) -> np.ndarray:
@@ -190,7 +302,7 @@ def _spread(group: np.ndarray, value: np.ndarray) -> np.ndarray:
 
 
 def _two_valued(group: np.ndarray, value: np.ndarray, left: np.ndarray) -> tuple[int, int, int]:
-    """Groups in which leavers share one value and stayers another; groups with both; rows of these."""
+    """Groups in which churned rows share one value and retained ones another; groups with both; rows of these."""
     number = int(group.max()) + 1
     ends = {}
     for outcome in (0, 1):
@@ -204,7 +316,7 @@ def _two_valued(group: np.ndarray, value: np.ndarray, left: np.ndarray) -> tuple
         constant = (ends[0][1] - ends[0][0] < EXACT) & (ends[1][1] - ends[1][0] < EXACT)
         apart = np.abs(ends[1][0] - ends[0][0]) > EXACT
     pure = mixed & constant & apart
-    # A group of one leaver and one stayer has two values by chance; more rows do not.
+    # A group of one churned and one retained row has two values by chance; more rows do not.
     large = np.bincount(group, minlength=number) >= 4
     return (
         int((pure & large).sum()),

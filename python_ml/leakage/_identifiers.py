@@ -1,4 +1,4 @@
-"""Identifiers and near-identifiers: numbers and codes that name a customer, and still rank leavers."""
+"""Identifiers and near-identifiers: numbers and codes that name a customer, and still rank churned customers."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ def _numbering(subject: Subject, name: str, values: np.ndarray, first: np.ndarra
         CRITICAL if named or loaded else HIGH,
         (name,),
         f"it numbers {distinct:,} of {len(present):,} {'customers' if rows is first else 'rows'} one by one, and yet "
-        f"ranks leavers with an AUC of {alone.words}: the order in which rows were loaded or numbered gives the "
-        "outcome away" + (f" (it runs with the order of the keys, {order:.2f})" if loaded else ""),
+        f"ranks churned customers with an AUC of {alone.words}: the order in which rows were loaded or numbered gives "
+        "the outcome away" + (f" (it runs with the order of the keys, {order:.2f})" if loaded else ""),
         {"auc": alone.value, "distinct": distinct, "key_order": round(order, 4)},
         "leave it out: a number of the next customer has never been seen",
     )
@@ -87,7 +87,7 @@ def _naming(
     severity = CRITICAL if telling >= SHAPE_TELLING else HIGH
     reason = f"{len(np.unique(texts)):,} of {len(rows):,} customers have a value of their own, so that it names them"
     if telling >= TELLING:
-        reason += f"; {best[1]} ranks leavers with an AUC of {best[0].words}"
+        reason += f"; {best[1]} ranks churned customers with an AUC of {best[0].words}"
     yield Finding(
         "identifier",
         severity,

@@ -1,4 +1,4 @@
-"""Proxies by name: a column that is called like an outcome, and behaves like one. The name alone accuses nobody."""
+"""Proxies by name: a column that is named like an outcome, and behaves like one. The name alone is no evidence."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PURE, LEAST_SHARE, CHANCE = 0.95, 0.10, 1e-3
 
 
 def probe(subject: Subject) -> Iterator[Finding]:
-    """Ask less of the evidence where the name says that a column is about leaving."""
+    """Ask less of the evidence where the name says that a column is about churn."""
     for name in subject.names:
         parts = words_of(name)
         strong, weak = bool(parts & DEPARTURES), bool(parts & STATES)
@@ -27,12 +27,14 @@ def probe(subject: Subject) -> Iterator[Finding]:
         said = ", ".join(sorted(parts & (DEPARTURES | STATES)))
         reason, evidence = None, {"auc": alone.value, "words": said}
         if beyond.value >= RANKS and beyond.bounds(len(subject.names))[0] >= RANKS_SURELY:
-            reason = f"its name speaks of leaving ({said}), and alone it ranks leavers with an AUC of {alone.words}"
+            reason = (
+                f"its name speaks of churn ({said}), and alone it ranks churned customers with an AUC of {alone.words}"
+            )
         elif strong and (found := _purest(subject, name)) is not None:
             what, n, rate, share = found
             reason = (
-                f"its name speaks of leaving ({said}), and {what} ({n:,} rows) {rate:.1%} left; {share:.0%} of the "
-                "leavers are there"
+                f"its name speaks of churn ({said}), and {what} ({n:,} rows) {rate:.1%} churned; {share:.0%} of the "
+                "churned customers are there"
             )
             evidence |= {"proxy_rows": n, "proxy_churn_rate": round(rate, 4)}
         if reason is not None:
@@ -40,7 +42,7 @@ def probe(subject: Subject) -> Iterator[Finding]:
 
 
 def _purest(subject: Subject, name: str) -> tuple[str, int, float, float] | None:
-    """The value (or presence) among whose rows nearly all left, if it holds a tenth of the leavers."""
+    """The value (or presence) among whose rows nearly all churned, if it holds a tenth of the churned customers."""
     values, churned = subject.values_of(name), subject.churned
     empty = blank(values)
     marks = {"where it is filled in": ~empty}

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 TELLING_VALUES = 0.20  # distinct values per row from which on two equal values are no coincidence
 COMMON = 0.05  # share of the customers from which on a value is common: nobody is recognised by it
 COPIES, MANY_COPIES = 0.01, 0.10
+FEWEST_COPIED = 20  # customers, as one pair that came on the same day is alike at all of their feature times
 AGREEMENT = 0.95
 NO_CHANCE = 0.02
 
@@ -75,13 +76,14 @@ def duplicates(subject: Subject) -> Iterator[Finding]:
     agree = float((copied["n"] * copied["rate"].isin([0.0, 1.0])).sum() / count)
     base = float(subject.churned.mean())
     chance = base**2 + (1 - base) ** 2
-    critical = share >= MANY_COPIES and agree >= max(AGREEMENT, chance + NO_CHANCE)
+    several = len(np.unique(entities[np.isin(codes, copied.index)])) >= FEWEST_COPIED
+    critical = several and share >= MANY_COPIES and agree >= max(AGREEMENT, chance + NO_CHANCE)
     yield Finding(
         "duplicate_rows",
         CRITICAL if critical else HIGH if agree > chance + NO_CHANCE else INFO,
         (),
         f"{count:,} rows ({share:.0%}) have the same values in every feature as a row of another customer, and "
-        f"{agree:.0%} of them the same outcome ({chance:.0%} by chance): customers who stand there twice teach a model "
+        f"{agree:.0%} of them the same outcome ({chance:.0%} by chance): customers who are there twice teach a model "
         "the answers to its test",
         {"copied_rows": count, "copied_share": round(share, 4), "same_outcome": round(agree, 4)},
         "keep one row of each customer: correct the key (`--entity`), or drop the copies in bronze",

@@ -48,7 +48,7 @@ def _judge(subject: Subject, alone: Area, beyond: Area, limit: float, tests: int
     interval = f"AUC of {alone.value:.3f} (95 % interval {alone.low:.3f} to {alone.high:.3f})"
     surely = alone.bounds(tests)[0]
     explained = subject.strata is not None and not beyond.value >= SUSPICIOUS
-    told = f"alone it ranks leavers above stayers with an {interval}"
+    told = f"alone it ranks churned above retained customers with an {interval}"
     if beyond is not alone:
         told += f", {beyond.value:.3f} among customers of the same `{subject.recency}`"
     if alone.value >= limit and surely >= SUSPICIOUS:

@@ -60,7 +60,7 @@ NOTHING = Area(float("nan"), 0.0)
 def area(
     scores: np.ndarray, churned: np.ndarray, clusters: np.ndarray | None = None, strata: np.ndarray | None = None
 ) -> Area:
-    """Probability that a leaver has a higher score than a stayer, ties counting half.
+    """Probability that a churned customer has a higher score than a retained one, ties counting half.
 
     The variance is that of the two-sample U-statistic with its parts added up within clusters (Obuchowski,
     "Nonparametric analysis of clustered ROC curve data", Biometrics 1997).
@@ -74,7 +74,7 @@ def area(
     clusters : numpy.ndarray of int, shape (n_rows,), optional
         Number of the customer of each row, from 0; default: each row is a customer.
     strata : numpy.ndarray of int, shape (n_rows,), optional
-        Only leavers and stayers of the same stratum are compared.
+        Only churned and retained rows of the same stratum are compared.
     """
     order = np.argsort(scores, kind="stable") if strata is None else np.lexsort((scores, strata))
     s, left = scores[order], churned[order]
@@ -88,19 +88,19 @@ def area(
         starts |= new
     tie, stratum = np.cumsum(starts) - 1, np.cumsum(new) - 1
     stayed = 1 - left
-    # Leavers and stayers per stratum, and those of the same stratum below each row, ties counting half.
-    leavers, stayers = np.bincount(stratum, left), np.bincount(stratum, stayed)
-    pairs = float(leavers @ stayers)
+    # Churned and retained rows per stratum, and those of the same stratum below each row, ties counting half.
+    gone, kept = np.bincount(stratum, left), np.bincount(stratum, stayed)
+    pairs = float(gone @ kept)
     if not pairs:
         return NOTHING
     below = {}
-    for name, is_in, total in (("stayed", stayed, stayers), ("left", left, leavers)):
+    for name, is_in, total in (("stayed", stayed, kept), ("left", left, gone)):
         of_tie = np.bincount(tie, is_in)
         earlier = np.concatenate([[0.0], np.cumsum(total)[:-1]])
         below[name] = (np.cumsum(of_tie) - of_tie / 2)[tie] - earlier[stratum]
-    won = np.where(left == 1, below["stayed"], leavers[stratum] - below["left"])
+    won = np.where(left == 1, below["stayed"], gone[stratum] - below["left"])
     value = float(won[left == 1].sum() / pairs)
-    influence = won - value * np.where(left == 1, stayers[stratum], leavers[stratum])
+    influence = won - value * np.where(left == 1, kept[stratum], gone[stratum])
     if clusters is not None:
         influence = np.bincount(clusters[order], influence)
         influence = influence[influence != 0]
@@ -171,7 +171,7 @@ def power(
     strata: np.ndarray | None = None,
     half: np.ndarray | None = None,
 ) -> tuple[Area, np.ndarray]:
-    """How well one column alone ranks leavers above stayers, and the scores by which it does.
+    """How well one column alone ranks churned above retained customers, and the scores by which it does.
 
     By its rank (either way), or by the churn rate of its bins, values or categories, whichever is more. These rates
     are learnt on one half of the customers and used on the other, so that a column of noise with many values stays
@@ -220,6 +220,86 @@ def association(values: np.ndarray, churned: np.ndarray) -> tuple[str, float]:
     kept = n > 0
     chi = (((left - n * base)[kept]) ** 2 / (n[kept] * base * (1 - base))).sum()
     return "Cramér's V", float(np.sqrt(min(chi / len(values), 1.0)))
+
+
+@dataclass(frozen=True)
+class Odds:
+    """How many times the odds of churn are greater in some rows than in the others.
+
+    Attributes
+    ----------
+    ratio : float
+    error : float
+        Standard error of its logarithm, by customer.
+    cells : tuple of float
+        Marked and churned, marked and retained, churned only, neither; fewer where rows of a customer repeat.
+    """
+
+    ratio: float
+    error: float
+    cells: tuple[float, float, float, float]
+
+    def low(self, chance: float) -> float:
+        """Lower bound that a ratio which is truly smaller exceeds with that ``chance`` only.
+
+        The better of two bounds, each of which takes half of the chance: that of the normal distribution, and one with
+        the exact limits of a Poisson count (Garwood, 1936) for the rarest cells, where few rows make the first useless.
+        """
+        from scipy.special import gammaincinv
+
+        normal = NormalDist().inv_cdf(1 - chance / 2)
+        wald = self.ratio * float(np.exp(-normal * self.error))
+        both, mark, churn, neither = self.cells
+        few_for, few_against = min(both, neither), min(mark, churn)
+        rest = 1 / (max(both, neither) + 1) + 1 / (max(mark, churn) + 1)
+        least = float(gammaincinv(few_for, chance / 8)) if few_for else 0.0
+        most = float(gammaincinv(few_against + 1, 1 - chance / 8))
+        width = NormalDist().inv_cdf(1 - chance / 4) * np.sqrt(rest)
+        exact = self.ratio * (least / (few_for + 1)) * ((few_against + 1) / most) * float(np.exp(-width))
+        return max(wald, exact)
+
+
+def odds(
+    marked: np.ndarray, churned: np.ndarray, clusters: np.ndarray | None = None, strata: np.ndarray | None = None
+) -> Odds:
+    """Odds ratio of churn in marked rows against the others of the same stratum.
+
+    Mantel and Haenszel's estimate ("Statistical aspects of the analysis of data from retrospective studies", JNCI
+    1959), one row added to each cell of the largest stratum; its variance is that of the estimating equation with
+    its parts added up within clusters, as customers have several rows.
+
+    Parameters
+    ----------
+    marked : numpy.ndarray of bool, shape (n_rows,)
+    churned : numpy.ndarray of float, shape (n_rows,)
+        0 or 1.
+    clusters : numpy.ndarray of int, shape (n_rows,), optional
+        Number of the customer of each row, from 0.
+    strata : numpy.ndarray of int, shape (n_rows,), optional
+    """
+    group = np.zeros(len(churned), dtype=int) if strata is None else strata
+    cell = 2 * marked.astype(int) + (churned == 1)
+    table = np.bincount(4 * group + cell, minlength=4 * (int(group.max()) + 1)).reshape(-1, 4).astype(float)
+    largest = int(table.sum(axis=1).argmax())
+    raw = table.sum(axis=0)
+    table[largest] += 1.0
+    total = np.maximum(table.sum(axis=1), 1.0)
+    with_it, against = table[:, 3] * table[:, 0] / total, table[:, 2] * table[:, 1] / total
+    ratio = float(with_it.sum() / against.sum())
+    slope = float(ratio * against.sum())
+    # Derivative of the estimating equation by one more row in each cell (retained, churned, marked retained, both).
+    common = (with_it - ratio * against) / total
+    parts = np.stack([table[:, 3], -ratio * table[:, 2], -ratio * table[:, 1], table[:, 0]], axis=1) / total[:, None]
+    parts -= common[:, None]
+    influence = parts[group, cell]
+    alone = float((influence**2).sum())
+    if clusters is not None:
+        influence = np.bincount(clusters, influence)
+    variance = float((influence**2).sum())
+    repeated = max(variance / alone, 1.0) if alone else 1.0
+    error = float(np.sqrt(variance + (parts[largest] ** 2).sum()) / slope)
+    stay, churn, mark, both = (raw / repeated).tolist()
+    return Odds(ratio, error, (both, mark, churn, stay))
 
 
 def surprise(hits: float, of: float, expected: float) -> float:

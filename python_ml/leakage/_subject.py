@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from python_ml.leakage._statistics import Area, area, halves, power, rates
+from python_ml.leakage._vocabulary import LOOKING_BACK
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -111,6 +112,11 @@ class Subject:
             return np.full(len(self.churned), self.churned.mean())
         return rates(self.strata, self.churned, self.half)
 
+    def looks_back(self, name: str) -> bool:
+        """Whether a column is registered as an aggregate of what lies before the feature time."""
+        feature = self.registry.get(name)
+        return feature is not None and is_window(feature)
+
     def beyond_recency(self, name: str) -> Area:
         """Power of a column among rows of the same recency; its plain power where there is no recency."""
         found, scores = self.powers[name]
@@ -131,12 +137,15 @@ class Subject:
     @cached_property
     def next_outcome(self) -> np.ndarray:
         """First row of the same customer whose label begins when this one's is over, -1 where there is none."""
-        order = self._order
-        origin, width = self.times.min(), np.ptp(np.concatenate([self.times, self.ends])) + 1.0
-        keys = self.entities[order] * width + (self.times[order] - origin)
         # Labels may name no time of their own: then the next feature time is the next outcome.
-        wanted = np.maximum(self.ends - TICK, self.times + TICK) - origin
-        place = np.searchsorted(keys, self.entities * width + np.minimum(wanted, width - 0.5))
+        return self.first_from(np.maximum(self.ends - TICK, self.times + TICK))
+
+    def first_from(self, wanted: np.ndarray) -> np.ndarray:
+        """First row of the same customer at or after a time, -1 where there is none; shape (n_rows,)."""
+        order = self._order
+        origin, width = self.times.min(), np.ptp(np.concatenate([self.times, wanted])) + 1.0
+        keys = self.entities[order] * width + (self.times[order] - origin)
+        place = np.searchsorted(keys, self.entities * width + np.minimum(wanted - origin, width - 0.5))
         inside = place < len(order)
         found = np.full(len(order), -1)
         found[inside] = order[place[inside]]
@@ -144,7 +153,7 @@ class Subject:
 
     @cached_property
     def last_departure(self) -> np.ndarray:
-        """Latest feature time at which each row's customer was about to leave, -inf for those who never were."""
+        """Latest feature time at which each row's customer was about to churn, -inf for those who never were."""
         latest = np.full(int(self.entities.max()) + 1, -np.inf)
         leaving = self.churned == 1
         np.maximum.at(latest, self.entities[leaving], self.times[leaving])
@@ -194,6 +203,11 @@ class Subject:
             registry={feature.name: feature for feature in features},
             rows=total,
         )
+
+
+def is_window(feature: Feature) -> bool:
+    """Whether a feature is an aggregate of what lies before the feature time."""
+    return bool(feature.window or feature.aggregate == RECENCY) and feature.aggregate in LOOKING_BACK
 
 
 def _days(times: pd.Series) -> np.ndarray:

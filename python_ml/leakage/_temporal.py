@@ -57,7 +57,7 @@ def _times_to_come(subject: Subject) -> Iterator[Finding]:
             CRITICAL if knows else HIGH,
             (name,),
             f"in {count:,} of {len(days):,} rows it lies at or after the feature time"
-            + (f", and how far ahead tells leavers with an AUC of {alone.words}" if knows else ""),
+            + (f", and how far ahead ranks churned customers with an AUC of {alone.words}" if knows else ""),
             {"future_rows": count, "auc": alone.value},
             "take only what was known before the feature time (`visible`), or leave it out",
         )
@@ -83,7 +83,7 @@ def _negative_ages(subject: Subject) -> Iterator[Finding]:
             CRITICAL,
             (name,),
             f"in {count:,} rows it is negative (down to {np.nanmin(values):g}): it counts the days since something "
-            f"that had not happened yet; {rate:.1%} of these left, against {subject.churned.mean():.1%} of all",
+            f"that had not happened yet; {rate:.1%} of these churned, against {subject.churned.mean():.1%} of all",
             {"future_rows": count, "future_churn_rate": round(rate, 4)},
             "join only rows that were visible before the feature time (`visible`, `window_features`)",
         )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from python_ml.errors import GateError, UserError
 from python_ml.leakage._finding import CRITICAL, HIGH, INFO, Finding, Leak, listed, verdicts
-from python_ml.leakage.probes import PROVEN, ROW_PROBES, probe_training_set, proven
+from python_ml.leakage.probes import PROVEN, ROW_PROBES, probe_training_set, proven, replayable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,6 +41,8 @@ class LeakageCheck:
         Rows of the training set, and how many of them the probes saw.
     proven : frozenset of str
         Features that a replay rebuilt from data cut off at the feature time.
+    windows : frozenset of str
+        Features over windows of dated rows, which a replay can rebuild.
     """
 
     limit: float
@@ -50,6 +52,7 @@ class LeakageCheck:
     rows: int = 0
     looked_at: int = 0
     proven: frozenset[str] = frozenset()
+    windows: frozenset[str] = frozenset()
 
     @property
     def leaks(self) -> list[Leak]:
@@ -70,7 +73,7 @@ class LeakageCheck:
         return USED if finding.severity == HIGH else NOTED
 
     def enforce(self) -> None:
-        """Stop where a critical finding stands.
+        """Stop at a critical finding.
 
         Raises
         ------
@@ -90,6 +93,8 @@ class LeakageCheck:
                 + "]}`); or, if they were seen before the outcome, say why "
                 f"(`leakage: {{accept: {{{columns[0].column}: the reason}}}}`)"
             )
+        if any(leak.column in self.windows for leak in columns) and not self.proven:
+            hint.insert(0, "run `retention replay` first: features over windows that it rebuilds are not refused")
         hint += [
             f"{finding.advice}; or say why not (`leakage: {{accept: {{{finding.probe}: the reason}}}}`)"
             for finding in rows
@@ -219,7 +224,8 @@ def check_leakage(
         if finding.severity == CRITICAL and finding.name not in excluded and reason:
             accepted[finding.name] = reason
     rebuilt = frozenset(proven(features, replays))
-    return LeakageCheck(limit, findings, excluded, accepted, len(frame), min(len(frame), MOST_ROWS), rebuilt)
+    windows = frozenset(replayable(features)) if dated else frozenset()
+    return LeakageCheck(limit, findings, excluded, accepted, len(frame), min(len(frame), MOST_ROWS), rebuilt, windows)
 
 
 def registered_risks(features: Sequence[Feature], used: Sequence[str]) -> list[str]:

@@ -11,7 +11,7 @@ import numpy as np
 from python_ml.leakage import _encoding, _identifiers, _lags, _names, _patterns, _rows, _separation, _temporal
 from python_ml.leakage._finding import CRITICAL, HIGH, SEVERITIES, Finding, Leak, verdicts
 from python_ml.leakage._separation import LIMIT
-from python_ml.leakage._subject import Subject
+from python_ml.leakage._subject import Subject, is_window
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,25 +23,26 @@ if TYPE_CHECKING:
 # What each probe asks. Those that concern rows have no column to leave out, and are accepted by their own name.
 PROVEN = "rebuilt_by_replay"
 PROBES = {
-    "single_feature_auc": "How well does the column alone rank leavers?",
+    "single_feature_auc": "How well does the column alone rank churned customers?",
     "separation": "Does the column alone (nearly) equal the outcome?",
-    "post_outcome_missing": "Is it empty or zero for leavers only?",
-    "pure_value": "Has one of its values (nearly) only leavers?",
-    "frozen": "Does it stand still for leavers only?",
+    "post_outcome_missing": "Is it empty or zero for churned customers far more often?",
+    "pure_value": "Does one of its values go with churn far more often?",
+    "tail": "Do its smallest or greatest values go with churn far more often?",
+    "frozen": "Is it unchanged for churned customers far more often?",
     "companion": "Is it empty or zero wherever a critical column is?",
     "future_time": "Does it hold times, or days since times, that were still to come?",
     "replay": "Did a replay from data cut off at the feature time give other values?",
-    "foreknowledge": "Does it know who leaves long before that was decided?",
+    "foreknowledge": "Does it know who churns long before that was decided?",
     "power_jump": "Does its power appear only as the outcome nears?",
     "past_over_future": "Does it tell the outcome before its feature time better than the one after?",
     "future_echo": "Does it show now what another column shows at the next feature time?",
     "target_encoding": "Is it a rate of the outcome over the very rows that it is to predict?",
-    "identifier": "Does it number or name customers, and rank them all the same?",
-    "proxy_name": "Is it called like an outcome, and behaves like one?",
+    "identifier": "Does it number or name customers, and rank them nevertheless?",
+    "proxy_name": "Is it named like an outcome, and does it behave like one?",
     "label_order": "Was an outcome known before the features?",
     "replay_population": "Did a replay give other customers at risk?",
     "replay_identical": "Which feature times were rebuilt exactly?",
-    "duplicate_rows": "Do customers stand there twice, under other keys?",
+    "duplicate_rows": "Are customers in the table twice, under other keys?",
     "entity_overlap": "Are customers on both sides of the split?",
     "split_overlap": "Do training labels reach into the test period?",
 }
@@ -122,7 +123,7 @@ def _weighed(subject: Subject, finding: Finding, replays: Sequence[StoredReplay]
 
 
 def proven(features: Iterable[Feature], replays: Sequence[StoredReplay]) -> set[str]:
-    """Features over windows of dated rows, which every stored replay rebuilt exactly.
+    """Features over windows of dated rows, which every stored replay rebuilt exactly, with the same customers at risk.
 
     Parameters
     ----------
@@ -131,10 +132,16 @@ def proven(features: Iterable[Feature], replays: Sequence[StoredReplay]) -> set[
     replays : sequence of StoredReplay
         Without any, nothing is proven.
     """
-    if not replays or not all(r.identical for r in replays):
+    if not replays or any(r.missing or r.unexpected for r in replays):
         return set()
+    differing = {name for replay in replays for name in replay.differing}
+    return replayable(features) - differing
+
+
+def replayable(features: Iterable[Feature]) -> set[str]:
+    """Features over windows of dated rows, which a replay can rebuild."""
     undated = (None, "", "snapshot", "as_of")  # a replay does not cut what has no time
-    return {f.name for f in features if f.role == "feature" and (f.window not in undated or _lags.is_window(f))}
+    return {f.name for f in features if f.role == "feature" and (f.window not in undated or is_window(f))}
 
 
 def find_leaks(

@@ -18,6 +18,7 @@ from python_ml.training.dataset import TRAINING_SET
 from python_ml.training.ensemble import average, averaged
 from python_ml.training.folds import affordable_folds, customer_folds, later_fold
 from python_ml.training.metrics import RANKING_METRICS, evaluate
+from python_ml.training.permutation import chance_of_area
 from python_ml.training.tree_size import Trial
 
 if TYPE_CHECKING:
@@ -137,6 +138,11 @@ class TrainingRun:
             seed=self.settings.training.seed,
             **options,
         )
+
+    def chance(self, scores: np.ndarray) -> float | None:
+        """Probability of the test's ROC AUC if these scores knew nothing (a permutation test)."""
+        test = self.split.test
+        return chance_of_area(self.churned[test], scores, self.customers[test], seed=self.settings.training.seed)
 
     def _rows(self, part: str) -> np.ndarray:
         return self.deciding if part == "validation" else self.split.test

@@ -17,7 +17,7 @@ from python_ml.training.pipelines import SIMPLICITY
 if TYPE_CHECKING:
     from python_ml.settings import Selection
 
-NEARLY_CHANCE = 0.03  # an interval that begins this close above 0.5 is no proof of a signal
+NO_CHANCE = 0.01  # of a signal by chance alone; not 0.05, as the champion is the best of several models
 TOO_GOOD = 0.98
 FEW_EVENTS_FITTED = 100
 FEW_EVENTS_TESTED = 30
@@ -174,23 +174,23 @@ def result_warnings(
     return warnings
 
 
-def no_signal(test: Mapping[str, Any]) -> str | None:
-    """Say that the test does not show a signal: the interval of the ROC AUC holds 0.5, or begins just above it.
+def no_signal(test: Mapping[str, Any], chance: float | None) -> str | None:
+    """Say that the test does not show a signal: outcomes exchanged at random give as great a ROC AUC too often.
 
     Parameters
     ----------
     test : mapping
         The champion's test metrics.
+    chance : float or None
+        As from :func:`python_ml.training.permutation.chance_of_area`; None where it is not defined.
     """
     area = test["roc_auc"]
-    if area["value"] is None or area.get("low") is None or area["low"] > 0.5 + NEARLY_CHANCE:
+    if area["value"] is None or chance is None or chance <= NO_CHANCE:
         return None
-    holds = (
-        "contains" if area["low"] <= 0.5 <= area["high"] else "ends below" if area["high"] < 0.5 else "nearly contains"
-    )
     return (
-        f"No signal can be shown: the 95 % interval of the test ROC AUC ({area['low']:.3f} to {area['high']:.3f}) "
-        f"{holds} 0.5, which is what guessing reaches. Do not act on single scores of this model."
+        f"No signal can be shown: if scores knew nothing of the outcome, a test ROC AUC of {area['value']:.3f} or more "
+        f"would come up in {chance:.1%} of tests (permutation test; a signal needs {NO_CHANCE:.0%} or less). Do not "
+        "act on single scores of this model."
     )
 
 

@@ -19,24 +19,26 @@ from typing import Any
 import numpy as np
 
 from python_ml.leakage import CRITICAL, HIGH, probe_training_set
+from python_ml.leakage.replays import StoredReplay
 from python_ml.simulate import SMALL_WORLD
-from tests.canaries import planting, worlds
+from tests.canaries import graded, planting, worlds
 
 from .commands import keep, parser
 
 SEEDS = (31, 32, 33, 34, 35)
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
+WORLDS = {
+    "contract": lambda seed: worlds.contractual(1_500, 18, seed),
+    "shop": lambda seed: worlds.shop(1_500, 18, seed),
+    "no dates": lambda seed: worlds.undated(4_000, seed),
+}
 
 
 def planted(seeds: tuple[int, ...]) -> dict[tuple[str, str], dict[str, Any]]:
     """Plant every class into each kind of world: how often it was found, by which probes, and other alarms."""
-    kinds = {
-        "contract": (lambda seed: worlds.contractual(1_500, 18, seed), planting.DATED),
-        "shop": (lambda seed: worlds.shop(1_500, 18, seed), planting.DATED),
-        "no dates": (lambda seed: worlds.undated(4_000, seed), planting.UNDATED),
-    }
     rows: dict[tuple[str, str], dict[str, Any]] = {}
-    for kind, (make, plants) in kinds.items():
+    for kind, make in WORLDS.items():
+        plants = planting.UNDATED if kind == "no dates" else planting.DATED
         for seed in seeds:
             clean = make(seed)
             for number, (name, plant) in enumerate(plants.items()):
@@ -50,6 +52,48 @@ def planted(seeds: tuple[int, ...]) -> dict[tuple[str, str], dict[str, Any]]:
     return rows
 
 
+def graded_recall(seeds: tuple[int, ...]) -> tuple[list[dict[str, Any]], list[str]]:
+    """How often each kind of leak is critical, by share and noise; and alarms about columns beside it.
+
+    Returns
+    -------
+    list of dict
+        ``kind``, ``world``, ``share``, ``noise``, ``of``, ``critical`` and ``high`` (columns that were found).
+    list of str
+    """
+    rows: dict[tuple[str, str, float, float], dict[str, Any]] = {}
+    alarms = []
+    for world, make in WORLDS.items():
+        for seed in seeds:
+            clean = make(seed)
+            for share, noise in graded.strengths():
+                table, leaks, _ = graded.planted(clean, share, noise, seed)
+                said, others = graded.verdicts(table, leaks)
+                for kind, verdict in said.items():
+                    place = {"kind": kind, "world": world, "share": share, "noise": noise}
+                    row = rows.setdefault(tuple(place.values()), {**place, "of": 0, CRITICAL: 0, HIGH: 0})
+                    row["of"] += 1
+                    row[CRITICAL] += verdict == CRITICAL
+                    row[HIGH] += verdict == HIGH
+                alarms += [f"{clean.name}, share {share:g}, noise {noise:g}: {finding.sentence}" for finding in others]
+    return list(rows.values()), alarms
+
+
+def recall_table(rows: list[dict[str, Any]]) -> list[str]:
+    """Recall by kind and noise (lines) and share (columns), over all worlds, as a Markdown table of per cents."""
+    lines = ["| leak | noise | " + " | ".join(f"{share:.0%}" for share in graded.SHARES) + " |"]
+    lines += ["|---|---" + "|---:" * len(graded.SHARES) + "|"]
+    for kind in graded.DATED:
+        for noise in graded.NOISES:
+            cells = []
+            for share in graded.SHARES:
+                chosen = [r for r in rows if (r["kind"], r["share"], r["noise"]) == (kind, share, noise)]
+                found, of = sum(r[CRITICAL] for r in chosen), sum(r["of"] for r in chosen)
+                cells.append(f"{100 * found / of:.0f}" if of else "")
+            lines.append(f"| `{kind}` | {noise:.1%} | " + " | ".join(cells) + " |")
+    return lines
+
+
 def clean_sets(seeds: tuple[int, ...], data: Path) -> Iterator[worlds.Clean]:
     """Clean worlds of several kinds, sizes and seeds, the demo's world, and the real data sets that are there."""
     yield worlds.contractual(SMALL_WORLD.customers, SMALL_WORLD.months, SMALL_WORLD.seed)
@@ -59,24 +103,39 @@ def clean_sets(seeds: tuple[int, ...], data: Path) -> Iterator[worlds.Clean]:
         yield worlds.shop(1_500, 18, seed)
         yield worlds.undated(600, seed)
         yield worlds.undated(4_000, seed)
+        yield worlds.usage(3_000, seed)
+        yield worlds.clicks(2_000, seed)
+        yield worlds.one_purchase(6_000, seed)
+        yield worlds.terms(3_000, 18, seed)
+        yield worlds.terms(6_000, 12, seed, dated=False)
     yield worlds.contractual(10_000, 24, seeds[0])
     yield worlds.shop(10_000, 24, seeds[0])
     yield from worlds.real(data)
+    for case in sorted((data.parent / "cases").glob("0[12]-*")):
+        yield worlds.log_ins(case)
 
 
 def examined(clean: worlds.Clean) -> dict[str, Any]:
-    """What the probes say of a clean training set, and how long they take."""
+    """What the probes say of a clean training set, and how long they take.
+
+    Its windows are made of visible rows by `window_features`, so that a replay rebuilds them, as `retention run` does.
+    """
     start = time.perf_counter()
-    found = probe_training_set(clean.frame, clean.features, clean.entity, dated=clean.dated)
+    alone = probe_training_set(clean.frame, clean.features, clean.entity, dated=clean.dated)
     seconds = time.perf_counter() - start
+    found = alone
+    if clean.dated and any(finding.severity == CRITICAL for finding in alone):
+        replay = StoredReplay(str(clean.frame["feature_timestamp"].median()), len(clean.frame))
+        found = probe_training_set(clean.frame, clean.features, clean.entity, dated=True, replays=[replay])
     areas = {f.name: f.evidence["auc"] for f in found if f.probe in ("single_feature_auc", "separation")}
-    strongest = max(areas, key=areas.__getitem__)
+    strongest = max(areas, key=areas.__getitem__, default=None)
     return {
         "name": clean.name,
         "rows": len(clean.frame),
         "columns": len(areas),
-        "strongest": f"{strongest} {areas[strongest]:.3f}",
+        "strongest": f"{strongest} {areas[strongest]:.3f}" if strongest else "too few rows",
         "critical": [finding.sentence for finding in found if finding.severity == CRITICAL],
+        "unproven": len({finding.name for finding in alone if finding.severity == CRITICAL}),
         "high": sum(finding.severity == HIGH for finding in found),
         "seconds": seconds,
     }
@@ -94,6 +153,12 @@ def main() -> None:
     """Print the tables; the exit code is 1 when a leak is missed or a clean set raises an alarm."""
     command = parser("leakage", __doc__)
     command.add_argument("--seeds", type=lambda text: tuple(map(int, text.split(","))), default=SEEDS)
+    command.add_argument(
+        "--graded",
+        type=lambda text: tuple(map(int, text.split(","))),
+        default=graded.HELD_OUT,
+        help="seeds of the curve",
+    )
     command.add_argument("--data", type=Path, default=Path(os.environ.get("RETENTION_SHARED_DATA") or SHARED))
     chosen = command.parse_args()
 
@@ -109,13 +174,20 @@ def main() -> None:
     classes = len({name for name, _ in rows})
     print(f"{classes} classes: {hits} of {total} leaks found ({hits / total:.1%}), {len(others)} alarms about others\n")
 
+    by_strength, beside = graded_recall(chosen.graded)
+    print(f"recall in per cent by share and noise, seeds {', '.join(map(str, chosen.graded))}")
+    print("\n".join([*recall_table(by_strength), f"{len(beside)} alarms about columns beside them", *beside, ""]))
+
     looked = [examined(clean) for clean in clean_sets(chosen.seeds, chosen.data)]
     width = max(len(one["name"]) for one in looked)
-    print(f"{'clean':{width}}     rows  columns  strongest honest column                critical  high  seconds")
+    print(
+        f"{'clean':{width}}     rows  columns  strongest honest column                critical  without replay  high  "
+        "seconds"
+    )
     for one in looked:
         print(
             f"{one['name']:{width}}  {one['rows']:7,}  {one['columns']:7}  {one['strongest']:38} "
-            f"{len(one['critical']):8}  {one['high']:4}  {one['seconds']:7.1f}"
+            f"{len(one['critical']):8}  {one['unproven']:14}  {one['high']:4}  {one['seconds']:7.1f}"
         )
     alarms = [f"{one['name']}: {sentence}" for one in looked for sentence in one["critical"]]
     judged = sum(one["columns"] for one in looked)
@@ -130,8 +202,8 @@ def main() -> None:
     planted_rows = [
         {"class": name, "world": kind, **row, "probes": sorted(row["probes"])} for (name, kind), row in rows.items()
     ]
-    keep({"planted": planted_rows, "clean": looked, "shuffled": noise}, chosen.json)
-    raise SystemExit(hits < total or bool(alarms) or bool(others))
+    keep({"planted": planted_rows, "graded": by_strength, "clean": looked, "shuffled": noise}, chosen.json)
+    raise SystemExit(hits < total or bool(alarms) or bool(others) or bool(beside))
 
 
 if __name__ == "__main__":

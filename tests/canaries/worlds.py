@@ -29,6 +29,7 @@ MEASURES = [
     {"name": "amount", "expression": "amount", "type": "decimal(12, 2)", "aggregates": ["sum", "mean", "max"]},
 ]
 WINDOWS = ["30d", "90d", "all_time"]
+EVENTS = "select customer_id, event_at from orders order by customer_id, event_at"
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,8 @@ class Clean:
         As the registry.
     entity : str
     dated : bool
+    events : pandas.DataFrame or None
+        ``customer_id`` and ``event_at`` of every order, also after the feature times, for windows that look ahead.
     """
 
     name: str
@@ -51,6 +54,7 @@ class Clean:
     features: list[Feature]
     entity: str = "customer_id"
     dated: bool = True
+    events: pd.DataFrame | None = None
 
 
 @cache
@@ -104,7 +108,9 @@ def contractual(customers: int, months: int, seed: int) -> Clean:
             left join ({windows("tickets", "tickets", [_SATISFACTION])}) as k using (customer_id, feature_timestamp)
             order by feature_timestamp, customer_id
         """).df()
-    return Clean(f"contract {customers:,} x {months} months, seed {seed}", frame, registry(frame))
+        events = connection.execute(EVENTS).df()
+    name = f"contract {customers:,} x {months} months, seed {seed}"
+    return Clean(name, frame, registry(frame), events=events)
 
 
 _SATISFACTION = {
@@ -119,7 +125,8 @@ def shop(customers: int, months: int, seed: int) -> Clean:
     """The same simulated world without its contracts: who orders nothing for 60 days has left."""
     with _simulated(customers, months, seed) as connection:
         frame = _inactivity(connection, active=120, horizon=60)
-    return Clean(f"shop {customers:,} x {months} months, seed {seed}", frame, registry(frame))
+        events = connection.execute(EVENTS).df()
+    return Clean(f"shop {customers:,} x {months} months, seed {seed}", frame, registry(frame), events=events)
 
 
 def _inactivity(connection: duckdb.DuckDBPyConnection, active: int, horizon: int) -> pd.DataFrame:
@@ -271,6 +278,136 @@ def registry(frame: pd.DataFrame, entity: str = "customer_id") -> list[Feature]:
     return found
 
 
+# Honest worlds that look like leaks.
+
+
+def usage(users: int, seed: int) -> Clean:
+    """Log-ins: a few people come every week until they stop, most come once or twice; honest counts reach 0.97."""
+    rng = np.random.default_rng([seed, 1])
+    kind = rng.choice(["regular", "once", "twice"], users, p=[0.3, 0.5, 0.2])
+    rows = []
+    for user, what in enumerate(kind):
+        start = rng.uniform(0, 300)
+        if what == "regular":
+            stay = min(rng.exponential(700), 365 - start)
+            days = start + np.cumsum(rng.uniform(4, 10, 1 + int(stay / 4)))
+            days = days[days < start + stay]
+        else:
+            days = start + np.concatenate([[0.0], rng.uniform(1, 60, int(what == "twice"))])
+        rows += [(f"U{user:05d}", day) for day in days if day < 365]
+    return _events_world(f"usage {users:,} users, seed {seed}", rows, active=60, horizon=14)
+
+
+def clicks(users: int, seed: int) -> Clean:
+    """Clicks at a constant rate for each user, very different between users: nobody ever churns for a reason."""
+    rng = np.random.default_rng([seed, 2])
+    rate = rng.lognormal(np.log(0.05), 1.4, users)  # a day
+    rows = [
+        (f"U{user:05d}", day)
+        for user, each in enumerate(rate)
+        for day in np.sort(rng.uniform(0, 540, min(rng.poisson(each * 540), 400)))
+    ]
+    return _events_world(f"clicks {users:,} users, seed {seed}", rows, active=180, horizon=30)
+
+
+def one_purchase(customers: int, seed: int) -> Clean:
+    """A shop in which hardly anybody buys twice: windows differ only by how long ago the one purchase was."""
+    rng = np.random.default_rng([seed, 3])
+    rows = []
+    for customer in range(customers):
+        first = rng.uniform(0, 500)
+        rows.append((f"K{customer:05d}", first))
+        if rng.random() < 0.06:
+            rows.append((f"K{customer:05d}", first + rng.exponential(90)))
+    return _events_world(f"one purchase {customers:,} customers, seed {seed}", rows, active=180, horizon=90)
+
+
+def _events_world(name: str, rows: list[tuple[str, float]], active: int, horizon: int) -> Clean:
+    """Window features and inactivity labels of events at these days since 2023-01-01."""
+    events = pd.DataFrame(rows, columns=["customer_id", "day"])
+    events["event_at"] = pd.Timestamp("2023-01-01") + pd.to_timedelta((events.pop("day") * 86_400).round(), unit="s")
+    amount = np.round(5 + np.random.default_rng(0).gamma(2.0, 15.0, len(events)), 2)
+    return _real_shop(name, events.assign(amount=amount), active, horizon)
+
+
+def terms(customers: int, months: int, seed: int, *, dated: bool = True) -> Clean:
+    """Yearly contracts whose honest attributes are strong and sudden: the days left, renewal switched off, complaints.
+
+    All of it is known at the feature time. Undated: one row of each customer, at a month that is drawn by chance.
+    """
+    rng = np.random.default_rng([seed, 4])
+    rows = []
+    for customer in range(customers):
+        joined, plan = int(rng.integers(0, 360)), rng.choice(["basic", "plus", "team"], p=[0.5, 0.3, 0.2])
+        region, agent = int(rng.integers(0, 12)), int(rng.integers(0, 150))
+        off_since = np.inf
+        for month in range(months):
+            tenure = 30 * month + 12 + joined % 30
+            left = 365 - (joined + 30 * month) % 365
+            failed = rng.poisson(0.06)
+            complaint = rng.choice(["none", "billing", "quality"], p=[0.92, 0.04, 0.04])
+            if np.isinf(off_since) and rng.random() < {"basic": 0.05, "plus": 0.03, "team": 0.01}[plan]:
+                off_since = month
+            hazard = 0.015 + 0.10 * (failed > 0) + 0.12 * (complaint == "quality")
+            if left <= 30:
+                hazard += 0.55 if off_since <= month else 0.04
+            churned = rng.random() < hazard
+            rows.append(
+                (
+                    f"T{customer:05d}",
+                    month,
+                    plan,
+                    float(left),
+                    "off" if off_since <= month else "on",
+                    float(failed),
+                    complaint,
+                    float(tenure),
+                    f"region {region}",
+                    agent,
+                    np.nan if rng.random() < (0.55 if churned else 0.4) else float(rng.integers(1, 6)),
+                    int(churned),
+                )
+            )
+            if churned:
+                break
+    frame = pd.DataFrame(
+        rows,
+        columns=[
+            "customer_id",
+            "month",
+            "plan",
+            "days_left",
+            "renewal",
+            "failed_payments",
+            "complaint",
+            "tenure",
+            "region",
+            "agent",
+            "survey",
+            "churned",
+        ],
+    )
+    # The churn rate of an agent's customers in earlier years, rounded: an honest encoding.
+    frame["agent_rate"] = np.round(rng.binomial(25, 0.05 + 0.001 * np.arange(150)) / 25, 3)[frame.pop("agent")]
+    times = pd.Timestamp("2023-02-01") + pd.to_timedelta(30 * frame.pop("month"), unit="D")
+    if not dated:
+        kept = frame.assign(draw=rng.random(len(frame))).groupby("customer_id")["draw"].idxmax()
+        frame, times = frame.loc[kept], pd.Timestamp("1970-01-01")
+    ends = times + pd.Timedelta(days=30) if dated else times
+    frame = frame.assign(feature_timestamp=times, label_timestamp=ends).reset_index(drop=True)
+    kind = "terms" if dated else "terms, undated"
+    return Clean(f"{kind} {customers:,} customers, seed {seed}", frame, registry(frame), dated=dated)
+
+
+def log_ins(case: Path) -> Clean:
+    """Log-ins of a file with ``time_stamp`` and ``user_id``; who does not come for 14 days has churned."""
+    visits = pd.read_csv(case / "logins.csv")
+    events = pd.DataFrame(
+        {"customer_id": visits["user_id"].astype(str), "event_at": pd.to_datetime(visits["time_stamp"])}
+    )
+    return _real_shop(case.name, events.assign(amount=1.0), active=90, horizon=14, first=30, step=7)
+
+
 # Real data, read where it lies.
 
 
@@ -346,7 +483,10 @@ def ravenstack(data: Path) -> Clean:
     return _real_shop("ravenstack", orders, active=60, horizon=14)
 
 
-def _real_shop(name: str, orders: pd.DataFrame, active: int = 180, horizon: int = 90) -> Clean:
+def _real_shop(
+    name: str, orders: pd.DataFrame, active: int = 180, horizon: int = 90, first: int = 120, step: int = 0
+) -> Clean:
+    """A shop without contracts from its orders; feature times every ``step`` days, or every month."""
     with duckdb.connect(config={"threads": 1}) as connection:
         connection.register("incoming", orders)
         connection.execute(
@@ -354,8 +494,8 @@ def _real_shop(name: str, orders: pd.DataFrame, active: int = 180, horizon: int 
             "available_at, amount::decimal(12, 2) as amount from incoming"
         )
         connection.execute(
-            "create table times as select unnest(generate_series(min(event_at) + interval 120 day, max(event_at), "
-            "interval 1 month))::date::timestamp as feature_timestamp from orders"
+            f"create table times as select unnest(generate_series(min(event_at) + interval {first} day, max(event_at), "
+            f"interval '{f'{step} days' if step else '1 month'}'))::date::timestamp as feature_timestamp from orders"
         )
         frame = _inactivity(connection, active, horizon)
     return Clean(name, frame, registry(frame))

@@ -12,15 +12,15 @@ import yaml
 from click.testing import CliRunner
 
 from python_ml.errors import GateError
-from python_ml.leakage import CRITICAL, HIGH, PROBES, probe_training_set
-from python_ml.leakage._statistics import area
+from python_ml.leakage import CRITICAL, HIGH, PROBES, Finding, probe_training_set
+from python_ml.leakage._statistics import area, odds
 from python_ml.leakage.gate import check_leakage
-from python_ml.leakage.replays import store_replays, stored_replays
+from python_ml.leakage.replays import StoredReplay, store_replays, stored_replays
 from python_ml.leakage.table import COLUMNS
 from python_ml.project import Project
 from python_ml.replay import Replay
 from python_ml.settings import Settings
-from tests.canaries import planting, worlds
+from tests.canaries import graded, planting, worlds
 from tests.python.churn_world import small_world, write_project
 
 SEED = 3
@@ -128,6 +128,86 @@ def test_supplied_labels_without_a_time_of_their_own_are_no_leak(contract):
     """Their label time is the feature time: the least that is certain."""
     frame = contract.frame.assign(label_timestamp=contract.frame["feature_timestamp"])
     assert criticals(worlds.Clean("supplied", frame, contract.features)) == []
+
+
+# Leaks by strength
+
+
+def told(clean: worlds.Clean, share: float, noise: float) -> dict[str, str]:
+    table, leaks, _ = graded.planted(clean, share, noise, SEED)
+    said, others = graded.verdicts(table, leaks)
+    assert not [finding.sentence for finding in others]
+    return said
+
+
+def test_leaks_with_noise_are_found_where_rows_have_times(contract):
+    said = told(contract, 0.5, 0.005)
+    for kind in ("emptiness", "category", "small_counts", "overwritten", "centred_window", "next_month"):
+        assert said[kind] == CRITICAL, kind
+
+
+def test_leaks_with_noise_are_found_in_a_table_without_dates(undated):
+    said = told(undated, 0.5, 0.005)
+    assert {said[kind] for kind in ("emptiness", "category", "small_counts", "leave_one_out")} == {CRITICAL}
+    assert told(undated, 1.0, 0.02)["rounded_mean"] == CRITICAL
+
+
+def test_what_statistics_cannot_tell_is_not_claimed(undated):
+    """A tenth of the churned customers and a fifth of the others: less than honest columns reach."""
+    assert CRITICAL not in told(undated, 0.1, 0.2).values()
+
+
+def test_attributes_that_are_strong_sudden_and_known_in_advance_are_not_refused():
+    assert criticals(worlds.terms(1_500, 15, SEED)) == criticals(worlds.terms(3_000, 12, SEED, dated=False)) == []
+
+
+@pytest.mark.parametrize("make", [worlds.clicks, worlds.one_purchase])
+def test_lasting_differences_and_windows_that_run_empty_are_no_leaks(make):
+    assert criticals(make(1_500, SEED)) == []
+
+
+def replayed(clean: worlds.Clean, *differing: str) -> list[Finding]:
+    replay = StoredReplay("2023-09-01", 900, differing=dict.fromkeys(differing, 3))
+    return planting.criticals(planting.Planted(clean, (), replays=[replay]))
+
+
+def test_honest_usage_is_refused_no_more_once_a_replay_has_rebuilt_it():
+    usage = worlds.usage(2_000, SEED)
+    found = probe_training_set(usage.frame, usage.features, usage.entity, dated=True)
+    assert max(f.evidence["auc"] for f in found if "auc" in f.evidence) > 0.95
+    assert replayed(usage) == []
+    assert {f.name for f in replayed(usage, "orders_count_30d")} == {"orders_count_30d"}
+    check = check_leakage(usage.frame, usage.features, usage.entity, Settings(), dated=True)
+    with pytest.raises(GateError) as refused:
+        check.enforce()
+    assert "retention replay" in refused.value.hint
+
+
+@pytest.mark.parametrize("case", ["01-honest-usage-blocked-as-leak", "02-crash-repeated-values-of-one-class"])
+def test_log_ins_of_few_people_are_not_refused(case, shared_data):
+    folder = shared_data.parent / "cases" / case
+    if not folder.is_dir():
+        pytest.skip(f"{case} is not among the shared cases")
+    assert replayed(worlds.log_ins(folder)) == []
+
+
+def test_the_odds_ratio_agrees_with_the_table_and_its_bound_holds():
+    marked, churned = (
+        np.repeat([True, True, False, False], [40, 10, 60, 890]),
+        np.repeat([1.0, 0, 1, 0], [40, 10, 60, 890]),
+    )
+    found = odds(marked, churned)
+    assert found.ratio == pytest.approx(41 * 891 / (11 * 61))
+    strata = np.arange(1000) % 2
+    assert odds(marked, churned, strata=strata).ratio == pytest.approx(found.ratio, rel=0.1)
+    assert odds(marked, churned, np.arange(1000) // 5).error > found.error  # five equal rows are one witness
+
+    exceeded = 0
+    for seed in range(400):  # a true ratio of 10, few rows of each kind
+        rng = np.random.default_rng(seed)
+        y = (rng.random(400) < 0.15).astype(float)
+        exceeded += odds(rng.random(400) < np.where(y == 1, 0.3, 0.0411), y).low(0.05) > 10
+    assert exceeded / 400 < 0.08
 
 
 # Figures

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from python_ml.errors import UserError
 from python_ml.settings import Split
 from python_ml.training.folds import customer_folds, later_fold
+from python_ml.training.permutation import chance_of_area
 from python_ml.training.selection import no_signal
 from python_ml.training.split import TemporalSplit, temporal_split, words_of
 from python_ml.training.supplied_split import supplied_split
@@ -313,15 +314,23 @@ def test_labels_that_do_not_look_ahead_cannot_be_purged_and_it_is_told():
 
 
 @pytest.mark.parametrize(
-    ("value", "low", "high", "words"),
-    [
-        (0.51, 0.45, 0.57, "contains 0.5"),
-        (0.59, 0.514, 0.66, "nearly contains 0.5"),
-        (0.42, 0.36, 0.48, "ends below 0.5"),
-        (0.60, 0.55, 0.65, None),
-        (None, None, None, None),
-    ],
+    ("value", "chance", "shown"), [(0.51, 0.4, False), (0.59, 0.02, False), (0.56, 0.001, True), (None, None, True)]
 )
-def test_an_interval_that_holds_chance_shows_no_signal(value, low, high, words):
-    told = no_signal({"roc_auc": {"value": value, "low": low, "high": high}})
-    assert (told is None) if words is None else words in told
+def test_a_permutation_test_decides_whether_there_is_a_signal(value, chance, shown):
+    told = no_signal({"roc_auc": {"value": value}}, chance)
+    assert (told is None) == shown
+    assert shown or f"{chance:.1%} of tests" in told
+
+
+def test_the_permutation_test_keeps_rows_of_a_customer_together():
+    """Ten equal rows of a customer are one witness: shuffling rows would find a signal in every tenth noise."""
+    surely, by_chance = 0, 0
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        customers = np.repeat(np.arange(60), 10)
+        churned, noise = np.repeat(rng.random(60) < 0.4, 10), np.repeat(rng.normal(size=60), 10)
+        by_chance += chance_of_area(churned, noise, customers, draws=99, seed=seed) <= 0.05
+        surely += chance_of_area(churned, noise + 1.5 * churned, customers, draws=99, seed=seed) <= 0.05
+    assert by_chance <= 9  # of 60; 3 expected
+    assert surely >= 55
+    assert chance_of_area(np.ones(5), np.arange(5), np.arange(5)) is None
