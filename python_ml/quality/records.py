@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from python_ml.durations import days
 from python_ml.errors import RetentionError, UserError
 from python_ml.project import is_dateless
 from python_ml.quality.checks import SCORING, TRAINING, Verdict
@@ -29,7 +30,11 @@ def calendar_of(project: Project) -> Calendar:
         return Calendar()
     with connect(project) as connection:
         end = observation_end(connection)
-    return Calendar(end or _moment(project.vars.get("observation_end")), step_of(project.vars.get("step")))
+    return Calendar(
+        end or _moment(project.vars.get("observation_end")),
+        step_of(project.vars.get("step")),
+        timedelta(days=days(str(project.vars.get("maturity_lag") or "0d"))),
+    )
 
 
 def _moment(text: Any) -> datetime | None:
