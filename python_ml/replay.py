@@ -165,14 +165,9 @@ def _cut_query(
 ) -> tuple[str, bool]:
     stored = f"stored.{relation(name)}"
     moment = f"cast({literal(str(as_of))} as timestamp)"
-    if node["resource_type"] == "snapshot":
-        # A snapshot is a record of its own: its versions are cut like events, and an end that came later is open.
-        return (
-            f"select * replace (case when dbt_valid_to < {moment} then dbt_valid_to end as dbt_valid_to) "
-            f"from {stored} where dbt_valid_from < {moment}",
-            True,
-        )
     meta = {**node.get("meta", {}), **node.get("config", {}).get("meta", {})}
+    if node["resource_type"] == "snapshot":
+        return _cut_snapshot(node, meta.get("time", {}), stored, name, moment), True
     if "time" not in meta:
         raise UserError(
             f"The raw table {name} declares no time, so it cannot be cut: a replay would prove nothing.",
@@ -198,14 +193,46 @@ def _cut_query(
         known = "greatest(" + ", ".join(_timestamp(column, time) for column in columns) + ")"
         return f"coalesce({known} >= {moment}, false)"
 
-    replaced = [
-        f"case when not {later_than_visible(rule['known_at'])} then {quote(column)} end as {quote(column)}"
-        for rule in time.get("later") or []
-        for column in rule["columns"]
-    ]
     columns = [column for column in (time["event_at"], time.get("available_at")) if column]
+    is_late = later_than_visible(*columns)
+    replaced = []
+    for rule in time.get("later") or []:
+        hidden_if = later_than_visible(rule["known_at"])
+        if rule.get("versions_of"):
+            starts, end = _timestamp(time["event_at"], time), _timestamp(rule["known_at"], time)
+            hidden_if += f" or {_ended_by_a_late_version(stored, rule['versions_of'], starts, end, is_late)}"
+        replaced += [f"case when not ({hidden_if}) then {quote(c)} end as {quote(c)}" for c in rule["columns"]]
     selected = f"* replace ({', '.join(replaced)})" if replaced else "*"
-    return f"select {selected} from {stored} where not {later_than_visible(*columns)}", True
+    return f"select {selected} from {stored} where not {is_late}", True
+
+
+def _cut_snapshot(node: dict[str, Any], time: dict[str, Any], stored: str, name: str, moment: str) -> str:
+    """A dbt snapshot is a record of its own: its versions are cut like events, and an end that came later is open."""
+    config = node.get("config", {})
+    if config.get("updated_at") and "available_at" not in time:
+        raise UserError(
+            f"The snapshot {name} does not declare when its versions were known: {config['updated_at']} says when "
+            "something changed, not when the extract came.",
+            where=node["original_file_path"],
+            hint="set config.meta.time to {available_at: COLUMN}, with the time at which the extract was loaded",
+        )
+    known = f"greatest(dbt_valid_from, {quote(time['available_at'])})" if "available_at" in time else "dbt_valid_from"
+    is_late = f"coalesce({known} >= {moment}, false)"
+    key = config.get("unique_key") or []
+    keys = [key] if isinstance(key, str) else key
+    hidden_if = f"coalesce(dbt_valid_to >= {moment}, true)"
+    if keys:
+        hidden_if += f" or {_ended_by_a_late_version(stored, keys, 'dbt_valid_from', 'dbt_valid_to', is_late)}"
+    return (
+        f"select * replace (case when not ({hidden_if}) then dbt_valid_to end as dbt_valid_to) "
+        f"from {stored} where not {is_late}"
+    )
+
+
+def _ended_by_a_late_version(stored: str, keys: list[str], start: str, end: str, is_late: str) -> str:
+    """Whether a version that was not known starts at the end of this one: then the end was not known, either."""
+    key = ", ".join(quote(key) for key in keys)
+    return f"coalesce(({key}, {end}) in (select ({key}, {start}) from {stored} where {is_late}), false)"
 
 
 def _timestamp(column: str, time: dict[str, Any]) -> str:

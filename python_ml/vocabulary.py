@@ -57,6 +57,8 @@ OUTCOMES = word_set(
 def time_score(name: str) -> float:
     """How much a name looks like the time of an event, -2 to 3."""
     parts = words(name)
+    if {"valid", "effective"} & set(parts) and {"from", "since"} & set(parts):
+        return 2.0  # a version of a history happens when it begins to hold
     score = 2.0 if any(part in TIMES for part in parts) else 0.0
     score += 1.0 if any(part in HAPPENINGS for part in parts) else 0.0
     return score - (3.0 if any(part in OTHER_TIMES | AVAILABILITY for part in parts) else 0.0)

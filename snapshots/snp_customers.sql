@@ -4,7 +4,8 @@
     unique_key='customer_id',
     strategy='timestamp',
     updated_at='updated_at',
-    hard_deletes='ignore',
+    hard_deletes='invalidate',
+    meta={'time': {'available_at': 'loaded_at'}},
 ) }}
 
 select
@@ -12,7 +13,9 @@ select
     country,
     segment,
     marketing_opt_in,
-    updated_at
+    updated_at,
+    -- the extract does not say when it was loaded: not before the newest change in it
+    max(updated_at) over () as loaded_at
 from {{ ref('brz_app__customers') }}
 where updated_at is not null
 

@@ -1,6 +1,10 @@
 {#- Private: `labelled` from supplied labels that say themselves when they were known. A row without one looks ahead by gap and horizon, where these are known. -#}
-{%- macro _labels_with_times(entity, spine, outcome, observation, horizon, gap) -%}
+{%- macro _labels_with_times(entity, spine, outcome, observation, horizon, gap, lag_us) -%}
 {%- set horizon = horizon or var('horizon', none) -%}
+{%- set is_available = (
+    customer_retention.epoch_us('outcomes.label_timestamp') ~ (' + ' ~ lag_us if lag_us else '')
+    ~ ' <= ' ~ customer_retention.epoch_us('observation.observation_end')
+) -%}
 with
 
 outcomes as (
@@ -26,8 +30,8 @@ labelled as (
         {%- else %}
         outcomes.label_timestamp,
         {%- endif %}
-        coalesce(outcomes.label_timestamp <= observation.observation_end, false) as label_available_flag,
-        case when outcomes.label_timestamp <= observation.observation_end then outcomes.churned end as churned
+        coalesce({{ is_available }}, false) as label_available_flag,
+        case when {{ is_available }} then outcomes.churned end as churned
     from {{ spine }} as spine
     cross join {{ observation }} as observation
     left join outcomes

@@ -1,17 +1,18 @@
-{%- macro churn_labels(definition, entity, spine, outcome, observation, horizon=none, gap=none, grace=none) -%}
+{%- macro churn_labels(definition, entity, spine, outcome, observation, horizon=none, gap=none, grace=none, maturity_lag=none) -%}
     {{ return(adapter.dispatch('churn_labels', 'customer_retention')(
-        definition, entity, spine, outcome, observation, horizon, gap, grace
+        definition, entity, spine, outcome, observation, horizon, gap, grace, maturity_lag
     )) }}
 {%- endmacro -%}
 
-{%- macro default__churn_labels(definition, entity, spine, outcome, observation, horizon, gap, grace) -%}
+{%- macro default__churn_labels(definition, entity, spine, outcome, observation, horizon, gap, grace, maturity_lag) -%}
 {%- do customer_retention._require_keys('churn_labels', 'outcome', definition, outcome, {
     'end_date': ['relation', 'ended_at'],
     'inactivity': ['relation', 'event_at'],
     'supplied': ['relation', 'as_of', 'label'],
 }) -%}
+{%- set lag_us = customer_retention.duration_us(maturity_lag or var('maturity_lag', '0d'), 'maturity_lag') -%}
 {%- if definition == 'supplied' and outcome.label_at -%}
-{{ customer_retention._labels_with_times(entity, spine, outcome, observation, horizon, gap) }}
+{{ customer_retention._labels_with_times(entity, spine, outcome, observation, horizon, gap, lag_us) }}
 {%- else -%}
 {%- set horizon_us = customer_retention.duration_us(horizon or var('horizon'), 'horizon') -%}
 {%- if horizon_us == 0 -%}
@@ -29,7 +30,10 @@ label_windows as (
         {{ customer_retention.epoch_us('spine.feature_timestamp') }} + {{ gap_us }} as label_from_us,
         {{ customer_retention.epoch_us('spine.feature_timestamp') }} + {{ gap_us + horizon_us }} as label_to_us,
         {{ customer_retention.epoch_us('spine.feature_timestamp') }} + {{ gap_us + horizon_us + grace_us }} as label_known_us,
-        {{ customer_retention.epoch_us('observation.observation_end') }} as observation_end_us
+        {%- if lag_us %}
+        -- what happened in the last of the observation may not have arrived yet
+        {%- endif %}
+        {{ customer_retention.epoch_us('observation.observation_end') }}{{ ' - ' ~ lag_us if lag_us }} as complete_to_us
     from {{ spine }} as spine
     cross join {{ observation }} as observation
 ),
@@ -89,9 +93,9 @@ labelled as (
         label_windows.{{ entity }},
         label_windows.feature_timestamp,
         {{ customer_retention.timestamp_from_us('label_windows.label_known_us') }} as label_timestamp,
-        coalesce(label_windows.label_known_us <= label_windows.observation_end_us, false) as label_available_flag,
+        coalesce(label_windows.label_known_us <= label_windows.complete_to_us, false) as label_available_flag,
         case
-            when label_windows.observation_end_us is null or label_windows.label_known_us > label_windows.observation_end_us then null
+            when label_windows.complete_to_us is null or label_windows.label_known_us > label_windows.complete_to_us then null
             when outcomes.{{ entity }} is null then {{ without_outcome }}
             else outcomes.churned
         end as churned

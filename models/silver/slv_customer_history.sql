@@ -1,6 +1,6 @@
 -- grain: one row per customer and time from which their attributes held
 --
--- The change log knows the past; the snapshot also sees what the log misses, from its first run on.
+-- The change log knows the past; the snapshot also sees what the log misses, and rows that are gone, from its first run on.
 with
 
 change_log as (
@@ -15,22 +15,44 @@ change_log as (
     from {{ ref('brz_app__customer_changes') }}
 ),
 
+snapshot_versions as (
+    {{ customer_retention.snapshot_history(
+        ref('snp_customers'), 'customer_id', ['country', 'segment', 'marketing_opt_in'], loaded_at='loaded_at'
+    ) | indent(4) }}
+),
+
 snapshots as (
     select
         customer_id,
         country,
         segment,
         marketing_opt_in,
-        dbt_valid_from as valid_from,
-        dbt_valid_from as available_at,
+        valid_from,
+        available_at,
         'snapshot' as origin
-    from {{ ref('snp_customers') }}
+    from snapshot_versions
+),
+
+-- from then on, nothing is known of a customer whose row is gone
+deletions as (
+    select
+        customer_id,
+        cast(null as {{ dbt.type_string() }}) as country,
+        cast(null as {{ dbt.type_string() }}) as segment,
+        cast(null as {{ dbt.type_boolean() }}) as marketing_opt_in,
+        deleted_at as valid_from,
+        deleted_at as available_at,
+        'deletion' as origin
+    from snapshot_versions
+    where deleted_at is not null
 ),
 
 unioned as (
     select * from change_log
     union all
     select * from snapshots
+    union all
+    select * from deletions
 ),
 
 -- where both saw the same change, the log's word stands

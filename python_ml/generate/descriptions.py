@@ -33,7 +33,7 @@ def texts(plan: ProjectPlan) -> dict[str, str]:
         "scenario": "",
         "time": "As-of time of the row (UTC); nothing known at or after it is in the features",
         "label_time": "End of the label window (UTC); from then on the outcome can be known",
-        "available": "Whether the label window was over when the observation ended",
+        "available": "Whether the label window and the maturity lag after it were over when the observation ended",
         "features": "One row per customer and feature time. Every feature, nothing of the label. A row can be rebuilt "
         "from data cut off at its own time (`retention replay`).",
         "scoring": "One row per customer at risk at the newest feature time.",

@@ -31,7 +31,7 @@ class SourceRows:
     relation : str
         Quoted table with a row per row that bronze keeps: entity (text), event_at, known_at (timestamps),
         is_reversal (boolean), reason (why it cannot be linked; null for a row that can be used), ended_at,
-        ended_available_at (timestamps).
+        ended_available_at, arrived_at (timestamps; the last by the row's own column, null without one).
     activity : str
         Quoted view of the rows that can be used and take nothing back: entity, event_at, known_at.
     """
@@ -127,6 +127,32 @@ def preview_outcome(connection: duckdb.DuckDBPyConnection, plan: ProjectPlan) ->
     return relation
 
 
+def preview_arrivals(plan: ProjectPlan, rows: Mapping[str, SourceRows]) -> list[str]:
+    """Relations of the rows that decide the outcome and say when they arrived: entity, event_at, known_at.
+
+    Made after :func:`preview_sources`. Only the row's own arrival counts, not that of a row through which it is linked.
+    """
+    outcome = plan.outcome
+    if isinstance(outcome, LabelTable):
+        return []
+    parts = [outcome.source]
+    if isinstance(outcome, EndDate):
+        parts += [outcome.starts, outcome.activity, outcome.returns]
+    made = []
+    for source in (plan.source(name) for name in parts if name):
+        pairs = [("event_at", "arrived_at")] if source.available else []
+        if isinstance(outcome, EndDate) and source.ended:
+            # of a row with versions, the first that has the end
+            recorded = "ended_available_at" if source.ended_available else "arrived_at" if source.superseded else ""
+            pairs += [("ended_at", recorded)] if recorded else []
+        made += [
+            f"(select entity, {happened} as event_at, greatest({happened}, {arrived}) as known_at from "
+            f"{rows[source.name].relation} where reason is null and {happened} is not null and {arrived} is not null)"
+            for happened, arrived in pairs
+        ]
+    return made
+
+
 def _run(plan: ProjectPlan, text: str, variables: dict[str, Any], relations: Mapping[str, str]) -> str:
     """The SQL of a model, over scratch relations in place of models and sources."""
 
@@ -179,6 +205,7 @@ def _slim_columns(source: SourcePlan) -> str:
         "is_reversal": "is_reversal" if source.reversal else "false",
         "ended_at": source.ended,
         "ended_available_at": source.ended_available,
+        "arrived_at": source.available,
     }
     types = {"entity": "varchar", "is_reversal": "boolean"}
     nulls = {name: f"cast(null as {types.get(name, 'timestamp')})" for name in made}

@@ -6,13 +6,14 @@ import json
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from python_ml.errors import UserError
 from python_ml.files import read_json, write_text
 from python_ml.generate.package import package_files
-from python_ml.generate.preview import SourceRows, preview_outcome, preview_sources
+from python_ml.generate.preview import SourceRows, preview_arrivals, preview_outcome, preview_sources
 from python_ml.generate.render import render
 from python_ml.generate.writing import Written, check_folder, create, refuse_outside, renew
 from python_ml.ingest import DataArgument, RawTable, align_clocks, open_tables, scratch_connection, with_row_number
@@ -36,6 +37,7 @@ from python_ml.plan.calendar import (
     days_of,
     feature_range,
     label_calendar,
+    maturity_setting,
     scoring_settings,
 )
 from python_ml.plan.fold import fold_rows
@@ -48,6 +50,7 @@ from python_ml.profile import (
     Profile,
     count_at_risk,
     measure_activity,
+    measure_delays,
     measure_labels,
     preview_inactivity,
     preview_spans,
@@ -332,23 +335,25 @@ def _calendar(
             where=str(profile.table(source).table.path),
             hint="name other columns with --entity and --time",
         )
+    maturity = maturity_setting(measure_delays(connection, preview_arrivals(plan, rows)), plan.source(source).events)
+    lag = days_of(maturity.value, "maturity_lag")
     window = active_window(options, activity)
-    start, end = feature_range(options, activity)
+    start, end = feature_range(options, activity, lag)
     (at_risk,) = count_at_risk(connection, relation, start, end, [days_of(window, "active_window")])
     activity = replace(activity, at_risk={**activity.at_risk, window: at_risk})
     profile = replace(profile, activities={**profile.activities, source: activity})
     path = str(profile.table(source).table.path)
-    calendar = choose_calendar(activity, options, path, covers=bool(spans))
+    calendar = choose_calendar(activity, options, path, covers=bool(spans), maturity=maturity)
     settings = {s.name: s.value for s in calendar.settings}
     horizon, gap = days_of(settings["horizon"], "horizon"), days_of(settings["gap"], "gap")
     if spans:
-        from datetime import timedelta
-
-        moment = activity.last.date() - timedelta(days=horizon + gap)
-        preview = preview_spans(connection, spans, moment, horizon, gap, days_of(outcome.grace, "gap"))
+        grace = days_of(outcome.grace, "grace")
+        moment = activity.last.date() - timedelta(days=horizon + gap + grace + lag)
+        preview = preview_spans(connection, spans, moment, horizon, gap, grace)
     else:
         active = days_of(settings["active_window"], "active_window")
-        preview = preview_inactivity(connection, relation, activity.last.date(), horizon, gap, active)
+        last = activity.last.date() - timedelta(days=lag)
+        preview = preview_inactivity(connection, relation, last, horizon, gap, active)
     reviews = (*calendar.reviews, *_preview_reviews(preview, bool(spans)))
     return replace(profile, preview=preview), replace(calendar, reviews=reviews)
 

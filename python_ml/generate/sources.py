@@ -58,7 +58,11 @@ def time_meta(plan: ProjectPlan, source: SourcePlan) -> dict[str, Any] | str:
     if ended is not None:
         # An end that was not known yet is taken out of its row.
         columns = [c.raw_name for c in (ended, recorded) if c]
-        time["later"] = [{"columns": columns, "known_at": (recorded or ended).raw_name}]
+        later: dict[str, Any] = {"columns": columns, "known_at": (recorded or ended).raw_name}
+        if source.use == "history" and recorded is None and source.own_entity is not None:
+            # An end at which the next version of the customer starts came with that version.
+            later["versions_of"] = [source.own_entity.raw_name]
+        time["later"] = [later]
     return time | _readings([c for c in (source.own_time, available, ended, recorded) if c])
 
 

@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from python_ml.durations import ALL_TIME, window_hours
 from python_ml.errors import UserError
 from python_ml.plan.schema import Options, Setting
-from python_ml.profile.schema import Activity, LabelFacts
+from python_ml.profile.schema import DELAY_QUANTILE, Activity, Delays, LabelFacts
 
 HORIZONS = (7, 14, 30, 60, 90)
 WINDOWS = ("24h", "7d", "30d", "90d", "180d", "365d")
@@ -80,14 +80,35 @@ def active_window(options: Options, activity: Activity) -> str:
     return options.active_window or f"{math.ceil(2 * days_of(horizon, 'horizon'))}d"
 
 
-def feature_range(options: Options, activity: Activity) -> tuple[date, date]:
-    """First feature time, and the newest one whose outcome is known."""
+def feature_range(options: Options, activity: Activity, lag: float = 0.0) -> tuple[date, date]:
+    """First feature time, and the newest one whose outcome is known, where rows arrive up to ``lag`` days late."""
     horizon, _, gap = label_days(options, activity)
     label = days_of(horizon, "horizon") + days_of(gap, "gap")
     active = days_of(active_window(options, activity), "active_window")
-    warm_up = _warm_up(activity, label, active)
+    warm_up = _warm_up(activity, label, active, lag)
     start = activity.first.date() + timedelta(days=math.ceil(warm_up))
-    return start, activity.last.date() - timedelta(days=label)
+    return start, activity.last.date() - timedelta(days=label + lag)
+
+
+def maturity_setting(delays: Delays | None, events: str) -> Setting:
+    """How long labels wait for rows that are still under way.
+
+    Parameters
+    ----------
+    delays : Delays or None
+        Of the rows that decide the outcome; None where nothing says when they arrived.
+    events : str
+        What these rows are, in prose.
+    """
+    if delays is None:
+        return Setting("maturity_lag", "0d", f"nothing says that {events} arrive late")
+    if delays.high <= 0:
+        return Setting("maturity_lag", "0d", f"{events} are known when they happen")
+    hours = math.ceil(delays.high * 24 - 1e-9)
+    lag = f"{hours}h" if hours < 24 else f"{math.ceil(delays.high - 1e-9)}d"
+    longest = f", the last of them after {delays.longest:.2g}" if delays.longest > delays.high else ""
+    share = f"{100 * DELAY_QUANTILE:.0f} of 100"
+    return Setting("maturity_lag", lag, f"{share} {events} arrive within {delays.high:.2g} days{longest}")
 
 
 def fitting_cutoff(start: date, anchor: date, label: float) -> date:
@@ -96,12 +117,14 @@ def fitting_cutoff(start: date, anchor: date, label: float) -> date:
     return start + timedelta(days=math.floor(max(spare, 0) / 2))
 
 
-def _warm_up(activity: Activity, label: float, active: float) -> float:
-    labelled = activity.span_days - label
+def _warm_up(activity: Activity, label: float, active: float, lag: float) -> float:
+    labelled = activity.span_days - label - lag
     return min(active, max(min(30.0, activity.span_days / 10), labelled - 3 * label))
 
 
-def choose_calendar(activity: Activity, options: Options, path: str, *, covers: bool = False) -> CalendarChoice:
+def choose_calendar(
+    activity: Activity, options: Options, path: str, *, covers: bool = False, maturity: Setting | None = None
+) -> CalendarChoice:
     """Choose everything about time from a history of activity.
 
     Parameters
@@ -113,6 +136,8 @@ def choose_calendar(activity: Activity, options: Options, path: str, *, covers: 
         Of the file, for messages.
     covers : bool
         Whether coverage rather than activity says who is at risk, so that there is no active window.
+    maturity : Setting, optional
+        How long labels wait for late rows; see :func:`maturity_setting`.
 
     Raises
     ------
@@ -131,6 +156,14 @@ def choose_calendar(activity: Activity, options: Options, path: str, *, covers: 
     horizon = choose("horizon", *_horizon(activity))
     horizon_days = days_of(horizon, "horizon")
     label = horizon_days + days_of(gap, "gap")
+    maturity = maturity or maturity_setting(None, "rows")
+    settings.append(maturity)
+    lag = days_of(maturity.value, "maturity_lag")
+    if lag > label:
+        reviews.append(
+            f"labels wait {maturity.value} for late rows, longer than they look ahead: {maturity.reason}; a shorter "
+            "maturity_lag in dbt_project.yml gives newer labels, of which some will change"
+        )
     _refuse_short(activity, horizon, gap, label, path)
     active = active_window(options, activity)
     if not covers:
@@ -140,8 +173,8 @@ def choose_calendar(activity: Activity, options: Options, path: str, *, covers: 
                 f"the horizon ({horizon}) is shorter than the usual gap between two active days "
                 f"({activity.gap_median:.0f} days): most customers will count as churned; a longer --horizon helps"
             )
-    warm_up = _warm_up(activity, label, days_of(active, "active_window"))
-    labelled_history = activity.span_days - label
+    warm_up = _warm_up(activity, label, days_of(active, "active_window"), lag)
+    labelled_history = activity.span_days - label - lag
     spare = labelled_history - warm_up - 2 * label
     if spare < 0:
         reviews.append(
@@ -157,14 +190,14 @@ def choose_calendar(activity: Activity, options: Options, path: str, *, covers: 
         ", ".join(windows),
         f"none is longer than the {labelled_history:.0f} days before the last feature time with a known outcome",
     )
-    start, _ = feature_range(options, activity)
+    start, _ = feature_range(options, activity, lag)
     anchor = activity.last.date()
     choose("spine_anchor", anchor.isoformat(), "the last day of the data: the newest features are as fresh as it is")
     choose(
         "spine_start",
         start.isoformat(),
         f"{(start - activity.first.date()).days} days of warm-up after the first event, which leaves "
-        f"{(anchor - start).days - label:.0f} days of labelled feature times for training, validation and test",
+        f"{(anchor - start).days - label - lag:.0f} days of labelled feature times for training, validation and test",
     )
     return CalendarChoice(tuple(settings), tuple(reviews))
 

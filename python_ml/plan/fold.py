@@ -125,7 +125,7 @@ def settle(facts: PlanFacts, plan: ProjectPlan) -> ProjectPlan:
     windows = next((s.windows for s in sources if s.windows), ())
     calendar = {s.name: s for s in facts.calendar.settings} if facts.calendar else {}
     settings = [s for s in plan.settings if s.name != "windows"]
-    for name in ("label_time", "spine_anchor", "spine_start", "score_at", "active_window", "split"):
+    for name in ("label_time", "maturity_lag", "spine_anchor", "spine_start", "score_at", "active_window", "split"):
         if name in calendar and not plan.setting(name):
             settings.append(calendar[name])
     if windows:

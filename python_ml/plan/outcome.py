@@ -32,6 +32,7 @@ _DECIDED = vocabulary.word_set(
 _RETURNED = vocabulary.word_set("returned return returns rejoined reactivated reactivation winback resumed back")
 _CASE_ENDS = vocabulary.word_set("closed close resolved completed finished")
 MOSTLY = 0.95
+SWITCH = "1d"  # a row that starts so soon after another ended is a change of plan; dates do not tell midnight from noon
 
 
 @dataclass(frozen=True)
@@ -175,7 +176,7 @@ def _ending(table: TableProfile, outcome: OutcomeColumn) -> str:
 
 def _of_spans(roles: Roles, source: str, reason: str) -> OutcomeChoice:
     text = f"churned = coverage ends in the label window and is not continued; {reason}"
-    return OutcomeChoice(EndDate(source), text)
+    return OutcomeChoice(EndDate(source, grace=SWITCH), text)
 
 
 def _end_date(profile: Profile, roles: Roles, spans: list[TableProfile]) -> OutcomeChoice:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from python_ml.profile.activity import (
     count_at_risk,
     measure_activity,
+    measure_delays,
     measure_labels,
     preview_inactivity,
     preview_spans,
@@ -21,6 +22,7 @@ __all__ = [
     "count_at_risk",
     "from_json",
     "measure_activity",
+    "measure_delays",
     "measure_labels",
     "notices",
     "preview_inactivity",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from python_ml.durations import window_hours
 from python_ml.errors import UserError
-from python_ml.profile.schema import Activity, Cohort, LabelFacts, Preview, Quadrant
+from python_ml.profile.schema import DELAY_QUANTILE, Activity, Cohort, Delays, LabelFacts, Preview, Quadrant
 
 if TYPE_CHECKING:
     import duckdb
@@ -80,6 +80,42 @@ def measure_activity(
         quadrants=_quadrants(connection, days, last.date(), every),
         cohorts=_cohorts(connection, days, last.date(), every),
     )
+
+
+def measure_delays(connection: duckdb.DuckDBPyConnection, relations: Sequence[str]) -> Delays | None:
+    """Measure how late rows arrive.
+
+    A row that was loaded when the warehouse began is not late: it counts only when it happened after the first arrival.
+    Of several versions of a row, the first is the one that arrived.
+
+    Parameters
+    ----------
+    connection : duckdb.DuckDBPyConnection
+    relations : sequence of str
+        Each with the columns ``entity``, ``event_at`` and ``known_at``, null where nothing says when it was known.
+
+    Returns
+    -------
+    Delays or None
+        Of the relation with the longest ones; None where none says when its rows were known.
+    """
+    measured = []
+    for relation in relations:
+        high, longest, rows = _row(
+            connection,
+            f"""
+            with arrivals as (
+                select event_at, min(known_at) as known_at from {relation} as r
+                where event_at is not null and known_at is not null group by entity, event_at
+            )
+            select quantile_disc(delay, {DELAY_QUANTILE}), max(delay), count(*)
+            from (select epoch(known_at - event_at) / 86400 as delay, event_at from arrivals)
+            where event_at >= (select min(known_at) from arrivals)
+        """,
+        )
+        if rows:
+            measured.append(Delays(round(high, 6), round(longest, 6), rows))
+    return max(measured, key=lambda d: d.high, default=None)
 
 
 def _row(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[Any, ...]:

@@ -816,6 +816,25 @@ class Activity:
         return (self.last.date() - self.first.date()).days
 
 
+DELAY_QUANTILE = 0.99  # of the delays for which labels wait
+
+
+@dataclass(frozen=True)
+class Delays:
+    """How late rows arrive, in days, of those that happened since the first of them arrived.
+
+    Attributes
+    ----------
+    high, longest : float
+        The quantile :data:`DELAY_QUANTILE`, and the greatest.
+    rows : int
+    """
+
+    high: float
+    longest: float
+    rows: int
+
+
 @dataclass(frozen=True)
 class RowCounts:
     """What becomes of the rows of a source, predicted before anything is built; a parity test holds it to bronze.

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from python_ml.durations import days
 from python_ml.errors import UserError
 from python_ml.files import read_json
 from python_ml.project import is_dateless
@@ -30,7 +31,11 @@ def calendar_of(project: Project) -> Calendar:
         return Calendar()
     with connect(project) as connection:
         end = observation_end(connection)
-    return Calendar(end or _moment(project.vars.get("observation_end")), step_of(project.vars.get("step")))
+    return Calendar(
+        end or _moment(project.vars.get("observation_end")),
+        step_of(project.vars.get("step")),
+        timedelta(days=days(str(project.vars.get("maturity_lag") or "0d"))),
+    )
 
 
 def _moment(text: Any) -> datetime | None:

@@ -54,10 +54,13 @@ class Calendar:
         Up to when the data is complete; None where the data has no dates.
     step : timedelta or None
         From one feature time to the next, at most.
+    maturity_lag : timedelta
+        How long labels wait for rows that arrive late.
     """
 
     observation_end: datetime | None = None
     step: timedelta | None = None
+    maturity_lag: timedelta = timedelta(0)
 
 
 def step_of(text: object) -> timedelta | None:
@@ -145,15 +148,16 @@ def of_training(
     if calendar.observation_end is not None:
         checks.append(_not_later("label_timestamp", calendar.observation_end))
         if calendar.step is not None:
-            oldest = calendar.observation_end - limits.stale_steps * calendar.step
+            matured = calendar.observation_end - calendar.maturity_lag
+            oldest = matured - limits.stale_steps * calendar.step
             checks.append(
                 Check(
                     "freshness",
                     "label_timestamp",
                     "expect_column_max_to_be_between",
                     {"min_value": oldest},
-                    f"outcomes should be known up to {limits.stale_steps:g} steps before the data ends "
-                    f"({calendar.observation_end.isoformat()})",
+                    f"outcomes should be known up to {limits.stale_steps:g} steps before the data "
+                    f"{'is mature' if calendar.maturity_lag else 'ends'} ({matured.isoformat()})",
                     hint="see whether feature times or labels stopped being made: `retention build --full-refresh`",
                 )
             )

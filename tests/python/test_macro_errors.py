@@ -289,6 +289,11 @@ CASES: dict[str, tuple[str, dict[str, Any], list[str]]] = {
         },
         ["grace", "a week", "30d"],
     ),
+    "maturity lag that is no duration": (
+        "churn_labels",
+        LABELS | {"horizon": "30d", "maturity_lag": "3 days"},
+        ["maturity_lag", "3 days", "30d"],
+    ),
     "state without daily runs": (
         "window_features",
         _carried(incremental=None),

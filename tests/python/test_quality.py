@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -204,6 +205,13 @@ OF_SCORING = {
 @pytest.mark.parametrize("how", OF_TRAINING)
 def test_a_fault_of_the_training_set_is_caught(how: str) -> None:
     _caught(train(spoilt(training_frame(), how)), *OF_TRAINING[how])
+
+
+def test_labels_that_wait_for_late_rows_are_not_stale() -> None:
+    waiting = spoilt(training_frame(), "labels stopped")
+    assert "freshness label_timestamp" in failures(train(waiting))
+    calendar = replace(CALENDAR, maturity_lag=4 * STEP)
+    assert "freshness label_timestamp" not in failures(train(waiting, calendar=calendar))
 
 
 @pytest.mark.parametrize("how", OF_SCORING)

@@ -120,6 +120,12 @@ def test_models_and_columns_are_those_of_the_reference(repository, examined) -> 
     }
 
 
+def test_the_measured_maturity_lag_is_that_of_the_reference(repository, examined) -> None:
+    _, examination = examined
+    reference = yaml.safe_load((repository / "dbt_project.yml").read_text(encoding="utf-8"))["vars"]
+    assert examination.planned(decided(examination)).plan.setting("maturity_lag") == reference["maturity_lag"] == "4d"
+
+
 def test_coverage_alone_gives_the_labels_of_the_demo(built) -> None:
     ours, reference = built
     ((both, different, only_ours, only_theirs),) = rows(ours, f"""

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from python_ml.errors import UserError
 from python_ml.plan import Options
-from python_ml.plan.calendar import active_window, check_durations, choose_calendar, days_of
-from python_ml.profile.schema import Activity
+from python_ml.plan.calendar import active_window, check_durations, choose_calendar, days_of, maturity_setting
+from python_ml.profile.schema import Activity, Delays
 
 FIRST = datetime(2022, 1, 1, 9)
 
@@ -52,6 +52,28 @@ def test_a_year_of_retail():
     assert (made["step"], made["windows"]) == ("14d", "7d, 30d, 90d, 180d, all_time")
     assert made["spine_start"] == "2022-01-31"
     assert not made["reviews"]
+
+
+@pytest.mark.parametrize(
+    ("high", "lag"), [(0.0, "0d"), (0.007, "1h"), (0.5, "12h"), (0.99, "1d"), (1.0, "1d"), (3.24, "4d"), (60.0, "60d")]
+)
+def test_labels_wait_for_whole_hours_or_days(high, lag):
+    setting = maturity_setting(Delays(high, max(high, 70.0 if high else 0.0), 1000), "orders")
+    assert (setting.name, setting.value) == ("maturity_lag", lag)
+    assert ("the last of them after 70" in setting.reason) == bool(high)
+    assert maturity_setting(None, "orders").value == "0d"
+
+
+def test_feature_times_leave_room_for_the_maturity_lag():
+    activity = Activity("orders", FIRST, FIRST + timedelta(days=200), 500, 10_000, gap_median=20.0, gap_p75=30.0)
+    for days, reviews in ((0.0, 0), (8.0, 0), (40.0, 1)):
+        made = choose_calendar(
+            activity, Options(horizon="30d"), "orders.csv",
+            maturity=maturity_setting(Delays(days, days, 100), "orders"),
+        )  # fmt: skip
+        reason = next(s.reason for s in made.settings if s.name == "windows")
+        assert f"the {170 - days:.0f} days before the last feature time with a known outcome" in reason
+        assert len([r for r in made.reviews if "maturity_lag" in r]) == reviews
 
 
 def test_no_window_is_longer_than_the_history():

@@ -204,6 +204,22 @@ class TestCoverage:
         )  # fmt: skip
         assert not plan.setting("active_window")
 
+    def test_a_change_of_plan_and_late_ends(self, tmp_path):
+        """The next plan starts on the day after; ends are recorded up to five days late."""
+        rows = []
+        for n in range(270):
+            start = n % 90 + 121 * (n // 90)
+            ended, recorded = (day(start + 120), day(start + 120 + n % 6)) if n < 180 else ("", "")
+            made = {"subscription_id": f"S{n}", "customer_id": f"C{n % 90}", "created": day(start)}
+            rows.append(made | {"ended_at": ended, "ended_recorded_at": recorded})
+        examination = examined(*write_tables(tmp_path / "data", subscriptions=rows), horizon="30d")
+        plan = examination.planned(proposed(examination).accept_safe()).plan
+        assert (plan.source("subscriptions").ended_available, plan.outcome.grace) == ("ended_recorded_at", "1d")
+        assert plan.setting("maturity_lag") == "5d"
+        assert plan.setting("grace") == "1d"
+        # a third of the customers change their plan in the label window of the preview, and none churns
+        assert examination.profile.preview.churn_rate == 0
+
     def test_the_state_of_a_span_is_not_accepted_unasked(self, tmp_path):
         rows = [
             {"subscription_id": f"S{n}", "customer_id": f"C{n % 90}", "created": day(n % 400),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from python_ml.errors import UserError
+from python_ml.generate.sources import time_meta
 from tests.python.plan.planning import day, examined, plan_of, proposed, write_tables
 from tests.python.raw_chain import chain
 from tests.python.raw_shop import shop, write
@@ -207,6 +208,27 @@ class TestUses:
         # The place of a branch has as many regions under nearly the same name: once is enough.
         values = {b.name for link in plan.source("orders").links for b in link.brings}
         assert values == {"branch_region", "place_climate"}
+
+    def test_versions_that_end_begin_when_they_are_valid_and_close_one_another(self, tmp_path):
+        """A replay takes out the ends that a late version wrote; features do not read them."""
+        versions = [
+            {"customer_id": f"C{n % 60}", "valid_from": day(n), "valid_to": day(n + 60) if n < 120 else "",
+             "loaded_at": day(n + n % 3), "plan": "xy"[n % 2], "seats": n % 4}
+            for n in range(180)
+        ]  # fmt: skip
+        examination = examined(*write_tables(
+            tmp_path / "data",
+            customers=[{"customer_id": f"C{n}", "plan": "pro", "seats": n % 5, "region": "n"} for n in range(60)],
+            plan_history=versions,
+            orders=[{"customer_id": f"C{n % 60}", "ordered_at": day(n % 500), "price": n % 9} for n in range(1200)],
+        ))  # fmt: skip
+        plan = examination.planned(proposed(examination)).plan
+        source = plan.source("plan_history")
+        assert (source.use, source.time, source.available) == ("history", "valid_from", "loaded_at")
+        assert "valid_to" not in {a.origin for a in source.attributes}
+        assert time_meta(plan, source)["later"] == [
+            {"columns": ["valid_to"], "known_at": "valid_to", "versions_of": ["customer_id"]}
+        ]
 
     def test_a_change_log_is_a_history_of_attributes(self, tmp_path):
         paths = write_tables(

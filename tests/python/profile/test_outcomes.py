@@ -13,6 +13,7 @@ from python_ml.leakage import find_leaks
 from python_ml.profile import (
     count_at_risk,
     measure_activity,
+    measure_delays,
     measure_labels,
     notices,
     preview_inactivity,
@@ -247,6 +248,36 @@ def test_a_preview_of_inactivity(connection, visits):
     preview = preview_inactivity(connection, visits, date(2024, 3, 2), 30, 0, 40)
     assert (preview.feature_timestamp, preview.customers, preview.churn_rate) == (datetime(2024, 2, 1), 2, 0.5)
     assert preview_inactivity(connection, visits, date(2023, 3, 2), 30, 0, 40) is None
+
+
+def test_delays_are_those_since_rows_began_to_arrive(connection, relation):
+    """What was loaded when the warehouse began is not late; of two versions, the first is the one that arrived."""
+    loaded = "timestamp '2024-03-01'"
+    visits = relation(
+        "entity, event_at, known_at",
+        f"'a', timestamp '2020-01-01', {loaded}",
+        f"'b', timestamp '2024-02-28', {loaded}",
+        "'a', timestamp '2024-03-02', timestamp '2024-03-02 06:00'",
+        "'a', timestamp '2024-03-02', timestamp '2024-09-01'",
+        "'c', timestamp '2024-03-05', timestamp '2024-03-08'",
+        "'d', null, timestamp '2024-03-08'",
+        "'d', timestamp '2024-03-08', null",
+    )
+    found = measure_delays(connection, [visits])
+    assert (found.high, found.longest, found.rows) == (3.0, 3.0, 2)
+    at_once = relation("entity, event_at, known_at", "'a', timestamp '2024-03-02', timestamp '2024-03-02'")
+    assert measure_delays(connection, [at_once]).high == 0
+    assert measure_delays(connection, [at_once, visits]) == found
+    assert measure_delays(connection, []) is None
+
+
+def test_one_row_in_a_hundred_may_arrive_later(connection):
+    hours = "(case when n = 100 then 24 * 60 when n between 150 and 152 then 26 else 1 end)"
+    known = f"event_at + to_hours({hours}) as known_at"
+    happened = "timestamp '2024-01-01' + to_hours(n) as event_at"
+    visits = f"(select n::varchar as entity, {happened}, {known} from range(200) as r(n))"
+    found = measure_delays(connection, [visits])
+    assert (round(found.high * 24), found.longest) == (26, 60.0)
 
 
 def test_a_preview_of_spans(connection, relation):

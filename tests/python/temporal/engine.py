@@ -39,6 +39,7 @@ SCHEMAS: dict[str, pa.Schema] = {
             "customer_id": pa.string(),
             "valid_from": _TIME,
             "valid_to": _TIME,
+            "ended_available_at": _TIME,
             "available_at": _TIME,
             "change_id": pa.int64(),
             "plan": pa.string(),

@@ -88,8 +88,13 @@ def as_of_join(
     available_at: str | None = None,
     tie_breaker: str | None = None,
     prefix: str = "",
+    ended_available_at: str | None = None,
 ) -> list[dict[str, Any]]:
-    """The newest visible state per spine row, all `None` where there is none or it has ended."""
+    """The newest visible state per spine row, all `None` where there is none or it has ended.
+
+    An end at which another state starts says nothing, unless it says itself when it was recorded: before that state is
+    known the end is not, and afterwards that state is the newest.
+    """
     answer = []
     for at in spine:
         as_of = at["feature_timestamp"]
@@ -104,8 +109,13 @@ def as_of_join(
                 rank.append(state[tie_breaker])
             if best is None or rank > best_rank:
                 best, best_rank = state, rank
-        if best is not None and valid_to and best[valid_to] is not None and best[valid_to] < as_of:
-            best = None
+        if best is not None and valid_to and best[valid_to] is not None:
+            end = best[valid_to]
+            others = [state for state in history if state is not best and state[entity] == at[entity]]
+            recorded = best[ended_available_at] if ended_available_at else None
+            is_own = ended_available_at is not None or end not in [state["valid_from"] for state in others]
+            if is_own and visible(end, as_of, recorded):
+                best = None
         row = {entity: at[entity], "feature_timestamp": as_of}
         for column in columns:
             row[prefix + column] = best[column] if best is not None else None
@@ -163,6 +173,7 @@ def churn_labels(
     horizon: str,
     gap: str,
     grace: str = "0d",
+    maturity_lag: str = "0d",
 ) -> list[dict[str, Any]]:
     """Labels of the spine; `churned(row, window start, window end)` is one of the definitions below."""
     answer = []
@@ -170,7 +181,7 @@ def churn_labels(
         window_from = at["feature_timestamp"] + duration(gap)
         window_to = window_from + duration(horizon)
         known = window_to + duration(grace)
-        available = observed_to is not None and known <= observed_to
+        available = observed_to is not None and known + duration(maturity_lag) <= observed_to
         answer.append(
             {
                 "customer_id": at["customer_id"],

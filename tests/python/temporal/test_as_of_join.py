@@ -29,6 +29,12 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "all": {"valid_to": "valid_to", "available_at": "available_at", "tie_breaker": "change_id", "prefix": "was_"},
     "no end": {"available_at": "available_at", "tie_breaker": "change_id"},
     "known at once": {"valid_to": "valid_to", "tie_breaker": "change_id"},
+    "ends recorded late": {
+        "valid_to": "valid_to",
+        "ended_available_at": "ended_available_at",
+        "available_at": "available_at",
+        "tie_breaker": "change_id",
+    },
 }
 
 
@@ -65,7 +71,8 @@ def test_row_order_does_not_matter(
 
 
 def _state(change_id: int, valid_from: datetime | None, **values: Any) -> dict[str, Any]:
-    blank = {"valid_to": None, "available_at": None, "plan": f"plan {change_id}", "price": None, "opted_in": None}
+    blank = dict.fromkeys(("valid_to", "ended_available_at", "available_at", "price", "opted_in"))
+    blank |= {"plan": f"plan {change_id}"}
     return {"customer_id": "ada", "valid_from": valid_from, "change_id": change_id, **blank, **values}
 
 
@@ -95,6 +102,23 @@ _EDGES: dict[str, tuple[list[dict[str, Any]], str | None]] = {
     "tie in both: the tie-breaker wins": ([_state(1, T - _DAY), _state(2, T - _DAY)], "plan 2"),
     "available before it was valid": ([_state(1, T, available_at=T - _DAY)], None),
     "no valid_from": ([_state(1, None, available_at=T - _DAY)], None),
+    "closed by a state that is not known yet": (
+        [_state(1, T - 30 * _DAY, valid_to=T - 14 * _DAY), _state(2, T - 14 * _DAY, available_at=T + 14 * _DAY)],
+        "plan 1",
+    ),
+    "closed by a state that arrives at T": (
+        [_state(1, T - 30 * _DAY, valid_to=T - 14 * _DAY), _state(2, T - 14 * _DAY, available_at=T)],
+        "plan 1",
+    ),
+    "two states from one time, the first closed by the second": (
+        [_state(1, T - 14 * _DAY, valid_to=T - 14 * _DAY), _state(2, T - 14 * _DAY, available_at=T + _DAY)],
+        "plan 1",
+    ),
+    "ended when it began": ([_state(1, T - 14 * _DAY, valid_to=T - 14 * _DAY)], None),
+    "ended before a state that is not known yet": (
+        [_state(1, T - 30 * _DAY, valid_to=T - 20 * _DAY), _state(2, T - 14 * _DAY, available_at=T + _DAY)],
+        None,
+    ),
     "a null in the newest state stays null": ([_state(1, T - 2 * _DAY), _state(2, T - _DAY, plan=None)], None),
 }
 
@@ -106,6 +130,36 @@ def test_edges(name: str, macros: MacroCompiler, warehouse: Warehouse) -> None:
     warehouse.fill({"spine": spine, "history": states})
     [row] = warehouse.rows(macros.sql("as_of_join", BASE | OPTIONS["all"]))
     assert row["was_plan"] == plan
+
+
+@pytest.mark.parametrize("follows", [False, True])
+def test_an_end_that_says_when_it_was_recorded(follows: bool, macros: MacroCompiler, warehouse: Warehouse) -> None:
+    """It counts from then on, whether or not another state starts there."""
+    times = [T, T + _US]
+    states = [_state(1, T - 30 * _DAY, valid_to=T - 20 * _DAY, ended_available_at=T)]
+    states += [_state(2, T - 20 * _DAY, available_at=T + _DAY)] if follows else []
+    spine = [{"customer_id": "ada", "feature_timestamp": time} for time in times]
+    warehouse.fill({"spine": spine, "history": states})
+    rows = warehouse.rows(macros.sql("as_of_join", BASE | OPTIONS["ends recorded late"]))
+    assert {row["feature_timestamp"]: row["plan"] for row in rows} == dict(zip(times, ["plan 1", None], strict=True))
+
+
+def test_a_stored_end_gives_what_the_table_gave_before_it_was_written(
+    macros: MacroCompiler, warehouse: Warehouse
+) -> None:
+    """Version 1 was closed on 1 February by version 2, which was known on 1 March."""
+    february, march = datetime(2024, 2, 1), datetime(2024, 3, 1)
+    times = [datetime(2024, 2, 15), march, march + _US]
+    spine = [{"customer_id": "ada", "feature_timestamp": time} for time in times]
+    first = _state(1, datetime(2024, 1, 1))
+    second = _state(2, february, available_at=march)
+    sql = macros.sql("as_of_join", BASE | OPTIONS["all"])
+    warehouse.fill({"spine": spine, "history": [first | {"valid_to": february}, second]})
+    stored = {row["feature_timestamp"]: row["was_plan"] for row in warehouse.rows(sql)}
+    warehouse.fill({"spine": spine[:1], "history": [first]})
+    [cut] = warehouse.rows(sql)
+    assert stored == dict(zip(times, ["plan 1", "plan 1", "plan 2"], strict=True))
+    assert cut["was_plan"] == "plan 1"
 
 
 def test_the_values_of_one_row_stay_together(macros: MacroCompiler, warehouse: Warehouse) -> None:

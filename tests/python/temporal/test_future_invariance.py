@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
 from hypothesis import event, given, note
 from hypothesis import strategies as st
 
@@ -85,10 +86,9 @@ def test_window_features(
     _check(warehouse, lambda: warehouse.rows(sql), now, before, after)
 
 
-@worlds.property_test
-@given(data=st.data())
-def test_as_of_join(macros: MacroCompiler, warehouse: Warehouse, data: st.DataObject) -> None:
-    """A state as a whole; an end that is written into an old state later must come as a new state."""
+@pytest.mark.parametrize("ends", ["derived", "recorded"])
+def test_as_of_join(ends: str, macros: MacroCompiler, warehouse: Warehouse) -> None:
+    """Later states close earlier ones, as a table of validity does; or ends say when they were recorded."""
     arguments = {
         "spine": "spine",
         "history": "history",
@@ -99,15 +99,38 @@ def test_as_of_join(macros: MacroCompiler, warehouse: Warehouse, data: st.DataOb
         "available_at": "available_at",
         "tie_breaker": "change_id",
     }
+    if ends == "recorded":
+        arguments["ended_available_at"] = "ended_available_at"
     sql = macros.sql("as_of_join", arguments)
-    times = data.draw(worlds.as_of_times())
-    now = data.draw(st.sampled_from(times))
-    spine = [{"customer_id": who, "feature_timestamp": time} for who in worlds.CUSTOMERS for time in times]
-    history = data.draw(worlds.history_rows(times))
-    fresh = worlds.history_rows(times, most=4)
-    later = data.draw(_another_future(now, ("valid_from", "available_at"), history, fresh))
-    before, after = {"spine": spine, "history": history}, {"spine": spine, "history": later}
-    _check(warehouse, lambda: warehouse.rows(sql), now, before, after)
+
+    @worlds.property_test
+    @given(data=st.data())
+    def hold(data: st.DataObject) -> None:
+        times = data.draw(worlds.as_of_times())
+        now = data.draw(st.sampled_from(times))
+        spine = [{"customer_id": who, "feature_timestamp": time} for who in worlds.CUSTOMERS for time in times]
+        history = data.draw(worlds.history_rows(times))
+        fresh = worlds.history_rows(times, most=4)
+        later = data.draw(_another_future(now, ("valid_from", "available_at"), history, fresh))
+        if ends == "derived":
+            history, later = _closed(history), _closed(later)
+        else:
+            known = [oracle.visible(row["valid_to"], now, row["ended_available_at"]) for row in later]
+            later = [row if is_known else row | {"valid_to": None} for row, is_known in zip(later, known, strict=True)]
+        before, after = {"spine": spine, "history": history}, {"spine": spine, "history": later}
+        _check(warehouse, lambda: warehouse.rows(sql), now, before, after)
+
+    hold()
+
+
+def _closed(history: Rows) -> Rows:
+    """Each state with the start of the customer's next one as its end."""
+    closed = []
+    for row in history:
+        starts = [state["valid_from"] for state in history if state["customer_id"] == row["customer_id"]]
+        later = [start for start in starts if start and row["valid_from"] and start > row["valid_from"]]
+        closed.append(row | {"valid_to": min(later, default=None)})
+    return closed
 
 
 def _spine_sql(macros: MacroCompiler, now: datetime, definition: str, population: dict[str, str]) -> str:

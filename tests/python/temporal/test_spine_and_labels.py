@@ -241,12 +241,13 @@ _LABEL_WINDOWS = (("30d", "0d"), ("90d", "7d"), ("24h", "12h"), ("2w", "1w"), ("
 
 @st.composite
 def _label_worlds(
-    draw: st.DrawFn, horizon: str, gap: str, grace: str = "0d"
+    draw: st.DrawFn, horizon: str, gap: str, grace: str = "0d", maturity_lag: str = "0d"
 ) -> tuple[World, list[datetime], datetime | None]:
-    """A spine, an observation end on or beside a label_timestamp, and the times of that."""
+    """A spine, an observation end on or beside the time at which a label matures, and the times of that."""
     times = draw(worlds.as_of_times())
     spine = draw(worlds.spines(times))
-    label_time = draw(st.sampled_from(times)) + oracle.duration(gap) + oracle.duration(horizon) + oracle.duration(grace)
+    lengths = (gap, horizon, grace, maturity_lag)
+    label_time = sum((oracle.duration(length) for length in lengths), draw(st.sampled_from(times)))
     end = label_time + draw(st.sampled_from((timedelta(0), -US, US, -DAY, 400 * DAY, 400 * DAY)))
     if draw(st.integers(0, 11)) == 0:
         end = None
@@ -276,6 +277,7 @@ def _check_labels(
     observed_to: datetime | None,
     window: tuple[str, str],
     grace: str = "0d",
+    maturity_lag: str = "0d",
 ) -> None:
     horizon, gap = window
     arguments = {
@@ -289,12 +291,13 @@ def _check_labels(
     }
     if grace != "0d":
         arguments["grace"] = grace
+    if maturity_lag != "0d":
+        arguments["maturity_lag"] = maturity_lag
     warehouse.fill(world)
     rows = warehouse.rows(macros.sql("churn_labels", arguments))
-    expected = oracle.churn_labels(
-        world["spine"], churned, observed_to=observed_to, horizon=horizon, gap=gap, grace=grace
-    )
-    assert_same_rows(rows, expected, world, sql=f"{window} {grace}")
+    lengths = {"horizon": horizon, "gap": gap, "grace": grace, "maturity_lag": maturity_lag}
+    expected = oracle.churn_labels(world["spine"], churned, observed_to=observed_to, **lengths)
+    assert_same_rows(rows, expected, world, sql=f"{window} {grace} {maturity_lag}")
 
 
 @worlds.property_test
@@ -330,11 +333,21 @@ def test_labels_by_end_date(
 
 
 @worlds.property_test
-@given(data=st.data(), window=st.sampled_from(_LABEL_WINDOWS), restricted=st.booleans())
+@given(
+    data=st.data(),
+    window=st.sampled_from(_LABEL_WINDOWS),
+    restricted=st.booleans(),
+    maturity_lag=st.sampled_from(("0d", "5h", "3d")),
+)
 def test_labels_by_inactivity(
-    macros: MacroCompiler, warehouse: Warehouse, data: st.DataObject, window: tuple[str, str], restricted: bool
+    macros: MacroCompiler,
+    warehouse: Warehouse,
+    data: st.DataObject,
+    window: tuple[str, str],
+    restricted: bool,
+    maturity_lag: str,
 ) -> None:
-    world, times, observed_to = data.draw(_label_worlds(*window))
+    world, times, observed_to = data.draw(_label_worlds(*window, maturity_lag=maturity_lag))
     moments = _label_moments(times, *window)
     events = data.draw(worlds.event_rows(times, window, most=8))
     for event in events:
@@ -343,7 +356,9 @@ def test_labels_by_inactivity(
     world["events"] = events
     outcome = {"relation": "events", "event_at": "event_at"} | ({"where": KEPT} if restricted else {})
     churned = oracle.churned_by_inactivity(events, _kept if restricted else None)
-    _check_labels(macros, warehouse, world, "inactivity", outcome, churned, observed_to, window)
+    _check_labels(
+        macros, warehouse, world, "inactivity", outcome, churned, observed_to, window, maturity_lag=maturity_lag
+    )
 
 
 @worlds.property_test
@@ -427,6 +442,119 @@ def test_labels_of_many_subscriptions(grace: str, macros: MacroCompiler, warehou
     outcome = {"relation": "subscriptions", "started_at": "started_at", "ended_at": "ended_at"}
     churned = oracle.churned_by_end_date(subscriptions, "started_at", grace)
     _check_labels(macros, warehouse, world, "end_date", outcome, churned, T + 100 * DAY, ("30d", "7d"), grace)
+
+
+def test_a_label_waits_for_late_rows(macros: MacroCompiler, warehouse: Warehouse) -> None:
+    """An event of 30 June that arrives on 3 July: without a lag the customer counts as churned on 1 July."""
+    feature_time, event = datetime(2024, 6, 1), datetime(2024, 6, 30, 18)
+    arguments = {
+        "definition": "inactivity",
+        "entity": "customer_id",
+        "spine": "spine",
+        "outcome": {"relation": "events", "event_at": "event_at"},
+        "observation": "observation",
+        "horizon": "30d",
+        "gap": "0d",
+    }
+    answers = {}
+    for lag in ("0d", "3d"):
+        sql = macros.sql("churn_labels", arguments, {"maturity_lag": lag} if lag != "0d" else None)
+        for end in (datetime(2024, 7, 1, 12), datetime(2024, 7, 3, 12), datetime(2024, 7, 4)):
+            arrived = end > datetime(2024, 7, 3)
+            warehouse.fill(
+                {
+                    "spine": [{"customer_id": "ada", "feature_timestamp": feature_time}],
+                    "events": [{"customer_id": "ada", "event_at": event}] if arrived else [],
+                    "observation": [{"observation_end": end}],
+                }
+            )
+            [row] = warehouse.rows(sql)
+            assert row["label_timestamp"] == datetime(2024, 7, 1)
+            answers[lag, end.day] = (row["churned"], row["label_available_flag"])
+    assert answers == {
+        ("0d", 1): (1, True),
+        ("0d", 3): (0, True),
+        ("0d", 4): (0, True),
+        ("3d", 1): (None, False),
+        ("3d", 3): (None, False),
+        ("3d", 4): (0, True),
+    }
+
+
+def test_supplied_labels_wait_for_the_maturity_lag_too(macros: MacroCompiler, warehouse: Warehouse) -> None:
+    known = T + 20 * DAY
+    arguments = {
+        "definition": "supplied",
+        "entity": "customer_id",
+        "spine": "spine",
+        "outcome": {
+            "relation": "(select *, as_of + interval '20 days' as known_at from supplied) as supplied",
+            "as_of": "as_of",
+            "label": "label",
+            "label_at": "known_at",
+        },
+        "observation": "observation",
+        "maturity_lag": "12h",
+    }
+    world: World = {
+        "spine": [{"customer_id": "ada", "feature_timestamp": T}],
+        "supplied": [{"customer_id": "ada", "as_of": T, "label": 1}],
+    }
+    for shift, expected in ((-US, (None, False)), (timedelta(0), (1, True))):
+        warehouse.fill(world | {"observation": [{"observation_end": known + DAY / 2 + shift}]})
+        [row] = warehouse.rows(macros.sql("churn_labels", arguments))
+        assert (row["churned"], row["label_available_flag"]) == expected
+        assert row["label_timestamp"] == known
+
+
+def _warehouse_at(time: datetime, rows: list[dict], starts: str) -> list[dict]:
+    """What has arrived by a time; an end that has not is open."""
+    arrived = [row for row in rows if oracle.known_at(row[starts], row["arrived_at"]) <= time]
+    is_open = [row["end_arrived_at"] is None or row["end_arrived_at"] > time for row in arrived]
+    return [row | {"ended_at": None} if opened else row for row, opened in zip(arrived, is_open, strict=True)]
+
+
+@pytest.mark.parametrize(("definition", "grace"), [("inactivity", "0d"), ("end_date", "0d"), ("end_date", "12h")])
+def test_an_available_label_is_not_changed_by_what_arrives_within_the_lag(
+    macros: MacroCompiler, warehouse: Warehouse, definition: str, grace: str
+) -> None:
+    """From one state of the warehouse to the next, labels that were available stay; without a lag, many change."""
+    draw = random.Random(f"{definition} {grace}")
+    lag, to = 3 * DAY, T + 37 * DAY
+    edges = [T - 40 * DAY, T + 7 * DAY, T + 20 * DAY, to - 2 * DAY, to - US, to, to + DAY / 2, to + 5 * DAY]
+    rows = []
+    for number in range(400):
+        for _ in range(draw.randint(1, 3)):
+            start, end = draw.choice(edges), draw.choice([None, *edges])
+            arrived = start + draw.choice((0, 0.5, 1)) * lag
+            row = {"customer_id": str(number), "started_at": start, "ended_at": end and max(start, end)}
+            end_arrived = end and max(arrived, row["ended_at"] + draw.choice((0, 0.5, 1)) * lag)
+            rows.append(row | {"arrived_at": arrived, "end_arrived_at": end_arrived})
+    outcome = {"relation": "subscriptions", "event_at": "started_at"}
+    if definition == "end_date":
+        outcome = {"relation": "subscriptions", "started_at": "started_at", "ended_at": "ended_at"}
+    arguments = {
+        "definition": definition, "entity": "customer_id", "spine": "spine", "observation": "observation",
+        "outcome": outcome, "horizon": "30d", "gap": "7d", "grace": grace,
+    }  # fmt: skip
+    spine = [{"customer_id": str(number), "feature_timestamp": T} for number in range(400)]
+    changed = {}
+    for maturity_lag in ("0d", "3d"):
+        sql = macros.sql("churn_labels", arguments | {"maturity_lag": maturity_lag})
+        labels: dict[str, int | None] = {}
+        changed[maturity_lag] = 0
+        for hours in (0, 12, 36, 72, 84, 200):
+            now = to + timedelta(hours=hours)
+            columns = ("customer_id", "started_at", "ended_at")
+            known = [{column: row[column] for column in columns} for row in _warehouse_at(now, rows, "started_at")]
+            warehouse.fill({"spine": spine, "subscriptions": known, "observation": [{"observation_end": now}]})
+            for row in warehouse.rows(sql):
+                if row["label_available_flag"]:
+                    label = labels.setdefault(row["customer_id"], row["churned"])
+                    changed[maturity_lag] += label != row["churned"]
+        assert len(labels) == 400
+    assert changed["0d"] > 10
+    assert changed["3d"] == 0
 
 
 # name -> time of the end, or of the activity, and the label by end_date and by inactivity; gap 7d, horizon 30d

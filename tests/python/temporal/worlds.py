@@ -216,11 +216,15 @@ def history_rows(draw: st.DrawFn, times: Sequence[datetime], most: int = 10) -> 
         else:
             valid_from = draw(occasions) if draw(st.integers(0, 19)) else None
             available_at = draw(arrivals(valid_from, times))
+        # ends of their own, and ends that another state gives
+        starts = [row["valid_from"] for row in rows if row["customer_id"] == customer]
+        valid_to = draw(st.none() | occasions | (st.sampled_from(starts) if starts else st.none()))
         rows.append(
             {
                 "customer_id": customer,
                 "valid_from": valid_from,
-                "valid_to": draw(st.none() | occasions),
+                "valid_to": valid_to,
+                "ended_available_at": draw(arrivals(valid_to, times)),
                 "available_at": available_at,
                 "change_id": change_id,
                 "plan": draw(st.sampled_from((None, "basic", "pro", ""))),

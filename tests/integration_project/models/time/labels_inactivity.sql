@@ -7,4 +7,5 @@
     observation=ref('observation'),
     horizon='36h',
     gap='0d',
+    maturity_lag='3d',
 ) }}
