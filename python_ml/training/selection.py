@@ -17,7 +17,7 @@ from python_ml.training.pipelines import SIMPLICITY
 if TYPE_CHECKING:
     from python_ml.settings import Selection
 
-NO_CHANCE = 0.01  # of a signal by chance alone; not 0.05, as the champion is the best of several models
+NO_CHANCE = 0.01  # of a signal by chance alone, over all candidates together
 TOO_GOOD = 0.98
 FEW_EVENTS_FITTED = 100
 FEW_EVENTS_TESTED = 30
@@ -174,7 +174,7 @@ def result_warnings(
     return warnings
 
 
-def no_signal(test: Mapping[str, Any], chance: float | None) -> str | None:
+def no_signal(test: Mapping[str, Any], chance: float | None, candidates: int = 1) -> str | None:
     """Say that the test does not show a signal: outcomes exchanged at random give as great a ROC AUC too often.
 
     Parameters
@@ -183,14 +183,17 @@ def no_signal(test: Mapping[str, Any], chance: float | None) -> str | None:
         The champion's test metrics.
     chance : float or None
         As from :func:`python_ml.training.permutation.chance_of_area`; None where it is not defined.
+    candidates : int
+        Models that the champion was chosen from. Customers of the validation are in the test as well, so the
+        choice is not independent of it (Bonferroni).
     """
     area = test["roc_auc"]
-    if area["value"] is None or chance is None or chance <= NO_CHANCE:
+    if area["value"] is None or chance is None or chance * candidates <= NO_CHANCE:
         return None
     return (
         f"No signal can be shown: if scores knew nothing of the outcome, a test ROC AUC of {area['value']:.3f} or more "
-        f"would come up in {chance:.1%} of tests (permutation test; a signal needs {NO_CHANCE:.0%} or less). Do not "
-        "act on single scores of this model."
+        f"would come up in {chance:.1%} of tests (permutation test; the best of {candidates} models needs "
+        f"{NO_CHANCE / candidates:.2%} or less). Do not act on single scores of this model."
     )
 
 

@@ -137,7 +137,7 @@ def train_models(
     fitted = {"n": int(split.fit.sum()), "base_rate": float(churned[split.fit].mean())}
     is_proven = {column.name for column in card.columns} <= prepared.leakage.proven
     chance = run.chance(probability["test"][champion])
-    nothing = no_signal(judged["test"][champion], chance)
+    nothing = no_signal(judged["test"][champion], chance, len(fits))
     warnings = [
         *([nothing] if nothing else []),
         *split.warnings,

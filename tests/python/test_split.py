@@ -314,10 +314,18 @@ def test_labels_that_do_not_look_ahead_cannot_be_purged_and_it_is_told():
 
 
 @pytest.mark.parametrize(
-    ("value", "chance", "shown"), [(0.51, 0.4, False), (0.59, 0.02, False), (0.56, 0.001, True), (None, None, True)]
+    ("value", "chance", "candidates", "shown"),
+    [
+        (0.51, 0.4, 1, False),
+        (0.59, 0.02, 1, False),
+        (0.59, 0.008, 1, True),
+        (0.59, 0.008, 4, False),
+        (0.56, 0.001, 4, True),
+        (None, None, 1, True),
+    ],
 )
-def test_a_permutation_test_decides_whether_there_is_a_signal(value, chance, shown):
-    told = no_signal({"roc_auc": {"value": value}}, chance)
+def test_a_permutation_test_decides_whether_there_is_a_signal(value, chance, candidates, shown):
+    told = no_signal({"roc_auc": {"value": value}}, chance, candidates)
     assert (told is None) == shown
     assert shown or f"{chance:.1%} of tests" in told
 
