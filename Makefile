@@ -46,6 +46,7 @@ bench: $(READY) ## measure speed and memory, as ratios (more: python -m tests.be
 	@$(BIN)/python -m tests.bench.profiling $(BENCH_PROFILE)
 	@$(BIN)/python -m tests.bench.snapshots $(BENCH_SNAPSHOTS)
 	@$(BIN)/python -m tests.bench.leakage $(BENCH_LEAKAGE)
+	@$(BIN)/python -m tests.bench.champions $(BENCH_CHAMPIONS)
 
 size: $(READY) ## count the lines of code of each package
 	@$(BIN)/python -m tests.bench.size

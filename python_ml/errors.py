@@ -83,7 +83,7 @@ def explained(error: BaseException, where: str | None = None, *, warehouse: str 
         return UserError(
             "A document is nested too deeply to be read.",
             where=where,
-            hint="restore the file, or run the command that writes it once more",
+            hint="restore the file, or run the command that writes it again",
         )
     if isinstance(error, RuntimeError) and str(error).startswith("Symlink loop from "):
         return _of_operating_system(error.__context__ or OSError(errno.ELOOP, "a loop of links"), where)
@@ -99,7 +99,7 @@ _SYSTEM = {
     errno.ENOENT: ("A file or folder does not exist.", "check the path"),
     errno.ENOTDIR: ("There is a file where a folder is needed.", "rename or remove the file, or choose another path"),
     errno.EEXIST: ("There is a file where a folder is needed.", "rename or remove the file, or choose another path"),
-    errno.EISDIR: ("There is a folder where a file is needed: it is a folder.", "rename or remove the folder"),
+    errno.EISDIR: ("There is a folder where a file is needed.", "rename or remove the folder"),
     errno.ENAMETOOLONG: ("A path is too long for this disk.", "choose a shorter name"),
     errno.ELOOP: ("A link leads back to itself.", "remove the link, or let it lead elsewhere"),
     errno.EMFILE: ("Too many files are open.", "raise the limit (`ulimit -n`)"),

@@ -7,7 +7,7 @@
     event_at='changed_at',
     available_at='available_at',
     measures=[
-        {'name': 'increase_percent', 'expression': '100 * (new_price / old_price - 1)', 'aggregates': ['sum'], 'windows': ['30d', '90d', 'all_time']},
+        {'name': 'increase_percent', 'expression': 'cast(100 * (new_price / old_price - 1) as decimal(18, 4))', 'aggregates': ['sum'], 'windows': ['30d', '90d', 'all_time']},
     ],
     windows=['30d', '90d', 'all_time'],
 ) }}

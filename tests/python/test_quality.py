@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache
@@ -20,6 +21,7 @@ from click.testing import CliRunner
 from python_ml.cli.train import command as train_command
 from python_ml.errors import GateError, UserError
 from python_ml.project import Project
+from python_ml.quality import expectations
 from python_ml.quality.checks import CRITICAL, WARNING, Outcome, Verdict
 from python_ml.quality.facts import Facts, measure
 from python_ml.quality.gate import enforce, judge_scoring, judge_training, registered_columns
@@ -103,6 +105,34 @@ def train(frame: pd.DataFrame, given: Settings | None = None, **options: object)
 
 def score(frame: pd.DataFrame, given: Settings | None = None, calendar: Calendar = CALENDAR) -> Verdict:
     return judge_scoring(frame, facts(), ENTITY, given or Settings(), calendar, model="lightgbm version 3")
+
+
+def spoilt(frame: pd.DataFrame) -> pd.DataFrame:
+    """Empty, negative, far and new values, some of them more than are allowed."""
+    frame = frame.copy()
+    frame.loc[frame.index[::3], "orders_amount_mean_30d"] = np.nan
+    frame.loc[frame.index[::50], "orders_count_30d"] = -1
+    frame.loc[frame.index[::40], HOSTILE] = 1e6
+    frame.loc[frame.index[:2], "country"] = "xx"
+    frame["opted_in"] = frame["opted_in"].astype("boolean").mask(frame.index % 7 == 0)
+    frame["paid_share_30d"] = frame["paid_share_30d"].astype("Float64").mask(frame.index % 2 == 0)
+    frame["orders_count_all_time"] = frame["orders_count_all_time"].astype("string")
+    return frame
+
+
+@pytest.mark.parametrize("change", [lambda frame: frame, spoilt, lambda frame: frame.iloc[:0]])
+def test_what_is_evident_is_what_the_library_finds(monkeypatch: pytest.MonkeyPatch, change: Callable) -> None:
+    def verdicts() -> list[dict]:
+        return [train(change(training_frame())).to_dict(), score(change(scoring_frame())).to_dict()]
+
+    counted = verdicts()
+    asked, judged = [], expectations._judged
+    monkeypatch.setattr(expectations, "_evident", lambda check, frame: None)
+    monkeypatch.setattr(
+        expectations, "_judged", lambda f, checks, name: asked.extend(checks) or judged(f, checks, name)
+    )
+    assert counted == verdicts()
+    assert len(asked) > 20
 
 
 def failures(verdict: Verdict) -> dict[str, str]:

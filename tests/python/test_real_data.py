@@ -196,8 +196,9 @@ def test_ravenstack_has_hardly_a_signal(ravenstack):
     measured = json.loads((ravenstack / "reports" / "metrics.json").read_text())
     auc = measured["test"]["roc_auc"]
     print(f"ravenstack: {auc}")
-    assert auc["low"] < 0.53
     assert auc["value"] < 0.65
+    # Of four models, the best by chance: a permutation test decides, not how far the interval is from 0.5.
+    assert measured["chance_of_test_auc"] * len(measured["models"]) > 0.01
     assert measured["no_signal"] in measured["warnings"]
     page = (ravenstack / "reports" / "index.html").read_text(encoding="utf-8")
     assert "No signal can be shown" in page.partition('id="who"')[0]

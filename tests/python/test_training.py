@@ -31,6 +31,7 @@ from python_ml.training.pipelines import (
 )
 from python_ml.training.trainer import train_models
 from python_ml.training.tree_size import Trial, choose_size
+from tests.bench.champions import tangled
 from tests.python.churn_world import (
     ChurnWorld,
     churn_world,
@@ -220,15 +221,6 @@ def test_out_of_fold_models_have_not_seen_the_customer() -> None:
 
 
 # Size and choice ------------------------------------------------------------------------------------------
-
-
-def tangled(rows: int, seed: int) -> tuple[pd.DataFrame, np.ndarray]:
-    """Six numbers whose effects hang on each other: no column says anything by itself."""
-    rng = np.random.default_rng(seed)
-    x = rng.random((rows, 6))
-    cells = np.floor(x[:, :2] * 4).sum(axis=1) + np.floor(x[:, 2] * 2)
-    log_odds = np.where(cells % 2, 1.8, -1.8) + 8 * (x[:, 3] - 0.5) * (x[:, 4] - 0.5) + x[:, 5] - 1
-    return pd.DataFrame(x, columns=list("abcdef")), (rng.random(rows) < 1 / (1 + np.exp(-log_odds))).astype(int)
 
 
 @pytest.fixture(scope="module")
