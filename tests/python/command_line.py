@@ -64,12 +64,12 @@ def _exit_code(patch: pytest.MonkeyPatch, words: Iterable[object]) -> int:
     return int(end.value.code or 0)
 
 
-def train_only(folder: Path, model: str = "logistic_regression") -> None:
-    """Let a project train one model: one quick one is enough to walk the whole way."""
+def train_only(folder: Path, *models: str) -> None:
+    """Let a project train some models; unless they are named, a quick one, which is enough to walk the whole way."""
     path = folder / "retention.yml"
     settings = yaml.safe_load(path.read_text(encoding="utf-8"))
     for name, entry in settings["training"]["models"].items():
-        entry["enabled"] = name == model
+        entry["enabled"] = name in (models or ("logistic_regression",))
     path.write_text(yaml.safe_dump(settings), encoding="utf-8")
 
 

@@ -70,7 +70,9 @@ def test_the_champion_gets_most_of_the_way_to_the_oracle(demo):
 def test_metrics_have_the_agreed_shape(demo):
     folder, _ = demo
     metrics = json.loads((folder / "reports" / "metrics.json").read_text())
-    assert set(metrics["models"]) == {"logistic_regression", "random_forest", "xgboost", "lightgbm"}
+    members = set(metrics["champion"]["members"])
+    assert set(metrics["models"]) == {"logistic_regression", "random_forest", "xgboost", "lightgbm", "ensemble"}
+    assert members < set(metrics["models"]) - {"ensemble"}
     for entry in [metrics["test"], *(m[part] for m in metrics["models"].values() for part in ("validation", "test"))]:
         for metric in ("roc_auc", "pr_auc", "brier", "ece", "lift_at_10pct"):
             assert entry[metric]["low"] <= entry[metric]["value"] <= entry[metric]["high"]
