@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from python_ml.errors import RetentionError, UserError, database_refusal
 from python_ml.files import read_json
 from python_ml.project import PROJECT_DIR_VARIABLE, WAREHOUSE_VARIABLE
+from python_ml.warehouse import DUCKDB, connect, engine, profiles_path
 
 if TYPE_CHECKING:
     from python_ml.cli.options import Console
@@ -143,7 +144,7 @@ def _run_on_copies(plan: dict[str, Any]) -> None:
 
 def _words(project: Project, arguments: list[str], target_path: Path) -> list[str]:
     words = ["--log-format", "json", "--no-use-colors", "--no-version-check", arguments[0]]
-    words += ["--project-dir", str(project.root), "--profiles-dir", str(profiles_dir(project))]
+    words += ["--project-dir", str(project.root), "--profiles-dir", str(profiles_path(project).parent)]
     words += ["--log-path", str(target_path.parent / "logs")]
     words += ["--target", project.target] if project.target else []
     return [*words, *arguments[1:]]
@@ -187,8 +188,6 @@ def _refuse_failures(
 
 def _check_warehouse(project: Project) -> None:
     """See that dbt can open the warehouse for writing: it would begin, and end in a stack trace of its own."""
-    from python_ml.warehouse import DUCKDB, connect, engine
-
     if project.warehouse_path.exists() and engine(project) == DUCKDB:
         with connect(project, read_only=False):
             pass
@@ -235,13 +234,6 @@ def _show(event: dict[str, Any], console: Console, errors: list[str]) -> None:
         console.warn(info["msg"].strip())
     elif info["name"].startswith("Log") and "total" in data and "index" in data:
         console.progress(f"  {data['index']} of {data['total']}: {data.get('node_info', {}).get('node_name', '')}")
-
-
-def profiles_dir(project: Project) -> Path:
-    """The project's own folder when it has a profiles.yml, else dbt's usual place."""
-    if (project.root / "profiles.yml").exists():
-        return project.root
-    return Path(os.environ.get("DBT_PROFILES_DIR") or Path.home() / ".dbt")
 
 
 if __name__ == "__main__":

@@ -91,11 +91,11 @@ def explained(error: BaseException, where: str | None = None, *, warehouse: str 
 
 
 _SYSTEM = {
-    errno.ENOSPC: ("There is no space left on the disk.", "make room there, or choose another place"),
-    errno.EDQUOT: ("There is no space left: the quota is used up.", "make room there, or choose another place"),
-    errno.EACCES: ("This is not allowed: the permission is missing.", "change the file's permissions or its owner"),
-    errno.EPERM: ("This is not allowed: the permission is missing.", "change the file's permissions or its owner"),
-    errno.EROFS: ("This is not allowed: the disk is read-only.", "choose another place, or make it writable"),
+    errno.ENOSPC: ("There is no space left on the disk.", "free some space, or choose another location"),
+    errno.EDQUOT: ("There is no space left: the quota is used up.", "free some space, or choose another location"),
+    errno.EACCES: ("This is not allowed: permission denied.", "change the permissions or the owner of the file"),
+    errno.EPERM: ("This is not allowed: permission denied.", "change the permissions or the owner of the file"),
+    errno.EROFS: ("This is not allowed: the disk is read-only.", "choose another location, or make the disk writable"),
     errno.ENOENT: ("A file or folder does not exist.", "check the path"),
     errno.ENOTDIR: ("There is a file where a folder is needed.", "rename or remove the file, or choose another path"),
     errno.EEXIST: ("There is a file where a folder is needed.", "rename or remove the file, or choose another path"),
@@ -147,9 +147,9 @@ def database_refusal(text: str, where: str | None) -> UserError | None:
     missing = re.search(r'No files found that match the pattern "(.*?)"', text)
     if missing:
         return UserError(
-            "A raw file is not where it was.",
+            "A raw file is missing.",
             where=missing[1],
-            hint="bring it back, or say where raw files are now with RETENTION_RAW_DIR, and run `retention build`",
+            hint="restore it, or set RETENTION_RAW_DIR to the folder of the raw files and run `retention build`",
         )
     return None
 
@@ -215,7 +215,7 @@ def _of_file_name(error: UnicodeEncodeError) -> UserError | None:
         return None
     shown = error.object.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return UserError(
-        f"A file name has letters that cannot be spelled in this locale's encoding ({encoding}).",
+        f"A file name has characters that this locale's encoding cannot represent ({encoding}).",
         where=shown.splitlines()[0][:300] if shown else None,
         hint="rename the file" if encoding == "utf-8" else "set PYTHONUTF8=1, or a locale such as LC_ALL=C.UTF-8",
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from python_ml.errors import UserError, explained
@@ -12,7 +13,6 @@ from python_ml.project import WAREHOUSE_VARIABLE
 
 if TYPE_CHECKING:
     from datetime import datetime
-    from pathlib import Path
 
     import duckdb
     import pandas as pd
@@ -40,10 +40,9 @@ def relation(name: str) -> str:
 
 
 def profiles_path(project: Project) -> Path:
-    """Where dbt reads what the project's targets are."""
-    from python_ml.build import profiles_dir
-
-    return profiles_dir(project) / "profiles.yml"
+    """Where dbt reads the project's targets: its own profiles.yml when it has one, else that of dbt's usual place."""
+    own = project.root / "profiles.yml"
+    return own if own.exists() else Path(os.environ.get("DBT_PROFILES_DIR") or Path.home() / ".dbt") / "profiles.yml"
 
 
 def target_settings(project: Project) -> dict[str, Any]:
@@ -80,7 +79,7 @@ def target_settings(project: Project) -> dict[str, Any]:
     environment = ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined, autoescape=False)  # YAML, no HTML
 
     def env_var(name: str, default: str | None = None) -> str:
-        # The project's own file, as every run of dbt is told.
+        # The project's own file, which every run of dbt gets as a variable.
         value = str(project.warehouse_path) if name == WAREHOUSE_VARIABLE else os.environ.get(name, default)
         if value is None:
             raise UserError(f"The environment variable {name} is not set.", where=str(path), hint="set it")

@@ -106,7 +106,7 @@ def maturity_setting(delays: Delays | None, events: str) -> Setting:
         return Setting("maturity_lag", "0d", f"{events} are known when they happen")
     hours = math.ceil(delays.high * 24 - 1e-9)
     lag = f"{hours}h" if hours < 24 else f"{math.ceil(delays.high - 1e-9)}d"
-    longest = f", the last of them after {delays.longest:.2g}" if delays.longest > delays.high else ""
+    longest = f", the last of them after {delays.longest:.2g} days" if delays.longest > delays.high else ""
     share = f"{100 * DELAY_QUANTILE:.0f} of 100"
     return Setting("maturity_lag", lag, f"{share} {events} arrive within {delays.high:.2g} days{longest}")
 

@@ -68,13 +68,14 @@ def _evident(check: Check, frame: pd.DataFrame) -> dict[str, Any] | None:
         return None
     values, wanted = frame[column], check.arguments
     missing = values.isna()
+    odd, judged = 0, len(values) - int(missing.sum())
     if check.expectation == "expect_column_values_to_not_be_null":
         odd, judged = int(missing.sum()), len(values)
     elif check.expectation == "expect_column_values_to_be_between" and pd.api.types.is_numeric_dtype(values.dtype):
         low, high = wanted.get("min_value", -math.inf), wanted.get("max_value", math.inf)
-        odd, judged = int((~values.between(low, high) & ~missing).sum()), int((~missing).sum())
+        odd = int((~values.between(low, high) & ~missing).sum())
     elif check.expectation == "expect_column_values_to_be_in_set":
-        odd, judged = int((~values.isin(wanted["value_set"]) & ~missing).sum()), int((~missing).sum())
+        odd = int((~values.isin(wanted["value_set"]) & ~missing).sum())
     elif check.expectation == "expect_column_values_to_be_in_type_list":
         kind = values.dtype.type.__name__
         if values.dtype != object and kind in wanted["type_list"]:
@@ -82,7 +83,6 @@ def _evident(check: Check, frame: pd.DataFrame) -> dict[str, Any] | None:
         is_text = values.dtype == object and "str" in wanted["type_list"]
         if not is_text or pd.api.types.infer_dtype(values, skipna=True) != "string":
             return None
-        odd, judged = 0, int((~missing).sum())
     else:
         return None
     if odd > (1 - wanted.get("mostly", 1.0)) * judged:

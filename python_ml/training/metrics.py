@@ -68,21 +68,24 @@ def evaluate(
         return {**{name: _entry(None) for name in metrics}, **summary}
     table = _Sorted(churned, scores)
     customers = np.asarray(customers)[table.order]
-    values = {name: _number(value[0]) for name, value in table.measure(metrics, np.ones((1, n))).items()}
-    drawn: dict[str, list[np.ndarray]] = {name: [] for name in metrics}
+    everyone = np.ones((1, n))
+    plain = [name for name in metrics if name != "ece"]
+    values = {name: _number(value[0]) for name, value in table.measure(plain, everyone).items()}
+    drawn: dict[str, list[np.ndarray]] = {name: [] for name in plain}
     gaps = []
     for weights in _resampled_weights(customers, replicates, seed):
-        for name, found in table.measure(metrics, weights).items():
+        for name, found in table.measure(plain, weights).items():
             drawn[name].append(found)
         if "ece" in metrics:
             gaps.append(table.gaps(weights))
-    entries = {
-        name: _interval(values[name], np.concatenate(found) if found else np.empty(0)) for name, found in drawn.items()
-    }
-    if "ece" in metrics:
-        resampled = np.concatenate(gaps) if gaps else None
-        entries["ece"] = _calibration_error(table.gaps(np.ones((1, n)))[0], table.noise_of_gaps(customers), resampled)
-    return {**entries, **summary}
+
+    def entry(name: str) -> dict[str, float | None]:
+        if name == "ece":
+            resampled = np.concatenate(gaps) if gaps else None
+            return _calibration_error(table.gaps(everyone)[0], table.noise_of_gaps(customers), resampled)
+        return _interval(values[name], np.concatenate(drawn[name]) if drawn[name] else np.empty(0))
+
+    return {**{name: entry(name) for name in metrics}, **summary}
 
 
 def better(metric: str, a: float, b: float) -> float:
