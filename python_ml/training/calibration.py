@@ -25,12 +25,14 @@ from threadpoolctl import threadpool_limits
 from python_ml.training.columns import Column
 from python_ml.training.ensemble import members_of, stacked
 from python_ml.training.pipelines import log_odds_stage, model_pipeline
-from python_ml.training.tree_size import Folds, Trial, choose_size
+from python_ml.training.tree_size import Trial, choose_size
 
 THREADS = 2
 
 PENALTIES = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1)
 ROWS_FOR_PENALTY = 20_000  # more rows would not change the choice, only its price
+
+Folds = Sequence[tuple[np.ndarray, np.ndarray]]
 
 
 class Fitted(NamedTuple):
@@ -77,12 +79,12 @@ def fit_calibrated(
         Parameters of the estimator that replace the defaults.
 
     trial : Trial, optional
-        Where the size of boosted trees is tried; ``folds`` unless given.
+        Where the size of boosted trees is tried; the first of ``folds`` unless given.
     """
     parameters = dict(parameters or {})
     inputs = inputs[[column.name for column in columns]]
     linear = name == "logistic_regression"
-    trial = trial or Trial(folds, np.arange(len(inputs)))
+    trial = trial or Trial(*folds[0], customers=np.arange(len(inputs)))
     # BLAS sums in another order on another number of threads: one thread gives one result.
     with threadpool_limits(limits=1, user_api="blas"), joblib.parallel_config(backend="threading"):
         if linear and "C" not in parameters:

@@ -80,12 +80,11 @@ class TrainingRun:
         return folds
 
     def _trial(self, part: str) -> Trial:
-        """Where sizes of trees compete: the latest rows, or else folds of customers."""
+        """Where sizes of trees compete: the latest rows, or else a fold of customers."""
         rows = getattr(self.split, part)
         times, known = (self.frame.loc[rows, name].to_numpy() for name in ("feature_timestamp", "label_timestamp"))
         customers, churned = self.customers[rows], self.churned[rows]
-        later = later_fold(times, known, churned)
-        return Trial([later] if later else self.folds[part], customers)
+        return Trial(*(later_fold(times, known, churned) or self.folds[part][0]), customers)
 
     def _fit(self, name: str, part: str) -> Fitted:
         rows = getattr(self.split, part)

@@ -1,9 +1,9 @@
 """How large boosted trees should be: small ones, unless large ones do better on later rows beyond noise.
 
 Small, slow trees are hard to beat where columns are many and noisy and rows of one customer repeat each other. Where
-columns act together they underfit, and no number of rounds makes up for it. So large trees compete with them on rows
-held out of the training rows (the latest ones, where rows have times; else folds of customers), and stop growing in
-number when these are predicted no better (early stopping: Prechelt 1998, "Early stopping - but when?").
+columns act together they underfit, and no number of rounds makes up for it. So large trees compete with them once, on
+rows held out of the training rows (the latest ones, where rows have times), and stop growing in number when these are
+predicted no better (early stopping: Prechelt 1998, "Early stopping - but when?").
 """
 
 from __future__ import annotations
@@ -16,8 +16,6 @@ import numpy as np
 
 from python_ml.training.pipelines import model_pipeline
 
-Folds = Sequence[tuple[np.ndarray, np.ndarray]]
-
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -26,7 +24,6 @@ if TYPE_CHECKING:
 MOST_ROUNDS = 500
 PATIENCE = 30
 ROWS_FOR_SIZE = 50_000  # more rows would hardly change the choice, only its price
-ROWS_TO_TELL = 4_000  # held-out rows up to which further folds compete: of fewer, noise hides all but great differences
 STANDARD_ERRORS = 2.0  # by which large trees must do better
 
 # Who sets one of these has decided on the size.
@@ -60,21 +57,15 @@ class Trial:
 
     Attributes
     ----------
-    folds : sequence of (train, held_out)
-        Positions among the training rows: the latest rows, or folds of customers, of which as many are used as are
-        needed for :data:`ROWS_TO_TELL` held-out rows.
+    train, held_out : numpy.ndarray of int
+        Positions among the training rows.
     customers : numpy.ndarray, shape (n_rows,)
         Key of the customer of each training row: noise is measured between customers.
     """
 
-    folds: Folds
+    train: np.ndarray
+    held_out: np.ndarray
     customers: np.ndarray
-
-    @property
-    def used(self) -> Folds:
-        """The folds that compete."""
-        before = np.cumsum([0, *(len(held_out) for _, held_out in self.folds)])
-        return [fold for fold, rows in zip(self.folds, before, strict=False) if rows < ROWS_TO_TELL]
 
 
 def choose_size(
@@ -102,21 +93,19 @@ def choose_size(
     if name not in _LARGE or set(parameters) & set(SIZES):
         return {}
     rng = np.random.default_rng(seed)
+    train, held_out = (_some(rows, rng) for rows in (trial.train, trial.held_out))
+    pipeline = model_pipeline(name, columns, len(inputs), seed, parameters)
+    x, y = pipeline[0].fit_transform(inputs.iloc[train], churned[train]), churned[train]
+    x_out, y_out = pipeline[0].transform(inputs.iloc[held_out]), churned[held_out]
+
+    small = pipeline[1].fit(x, y)
     wanted = {**_LARGE[name](len(inputs)), **parameters}
-    gains, customers, rounds = [], [], []
-    for fold in trial.used:
-        train, held_out = (_some(rows, rng) for rows in fold)
-        pipeline = model_pipeline(name, columns, len(inputs), seed, parameters)
-        x, y = pipeline[0].fit_transform(inputs.iloc[train], churned[train]), churned[train]
-        x_out, y_out = pipeline[0].transform(inputs.iloc[held_out]), churned[held_out]
-        small = pipeline[1].fit(x, y)
-        large = model_pipeline(name, columns, len(inputs), seed, wanted)[1]
-        rounds.append(_EARLY_STOPPED[name](large.set_params(n_estimators=MOST_ROUNDS), x, y, x_out, y_out))
-        gains.append(_losses(small, x_out, y_out) - _losses(large, x_out, y_out))
-        customers.append(trial.customers[held_out])
-    if not _is_beyond_noise(np.concatenate(gains), np.concatenate(customers)):
+    large = model_pipeline(name, columns, len(inputs), seed, wanted)[1]
+    rounds = _EARLY_STOPPED[name](large.set_params(n_estimators=MOST_ROUNDS), x, y, x_out, y_out)
+    gain = _losses(small, x_out, y_out) - _losses(large, x_out, y_out)
+    if not _is_beyond_noise(gain, trial.customers[held_out]):
         return {}
-    return {**wanted, "n_estimators": int(np.median(rounds))}
+    return {**wanted, "n_estimators": rounds}
 
 
 def _some(rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -258,14 +258,14 @@ def test_trees_stay_small_where_large_ones_are_no_better() -> None:
     columns = typed_columns(world.frame, world.features)
     inputs, churned = model_input(world.frame, columns), world.frame["churned"].to_numpy()
     times, known = (world.frame[name].to_numpy() for name in ("feature_timestamp", "label_timestamp"))
-    trial = Trial([later_fold(times, known, churned)], world.frame["customer_id"].to_numpy())
+    trial = Trial(*later_fold(times, known, churned), world.frame["customer_id"].to_numpy())
     for name in ("lightgbm", "xgboost"):
         assert choose_size(name, inputs, churned, columns, trial, 0, {}) == {}
     assert choose_size("random_forest", inputs, churned, columns, trial, 0, {}) == {}
     tangle, outcome = tangled(8_000, 0)
     columns, trial = (
         [Column(name, "number") for name in tangle],
-        Trial([np.split(np.arange(8_000), [6_000])], np.arange(8_000)),
+        Trial(*np.split(np.arange(8_000), [6_000]), np.arange(8_000)),
     )
     assert choose_size("lightgbm", tangle, outcome, columns, trial, 0, {})["num_leaves"] == 31
     assert choose_size("lightgbm", tangle, outcome, columns, trial, 0, {"num_leaves": 5}) == {}  # the user has decided
@@ -277,8 +277,7 @@ def test_sizes_are_tried_on_later_rows_of_the_training_part(monkeypatch: pytest.
     tried, real = [], calibration.choose_size
 
     def spy(name: str, inputs: pd.DataFrame, churned: object, columns: object, trial: Trial, *rest: object) -> dict:
-        ((train, held_out),) = trial.used
-        tried.append((frame.loc[inputs.index[train]], frame.loc[inputs.index[held_out]]))
+        tried.append((frame.loc[inputs.index[trial.train]], frame.loc[inputs.index[trial.held_out]]))
         return real(name, inputs, churned, columns, trial, *rest)
 
     monkeypatch.setattr(calibration, "choose_size", spy)
