@@ -18,7 +18,7 @@ from python_ml.training.dataset import TRAINING_SET
 from python_ml.training.ensemble import average, averaged
 from python_ml.training.folds import affordable_folds, customer_folds, later_fold
 from python_ml.training.metrics import RANKING_METRICS, evaluate
-from python_ml.training.permutation import chance_of_area
+from python_ml.training.permutation import chance_of_ranking
 from python_ml.training.tree_size import Trial
 
 if TYPE_CHECKING:
@@ -139,10 +139,18 @@ class TrainingRun:
             **options,
         )
 
-    def chance(self, scores: np.ndarray) -> float | None:
-        """Probability of the test's ROC AUC if these scores knew nothing (a permutation test)."""
-        test = self.split.test
-        return chance_of_area(self.churned[test], scores, self.customers[test], seed=self.settings.training.seed)
+    def chance(self, probability: dict[str, dict[str, np.ndarray]], names: Sequence[str]) -> dict[str, float | None]:
+        """Probability, per set of held-out rows, that the best of these models ranks them so well by chance."""
+        return {
+            part: chance_of_ranking(
+                self.churned[self._rows(part)],
+                np.column_stack([probability[part][name] for name in names]),
+                self.customers[self._rows(part)],
+                seed=self.settings.training.seed,
+            )
+            for part in probability
+            if part == "test" or not np.array_equal(self.deciding, self.split.test)  # cross-validated: the same rows
+        }
 
     def _rows(self, part: str) -> np.ndarray:
         return self.deciding if part == "validation" else self.split.test

@@ -17,7 +17,8 @@ from python_ml.training.pipelines import SIMPLICITY
 if TYPE_CHECKING:
     from python_ml.settings import Selection
 
-NO_CHANCE = 0.01  # of a signal by chance alone, over all candidates together
+# Of such a ranking by chance alone, over all candidates: with one set of held-out rows, and in each of two.
+NO_CHANCE = {1: 0.01, 2: 0.05}
 TOO_GOOD = 0.98
 FEW_EVENTS_FITTED = 100
 FEW_EVENTS_TESTED = 30
@@ -174,26 +175,28 @@ def result_warnings(
     return warnings
 
 
-def no_signal(test: Mapping[str, Any], chance: float | None, candidates: int = 1) -> str | None:
-    """Say that the test does not show a signal: outcomes exchanged at random give as great a ROC AUC too often.
+def no_signal(chance: Mapping[str, float | None]) -> str | None:
+    """Say that no signal is shown: outcomes exchanged at random are ranked as well too often.
+
+    Where there are two sets of held-out rows, a signal must show in both. One alone is not enough: customers of the
+    validation, which chose the champion, are in the test as well.
 
     Parameters
     ----------
-    test : mapping
-        The champion's test metrics.
-    chance : float or None
-        As from :func:`python_ml.training.permutation.chance_of_area`; None where it is not defined.
-    candidates : int
-        Models that the champion was chosen from. Customers of the validation are in the test as well, so the
-        choice is not independent of it (Bonferroni).
+    chance : mapping of set to float or None
+        ``validation`` and ``test``, or ``test`` alone, as from
+        :func:`python_ml.training.permutation.chance_of_ranking`; None where it is not defined.
     """
-    area = test["roc_auc"]
-    if area["value"] is None or chance is None or chance * candidates <= NO_CHANCE:
+    limit = NO_CHANCE[len(chance)]
+    weak = {part: value for part, value in chance.items() if value is not None and value > limit}
+    if not weak:
         return None
     return (
-        f"No signal can be shown: if scores knew nothing of the outcome, a test ROC AUC of {area['value']:.3f} or more "
-        f"would come up in {chance:.1%} of tests (permutation test; the best of {candidates} models needs "
-        f"{NO_CHANCE / candidates:.2%} or less). Do not act on single scores of this model."
+        "No signal can be shown: if scores knew nothing of the outcome, the best model would rank the "
+        + " and the ".join(f"{part} rows as well in {value:.1%} of cases" for part, value in weak.items())
+        + f" (permutation test; a signal needs {limit:.0%} or less"
+        + (" in validation and test)" if len(chance) > 1 else ")")
+        + ". Do not act on single scores of this model."
     )
 
 

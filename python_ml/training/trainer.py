@@ -136,8 +136,8 @@ def train_models(
     baselines, baseline_scores = run.baselines(truth, judged["test"][champion])
     fitted = {"n": int(split.fit.sum()), "base_rate": float(churned[split.fit].mean())}
     is_proven = {column.name for column in card.columns} <= prepared.leakage.proven
-    chance = run.chance(probability["test"][champion])
-    nothing = no_signal(judged["test"][champion], chance, len(fits))
+    chance = run.chance(probability, list(fits))
+    nothing = no_signal(chance)
     warnings = [
         *([nothing] if nothing else []),
         *split.warnings,
@@ -159,7 +159,7 @@ def train_models(
         "split": split.describe(frame),
         "warnings": warnings,
         "no_signal": nothing,
-        "chance_of_test_auc": chance,
+        "chance_of_ranking": chance,
         "not_trusted_because": distrust(judged["test"][champion], prepared.leakage.accepted, is_proven),
         "data": {
             "customers": int(frame[entity].nunique()),

@@ -197,8 +197,8 @@ def test_ravenstack_has_hardly_a_signal(ravenstack):
     auc = measured["test"]["roc_auc"]
     print(f"ravenstack: {auc}")
     assert auc["value"] < 0.65
-    # Of four models, the best by chance: a permutation test decides, not how far the interval is from 0.5.
-    assert measured["chance_of_test_auc"] * len(measured["models"]) > 0.01
+    # The few customers who churned in the validation are ranked no better than by chance.
+    assert measured["chance_of_ranking"]["validation"] > 0.1
     assert measured["no_signal"] in measured["warnings"]
     page = (ravenstack / "reports" / "index.html").read_text(encoding="utf-8")
     assert "No signal can be shown" in page.partition('id="who"')[0]

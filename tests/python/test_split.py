@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from python_ml.errors import UserError
 from python_ml.settings import Split
 from python_ml.training.folds import customer_folds, later_fold
-from python_ml.training.permutation import chance_of_area
+from python_ml.training.permutation import chance_of_ranking
 from python_ml.training.selection import no_signal
 from python_ml.training.split import TemporalSplit, temporal_split, words_of
 from python_ml.training.supplied_split import supplied_split
@@ -314,31 +314,46 @@ def test_labels_that_do_not_look_ahead_cannot_be_purged_and_it_is_told():
 
 
 @pytest.mark.parametrize(
-    ("value", "chance", "candidates", "shown"),
+    ("chance", "shown"),
     [
-        (0.51, 0.4, 1, False),
-        (0.59, 0.02, 1, False),
-        (0.59, 0.008, 1, True),
-        (0.59, 0.008, 4, False),
-        (0.56, 0.001, 4, True),
-        (None, None, 1, True),
+        ({"validation": 0.001, "test": 0.04}, True),
+        ({"validation": 0.25, "test": 0.001}, False),
+        ({"validation": 0.001, "test": 0.06}, False),
+        ({"test": 0.009}, True),
+        ({"test": 0.02}, False),
+        ({"validation": None, "test": 0.001}, True),
+        ({"validation": None, "test": None}, True),
     ],
 )
-def test_a_permutation_test_decides_whether_there_is_a_signal(value, chance, candidates, shown):
-    told = no_signal({"roc_auc": {"value": value}}, chance, candidates)
-    assert (told is None) == shown
-    assert shown or f"{chance:.1%} of tests" in told
+def test_a_signal_must_show_in_each_set_of_held_out_rows(chance, shown):
+    message = no_signal(chance)
+    assert (message is None) == shown
+    assert shown or f"{max(value for value in chance.values() if value):.1%} of cases" in message
 
 
 def test_the_permutation_test_keeps_rows_of_a_customer_together():
-    """Ten equal rows of a customer are one witness: shuffling rows would find a signal in every tenth noise."""
-    surely, by_chance = 0, 0
+    """Ten equal rows of a customer are one observation: shuffled rows would show a signal in every tenth noise."""
+    detected, by_chance = 0, 0
     for seed in range(60):
         rng = np.random.default_rng(seed)
         customers = np.repeat(np.arange(60), 10)
-        churned, noise = np.repeat(rng.random(60) < 0.4, 10), np.repeat(rng.normal(size=60), 10)
-        by_chance += chance_of_area(churned, noise, customers, draws=99, seed=seed) <= 0.05
-        surely += chance_of_area(churned, noise + 1.5 * churned, customers, draws=99, seed=seed) <= 0.05
+        churned, noise = np.repeat(rng.random(60) < 0.4, 10), np.repeat(rng.normal(size=(60, 1)), 10, axis=0)
+        signal = noise + 1.5 * churned[:, None]
+        by_chance += chance_of_ranking(churned, noise, customers, draws=99, seed=seed) <= 0.05
+        detected += chance_of_ranking(churned, signal, customers, draws=99, seed=seed) <= 0.05
     assert by_chance <= 9  # of 60; 3 expected
-    assert surely >= 55
-    assert chance_of_area(np.ones(5), np.arange(5), np.arange(5)) is None
+    assert detected >= 55
+    assert chance_of_ranking(np.ones(5), np.arange(5)[:, None], np.arange(5)) is None
+
+
+def test_the_permutation_test_counts_the_best_of_many_models_once():
+    """The best of twenty scores of noise looks good, but no better than the best of twenty usually does."""
+    rng = np.random.default_rng(0)
+    best_alone, best_of_all = 0, 0
+    for seed in range(40):
+        churned, noise, customers = rng.random(200) < 0.3, rng.normal(size=(200, 20)), np.arange(200)
+        alone = [chance_of_ranking(churned, noise[:, [i]], customers, draws=99, seed=seed) for i in range(20)]
+        best_alone += min(alone) <= 0.05
+        best_of_all += chance_of_ranking(churned, noise, customers, draws=99, seed=seed) <= 0.05
+    assert best_alone >= 15
+    assert best_of_all <= 6  # of 40; 2 expected
