@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from python_ml.build import DatabaseCopy, run_dbt_on_copies
+from python_ml.dbt import DatabaseCopy, run_dbt_on_copies
 from python_ml.errors import UserError
 from python_ml.ingest.macros import rendered
 from python_ml.ingest.schema import Reading

@@ -1,4 +1,4 @@
-from python_ml.scoring import score_table
+from python_ml.model.score import score_table
 from python_ml.warehouse import as_frame
 
 

@@ -39,7 +39,7 @@ def build(
     full_refresh: bool = False,
 ) -> dict[str, int]:
     """Install missing dbt packages, convert raw files again that changed, then build and test."""
-    from python_ml.build import run_dbt
+    from python_ml.dbt import run_dbt
 
     if (project.root / "packages.yml").is_file() and not (project.root / "dbt_packages").is_dir():
         with console.step("Installing dbt packages"):

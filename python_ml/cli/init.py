@@ -113,7 +113,7 @@ def command(
     from python_ml.ingest import DataArgument
     from python_ml.leakage import find_leaks
     from python_ml.plan import Options, Recommendations, propose
-    from python_ml.profile import save_profile
+    from python_ml.report.profile_page import save_profile
 
     entity = given.pop("entity")
     options = Options(

@@ -9,7 +9,7 @@ import click
 from python_ml.cli.options import Console, project_options
 
 if TYPE_CHECKING:
-    from python_ml.leakage.gate import LeakageCheck
+    from python_ml.model.leakage_gate import LeakageCheck
     from python_ml.project import Project
 
 
@@ -51,10 +51,10 @@ def command(project: Project, console: Console, snapshot: str | None, everything
       retention leakage
       retention leakage --all --json
     """
-    from python_ml.leakage.replays import stored_replays
-    from python_ml.leakage.table import TABLE, store_findings
-    from python_ml.training.dataset import read_snapshot, read_training_set
-    from python_ml.training.preparation import prepare
+    from python_ml.model.leakage_table import TABLE, store_findings
+    from python_ml.model.preparation import prepare
+    from python_ml.model.replay_evidence import stored_replays
+    from python_ml.snapshots.training_rows import read_snapshot, read_training_set
 
     settings = project.settings
     with console.step("Reading the training set"):

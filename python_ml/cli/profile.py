@@ -48,7 +48,8 @@ def command(
 
     from python_ml.ingest import DataArgument, open_tables, scratch_connection
     from python_ml.leakage import find_leaks
-    from python_ml.profile import check_output, profile_tables, save_profile, summary, to_json
+    from python_ml.profile import check_output, profile_tables, summary, to_json
+    from python_ml.report.profile_page import save_profile
 
     check_output(out)
     with console.step("Profiling"), scratch_connection() as connection:

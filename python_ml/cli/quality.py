@@ -9,6 +9,7 @@ import click
 from python_ml.cli.options import Console, project_options
 
 if TYPE_CHECKING:
+    from python_ml.model.registry import Champion
     from python_ml.project import Project
     from python_ml.quality import Verdict
 
@@ -52,21 +53,20 @@ def quality(project: Project, console: Console, chosen: str | None = None) -> li
     UserError
         When there is no warehouse yet, or ``scoring`` was chosen and there is no champion or nobody to score.
     """
-    from python_ml.cli.score import check
     from python_ml.errors import UserError
-    from python_ml.quality import SCORING, TRAINING, gate_training
-    from python_ml.scoring.champion import load_champion
-    from python_ml.training.dataset import read_training_set
+    from python_ml.model.registry import load_champion
+    from python_ml.quality import SCORING, TRAINING, judge_training_set
+    from python_ml.snapshots.training_rows import read_training_set
 
     verdicts = []
     if chosen != SCORING:
         with console.step("Checking the quality of the training set"):
-            verdicts.append(gate_training(project, read_training_set(project)))
+            verdicts.append(gate(project, judge_training_set(project, read_training_set(project))))
         for warning in verdicts[0].warnings():
             console.warn(warning)
     if chosen != TRAINING:
         champion = load_champion(project)
-        verdict = None if champion is None else check(project, console, champion)
+        verdict = None if champion is None else check_scoring_set(project, console, champion)
         if verdict is not None:
             verdicts.append(verdict)
         elif chosen == SCORING:
@@ -75,3 +75,38 @@ def quality(project: Project, console: Console, chosen: str | None = None) -> li
         else:
             console.note("The scoring set was not asked: there is no champion yet, or nobody to score.")
     return verdicts
+
+
+def check_scoring_set(project: Project, console: Console, champion: Champion) -> Verdict | None:
+    """Judge the scoring set by what the champion was fitted on; None where there is nobody to score.
+
+    Raises
+    ------
+    GateError
+        When a critical check fails.
+    """
+    from python_ml.quality import judge_scoring_set
+    from python_ml.warehouse import read_table
+
+    with console.step("Checking the quality of the scoring set"):
+        frame = read_table(project, "gold.gld_scoring_set")
+        verdict = None if frame.empty else gate(project, judge_scoring_set(project, frame, champion))
+    for warning in verdict.warnings() if verdict else ():
+        console.warn(warning)
+    return verdict
+
+
+def gate(project: Project, verdict: Verdict) -> Verdict:
+    """Write a verdict to the reports, then refuse what fails.
+
+    Raises
+    ------
+    GateError
+        When a critical check fails that ``quality.accept`` does not name.
+    """
+    from python_ml.quality.gate import enforce
+    from python_ml.report.quality_page import write_quality
+
+    write_quality(project, verdict)
+    enforce(verdict)
+    return verdict

@@ -41,7 +41,7 @@ def command(
     from python_ml.generate.project import examine_again, recommend_project
     from python_ml.leakage import find_leaks
     from python_ml.plan.recommendations import FILE
-    from python_ml.profile import save_profile
+    from python_ml.report.profile_page import save_profile
 
     keep = partial(save_profile, folder=folder / "docs" / "profile")
     again = partial(examine_again, folder, probe=find_leaks, keep=keep, progress=console.progress) if refresh else None

@@ -28,7 +28,7 @@ def command(project: Project, console: Console, times: tuple[str, ...]) -> None:
 
     Exit code 3 when a row or value differs; the columns are named.
     """
-    from python_ml.leakage.replays import store_replays
+    from python_ml.model.replay_evidence import store_replays
     from python_ml.replay import feature_times, replay
 
     moments = [parse_time(text, "--as-of") for text in times]

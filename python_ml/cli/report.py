@@ -37,7 +37,7 @@ def report(project: Project, console: Console) -> Path:
     UserError
         When there are no metrics or no warehouse yet, or a file cannot be read.
     """
-    from python_ml.reporting import create_report
+    from python_ml.report import create_report
 
     with console.step("Writing the report"):
         return create_report(project)

@@ -38,7 +38,7 @@ def command(project: Project, console: Console) -> None:
 
 def prove(project: Project, console: Console) -> None:
     """Replay the middle one of the stored feature times, where they are times."""
-    from python_ml.leakage.replays import store_replays, stored_replays
+    from python_ml.model.replay_evidence import store_replays, stored_replays
     from python_ml.project import is_dateless
     from python_ml.replay import feature_times, replay
 

@@ -10,8 +10,6 @@ from python_ml.cli.options import Console, project_options
 
 if TYPE_CHECKING:
     from python_ml.project import Project
-    from python_ml.quality import Verdict
-    from python_ml.scoring.champion import Champion
 
 MODELS = "gld_churn_scores_raw+ gld_churn_reasons_raw+"
 BANDS = ("high", "medium", "low")
@@ -42,25 +40,6 @@ def command(project: Project, console: Console) -> None:
     )
 
 
-def check(project: Project, console: Console, champion: Champion) -> Verdict | None:
-    """Judge the scoring set by what the champion was fitted on; None where there is nobody to score.
-
-    Raises
-    ------
-    GateError
-        When a critical check fails.
-    """
-    from python_ml.quality import gate_scoring
-    from python_ml.warehouse import read_table
-
-    with console.step("Checking the quality of the scoring set"):
-        frame = read_table(project, "gold.gld_scoring_set")
-        verdict = None if frame.empty else gate_scoring(project, frame, champion)
-    for warning in verdict.warnings() if verdict else ():
-        console.warn(warning)
-    return verdict
-
-
 def score(project: Project, console: Console) -> dict[str, Any]:
     """Build the scoring models with dbt and count customers per risk band.
 
@@ -71,16 +50,17 @@ def score(project: Project, console: Console) -> dict[str, Any]:
     GateError
         When the customers to score fail a critical quality check.
     """
-    from python_ml.build import run_dbt
+    from python_ml.cli.quality import check_scoring_set
+    from python_ml.dbt import run_dbt
     from python_ml.errors import UserError
-    from python_ml.scoring.champion import load_champion
+    from python_ml.model.registry import load_champion
     from python_ml.warehouse import connect
 
     project.settings  # noqa: B018 - a mistake there shows before the heavy work
     champion = load_champion(project)
     if champion is None:
         raise UserError("There is no champion to score with.", where=project.name, hint="run `retention train` first")
-    check(project, console, champion)
+    check_scoring_set(project, console, champion)
     with console.step("Scoring"):
         run_dbt(project, ["build", "--select", MODELS], console)
     with connect(project) as connection:

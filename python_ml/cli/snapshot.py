@@ -61,7 +61,7 @@ def create(project: Project, console: Console, cutoff: str | None) -> None:
         snapshot, notes = create_snapshot(project, moment)
     for note in notes:
         console.note(note)
-    from python_ml.snapshots.words import created
+    from python_ml.snapshots.console_text import created
 
     console.result(created(snapshot), {"snapshot": snapshot.to_dict(), "notes": notes})
 
@@ -78,7 +78,7 @@ def list_(project: Project, console: Console) -> None:
     Example: retention snapshot list --json
     """
     from python_ml.snapshots import open_store
-    from python_ml.snapshots.words import listed
+    from python_ml.snapshots.console_text import listed
 
     store = open_store(project)
     inventory = store.inventory()
@@ -153,7 +153,7 @@ def compare(project: Project, console: Console, before: str, after: str, top: in
     Example: retention snapshot compare 2 3
     """
     from python_ml.snapshots import compare_snapshots
-    from python_ml.snapshots.words import compared
+    from python_ml.snapshots.console_text import compared
 
     with console.step("Comparing"):
         found = compare_snapshots(project, before, after)

@@ -11,7 +11,7 @@ from python_ml.cli.options import Console, project_options
 if TYPE_CHECKING:
     import pandas as pd
 
-    from python_ml.leakage.gate import LeakageCheck
+    from python_ml.model.leakage_gate import LeakageCheck
     from python_ml.project import Project
 
 TRUTH_TABLE = "raw.raw_sim__true_hazard"
@@ -39,7 +39,7 @@ def command(project: Project, console: Console, snapshot: str | None) -> None:
       retention train --project-dir my_shop
       retention train --snapshot 3
     """
-    from python_ml.training.reports import summary
+    from python_ml.model.results import summary
 
     metrics = train(project, console, snapshot)
     console.result(summary(metrics), metrics)
@@ -62,22 +62,23 @@ def train(project: Project, console: Console, snapshot: str | None = None) -> di
     """
     settings, _ = project.settings, project.entity  # a mistake in either file shows before the heavy work
 
-    from python_ml.training.dataset import read_snapshot, read_training_set
+    from python_ml.snapshots.training_rows import read_snapshot, read_training_set
 
     with console.step(f"Reading snapshot {snapshot}" if snapshot else "Reading the training set"):
         training_set = read_snapshot(project, snapshot) if snapshot else read_training_set(project)
         truth = read_truth(project, training_set.entity) if project.warehouse_path.is_file() else None
 
-    from python_ml.quality import gate_training
+    from python_ml.cli.quality import gate
+    from python_ml.quality import judge_training_set, model_facts
 
     with console.step("Checking the quality of the training set"):
-        quality = gate_training(project, training_set)
+        quality = gate(project, judge_training_set(project, training_set))
 
-    from python_ml.leakage.replays import stored_replays
-    from python_ml.leakage.table import store_findings
-    from python_ml.training.reports import write_reports
-    from python_ml.training.tracking import record
-    from python_ml.training.trainer import train_models
+    from python_ml.model.leakage_table import store_findings
+    from python_ml.model.replay_evidence import stored_replays
+    from python_ml.model.results import write_reports
+    from python_ml.model.tracking import record
+    from python_ml.model.train import train_models
 
     def keep(check: LeakageCheck) -> None:
         if project.warehouse_path.is_file():  # a snapshot may outlive it
@@ -107,6 +108,7 @@ def train(project: Project, console: Console, snapshot: str | None = None) -> di
             root=project.root,
             project_name=project.name,
             experiment=settings.mlflow.experiment or project.name,
+            training_facts=model_facts(result.dataset, result.card, training_set.features).to_json(),
         )
     metrics = write_reports(result, training_set, registration, project.reports_dir)
     for warning in metrics["warnings"]:

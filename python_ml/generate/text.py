@@ -10,8 +10,8 @@ from typing import Any
 import yaml
 
 from python_ml.durations import duration_words
+from python_ml.ingest.vocabulary import word_set
 from python_ml.names import comment_text, jinja_string, yaml_text
-from python_ml.vocabulary import word_set
 
 WIDTH = 105  # a line may exceed it by its last word
 

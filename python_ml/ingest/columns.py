@@ -21,8 +21,8 @@ from python_ml.ingest.counts import (
 )  # fmt: skip
 from python_ml.ingest.schema import EPOCHS, Column, Reading
 from python_ml.ingest.typing import is_integer_type, is_number_type, is_time_type, typed_sql
+from python_ml.ingest.vocabulary import word_set
 from python_ml.names import unique_identifiers, words
-from python_ml.vocabulary import word_set
 
 if TYPE_CHECKING:
     import duckdb

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from python_ml import vocabulary
+from python_ml.ingest import vocabulary
 from python_ml.ingest.personal import ENOUGH, PATTERNS, PERSONAL, personal_by_name
 from python_ml.ingest.schema import Column
 from python_ml.names import words

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from python_ml import vocabulary
 from python_ml.errors import UserError
+from python_ml.ingest import vocabulary
 from python_ml.ingest.columns import measure_columns
 from python_ml.ingest.connection import describe
 from python_ml.ingest.opening import open_file

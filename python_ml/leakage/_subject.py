@@ -15,7 +15,7 @@ from python_ml.leakage._vocabulary import LOOKING_BACK
 if TYPE_CHECKING:
     import pandas as pd
 
-    from python_ml.registry import Feature
+    from python_ml.dbt import Feature
 
 MOST_ROWS = 200_000
 FEWEST_ROWS = 50  # of either class, and of a pattern, below which nothing is said
@@ -178,8 +178,8 @@ class Subject:
         """
         import pandas as pd
 
-        from python_ml.training.columns import model_input, typed_columns
-        from python_ml.training.dataset import TRAINING_SET
+        from python_ml.dbt import TRAINING_SET
+        from python_ml.input_columns import model_input, typed_columns
 
         total = len(frame)
         codes = pd.factorize(frame[entity], sort=True)[0]

@@ -12,7 +12,7 @@ from python_ml.leakage._statistics import power
 from python_ml.leakage._subject import Subject
 
 if TYPE_CHECKING:
-    from python_ml.leakage.replays import StoredReplay
+    from python_ml.leakage._evidence import StoredReplay
 
 SINCE = "days_since"
 TELLING = 0.70  # AUC from which on a time of the future is taken to be that of the outcome

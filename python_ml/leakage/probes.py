@@ -16,9 +16,9 @@ from python_ml.leakage._subject import Subject, is_window
 if TYPE_CHECKING:
     import pandas as pd
 
+    from python_ml.dbt import Feature
+    from python_ml.leakage._evidence import StoredReplay
     from python_ml.leakage._rows import Parts
-    from python_ml.leakage.replays import StoredReplay
-    from python_ml.registry import Feature
 
 # What each probe asks. Those that concern rows have no column to leave out, and are accepted by their own name.
 PROVEN = "rebuilt_by_replay"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from python_ml import vocabulary
 from python_ml.feature_columns import FeatureColumn
+from python_ml.ingest import vocabulary
 from python_ml.names import free_name, words
 from python_ml.plan.columns import OUTCOME_NAMED, label_of
 from python_ml.plan.outcome import began

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from python_ml import vocabulary
+from python_ml.ingest import vocabulary
 from python_ml.names import identifier
 from python_ml.plan.attributes import Attribute, attributes_of
 from python_ml.plan.calendar import CalendarChoice

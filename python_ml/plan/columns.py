@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from python_ml import vocabulary
+from python_ml.ingest import vocabulary
 from python_ml.ingest.schema import ROW_NUMBER, Column, Reading
 from python_ml.names import RESERVED, free_name, identifier, words
 from python_ml.plan.schema import ColumnPlan

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from python_ml import vocabulary
 from python_ml.errors import UserError
+from python_ml.ingest import vocabulary
 from python_ml.ingest.schema import ROW_NUMBER
 from python_ml.plan.graph import KeyGraph, Node, person_name, says_other_thing
 from python_ml.plan.schema import Options

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from python_ml import vocabulary
+from python_ml.ingest import vocabulary
 from python_ml.names import words
 from python_ml.profile.schema import Profile, Relation
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from python_ml import vocabulary
 from python_ml.feature_columns import Measure
+from python_ml.ingest import vocabulary
 from python_ml.names import identifier
 from python_ml.plan.columns import DIGITS
 from python_ml.plan.schema import ColumnPlan, DerivedColumn, ReversalPlan

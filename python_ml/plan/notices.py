@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from python_ml import vocabulary
+from python_ml.ingest import vocabulary
 from python_ml.plan.columns import OUTCOME_NAMED
 from python_ml.profile.notices import unreadable_values
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from python_ml import vocabulary
 from python_ml.errors import UserError
+from python_ml.ingest import vocabulary
 from python_ml.names import words
 from python_ml.plan.roles import Roles, is_one_row_per_customer
 from python_ml.plan.schema import AsOf, EndDate, Inactivity, LabelTable, Options, Outcome

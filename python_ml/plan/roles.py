@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from python_ml import vocabulary
 from python_ml.errors import UserError
+from python_ml.ingest import vocabulary
 from python_ml.names import words
 from python_ml.plan.customer import Customer, choose_customer
 from python_ml.plan.graph import KeyGraph

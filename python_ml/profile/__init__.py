@@ -14,7 +14,7 @@ from python_ml.profile.assembly import profile_tables
 from python_ml.profile.notices import notices, summary
 from python_ml.profile.outcomes import read_outcome
 from python_ml.profile.schema import Profile
-from python_ml.profile.storage import check_output, from_json, save_profile, to_json, to_yaml
+from python_ml.profile.storage import check_output, from_json, to_json, to_yaml
 
 __all__ = [
     "Profile",
@@ -29,7 +29,6 @@ __all__ = [
     "preview_spans",
     "profile_tables",
     "read_outcome",
-    "save_profile",
     "summary",
     "to_json",
     "to_yaml",

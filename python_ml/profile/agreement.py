@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from python_ml import vocabulary
+from python_ml.ingest import vocabulary
 from python_ml.names import words
 from python_ml.profile.outcomes import churned_sql
 from python_ml.profile.schema import OutcomeAgreement, OutcomeColumn, Relation, TableProfile

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import combinations
 
-from python_ml import vocabulary
+from python_ml.ingest import vocabulary
 from python_ml.ingest.schema import Column
+from python_ml.ingest.vocabulary import is_key_name, is_named_after, person_score, subject
 from python_ml.names import words
 from python_ml.profile.schema import IdentifierFacts, Key, RowVersions, TimeRole
 from python_ml.profile.tables import Table
 from python_ml.profile.times import ARRIVALS, MOSTLY, VERSIONS, is_birth
 from python_ml.profile.values import UNIQUE, KeyValues
-from python_ml.vocabulary import is_key_name, is_named_after, person_score, subject
 from python_ml.warehouse import quote
 
 ROUGHLY_UNIQUE = 0.7  # share of different values, which are counted approximately and by up to a quarter wrong

@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterator
 from statistics import median
 
+from python_ml.ingest.vocabulary import is_key_name
 from python_ml.names import comment_text
 from python_ml.profile.schema import ColumnProfile, Level, Notice, OutcomeColumn, Profile, TableProfile
 from python_ml.profile.tables import plain
-from python_ml.vocabulary import is_key_name
 
 _LEVELS: tuple[Level, ...] = ("critical", "warning", "note")
 _HIDDEN = ("email", "phone", "personal")

@@ -8,7 +8,7 @@ from datetime import date
 from itertools import pairwise
 from typing import Any
 
-from python_ml import vocabulary
+from python_ml.ingest import vocabulary
 from python_ml.ingest.schema import Column
 from python_ml.names import words
 from python_ml.profile.schema import Distribution, EarlyFacts, Histogram, Sentinel

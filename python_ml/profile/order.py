@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from python_ml import vocabulary
+from python_ml.ingest import vocabulary
 from python_ml.ingest.schema import Column
 from python_ml.names import words
 from python_ml.profile.schema import OrderViolation, Relation, TableProfile, TimePair

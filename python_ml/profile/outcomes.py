@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from python_ml.errors import UserError
 from python_ml.ingest.schema import LINE_PROBLEM, Column, RawTable
+from python_ml.ingest.vocabulary import word_set
 from python_ml.names import words
 from python_ml.profile.schema import OutcomeColumn, TableProfile
-from python_ml.vocabulary import word_set
 from python_ml.warehouse import literal, quote
 
 if TYPE_CHECKING:

@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 
 from python_ml.errors import UserError
 from python_ml.ingest.schema import Column
+from python_ml.ingest.vocabulary import name_score, subject
 from python_ml.profile.keys import FEWEST_VALUES, identifying
 from python_ml.profile.schema import Key, Relation
 from python_ml.profile.tables import Table
 from python_ml.profile.values import SPELLINGS, UNIQUE, KeyValues
-from python_ml.vocabulary import name_score, subject
 
 LIKELY_CHANCE = 0.05  # share of values that would match by chance, above which inclusion alone is no evidence
 INCLUDED = 0.98  # share of values that must match where the names say nothing

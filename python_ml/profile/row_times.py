@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from python_ml import vocabulary
+from python_ml.ingest import vocabulary
 from python_ml.names import words
 from python_ml.profile.schema import ComputedTime
 from python_ml.warehouse import quote

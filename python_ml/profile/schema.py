@@ -218,7 +218,7 @@ class IdentifierFacts:
     top : tuple of ValueCount
         The three most frequent values.
     person : float
-        How much the name says a customer, 0 to 3 (:func:`python_ml.vocabulary.person_score`).
+        How much the name says a customer, 0 to 3 (:func:`python_ml.ingest.vocabulary.person_score`).
     """
 
     column: str

@@ -7,7 +7,6 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from python_ml import files
 from python_ml.errors import UserError
 from python_ml.profile.notices import notices
 from python_ml.profile.schema import Profile
@@ -130,37 +129,3 @@ def check_output(folder: Path) -> None:
                 where=str(path),
                 hint="choose another folder, or move the file away",
             )
-
-
-def save_profile(profile: Profile, folder: Path, hint: str = "make the folder writable") -> dict[str, Path]:
-    """Write ``findings.yaml`` and ``index.html`` into a folder, each in one step.
-
-    Parameters
-    ----------
-    folder : Path
-        Made when it is missing.
-    hint : str
-        What to do when it cannot be written to.
-
-    Returns
-    -------
-    dict of str to Path
-        ``findings`` and ``page``.
-
-    Raises
-    ------
-    UserError
-        When the folder cannot be written to, or holds files of these names that are not those of a profile.
-    """
-    from python_ml.profile.page import render_page
-
-    written = {}
-    check_output(folder)
-    for kind, name, render in (("findings", "findings.yaml", to_yaml), ("page", "index.html", render_page)):
-        written[kind] = folder / name
-        try:
-            files.write_text(written[kind], render(profile))
-        except OSError as error:
-            where = str(written[kind])
-            raise UserError(f"The profile cannot be written: {error.strerror}.", where=where, hint=hint) from error
-    return written

@@ -7,8 +7,8 @@ from datetime import date, datetime, timedelta
 from itertools import combinations, pairwise
 from math import log
 
-from python_ml import vocabulary
 from python_ml.errors import UserError
+from python_ml.ingest import vocabulary
 from python_ml.ingest.schema import Column
 from python_ml.names import words
 from python_ml.profile.schema import Sentinel, Span, TimePair, TimeRole

@@ -13,18 +13,27 @@ from python_ml.quality.checks import SCORING, TRAINING, Check, Outcome, Verdict
 if TYPE_CHECKING:
     import pandas as pd
 
+    from python_ml.dbt import Feature
+    from python_ml.model.card import ModelCard
+    from python_ml.model.dataset import TrainingSet
+    from python_ml.model.registry import Champion
     from python_ml.project import Project
     from python_ml.quality.facts import Facts
-    from python_ml.registry import Feature
-    from python_ml.scoring.card import ModelCard
-    from python_ml.scoring.champion import Champion
-    from python_ml.training.dataset import TrainingSet
 
-__all__ = ["SCORING", "TRAINING", "Check", "Outcome", "Verdict", "gate_scoring", "gate_training", "model_facts"]
+__all__ = [
+    "SCORING",
+    "TRAINING",
+    "Check",
+    "Outcome",
+    "Verdict",
+    "judge_scoring_set",
+    "judge_training_set",
+    "model_facts",
+]
 
 
-def gate_training(project: Project, training_set: TrainingSet) -> Verdict:
-    """Judge the rows of a training, and write ``reports/quality.html`` and ``quality.json``.
+def judge_training_set(project: Project, training_set: TrainingSet) -> Verdict:
+    """Judge the rows of a training; :func:`python_ml.quality.gate.enforce` refuses what fails.
 
     Parameters
     ----------
@@ -38,19 +47,17 @@ def gate_training(project: Project, training_set: TrainingSet) -> Verdict:
 
     Raises
     ------
-    GateError
-        When a critical check fails that ``quality.accept`` does not name. The reports are written all the same.
     UserError
         When ``quality.accept`` names no check.
     """
     from python_ml.project import is_dateless
-    from python_ml.quality.gate import enforce, judge_training
-    from python_ml.quality.records import calendar_of, facts_before, write
+    from python_ml.quality.gate import judge_training
+    from python_ml.quality.records import calendar_of, facts_before
     from python_ml.quality.suites import Calendar
 
     left_out = set(project.settings.features.exclude)
     before, notes = facts_before(project)
-    verdict = judge_training(
+    return judge_training(
         training_set.frame,
         [feature for feature in training_set.features if feature.name not in left_out],
         training_set.entity,
@@ -60,17 +67,14 @@ def gate_training(project: Project, training_set: TrainingSet) -> Verdict:
         before=before,
         notes=notes,
     )
-    write(project, verdict)
-    enforce(verdict)
-    return verdict
 
 
-def gate_scoring(project: Project, frame: pd.DataFrame, champion: Champion) -> Verdict:
-    """Judge the scoring set of a project by what its champion was fitted on; otherwise as :func:`gate_training`."""
-    from python_ml.quality.gate import enforce, judge_scoring
-    from python_ml.quality.records import calendar_of, facts_of, write
+def judge_scoring_set(project: Project, frame: pd.DataFrame, champion: Champion) -> Verdict:
+    """Judge the scoring set of a project by what its champion was fitted on; see :func:`judge_training_set`."""
+    from python_ml.quality.gate import judge_scoring
+    from python_ml.quality.records import calendar_of, facts_of
 
-    verdict = judge_scoring(
+    return judge_scoring(
         frame,
         facts_of(champion),
         project.entity,
@@ -78,9 +82,6 @@ def gate_scoring(project: Project, frame: pd.DataFrame, champion: Champion) -> V
         calendar_of(project),
         model=f"{champion.card.model} version {champion.version}",
     )
-    write(project, verdict)
-    enforce(verdict)
-    return verdict
 
 
 def model_facts(frame: pd.DataFrame, card: ModelCard, features: list[Feature]) -> Facts:

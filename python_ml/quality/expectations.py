@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from python_ml.formatting import integer, percent
 from python_ml.quality.checks import CRITICAL, Check, Outcome
-from python_ml.reporting.words import integer, percent
 
 if TYPE_CHECKING:
     import great_expectations as gx

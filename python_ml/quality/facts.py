@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from python_ml.training.columns import CATEGORY, FLAG, Column
+from python_ml.input_columns import CATEGORY, FLAG, InputColumn
 
 if TYPE_CHECKING:
-    from python_ml.registry import Feature
+    from python_ml.dbt import Feature
 
 FORMAT = 1
 MOST_CATEGORIES = 200  # a column with more is no list of categories that could be complete
@@ -29,7 +29,7 @@ class ColumnFacts:
     Attributes
     ----------
     name, kind : str
-        See :class:`python_ml.training.columns.Column`.
+        See :class:`python_ml.input_columns.InputColumn`.
     low, high : float or None
         Between them lie all but a thousandth of the finite values of a number on either side.
     categories : list of str or None
@@ -100,7 +100,12 @@ class Facts:
 
 
 def measure(
-    frame: pd.DataFrame, columns: Sequence[Column], features: Sequence[Feature], entity: str, *, snapshot: bool = False
+    frame: pd.DataFrame,
+    columns: Sequence[InputColumn],
+    features: Sequence[Feature],
+    entity: str,
+    *,
+    snapshot: bool = False,
 ) -> Facts:
     """Measure a frame whose columns exist and have the registered types.
 
@@ -108,7 +113,7 @@ def measure(
     ----------
     frame : pandas.DataFrame, n_rows rows
         With ``feature_timestamp`` and ``columns``.
-    columns : sequence of Column
+    columns : sequence of InputColumn
         Those to measure.
     features : sequence of Feature
         The registry.
@@ -138,7 +143,7 @@ def measure(
 
 
 def _column(
-    values: pd.Series, column: Column, codes: np.ndarray, sizes: np.ndarray, feature: Feature | None
+    values: pd.Series, column: InputColumn, codes: np.ndarray, sizes: np.ndarray, feature: Feature | None
 ) -> ColumnFacts:
     missing = values.isna().to_numpy()
     share = float(missing.mean()) if len(missing) else 0.0

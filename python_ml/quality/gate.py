@@ -13,15 +13,15 @@ import numpy as np
 import pandas as pd
 
 from python_ml.errors import GateError, UserError
+from python_ml.formatting import counted, date, integer
+from python_ml.input_columns import InputColumn, typed_columns
 from python_ml.quality import suites
 from python_ml.quality.checks import ABOUT, INDISPENSABLE, OF_FRAME, SCORING, TABLES, TRAINING, Check, Outcome, Verdict
 from python_ml.quality.facts import LEAST_ROWS, Facts, measure
-from python_ml.reporting.words import counted, date, integer
-from python_ml.training.columns import Column, typed_columns
 
 if TYPE_CHECKING:
+    from python_ml.dbt import Feature
     from python_ml.quality.suites import Calendar
-    from python_ml.registry import Feature
     from python_ml.settings import Settings
 
 MOST_ROWS = 200_000  # of a larger frame, columns are judged by a sample of as many
@@ -107,7 +107,7 @@ def judge_scoring(
     model : str
         The champion in words.
     """
-    columns = [Column(c.name, c.kind) for c in facts.columns] if facts else []
+    columns = [InputColumn(c.name, c.kind) for c in facts.columns] if facts else []
     if facts:
         check_accepted(settings, [column.name for column in columns], entity)
     dated = facts is None or facts.last is not None
@@ -126,10 +126,10 @@ def judge_scoring(
     return Verdict(SCORING, len(frame), compared, _accept(outcomes, settings), _sampled(frame))
 
 
-def registered_columns(features: Sequence[Feature]) -> list[Column]:
+def registered_columns(features: Sequence[Feature]) -> list[InputColumn]:
     """The columns of the features with their kinds, whether or not a frame has them."""
     named = pd.DataFrame(columns=[feature.name for feature in features])
-    return [Column(column.name, column.kind) for column in typed_columns(named, features)]
+    return [InputColumn(column.name, column.kind) for column in typed_columns(named, features)]
 
 
 def elapsed(facts: Facts, at: pd.Timestamp) -> float:
@@ -204,7 +204,7 @@ def check_accepted(settings: Settings, columns: Sequence[str], entity: str) -> N
 
 
 def _newest(
-    frame: pd.DataFrame, columns: Sequence[Column], features: Sequence[Feature], entity: str, settings: Settings
+    frame: pd.DataFrame, columns: Sequence[InputColumn], features: Sequence[Feature], entity: str, settings: Settings
 ) -> tuple[pd.DataFrame, list[Check]]:
     """Rows of the newest feature time, and the checks that the earlier ones make of it: none where there is no grid.
 
@@ -222,7 +222,7 @@ def _newest(
 
 
 def _structure(
-    frame: pd.DataFrame, columns: Sequence[Column], entity: str, suite: str
+    frame: pd.DataFrame, columns: Sequence[InputColumn], entity: str, suite: str
 ) -> tuple[list[Outcome], set[str]]:
     """Outcomes of the structural checks, and the columns of which more can be asked."""
     checks = suites.structure(columns, entity, suite)

@@ -1,8 +1,7 @@
-"""Where a project keeps what quality is judged by, and what came of it."""
+"""Where a project keeps what quality is judged by, and the verdicts of its last run."""
 
 from __future__ import annotations
 
-import json
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +15,11 @@ from python_ml.quality.suites import Calendar, step_of
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from python_ml.model.registry import Champion, ChampionFiles
     from python_ml.project import Project
     from python_ml.quality.facts import Facts
-    from python_ml.scoring.champion import Champion, ChampionFiles
 
-FILE, PAGE = "quality.json", "quality.html"
+FILE = "quality.json"
 
 
 def calendar_of(project: Project) -> Calendar:
@@ -54,7 +53,7 @@ def facts_before(project: Project) -> tuple[Facts | None, list[str]]:
 
     A champion whose files are gone or were changed is a reason to train, so it does not keep anybody from it.
     """
-    from python_ml.scoring.champion import ChampionError, champion_files
+    from python_ml.model.registry import ChampionError, champion_files
 
     try:
         files = champion_files(project)
@@ -82,20 +81,3 @@ def read(folder: Path) -> dict[str, Verdict]:
         return {suite: Verdict.from_dict(data[suite]) for suite in (TRAINING, SCORING) if suite in data}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{FILE} cannot be read: {error}", where=str(path), hint=hint) from error
-
-
-def write(project: Project, verdict: Verdict) -> None:
-    """Put a verdict beside that of the other suite, as JSON and as a page.
-
-    A training set that is judged anew begins a new run: the scoring set that an older model was asked about is dropped.
-    """
-    from python_ml.files import write_text
-    from python_ml.quality.page import render_page
-
-    folder = project.reports_dir
-    verdicts = {} if verdict.suite == TRAINING else read(folder)
-    verdicts[verdict.suite] = verdict
-    document = {suite: verdicts[suite].to_dict() for suite in (TRAINING, SCORING) if suite in verdicts}
-    text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
-    for name, content in ((FILE, text), (PAGE, render_page(verdicts, project.name))):
-        write_text(folder / name, content)

@@ -14,15 +14,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from python_ml.formatting import counted, integer, percent
+from python_ml.input_columns import CATEGORY, FLAG, NUMBER, InputColumn
 from python_ml.quality.checks import CRITICAL, TRAINING, Check
-from python_ml.reporting.words import counted, integer, percent
-from python_ml.training.columns import CATEGORY, FLAG, NUMBER, Column
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from python_ml.dbt import Feature
     from python_ml.quality.facts import ColumnFacts, Facts
-    from python_ml.registry import Feature
     from python_ml.settings import Quality
 
 # As the library names the types of pandas columns, and of the values of an object column.
@@ -71,12 +71,12 @@ def step_of(text: object) -> timedelta | None:
     return int(match[1]) * timedelta(hours={"h": 1, "d": 24, "w": 168}.get(match[2], 31 * 24))
 
 
-def structure(columns: Sequence[Column], entity: str, suite: str) -> list[Check]:
+def structure(columns: Sequence[InputColumn], entity: str, suite: str) -> list[Check]:
     """Columns, key and types: what must hold before anything else can be asked.
 
     Parameters
     ----------
-    columns : sequence of Column
+    columns : sequence of InputColumn
         Those that the model is to use, or uses.
     entity : str
         Key column.
@@ -131,7 +131,7 @@ def structure(columns: Sequence[Column], entity: str, suite: str) -> list[Check]
 
 
 def of_training(
-    columns: Sequence[Column], features: Sequence[Feature], rows: int, calendar: Calendar, limits: Quality
+    columns: Sequence[InputColumn], features: Sequence[Feature], rows: int, calendar: Calendar, limits: Quality
 ) -> list[Check]:
     """What is expected of a training frame by itself."""
     checks = [

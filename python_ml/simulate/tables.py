@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 
 from python_ml.simulate.behaviour import Block
+from python_ml.simulate.defects import Planted, late_ends, plant
 from python_ml.simulate.schema import TABLES
 from python_ml.simulate.text import compose
-from python_ml.simulate.traps import Planted, late_ends, plant
 from python_ml.simulate.typesetting import (
     blank_where,
     integers,

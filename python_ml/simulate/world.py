@@ -2,7 +2,7 @@
 
 Everything that decides *who leaves* is in this module, so that the truth can be read in one place. How
 customers behave is in :mod:`~python_ml.simulate.behaviour`; what goes wrong with the data on its way to the
-warehouse is in :mod:`~python_ml.simulate.traps`.
+warehouse is in :mod:`~python_ml.simulate.defects`.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from python_ml.project import Project
-    from python_ml.snapshots.comparison import Comparison
+    from python_ml.snapshots.comparison import SnapshotComparison
     from python_ml.snapshots.record import Snapshot
     from python_ml.snapshots.store import SnapshotStore
 
@@ -73,7 +73,7 @@ def create_snapshot(project: Project, cutoff: datetime | None) -> tuple[Snapshot
     return create(project, open_store(project), cutoff)
 
 
-def compare_snapshots(project: Project, before: str, after: str) -> Comparison:
+def compare_snapshots(project: Project, before: str, after: str) -> SnapshotComparison:
     """Compare two verified snapshots: rows, columns, definitions, distributions, labels.
 
     Raises

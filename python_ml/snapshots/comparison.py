@@ -31,7 +31,7 @@ class Rate:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class SnapshotComparison:
     """Outcome of comparing two snapshots.
 
     Attributes
@@ -85,7 +85,7 @@ class Comparison:
         }
 
 
-def compare(before: Loaded, after: Loaded) -> Comparison:
+def compare(before: Loaded, after: Loaded) -> SnapshotComparison:
     """Compare two loaded snapshots.
 
     Raises
@@ -106,7 +106,7 @@ def compare(before: Loaded, after: Loaded) -> Comparison:
     both = [name for name in types[0] if name in types[1]]
     rows, cells, flips = _rows(old, new, first.key, [name for name in both if name not in first.key])
     not_compared = {*first.key, "label_timestamp", "churned"}
-    return Comparison(
+    return SnapshotComparison(
         before=first,
         after=second,
         definitions=_changed(first.definitions, second.definitions),

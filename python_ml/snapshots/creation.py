@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from python_ml.dbt import TRAINING_SET
 from python_ml.errors import UserError
 from python_ml.project import is_dateless
 from python_ml.snapshots.definitions import code_of, definitions_of, features_of
-from python_ml.snapshots.store import SOURCE, Available, Draft
+from python_ml.snapshots.store import Available, Draft
 
 if TYPE_CHECKING:
     from python_ml.project import Project
@@ -56,7 +57,7 @@ def _check(offered: Available, cutoff: datetime | None) -> None:
     if not offered.total:
         raise UserError(
             "There are no labelled rows to freeze.",
-            where=SOURCE,
+            where=TRAINING_SET,
             hint="labels need history: at least a horizon of data after the first feature time",
         )
     raise UserError(

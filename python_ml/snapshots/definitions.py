@@ -37,7 +37,7 @@ def definitions_of(project: Project) -> dict[str, Any]:
 
 def features_of(project: Project) -> list[dict[str, Any]]:
     """The feature registry as plain data."""
-    from python_ml.registry import feature_registry
+    from python_ml.dbt import feature_registry
 
     return [asdict(feature) for feature in feature_registry(project)]
 

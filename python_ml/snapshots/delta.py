@@ -16,11 +16,12 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from python_ml.dbt import TRAINING_SET
 from python_ml.errors import UserError
 from python_ml.snapshots.content import Columns, ContentError, content
 from python_ml.snapshots.record import RecordError, Snapshot
 from python_ml.snapshots.source import unfit
-from python_ml.snapshots.store import SOURCE, Available, Draft, Entry, Inventory, SnapshotStore
+from python_ml.snapshots.store import Available, Draft, Entry, Inventory, SnapshotStore
 from python_ml.snapshots.summary import summarise
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ class DeltaStore(SnapshotStore):
     def available(self, cutoff: datetime | None) -> Available:
         [found] = self.execute(
             f"select count(*) as total, count_if({_known(cutoff)}) as offered, min(label_timestamp) as first_label, "
-            f"max(label_timestamp) as last_label from {self._name(SOURCE)}"
+            f"max(label_timestamp) as last_label from {self._name(TRAINING_SET)}"
         ).to_pylist()
         ends = [found[name] and found[name].replace(tzinfo=None) for name in ("first_label", "last_label")]
         return Available(found["total"], found["offered"], *ends, observation_end=None)
@@ -103,7 +104,7 @@ class DeltaStore(SnapshotStore):
             f"create or replace table {self._name(ROWS)} using delta tblproperties ("
             f"'retention.token' = '{token}', 'delta.logRetentionDuration' = '{_KEPT}', "
             f"'delta.deletedFileRetentionDuration' = '{_KEPT}') "
-            f"as select * from {self._name(SOURCE)} where {_known(draft.cutoff)}"
+            f"as select * from {self._name(TRAINING_SET)} where {_known(draft.cutoff)}"
         )
         [number] = [version for version, made in self._versions().items() if token in made]
         columns = Columns.of_table(self._read(number))

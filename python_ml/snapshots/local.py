@@ -23,11 +23,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from python_ml.dbt import TRAINING_SET
 from python_ml.errors import UserError
 from python_ml.snapshots.content import Columns, ContentError, content
 from python_ml.snapshots.record import SEAL_IN_ID, RecordError, Snapshot
 from python_ml.snapshots.source import check_types, unfit
-from python_ml.snapshots.store import SOURCE, Available, Draft, Entry, Inventory, SnapshotStore
+from python_ml.snapshots.store import Available, Draft, Entry, Inventory, SnapshotStore
 from python_ml.snapshots.summary import summarise
 from python_ml.warehouse import connect, literal, observation_end, relation, table_exists
 
@@ -62,13 +63,13 @@ class LocalStore(SnapshotStore):
             end = observation_end(connection)
             [found] = connection.execute(
                 f"select count(*), count(*) filter ({_known(cutoff)}), min(label_timestamp)::timestamp, "
-                f"max(label_timestamp)::timestamp from {relation(SOURCE)}"
+                f"max(label_timestamp)::timestamp from {relation(TRAINING_SET)}"
             ).fetchall()
         return Available(*found, observation_end=end)
 
     def write(self, draft: Draft) -> Snapshot:
         with self._warehouse() as connection:  # before a number is spent
-            described = connection.execute(f"describe {relation(SOURCE)}").fetchall()
+            described = connection.execute(f"describe {relation(TRAINING_SET)}").fetchall()
         check_types({row[0]: row[1] for row in described}, draft.key)
         self._sweep()
         parent = next((entry.id for entry in reversed(self.inventory().entries) if entry.snapshot), None)
@@ -171,9 +172,9 @@ class LocalStore(SnapshotStore):
     @contextmanager
     def _warehouse(self) -> Iterator[duckdb.DuckDBPyConnection]:
         with connect(self.project) as connection:
-            if not table_exists(connection, SOURCE):
+            if not table_exists(connection, TRAINING_SET):
                 raise UserError(
-                    f"The table {SOURCE} does not exist.",
+                    f"The table {TRAINING_SET} does not exist.",
                     where=str(self.project.warehouse_path),
                     hint="run `retention build`",
                 )
@@ -182,7 +183,7 @@ class LocalStore(SnapshotStore):
     def _copy(self, draft: Draft, path: Path) -> None:
         with self._warehouse() as connection:
             connection.execute(
-                f"copy (select * from {relation(SOURCE)} where {_known(draft.cutoff)}) "
+                f"copy (select * from {relation(TRAINING_SET)} where {_known(draft.cutoff)}) "
                 f"to {literal(str(path))} (format parquet)"
             )
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from python_ml.registry import Feature
+    from python_ml.dbt import Feature
 
 FORMAT = 1
 SEAL_IN_ID = 12
@@ -111,7 +111,7 @@ class Snapshot:
     @property
     def features(self) -> list[Feature]:
         """The feature registry when it was made."""
-        from python_ml.registry import Feature
+        from python_ml.dbt import Feature
 
         return [Feature(**feature) for feature in self.facts["features"]]
 

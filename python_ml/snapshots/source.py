@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from python_ml.dbt import TRAINING_SET
 from python_ml.errors import UserError
-from python_ml.snapshots.store import SOURCE
 
 # Types that parquet keeps exactly and that have canonical bytes.
 _KEPT = re.compile(
@@ -34,14 +34,14 @@ def check_types(types: Mapping[str, str], key: Sequence[str]) -> None:
     if missing:
         raise UserError(
             f"The training set has no column {' and no column '.join(missing)}.",
-            where=SOURCE,
+            where=TRAINING_SET,
             hint="check the variable `entity` in dbt_project.yml, then run `retention build`",
         )
     odd = [f"{name} ({kind})" for name, kind in types.items() if not _KEPT.fullmatch(kind)]
     if odd:
         raise UserError(
             f"A snapshot cannot keep {', '.join(odd[:5])} exactly.",
-            where=SOURCE,
+            where=TRAINING_SET,
             hint="cast to bigint, double, decimal(p, s), string, boolean, date or timestamp in gld_customer_features",
         )
 
@@ -50,7 +50,7 @@ def unfit(why: str) -> UserError:
     """The error for rows that have no canonical order."""
     return UserError(
         f"The training set cannot be frozen: {why}.",
-        where=SOURCE,
+        where=TRAINING_SET,
         hint="run `retention build` with its tests: customer and feature_timestamp must be unique and never empty, "
         "and times have whole microseconds",
     )

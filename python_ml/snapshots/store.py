@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from python_ml.dbt import TRAINING_SET
 from python_ml.errors import GateError, UserError
 from python_ml.snapshots.content import Columns, Content, ContentError, content
 from python_ml.snapshots.record import Snapshot
@@ -14,7 +15,6 @@ from python_ml.snapshots.record import Snapshot
 if TYPE_CHECKING:
     import pyarrow as pa
 
-SOURCE = "gold.gld_training_set"
 RECORD = "its record"
 
 
@@ -42,7 +42,7 @@ class Draft:
             number=number,
             parent=parent,
             cutoff=None if self.cutoff is None else self.cutoff.isoformat(),
-            source=SOURCE,
+            source=TRAINING_SET,
             key=self.key,
             rows=found.rows,
             types=list(found.types.items()),

@@ -19,17 +19,17 @@ import numpy as np
 import pandas as pd
 
 from python_ml.cli.options import Console
-from python_ml.leakage.gate import usable
-from python_ml.leakage.replays import stored_replays
+from python_ml.dbt import Feature
+from python_ml.input_columns import informative, model_input, prepared_as, typed_columns
+from python_ml.model.evaluate import evaluate, standard_error_of_difference
+from python_ml.model.folds import customer_folds
+from python_ml.model.leakage_gate import usable
+from python_ml.model.preparation import Prepared, prepare
+from python_ml.model.replay_evidence import stored_replays
+from python_ml.model.train import train_models
 from python_ml.project import Project
-from python_ml.registry import Feature
 from python_ml.settings import Settings, load_settings
-from python_ml.training.columns import informative, model_input, prepared_as, typed_columns
-from python_ml.training.dataset import read_training_set
-from python_ml.training.folds import customer_folds
-from python_ml.training.metrics import evaluate, standard_error_of_difference
-from python_ml.training.preparation import Prepared, prepare
-from python_ml.training.trainer import train_models
+from python_ml.snapshots.training_rows import read_training_set
 
 from .commands import keep, parser
 

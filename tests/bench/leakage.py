@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from python_ml.leakage import CRITICAL, HIGH, probe_training_set
-from python_ml.leakage.replays import StoredReplay
+from python_ml.model.replay_evidence import StoredReplay
 from python_ml.simulate import SMALL_WORLD
 from tests.canaries import graded, planting, worlds
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from python_ml.dbt import Feature
 from python_ml.leakage import CRITICAL, Finding, Parts, probe_training_set
-from python_ml.leakage.replays import StoredReplay
-from python_ml.registry import Feature
+from python_ml.model.replay_evidence import StoredReplay
 from tests.canaries.worlds import Clean
 
 

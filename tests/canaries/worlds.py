@@ -18,7 +18,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 
-from python_ml.registry import Feature
+from python_ml.dbt import Feature
 from python_ml.simulate import World, write_world
 from tests.python.temporal.engine import MacroCompiler
 

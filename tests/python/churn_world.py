@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from python_ml.registry import Feature
+from python_ml.dbt import Feature
 from python_ml.settings import Models, Settings
 
 if TYPE_CHECKING:
-    from python_ml.training.trainer import TrainingResult
+    from python_ml.model.train import TrainingResult
 
 WINDOWS = (7, 30, 90, 365)
 
@@ -134,7 +134,7 @@ def small_world() -> ChurnWorld:
 @cache
 def trained(model: str | None = None) -> TrainingResult:
     """The small world, trained with one kind of model (default: all)."""
-    from python_ml.training.trainer import train_models
+    from python_ml.model.train import train_models
 
     world = small_world()
     settings = quick_settings(() if model is None else (model,))

@@ -14,7 +14,7 @@ import duckdb
 import pytest
 import yaml
 
-from python_ml import build
+from python_ml import dbt
 from python_ml.cli import main
 
 # What would lead a project away from its own folder.
@@ -26,7 +26,7 @@ def command(folder: Path, *words: str, variables: dict[str, str] | None = None) 
     environment = {name: value for name, value in os.environ.items() if name not in ELSEWHERE}
     program = [sys.executable, "-m", "python_ml"]
     if words[0] == "dbt":
-        program, words = [*build.PYTHON, *build.DBT], words[1:]
+        program, words = [*dbt.PYTHON, *dbt.DBT], words[1:]
     return subprocess.run(
         [*program, *words],
         cwd=folder,

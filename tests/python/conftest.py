@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from python_ml import build
+from python_ml import dbt
 from tests.python.warm_python import warm_python
 
 # The same examples in every run of `make test`, so that a red one speaks of the change at hand; HYPOTHESIS_PROFILE=ci
@@ -43,7 +43,7 @@ def warm_dbt(request: pytest.FixtureRequest) -> Iterator[None]:
         yield
         return
     with warm_python() as words, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(build, "PYTHON", words)
+        patch.setattr(dbt, "PYTHON", words)
         yield
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from python_ml.reporting import ReportInputs, curves, words
+from python_ml import formatting
+from python_ml.report import ReportInputs, curves
 
 SECTIONS = ("who", "why", "sure", "models", "data", "method", "further")
 MODELS = {"logistic_regression": 0.78, "random_forest": 0.93, "xgboost": 0.97, "lightgbm": 1.0}
@@ -271,7 +272,7 @@ class Page(HTMLParser):
 
     @property
     def text(self) -> str:
-        return re.sub(r"[ \n]+", " ", "".join(self.texts).replace(words.NO_BREAK, " "))
+        return re.sub(r"[ \n]+", " ", "".join(self.texts).replace(formatting.NO_BREAK, " "))
 
     def attributes(self, name: str) -> list[str]:
         return [found[name] for _, found in self.tags if found.get(name) is not None]

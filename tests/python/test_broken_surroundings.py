@@ -14,12 +14,11 @@ import mlflow
 import pytest
 import yaml
 
+from python_ml.model import store, tracking
+from python_ml.model.dataset import TrainingSet
+from python_ml.model.registry import load_champion
 from python_ml.project import Project, sqlite_path, sqlite_uri
-from python_ml.scoring import store
-from python_ml.scoring.champion import load_champion
 from python_ml.settings import Settings
-from python_ml.training import tracking
-from python_ml.training.dataset import TrainingSet
 from tests.python.broken_surroundings import DEEP, IN_A_PROJECT, LONG
 from tests.python.churn_world import quick_settings, small_world, trained, write_project
 from tests.python.command_line import command, command_here
@@ -122,7 +121,7 @@ def test_what_stops_dbt_is_told_by_its_cause(
         (folder / "target" / "run_results.json").write_text(json.dumps(results), encoding="utf-8")
         return ["Runtime Error" if in_a_model else message]
 
-    monkeypatch.setattr("python_ml.build._follow", follow)
+    monkeypatch.setattr("python_ml.dbt._follow", follow)
     explained(command_here(stored, "build"), said)
 
 
@@ -353,7 +352,7 @@ def test_a_bug_keeps_its_trace_and_asks_to_be_reported(
     def broken(*arguments: object) -> None:
         exec(compile("raise error", "<bug>", "exec"), {"error": error, "__name__": "python_ml.broken"})
 
-    monkeypatch.setattr("python_ml.reporting.create_report", broken)
+    monkeypatch.setattr("python_ml.report.create_report", broken)
     with pytest.raises(type(error)) as raised:
         command_here(shop, "report")
     assert "report it" in raised.value.__notes__[0]

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from python_ml.dbt import Feature
 from python_ml.durations import days
 from python_ml.errors import UserError
 from python_ml.feature_columns import (
@@ -25,8 +26,7 @@ from python_ml.feature_columns import (
     window_feature_columns,
     window_words,
 )
-from python_ml.registry import Feature
-from python_ml.training.columns import typed_columns
+from python_ml.input_columns import typed_columns
 
 WINDOWS = ["all_time", "30d", "24h", "2w"]
 OF_NUMBERS = (

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from python_ml.errors import UserError
 from python_ml.ingest import DataArgument, open_tables, scratch_connection
 from python_ml.profile import Profile, from_json, profile_tables, to_json
-from python_ml.profile.page import render_page
+from python_ml.report.profile_page import render_page
 from tests.python.command_line import command_here, retention, rows
 from tests.python.hostile_files import FILES, ROWS, VALUES, cell, csv_file
 

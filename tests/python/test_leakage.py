@@ -14,9 +14,9 @@ from click.testing import CliRunner
 from python_ml.errors import GateError
 from python_ml.leakage import CRITICAL, HIGH, PROBES, Finding, probe_training_set
 from python_ml.leakage._statistics import area, odds
-from python_ml.leakage.gate import check_leakage
-from python_ml.leakage.replays import StoredReplay, store_replays, stored_replays
-from python_ml.leakage.table import COLUMNS
+from python_ml.model.leakage_gate import check_leakage
+from python_ml.model.leakage_table import COLUMNS
+from python_ml.model.replay_evidence import StoredReplay, store_replays, stored_replays
 from python_ml.project import Project
 from python_ml.replay import Replay
 from python_ml.settings import Settings
@@ -365,7 +365,7 @@ def test_the_table_is_described_in_every_project(repository):
 
 
 def test_the_report_lists_findings_with_decision_and_reason():
-    from python_ml.reporting import render_report
+    from python_ml.report import render_report
     from tests.python.report_world import synthetic_inputs
 
     inputs = synthetic_inputs()

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from scipy.special import expit
 from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 
+from python_ml.dbt import Feature
 from python_ml.errors import UserError
-from python_ml.registry import Feature
-from python_ml.training.baselines import oracle_score, recency_score
-from python_ml.training.ensemble import average, choose_members
-from python_ml.training.metrics import (
+from python_ml.model.baselines import oracle_score, recency_score
+from python_ml.model.ensemble import average, choose_members
+from python_ml.model.evaluate import (
     METRICS,
     RANKING_METRICS,
     _interval,
@@ -25,7 +25,7 @@ from python_ml.training.metrics import (
     evaluate,
     standard_error_of_difference,
 )
-from python_ml.training.selection import choose_champion, result_warnings
+from python_ml.model.selection import choose_champion, result_warnings
 
 
 def values(found: dict) -> dict:

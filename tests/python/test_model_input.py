@@ -7,11 +7,16 @@ import pandas as pd
 import pytest
 
 from python_ml.errors import UserError
+from python_ml.input_columns import InputColumn, prepared_as
+from python_ml.model.pipelines import linear_preparation, output_sources, tree_preparation
 from python_ml.settings import Settings
-from python_ml.training.columns import Column, prepared_as
-from python_ml.training.pipelines import linear_preparation, output_sources, tree_preparation
 
-COLUMNS = [Column("spent", "number"), Column("visits", "number"), Column("is_new", "flag"), Column("town", "category")]
+COLUMNS = [
+    InputColumn("spent", "number"),
+    InputColumn("visits", "number"),
+    InputColumn("is_new", "flag"),
+    InputColumn("town", "category"),
+]
 
 
 def settings(**features: object) -> Settings:
@@ -35,10 +40,10 @@ def test_patterns_choose_columns_and_the_rest_stay_as_they_were() -> None:
     chosen = prepared_as(
         COLUMNS, settings(transform={"sp*": "rank"}, scale={"visits": "robust"}, encode={"town": "target"})
     )
-    assert chosen[0] == Column("spent", "number", transform="rank")
-    assert chosen[1] == Column("visits", "number", scale="robust")
+    assert chosen[0] == InputColumn("spent", "number", transform="rank")
+    assert chosen[1] == InputColumn("visits", "number", scale="robust")
     assert chosen[2] == COLUMNS[2]
-    assert chosen[3] == Column("town", "category", encode="target")
+    assert chosen[3] == InputColumn("town", "category", encode="target")
     assert prepared_as(COLUMNS, settings()) == COLUMNS
 
 
@@ -115,10 +120,10 @@ def test_blocks_of_models_that_ask_for_nothing_are_the_usual_ones() -> None:
 def test_training_obeys_and_reasons_still_add_up(model) -> None:
     from scipy.special import logit
 
-    from python_ml.scoring.contributions import contributions
-    from python_ml.training.calibration import probabilities
-    from python_ml.training.columns import model_input
-    from python_ml.training.trainer import train_models
+    from python_ml.input_columns import model_input
+    from python_ml.model.calibration import probabilities
+    from python_ml.model.explain import contributions
+    from python_ml.model.train import train_models
     from tests.python.churn_world import quick_settings, small_world
 
     world, usual = small_world(), quick_settings((model,))

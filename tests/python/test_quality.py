@@ -19,17 +19,17 @@ import pytest
 from click.testing import CliRunner
 
 from python_ml.cli.train import command as train_command
+from python_ml.dbt import Feature
 from python_ml.errors import GateError, UserError
+from python_ml.model.registry import load_champion
 from python_ml.project import Project
 from python_ml.quality import expectations
 from python_ml.quality.checks import CRITICAL, WARNING, Outcome, Verdict
 from python_ml.quality.facts import Facts, measure
 from python_ml.quality.gate import enforce, judge_scoring, judge_training, registered_columns
-from python_ml.quality.page import render_page
 from python_ml.quality.records import facts_of
 from python_ml.quality.suites import Calendar, step_of
-from python_ml.registry import Feature
-from python_ml.scoring.champion import load_champion
+from python_ml.report.quality_page import render_page
 from python_ml.settings import Settings, load_settings
 from tests.python.churn_world import quick_settings, small_world, write_project
 from tests.python.command_line import retention
@@ -443,7 +443,9 @@ def test_the_page_escapes_and_loads_nothing() -> None:
 
 
 def test_the_library_is_imported_only_to_judge() -> None:
-    code = "import sys, python_ml.quality, python_ml.quality.gate, python_ml.quality.page, python_ml.cli.quality; "
+    code = (
+        "import sys, python_ml.quality, python_ml.quality.gate, python_ml.report.quality_page, python_ml.cli.quality; "
+    )
     code += "sys.exit('great_expectations' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 

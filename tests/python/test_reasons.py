@@ -12,17 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.ensemble import StackingClassifier
 
-from python_ml.scoring.card import CardColumn, ModelCard, describe_columns
-from python_ml.scoring.champion import Champion
-from python_ml.scoring.contributions import contributions, linear_background
-from python_ml.scoring.sentences import _COMPARISONS, _PHRASES, number_words, reason, subject, value_text, words
-from python_ml.scoring.tables import LEAST_CONTRIBUTION, _strongest, empty_reasons, reasons, score
+from python_ml.input_columns import InputColumn, model_input
+from python_ml.model.calibration import fit_calibrated, probabilities, sigmoid_of
+from python_ml.model.card import CardColumn, ModelCard, describe_columns
+from python_ml.model.ensemble import averaged
+from python_ml.model.explain import contributions, linear_background
+from python_ml.model.folds import customer_folds
+from python_ml.model.pipelines import PROBABILITY_FLOOR, output_sources
+from python_ml.model.reasons import _COMPARISONS, _PHRASES, number_words, reason, subject, value_text, words
+from python_ml.model.registry import Champion
+from python_ml.model.score import LEAST_CONTRIBUTION, _strongest, empty_reasons, reasons, score
 from python_ml.settings import Models
-from python_ml.training.calibration import fit_calibrated, probabilities, sigmoid_of
-from python_ml.training.columns import Column, model_input
-from python_ml.training.ensemble import averaged
-from python_ml.training.folds import customer_folds
-from python_ml.training.pipelines import PROBABILITY_FLOOR, output_sources
 from tests.python.churn_world import small_world, trained
 
 MODELS = tuple(Models.model_fields)
@@ -553,6 +553,6 @@ def test_the_commonest_of_equals_does_not_depend_on_the_order_of_rows() -> None:
     frame = pd.DataFrame({"plan": ["b", "a", "a", "b"]}, dtype=object)
     features = [f for f in small_world().features if f.name == "customer_plan"]
     features = [type(features[0])("plan", "feature", "varchar")]
-    one = describe_columns(frame, [Column("plan", "category")], features)
-    other = describe_columns(frame.iloc[::-1], [Column("plan", "category")], features)
+    one = describe_columns(frame, [InputColumn("plan", "category")], features)
+    other = describe_columns(frame.iloc[::-1], [InputColumn("plan", "category")], features)
     assert one == other

@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 
 from python_ml.errors import UserError
-from python_ml.reporting import ReportInputs, render_report
-from python_ml.reporting.quality import METRICS
+from python_ml.report import ReportInputs, render_report
+from python_ml.report.performance import METRICS
 from tests.python.report_world import HOSTILE, SECTIONS, Page, hostile_inputs, synthetic_inputs
 
 ALLOWED_TAGS = {

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from python_ml.errors import UserError
 from python_ml.project import Project
-from python_ml.reporting import ReportInputs, load_inputs, render_report, write_report
+from python_ml.report import ReportInputs, load_inputs, render_report, write_report
 from tests.python.report_world import SECTIONS, Page, hostile_inputs, make_project, synthetic_inputs
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from python_ml.intervals import wilson
-from python_ml.reporting import curves, svg, words
-from python_ml.reporting.inputs import shown_uri
+from python_ml import formatting
+from python_ml.report import curves, svg
+from python_ml.report.inputs import shown_uri
+from python_ml.stats import wilson
 from tests.python.report_world import average_precision
 
 scored_outcomes = st.integers(20, 200).flatmap(
@@ -91,7 +92,7 @@ def test_time_ticks_are_few_and_carry_their_years(days: int) -> None:
      (1, "100 %"), (None, "–"), (float("nan"), "–")],
 )  # fmt: skip
 def test_shares_never_claim_none_or_all_falsely(value: float | None, shown: str) -> None:
-    assert words.percent(value).replace(words.NO_BREAK, " ") == shown
+    assert formatting.percent(value).replace(formatting.NO_BREAK, " ") == shown
 
 
 @pytest.mark.parametrize(
@@ -100,14 +101,14 @@ def test_shares_never_claim_none_or_all_falsely(value: float | None, shown: str)
      ("90000s", "90000s"), (None, "–")],
 )  # fmt: skip
 def test_durations_in_words(value: str | None, shown: str) -> None:
-    assert words.duration(value).replace(words.NO_BREAK, " ") == shown
+    assert formatting.duration(value).replace(formatting.NO_BREAK, " ") == shown
 
 
 def test_times_in_words() -> None:
-    assert words.date("2025-03-01T00:00:00").replace(words.NO_BREAK, " ") == "1 March 2025"
-    assert words.date("2025-03-01T01:30:00+01:00").replace(words.NO_BREAK, " ") == "1 March 2025, 00:30 UTC"
-    assert words.date("soon") == words.date(None) == "–"
-    assert words.key_text(12345.0) == "12345"
+    assert formatting.date("2025-03-01T00:00:00").replace(formatting.NO_BREAK, " ") == "1 March 2025"
+    assert formatting.date("2025-03-01T01:30:00+01:00").replace(formatting.NO_BREAK, " ") == "1 March 2025, 00:30 UTC"
+    assert formatting.date("soon") == formatting.date(None) == "–"
+    assert formatting.key_text(12345.0) == "12345"
 
 
 @pytest.mark.parametrize(

@@ -14,15 +14,16 @@ import pandas as pd
 import pytest
 
 from python_ml.errors import RetentionError, UserError
+from python_ml.input_columns import model_input
+from python_ml.model import store
+from python_ml.model.calibration import probabilities
+from python_ml.model.dataset import TrainingSet
+from python_ml.model.registry import Champion, load_champion
+from python_ml.model.score import empty_reasons, empty_scores, reason_table, reasons, risk_band, score, score_table
+from python_ml.model.tracking import record
 from python_ml.project import Project
-from python_ml.scoring import reason_table, score_table, store
-from python_ml.scoring.champion import Champion, load_champion
-from python_ml.scoring.tables import empty_reasons, empty_scores, reasons, risk_band, score
+from python_ml.quality import model_facts
 from python_ml.settings import Settings
-from python_ml.training.calibration import probabilities
-from python_ml.training.columns import model_input
-from python_ml.training.dataset import TrainingSet
-from python_ml.training.tracking import record
 from tests.python.churn_world import small_world, trained, write_project
 
 MODEL = "logistic_regression"
@@ -130,14 +131,16 @@ def test_nobody_to_score() -> None:
 
 def register(folder: Path, name: str = "shop") -> int:
     world = small_world()
+    result = trained(MODEL)
     return record(
-        trained(MODEL),
+        result,
         TrainingSet(world.frame, world.features, "customer_id", {}, "warehouse.duckdb", "0" * 64),
         Settings(),
         tracking_uri=f"sqlite:///{folder / 'mlflow.db'}",
         root=folder,
         project_name=name,
         experiment=name,
+        training_facts=model_facts(result.dataset, result.card, world.features).to_json(),
     ).version
 
 
@@ -298,7 +301,7 @@ def test_dbts_tables_are_empty_and_warn_without_a_champion(tmp_path: Path, monke
 def test_the_command_counts_customers_per_band(stored: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from click.testing import CliRunner
 
-    from python_ml import build
+    from python_ml import dbt
     from python_ml.cli.score import command
 
     asked = []
@@ -313,7 +316,7 @@ def test_the_command_counts_customers_per_band(stored: Path, monkeypatch: pytest
         return {}
 
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    monkeypatch.setattr(build, "run_dbt", run_dbt)
+    monkeypatch.setattr(dbt, "run_dbt", run_dbt)
     run = CliRunner().invoke(command, ["--project-dir", str(stored), "--json"])
     assert run.exit_code == 0, run.output
     result = json.loads(run.stdout)
@@ -335,7 +338,7 @@ def test_the_command_without_a_champion_says_what_to_do(tmp_path: Path, monkeypa
 def test_commands_import_nothing_heavy() -> None:
     script = (
         "import sys\n"
-        "import python_ml.cli, python_ml.cli.train, python_ml.cli.score, python_ml.scoring, python_ml.settings\n"
+        "import python_ml.cli, python_ml.cli.train, python_ml.cli.score, python_ml.settings\n"
         "heavy = {'pandas', 'numpy', 'sklearn', 'mlflow', 'shap', 'matplotlib', 'duckdb', 'dbt', 'scipy'}\n"
         "print(sorted(heavy & set(sys.modules)))\n"
     )

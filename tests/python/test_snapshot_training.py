@@ -12,10 +12,10 @@ import pytest
 import yaml
 
 from python_ml.errors import GateError
+from python_ml.model.store import open_store as model_store
 from python_ml.project import Project
-from python_ml.scoring.store import open_store as model_store
 from python_ml.snapshots import create_snapshot, open_store
-from python_ml.training.dataset import read_snapshot, read_training_set
+from python_ml.snapshots.training_rows import read_snapshot, read_training_set
 from tests.python.churn_world import churn_world, quick_settings, write_project
 from tests.python.command_line import command, command_here, rows
 from tests.python.undated import customers

@@ -11,12 +11,12 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from python_ml.errors import UserError
+from python_ml.model.folds import customer_folds, later_fold
+from python_ml.model.permutation import chance_of_ranking
+from python_ml.model.selection import no_signal
+from python_ml.model.split import TemporalSplit, temporal_split, words_of
+from python_ml.model.supplied_split import supplied_split
 from python_ml.settings import Split
-from python_ml.training.folds import customer_folds, later_fold
-from python_ml.training.permutation import chance_of_ranking
-from python_ml.training.selection import no_signal
-from python_ml.training.split import TemporalSplit, temporal_split, words_of
-from python_ml.training.supplied_split import supplied_split
 
 START = pd.Timestamp("2024-01-01")
 

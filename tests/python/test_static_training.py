@@ -9,15 +9,15 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from python_ml.dbt import Feature
 from python_ml.errors import GateError, UserError
-from python_ml.registry import Feature
+from python_ml.model import cross_validation, selection
+from python_ml.model.cross_validation import cross_validate
+from python_ml.model.preparation import prepare
+from python_ml.model.selection import distrust
+from python_ml.model.train import TrainingResult, train_models
+from python_ml.model.training_run import TrainingRun
 from python_ml.settings import ModelSettings, Settings, Training
-from python_ml.training import cross_validation, selection
-from python_ml.training.cross_validation import cross_validate
-from python_ml.training.preparation import prepare
-from python_ml.training.run import TrainingRun
-from python_ml.training.selection import distrust
-from python_ml.training.trainer import TrainingResult, train_models
 
 FEATURES = [
     Feature("customer_id", "key", "string"),

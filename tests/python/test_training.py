@@ -14,23 +14,22 @@ import pytest
 from click.testing import CliRunner
 from sklearn.metrics import roc_auc_score
 
+from python_ml.dbt import Feature
 from python_ml.errors import GateError, UserError
-from python_ml.registry import Feature
-from python_ml.settings import Models, Settings, load_settings
-from python_ml.training import calibration, trainer
-from python_ml.training import run as training_run
-from python_ml.training.calibration import probabilities, sigmoid_of
-from python_ml.training.columns import Column, informative, model_input, typed_columns
-from python_ml.training.ensemble import ENSEMBLE, averaged
-from python_ml.training.folds import customer_folds, later_fold
-from python_ml.training.metrics import METRICS
-from python_ml.training.pipelines import (
+from python_ml.input_columns import InputColumn, informative, model_input, typed_columns
+from python_ml.model import calibration, training_run
+from python_ml.model.calibration import probabilities, sigmoid_of
+from python_ml.model.ensemble import ENSEMBLE, averaged
+from python_ml.model.evaluate import METRICS
+from python_ml.model.folds import customer_folds, later_fold
+from python_ml.model.pipelines import (
     MISSING,
     model_pipeline,
     output_sources,
 )
-from python_ml.training.trainer import train_models
-from python_ml.training.tree_size import Trial, choose_size
+from python_ml.model.train import TrainingResult, train_models
+from python_ml.model.tree_size import Trial, choose_size
+from python_ml.settings import Models, Settings, load_settings
 from tests.bench.champions import tangled
 from tests.python.churn_world import (
     ChurnWorld,
@@ -45,7 +44,7 @@ from tests.python.command_line import command_here
 MODELS = tuple(Models.model_fields)
 
 
-def train(world: ChurnWorld, frame: pd.DataFrame | None = None, **settings: object) -> trainer.TrainingResult:
+def train(world: ChurnWorld, frame: pd.DataFrame | None = None, **settings: object) -> TrainingResult:
     models = settings.pop("models", ("logistic_regression", "lightgbm"))
     return train_models(
         world.frame if frame is None else frame, world.features, "customer_id", quick_settings(models, **settings)
@@ -209,7 +208,7 @@ def test_out_of_fold_models_have_not_seen_the_customer() -> None:
     frame["churned"] = (frame["customer_id"].map(doomed) & (rng.random(len(frame)) < 0.9)).astype("int32")
     number = pd.Series(rng.permutation(150).astype(float), index=doomed.index)
     frame["customer_number"] = frame["customer_id"].map(number)
-    columns = [Column("customer_number", "number")]
+    columns = [InputColumn("customer_number", "number")]
     inputs, churned = model_input(frame, columns), frame["churned"].to_numpy()
     folds = customer_folds(frame["customer_id"].to_numpy(), churned, 5, 0)
     parameters = {"min_child_samples": 2, "reg_lambda": 0.0, "num_leaves": 63}
@@ -240,7 +239,7 @@ def plain_and_ours() -> dict[str, float]:
     )
     plain = LGBMClassifier(n_estimators=trial.best_iteration_, **fixed).fit(inputs, churned)
     found = {"plain": roc_auc_score(outcome, plain.predict_proba(later)[:, 1])}
-    columns, folds = [Column(name, "number") for name in inputs], customer_folds(np.arange(8_000), churned, 3, 0)
+    columns, folds = [InputColumn(name, "number") for name in inputs], customer_folds(np.arange(8_000), churned, 3, 0)
     for name in ("lightgbm", "xgboost"):
         model = calibration.fit_calibrated(name, inputs, churned, columns, folds, 0).model
         found[name] = roc_auc_score(outcome, probabilities(model, later))
@@ -264,7 +263,7 @@ def test_trees_stay_small_where_large_ones_are_no_better() -> None:
     assert choose_size("random_forest", inputs, churned, columns, trial, 0, {}) == {}
     tangle, outcome = tangled(8_000, 0)
     columns, trial = (
-        [Column(name, "number") for name in tangle],
+        [InputColumn(name, "number") for name in tangle],
         Trial(*np.split(np.arange(8_000), [6_000]), np.arange(8_000)),
     )
     assert choose_size("lightgbm", tangle, outcome, columns, trial, 0, {})["num_leaves"] == 31
@@ -347,15 +346,15 @@ def test_inputs_keep_nulls_and_lose_infinities() -> None:
         index=[5, 6, 7],
     )
     kinds = {"i": "number", "f": "number", "b": "flag", "o": "flag", "c": "category"}
-    typed = model_input(frame, [Column(*item) for item in kinds.items()])
+    typed = model_input(frame, [InputColumn(*item) for item in kinds.items()])
     assert typed.index.tolist() == [0, 1, 2]
     assert typed["i"].tolist()[::2] == [1.0, 3.0]
     assert typed.isna().sum().to_dict() == {"i": 1, "f": 2, "b": 1, "o": 1, "c": 1}
     assert typed["b"].tolist()[::2] == typed["o"].tolist()[::2] == [1.0, 0.0]
     with pytest.raises(UserError, match="is not a number"):
-        model_input(frame, [Column("c", "number")])
+        model_input(frame, [InputColumn("c", "number")])
     with pytest.raises(UserError, match=r"1 feature\(s\) that the model needs are missing: nope"):
-        model_input(frame, [Column("nope", "number")], where="gold.gld_scoring_set")
+        model_input(frame, [InputColumn("nope", "number")], where="gold.gld_scoring_set")
 
 
 def test_constant_and_copied_columns_are_left_out() -> None:
@@ -373,7 +372,7 @@ def test_constant_and_copied_columns_are_left_out() -> None:
             "copied_word": np.array(["a", "b"] * 500, dtype=object),
         }
     )
-    columns = [Column(name, "category" if "word" in name else "number") for name in frame]
+    columns = [InputColumn(name, "category" if "word" in name else "number") for name in frame]
     assert [column.name for column in informative(frame, columns)] == ["fine", "rare", "word"]
 
 
@@ -392,7 +391,7 @@ def test_pipelines_take_gaps_and_categories_they_have_not_seen(model: str) -> No
         }
     )
     kinds = ["number", "number", "number", "number", "category", "category"]
-    columns = [Column(name, kind) for name, kind in zip(frame, kinds, strict=True)]
+    columns = [InputColumn(name, kind) for name, kind in zip(frame, kinds, strict=True)]
     churned = (rng.random(n) < 0.3).astype(int)
     pipeline = model_pipeline(model, columns, n, 0).fit(frame, churned)
     strange = frame.head(3).assign(plan=["new", np.nan, "a"], never=[1.0, 2.0, 3.0], x=np.nan)
@@ -558,7 +557,7 @@ def test_the_command_writes_reports_and_prints_the_comparison(project: Path, mon
 
 def test_the_run_is_recorded(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    from python_ml.scoring.store import DIGEST_TAG, open_store
+    from python_ml.model.store import DIGEST_TAG, open_store
 
     if not (project / "reports" / "metrics.json").is_file():
         assert invoke(project).exit_code == 0

@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from python_ml import vocabulary
+from python_ml.ingest import vocabulary
 from python_ml.ingest.schema import EPOCHS, EXCEL_SERIAL, PERIODS, Reading
 from python_ml.plan.actions.base import Action, NotApplicable, Text, evidence, names_in
 from python_ml.plan.base import PlanFacts, reads_as

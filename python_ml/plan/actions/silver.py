@@ -8,9 +8,9 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from python_ml import vocabulary
 from python_ml.durations import ALL_TIME, sorted_windows, window_words
 from python_ml.feature_columns import AGGREGATES, FeatureColumn, Measure
+from python_ml.ingest import vocabulary
 from python_ml.plan.actions.base import Action, NotApplicable, Text, evidence
 from python_ml.plan.actions.bronze import data_sources
 from python_ml.plan.base import PlanFacts

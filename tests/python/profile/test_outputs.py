@@ -9,8 +9,8 @@ import pytest
 
 from python_ml.errors import UserError
 from python_ml.leakage import find_leaks
-from python_ml.profile import from_json, notices, save_profile, summary, to_json, to_yaml
-from python_ml.profile.page import render_page
+from python_ml.profile import from_json, notices, summary, to_json, to_yaml
+from python_ml.report.profile_page import render_page, save_profile
 from tests.python.command_line import retention
 from tests.python.profile.test_columns import lines
 from tests.python.profile.test_rows import events

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from python_ml.errors import UserError
-from python_ml.vocabulary import name_score, person_score
+from python_ml.ingest.vocabulary import name_score, person_score
 from tests.python.profile.test_columns import lines
 
 

@@ -1,4 +1,4 @@
-from python_ml.scoring import reason_table
+from python_ml.model.score import reason_table
 from python_ml.warehouse import as_frame
 
 

@@ -1,0 +1,197 @@
+"""From a gold frame to what a model takes: the same typed columns in training and in scoring."""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from python_ml.errors import UserError
+
+if TYPE_CHECKING:
+    from python_ml.dbt import Feature
+    from python_ml.settings import Settings
+
+NUMBER, FLAG, CATEGORY = "number", "flag", "category"
+
+# Types of DuckDB, Spark and Databricks, by how they begin.
+_KINDS = {
+    NUMBER: r"(tiny|small|big|huge|u)?int|integer|long|short|byte|double|float|real|decimal|numeric",
+    FLAG: r"bool",
+    CATEGORY: r"varchar|string|text|char|enum",
+}
+
+# A column that says the same of (nearly) everybody cannot tell customers apart.
+NEAR_CONSTANT_SHARE = 0.999
+NEAR_CONSTANT_ROWS = 5
+
+
+@dataclass(frozen=True)
+class InputColumn:
+    """A column that a model takes: its name and its kind (``number``, ``flag`` or ``category``).
+
+    ``transform``, ``scale`` and ``encode`` say how models see it; see :class:`python_ml.settings.Features`.
+    """
+
+    name: str
+    kind: str
+    transform: str = "asinh"
+    scale: str = "standard"
+    encode: str = "one_hot"
+
+
+def typed_columns(frame: pd.DataFrame, features: Sequence[Feature]) -> list[InputColumn]:
+    """The feature columns of a training frame with their kinds; keys, times and labels are left out.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        The training set.
+    features : sequence of Feature
+        The registry.
+
+    Raises
+    ------
+    UserError
+        When a registered feature is missing from the frame or has a type that no model takes.
+    """
+    columns = []
+    for feature in features:
+        if feature.role != "feature":
+            continue
+        if feature.name not in frame.columns:
+            raise UserError(
+                f"The feature {feature.name} is registered but not in the training set.",
+                where="gold.gld_training_set",
+                hint="run `retention build`, so that tables and metadata are of the same build",
+            )
+        kind = next((k for k, types in _KINDS.items() if re.match(types, feature.data_type.lower())), None)
+        if kind is None:
+            raise UserError(
+                f"The feature {feature.name} has the type {feature.data_type}, which no model takes.",
+                where="gold.gld_customer_features",
+                hint="make it a number (days since it, for a time), a boolean or a text category",
+            )
+        columns.append(InputColumn(feature.name, kind))
+    if not columns:
+        raise UserError(
+            "The registry has no features.",
+            where="gold.gld_customer_features",
+            hint="give at least one column the role `feature` (config.meta.role)",
+        )
+    return columns
+
+
+def prepared_as(columns: Sequence[InputColumn], settings: Settings) -> list[InputColumn]:
+    """Columns with what ``retention.yml`` says of how models are to see them; ``*`` stands for anything in a name.
+
+    Raises
+    ------
+    UserError
+        When it names something that is no feature, or of another kind.
+    """
+    chosen = settings.features
+    by_name = {column.name: column for column in columns}
+    for part, kinds in (("transform", (NUMBER, FLAG)), ("scale", (NUMBER, FLAG)), ("encode", (CATEGORY,))):
+        for pattern, how in getattr(chosen, part).items():
+            named = fnmatch.filter(by_name, pattern)
+            fitting = [name for name in named if by_name[name].kind in kinds]
+            if not fitting and not fnmatch.filter(chosen.exclude, pattern):
+                close = difflib.get_close_matches(pattern, list(by_name), n=1)
+                raise UserError(
+                    f"The feature `{named[0]}` is a {by_name[named[0]].kind}, which there is no way to {part}."
+                    if named
+                    else f"There is no feature `{pattern}` to {part}.",
+                    where=settings.where("features", part, pattern),
+                    hint=f"did you mean `{close[0]}`?" if close and not named else "delete the line",
+                )
+            for name in fitting:
+                by_name[name] = replace(by_name[name], **{part: how})
+    return [by_name[column.name] for column in columns]
+
+
+def model_input(frame: pd.DataFrame, columns: Sequence[InputColumn], where: str = "the frame") -> pd.DataFrame:
+    """Bring columns into the types that the models are fitted on.
+
+    Only types change here; whatever is *learnt* from data (imputation, encoding, scaling) belongs to the
+    models' pipelines.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame, shape (n_rows, any)
+    columns : sequence of InputColumn
+    where : str
+        Name of the table, for messages.
+
+    Returns
+    -------
+    pandas.DataFrame, shape (n_rows, n_columns)
+        Numbers and flags as float64 with NaN for nulls and infinities, categories as text with NaN for
+        nulls; the index is 0 … n_rows - 1.
+
+    Raises
+    ------
+    UserError
+        When columns are missing or hold text where the model was fitted on numbers.
+    """
+    missing = [column.name for column in columns if column.name not in frame.columns]
+    if missing:
+        shown = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
+        raise UserError(
+            f"{len(missing)} feature(s) that the model needs are missing: {shown}.",
+            where=where,
+            hint="run `retention build` and `retention train`, so that features and model belong together",
+        )
+    typed = {}
+    for column in columns:
+        values = frame[column.name]
+        if column.kind == CATEGORY:
+            text = values.astype("object")
+            present = text.notna()
+            typed[column.name] = text.where(present, np.nan).mask(present, text.astype(str)).to_numpy(object)
+            continue
+        try:
+            numbers = pd.to_numeric(values, errors="raise").astype("Float64").to_numpy(float, na_value=np.nan)
+        except (ValueError, TypeError) as error:
+            raise UserError(
+                f"The feature {column.name} is not a number: {error}.",
+                where=where,
+                hint="compare its type with the one registered in gld_customer_features",
+            ) from error
+        typed[column.name] = np.where(np.isfinite(numbers), numbers, np.nan)
+    return pd.DataFrame(typed, columns=[column.name for column in columns])
+
+
+def informative(frame: pd.DataFrame, columns: Sequence[InputColumn]) -> list[InputColumn]:
+    """Leave out columns that are nearly constant, and exact copies of an earlier column.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame, shape (n_rows, n_columns)
+        Result of :func:`model_input`, training rows only.
+    columns : sequence of InputColumn
+
+    Returns
+    -------
+    list of InputColumn
+        In the given order.
+    """
+    kept, seen = [], set()
+    fewest = max(NEAR_CONSTANT_ROWS, (1 - NEAR_CONSTANT_SHARE) * len(frame))
+    for column in columns:
+        values = frame[column.name]
+        commonest = values.value_counts(dropna=False).iloc[0] if len(values) else 0
+        if len(values) - commonest < fewest:
+            continue
+        digest = hashlib.sha256(pd.util.hash_array(values.to_numpy()).tobytes()).digest()
+        if digest not in seen:
+            seen.add(digest)
+            kept.append(column)
+    return kept

@@ -1,0 +1,154 @@
+"""Calibrated models: a pipeline, and Platt's sigmoid learnt from predictions on customers it has not seen.
+
+The sigmoid (Platt 1999, "Probabilistic outputs for support vector machines") works on log-odds, so that a
+model which is calibrated already passes through unchanged (slope 1, intercept 0). It is learnt from
+out-of-fold predictions on the training rows. The result is scikit-learn's stacking of one model, and stores as
+plain scikit-learn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import joblib
+import numpy as np
+import pandas as pd
+from sklearn.base import clone
+from sklearn.ensemble import StackingClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
+from sklearn.model_selection import cross_val_predict
+from sklearn.pipeline import Pipeline
+from threadpoolctl import threadpool_limits
+
+from python_ml.input_columns import InputColumn
+from python_ml.model.ensemble import members_of, stacked
+from python_ml.model.pipelines import log_odds_stage, model_pipeline
+from python_ml.model.tree_size import Trial, choose_size
+
+THREADS = 2
+
+PENALTIES = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1)
+ROWS_FOR_PENALTY = 20_000  # more rows would not change the choice, only its price
+
+Folds = Sequence[tuple[np.ndarray, np.ndarray]]
+
+
+class Fitted(NamedTuple):
+    """A model, and what it makes of its own training rows without having seen them.
+
+    Attributes
+    ----------
+    model : sklearn.ensemble.StackingClassifier
+        ``predict_proba`` gives calibrated probabilities. ``estimators_[0]`` is the pipeline fitted on all rows,
+        ``final_estimator_`` the sigmoid.
+    held_out : numpy.ndarray, shape (n_rows,)
+        Calibrated probabilities of the training rows, each from a fit that has not seen its customer.
+    """
+
+    model: StackingClassifier
+    held_out: np.ndarray
+
+
+def fit_calibrated(
+    name: str,
+    inputs: pd.DataFrame,
+    churned: np.ndarray,
+    columns: Sequence[InputColumn],
+    folds: Folds,
+    seed: int,
+    parameters: dict[str, Any] | None = None,
+    trial: Trial | None = None,
+) -> Fitted:
+    """Fit one kind of model with its calibration.
+
+    Parameters
+    ----------
+    name : str
+        Kind of model.
+    inputs : pandas.DataFrame, shape (n_rows, n_columns)
+        Result of :func:`python_ml.input_columns.model_input`; training rows only.
+    churned : numpy.ndarray of int, shape (n_rows,)
+    columns : sequence of InputColumn
+        The columns to use.
+    folds : sequence of (train, held_out)
+        By customer; see :func:`python_ml.model.folds.customer_folds`.
+    seed : int
+    parameters : dict, optional
+        Parameters of the estimator that replace the defaults.
+
+    trial : Trial, optional
+        Where the size of boosted trees is tried; the first of ``folds`` unless given.
+    """
+    parameters = dict(parameters or {})
+    inputs = inputs[[column.name for column in columns]]
+    linear = name == "logistic_regression"
+    trial = trial or Trial(*folds[0], customers=np.arange(len(inputs)))
+    # BLAS sums in another order on another number of threads: one thread gives one result.
+    with threadpool_limits(limits=1, user_api="blas"), joblib.parallel_config(backend="threading"):
+        if linear and "C" not in parameters:
+            parameters["C"] = _choose_penalty(inputs, churned, columns, folds, seed, parameters)
+        parameters |= choose_size(name, inputs, churned, columns, trial, seed, parameters)
+        pipeline = model_pipeline(name, columns, len(inputs), seed, parameters)
+        method = "decision_function" if linear else "predict_proba"
+        raw = cross_val_predict(pipeline, inputs, churned, cv=list(folds), method=method, n_jobs=THREADS)
+        raw = raw.reshape(-1, 1) if linear else raw[:, [1]]
+        sigmoid = LogisticRegression(C=1e4, max_iter=1_000)
+        final = sigmoid if linear else Pipeline([("log_odds", log_odds_stage()), ("sigmoid", sigmoid)])
+        stack = stacked({"model": pipeline.fit(inputs, churned)}, final, method, inputs, churned)
+        stack.final_estimator_ = clone(final).fit(raw, churned)
+        return Fitted(stack, stack.final_estimator_.predict_proba(raw)[:, 1])
+
+
+def probabilities(model: StackingClassifier, inputs: pd.DataFrame) -> np.ndarray:
+    """Calibrated probability of churn per row, shape (n_rows,)."""
+    with threadpool_limits(limits=1, user_api="blas"):
+        return model.predict_proba(inputs[list(model.feature_names_in_)])[:, 1]
+
+
+def sigmoid_of(model: StackingClassifier) -> tuple[float, float]:
+    """Slope and intercept of the calibration: calibrated log-odds = slope x raw log-odds + intercept.
+
+    Of an ensemble, the average of its members'.
+    """
+    if members := members_of(model):
+        slope, intercept = np.sum([np.multiply(weight, sigmoid_of(member)) for weight, member in members], axis=0)
+        return float(slope), float(intercept)
+    final = model.final_estimator_
+    sigmoid = final[-1] if isinstance(final, Pipeline) else final
+    return float(sigmoid.coef_[0, 0]), float(sigmoid.intercept_[0])
+
+
+def _choose_penalty(
+    inputs: pd.DataFrame,
+    churned: np.ndarray,
+    columns: Sequence[InputColumn],
+    folds: Folds,
+    seed: int,
+    parameters: dict[str, Any],
+) -> float:
+    """The strength of L2 with the lowest log-loss on held-out customers of the training rows."""
+    chosen = np.arange(len(inputs))
+    if len(inputs) > ROWS_FOR_PENALTY:
+        chosen = np.sort(np.random.default_rng(seed).choice(chosen, ROWS_FOR_PENALTY, replace=False))
+    share = len(inputs) / len(chosen)
+    member = np.zeros(len(inputs), dtype=bool)
+    member[chosen] = True
+
+    def losses(train: np.ndarray, held_out: np.ndarray) -> list[float]:
+        train, held_out = train[member[train]], held_out[member[held_out]]
+        pipeline = model_pipeline("logistic_regression", columns, len(train), seed, parameters)
+        prepared = pipeline[0].fit_transform(inputs.iloc[train], churned[train])
+        prepared_out = pipeline[0].transform(inputs.iloc[held_out])
+        found = []
+        for penalty in PENALTIES:
+            # C weighs the sum over rows: on a part of the rows the same C would be a stronger penalty.
+            model = pipeline[1].set_params(C=penalty * share).fit(prepared, churned[train])
+            odds = model.predict_proba(prepared_out)
+            found.append(log_loss(churned[held_out], odds, labels=[0, 1]) * len(held_out))
+        return found
+
+    with joblib.parallel_config(backend="threading"):
+        per_fold = joblib.Parallel(n_jobs=THREADS)(joblib.delayed(losses)(*fold) for fold in folds)
+    return PENALTIES[int(np.argmin(np.sum(per_fold, axis=0)))]

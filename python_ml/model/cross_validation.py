@@ -1,0 +1,195 @@
+"""Measuring on one snapshot: every customer is judged by models that have seen neither them nor their outcome.
+
+Where nothing says when a row was seen, no later period can be set apart. Customers are dealt into folds with equal
+shares of leavers, and whatever is learnt (which columns to use, imputation, encoding, penalty, calibration) is learnt
+anew without each fold. So is the choice between models (nested cross-validation: Varma & Simon 2006, "Bias in error
+estimation when using cross-validation for model selection"): the champion's figures are those of the whole procedure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from python_ml.dbt import TRAINING_SET
+from python_ml.errors import UserError
+from python_ml.input_columns import informative
+from python_ml.model.calibration import fit_calibrated, probabilities
+from python_ml.model.ensemble import ENSEMBLE, average
+from python_ml.model.evaluate import evaluate
+from python_ml.model.folds import affordable_folds, customer_folds
+from python_ml.model.selection import choose
+from python_ml.model.tree_size import Trial
+
+if TYPE_CHECKING:
+    from python_ml.model.training_run import TrainingRun
+
+KIND = "cross_validation"
+MOST_INNER_FOLDS = 3  # calibration and choice within each fold
+
+_FIRST = {
+    "static": "one snapshot without dates",
+    "partial": "one snapshot without feature times (its dates do not say when the other columns were seen)",
+}
+_CONSEQUENCE = (
+    "the figures come from cross-validation within it, not from a later period. Nothing shows how the model does on "
+    "customers of another time, or that every column was seen before the outcome; expect less in use."
+)
+
+
+@dataclass(frozen=True)
+class SnapshotSplit:
+    """Every row trains, validates and tests in turn.
+
+    Has the parts of :class:`python_ml.model.split.TemporalSplit` that a training run reads.
+
+    Attributes
+    ----------
+    train, validation, test, fit : numpy.ndarray of bool, shape (n_rows,)
+        All True.
+    folds : int
+    scenario : str
+    warnings : list of str
+    fold_roc_auc : dict of str to list of float
+        ROC AUC of each fold, by model; filled by :func:`cross_validate`.
+    chosen : list of str
+        The model that each fold chose without its own customers; filled by :func:`cross_validate`.
+    """
+
+    train: np.ndarray
+    validation: np.ndarray
+    test: np.ndarray
+    fit: np.ndarray
+    folds: int
+    scenario: str
+    warnings: list[str] = field(default_factory=list)
+    fold_roc_auc: dict[str, list[float]] = field(default_factory=dict)
+    chosen: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, frame: pd.DataFrame, scenario: str, folds: int) -> SnapshotSplit:
+        """All rows of a snapshot."""
+        every = np.ones(len(frame), dtype=bool)
+        first = _FIRST.get(scenario, "all rows have the same feature time")
+        return cls(every, every, every, every, folds, scenario, [f"{first}: {_CONSEQUENCE}"])
+
+    @property
+    def has_validation(self) -> bool:
+        """Every row validates."""
+        return True
+
+    @property
+    def label_span(self) -> None:
+        """Nothing says how far the outcome looks ahead."""
+        return
+
+    def fitted_times(self, times: pd.Series) -> dict[str, str | None]:
+        """No times, for the model card."""
+        return {"from": None, "to": None, "before": None}
+
+    def describe(self, frame: pd.DataFrame) -> dict[str, Any]:
+        """Kind, folds and number of rows, for ``metrics.json``; all dates are None."""
+        dates = {f"{part}_{end}": None for part in ("train", "validation", "test") for end in ("from", "to")}
+        rows = {part: len(frame) for part in ("train", "validation", "test")}
+        return {
+            "kind": KIND,
+            "scenario": self.scenario,
+            "folds": self.folds,
+            **dates,
+            "purge": None,
+            "rows": {**rows, "purged": 0},
+            "fold_roc_auc": self.fold_roc_auc,
+            "chosen": self.chosen,
+        }
+
+
+class Measured(NamedTuple):
+    """Probabilities of every row from models that have not seen its customer.
+
+    Attributes
+    ----------
+    models : dict of str to numpy.ndarray, shape (n_rows,)
+        By kind of model, and of their ensemble.
+    chosen : numpy.ndarray, shape (n_rows,)
+        From the model that was chosen without the row's fold.
+    """
+
+    models: dict[str, np.ndarray]
+    chosen: np.ndarray
+
+
+def cross_validate(run: TrainingRun, names: list[str]) -> Measured:
+    """Fit and choose on all folds but one, and judge the one that was left out.
+
+    Parameters
+    ----------
+    run : TrainingRun
+        Of a :class:`SnapshotSplit`.
+    names : list of str
+        Kinds of model.
+
+    Raises
+    ------
+    UserError
+        When there are too few customers for two folds.
+    """
+    split, training = run.split, run.settings.training
+    # Other folds than those of the calibration, which shares the seed of the settings.
+    folds = customer_folds(run.customers, run.churned, split.folds, training.seed + 1)
+    if not folds:
+        raise UserError(
+            "There are too few customers to train on: at least two must have churned and two been retained.",
+            where=TRAINING_SET,
+            hint="bring more customers",
+        )
+    models: dict[str, np.ndarray] = {}
+    chosen = np.empty(len(run.churned))
+    for number, (train, held_out) in enumerate(folds):
+        run.progress(f"cross-validation: fold {number + 1} of {len(folds)}")
+        found, choice = _without(run, names, train, held_out)
+        for name, scores in found.items():
+            models.setdefault(name, np.empty(len(run.churned)))[held_out] = scores
+        chosen[held_out] = found[choice]
+        split.chosen.append(choice)
+    for name, scores in models.items():
+        split.fold_roc_auc[name] = _areas(run, folds, scores)
+    return Measured(models, chosen)
+
+
+def _without(
+    run: TrainingRun, names: list[str], train: np.ndarray, held_out: np.ndarray
+) -> tuple[dict[str, np.ndarray], str]:
+    """Probabilities of a fold by models that were fitted without it, and which of them was chosen without it."""
+    training = run.settings.training
+    inputs, churned, customers = run.inputs.iloc[train].reset_index(drop=True), run.churned[train], run.customers[train]
+    wanted = min(MOST_INNER_FOLDS, affordable_folds(len(train), training.calibration_folds))
+    inner = customer_folds(customers, churned, wanted, training.seed)
+    columns = informative(inputs, run.columns)
+    if not inner or not columns:
+        raise UserError(
+            "A fold has too few customers, or no column that differs between them.",
+            where=TRAINING_SET,
+            hint="bring more customers, or lower training.cross_validation.folds in retention.yml",
+        )
+    trial = Trial(*inner[0], customers)
+    seen, found = {}, {}
+    for name in names:
+        parameters = getattr(training.models, name).parameters
+        model, seen[name] = fit_calibrated(name, inputs, churned, columns, inner, training.seed, parameters, trial)
+        found[name] = probabilities(model, run.inputs.iloc[held_out])
+    choice = choose(seen, churned, customers, training.selection, training.seed)
+    if choice.members:
+        # Where no average is better than the best model, this is the best model.
+        found[ENSEMBLE] = average([found[name] for name in choice.members])
+    return found, choice.champion
+
+
+def _areas(run: TrainingRun, folds: list[tuple[np.ndarray, np.ndarray]], scores: np.ndarray) -> list[float]:
+    areas = [
+        evaluate(run.churned[held], scores[held], run.customers[held], metrics=["roc_auc"], replicates=0)["roc_auc"]
+        for _, held in folds
+    ]
+    return [area["value"] for area in areas if area["value"] is not None]

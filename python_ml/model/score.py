@@ -1,0 +1,282 @@
+"""Scores and reasons: a scoring set and a champion in, a table out.
+
+``score_table`` and ``reason_table`` are what the Python models of dbt call; the other functions are pure.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from python_ml.dbt import SCORING_SET
+from python_ml.errors import UserError
+from python_ml.input_columns import model_input
+from python_ml.model.reasons import reason, value_text
+
+if TYPE_CHECKING:
+    from python_ml.model.registry import Champion
+
+BANDS = ("high", "medium", "low")
+
+# A smaller push than this, in log-odds, is not a reason: it moves a probability of 50 % by half a point.
+LEAST_CONTRIBUTION = 0.02
+
+
+def score(scoring_set: pd.DataFrame, champion: Champion, entity: str) -> pd.DataFrame:
+    """Score customers.
+
+    Parameters
+    ----------
+    scoring_set : pandas.DataFrame, n_customers rows
+        The entity, ``feature_timestamp`` and the champion's features; further columns are ignored.
+    champion : Champion
+    entity : str
+        Name of the key column.
+
+    Returns
+    -------
+    pandas.DataFrame, n_customers rows
+        The entity, ``feature_timestamp``, ``churn_probability`` (0 to 1, calibrated), ``risk_band`` (``high``,
+        ``medium`` or ``low``), ``model_name``, ``model_version``.
+
+    Raises
+    ------
+    UserError
+        When the scoring set lacks columns that are needed.
+    """
+    from python_ml.model.calibration import probabilities
+
+    _require_keys(scoring_set, entity)
+    inputs = model_input(scoring_set, [c.column for c in champion.card.columns], where=SCORING_SET)
+    if scoring_set.empty:
+        return empty_scores(entity, scoring_set)
+    probability = probabilities(champion.model, inputs)
+    return _keys(scoring_set, entity).assign(
+        churn_probability=probability,
+        risk_band=pd.array(risk_band(probability, champion.card.risk_bands), dtype="string"),
+        model_name=pd.array([champion.card.model] * len(inputs), dtype="string"),
+        model_version=np.full(len(inputs), champion.version, dtype="int32"),
+    )
+
+
+def reasons(scoring_set: pd.DataFrame, champion: Champion, entity: str, top: int = 3) -> pd.DataFrame:
+    """Say why each customer scores as they do.
+
+    One measurement over several windows (orders in 7, 30 and 90 days) is one reason: its windows overlap, so
+    only their sum has a meaning of its own. Listed are the measurements that raise the customer's risk,
+    strongest first; where none does, those that lower it most. Each is stated with its strongest window.
+
+    Parameters
+    ----------
+    scoring_set, champion, entity
+        As for :func:`score`.
+    top : int
+        Greatest number of reasons per customer.
+
+    Returns
+    -------
+    pandas.DataFrame, up to n_customers x top rows
+        The entity, ``feature_timestamp``, ``reason_rank`` (from 1), ``feature``, ``feature_value`` (text, null
+        where there is none), ``contribution`` (log-odds of churn, over all windows of the measurement),
+        ``reason`` (a sentence).
+
+    Raises
+    ------
+    UserError
+        When the scoring set lacks columns that are needed.
+    """
+    from python_ml.model.explain import contributions
+
+    _require_keys(scoring_set, entity)
+    card = champion.card
+    inputs = model_input(scoring_set, [c.column for c in card.columns], where=SCORING_SET)
+    if scoring_set.empty:
+        return empty_reasons(entity, scoring_set)
+    values, _ = contributions(champion.model, inputs, card.background)
+    rows, ranks, chosen, pushes = _strongest(values, [column.family for column in card.columns], top)
+    cells = [inputs[column.name].to_numpy() for column in card.columns]
+    picked = [
+        (card.columns[j], cells[j][i], push)
+        for i, j, push in zip(rows.tolist(), chosen.tolist(), pushes.tolist(), strict=True)
+    ]
+    return (
+        _keys(scoring_set, entity)
+        .iloc[rows]
+        .reset_index(drop=True)
+        .assign(
+            reason_rank=ranks.astype("int32"),
+            feature=pd.array([column.name for column, _, _ in picked], dtype="string"),
+            feature_value=pd.array([value_text(column, value) for column, value, _ in picked], dtype="string"),
+            contribution=pushes,
+            reason=pd.array([reason(*found) for found in picked], dtype="string"),
+        )
+    )
+
+
+def risk_band(probability: np.ndarray, thresholds: dict[str, float]) -> np.ndarray:
+    """Band of each probability: ``high`` from its threshold on, then ``medium``, else ``low``."""
+    return np.select(
+        [probability >= thresholds["high"], probability >= thresholds["medium"]], ["high", "medium"], "low"
+    ).astype(object)
+
+
+def empty_scores(entity: str, frame: pd.DataFrame | None = None) -> pd.DataFrame:
+    """A table of scores without rows; the entity has the type that it has in ``frame`` (else text)."""
+    return _empty(
+        entity,
+        frame,
+        {
+            "churn_probability": "float64",
+            "risk_band": "string",
+            "model_name": "string",
+            "model_version": "int32",
+        },
+    )
+
+
+def empty_reasons(entity: str, frame: pd.DataFrame | None = None) -> pd.DataFrame:
+    """A table of reasons without rows; the entity has the type that it has in ``frame`` (else text)."""
+    return _empty(
+        entity,
+        frame,
+        {
+            "reason_rank": "int32",
+            "feature": "string",
+            "feature_value": "string",
+            "contribution": "float64",
+            "reason": "string",
+        },
+    )
+
+
+def _empty(entity: str, frame: pd.DataFrame | None, types: dict[str, str]) -> pd.DataFrame:
+    known = frame is not None and entity in frame.columns
+    key = _text_stays_text(frame[entity].iloc[:0]) if known else pd.Series([], dtype="string")
+    columns = {
+        entity: key.reset_index(drop=True),
+        "feature_timestamp": pd.Series([], dtype="datetime64[us]"),
+        **{name: pd.Series([], dtype=dtype) for name, dtype in types.items()},
+    }
+    return pd.DataFrame(columns)
+
+
+def _keys(frame: pd.DataFrame, entity: str) -> pd.DataFrame:
+    keys = frame[[entity, "feature_timestamp"]].reset_index(drop=True)
+    return keys.assign(**{entity: _text_stays_text(keys[entity])})
+
+
+def _text_stays_text(key: pd.Series) -> pd.Series:
+    """Give text keys a dtype of their own: DuckDB cannot tell what an empty column of objects holds."""
+    return key.astype("string") if key.dtype == object else key
+
+
+def _require_keys(frame: pd.DataFrame, entity: str) -> None:
+    missing = [name for name in (entity, "feature_timestamp") if name not in frame.columns]
+    if missing:
+        raise UserError(
+            f"The scoring set has no column {' and no column '.join(missing)}.",
+            where=SCORING_SET,
+            hint="check the variable `entity` in dbt_project.yml, then run `retention build`",
+        )
+
+
+def _strongest(
+    values: np.ndarray, families: list[tuple], top: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Pick up to ``top`` families of features per row, each represented by its strongest member.
+
+    Parameters
+    ----------
+    values : numpy.ndarray, shape (n_rows, n_features)
+        Contributions.
+    families : list, n_features long
+        Which features are one measurement.
+    top : int
+
+    Returns
+    -------
+    rows, ranks, features : numpy.ndarray of int, shape (n_picked,)
+        Sorted by row, then rank (from 1).
+    pushes : numpy.ndarray, shape (n_picked,)
+        Sum of the family's contributions.
+    """
+    members: dict[tuple, list[int]] = {}
+    for position, family in enumerate(families):
+        members.setdefault(family, []).append(position)
+    groups = [np.asarray(positions) for positions in members.values()]
+    sums = np.stack([values[:, g].sum(axis=1) for g in groups], axis=1)
+    # The member that pushes most in the family's own direction stands for it.
+    leaders = np.stack(
+        [
+            g[np.where(sums[:, i] >= 0, values[:, g].argmax(axis=1), values[:, g].argmin(axis=1))]
+            for i, g in enumerate(groups)
+        ],
+        axis=1,
+    )
+    none_raises = sums.max(axis=1, keepdims=True) < LEAST_CONTRIBUTION
+    strength = np.where(none_raises, np.abs(sums), sums)
+    order = np.argsort(-strength, axis=1, kind="stable")[:, :top]
+    pushes = np.take_along_axis(sums, order, axis=1)
+    rows, places = np.nonzero(none_raises | (pushes >= LEAST_CONTRIBUTION))
+    features = np.take_along_axis(leaders, order, axis=1)
+    return rows, places + 1, features[rows, places], pushes[rows, places]
+
+
+def score_table(frame: pd.DataFrame, entity: str) -> pd.DataFrame:
+    """Score the customers of ``gold.gld_scoring_set`` with the project's champion.
+
+    The project is found by ``RETENTION_PROJECT_DIR``, else in the working directory. Without a champion the
+    result has no rows but the right types, and a warning says what to do.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame, n_customers rows
+        The scoring set.
+    entity : str
+        Name of the customer's key column.
+
+    Returns
+    -------
+    pandas.DataFrame, n_customers rows
+        See :func:`score`.
+    """
+    champion = _champion()
+    return empty_scores(entity, frame) if champion is None else score(_ordered(frame, entity), champion, entity)
+
+
+def reason_table(frame: pd.DataFrame, entity: str) -> pd.DataFrame:
+    """Give the reasons behind the scores of ``gold.gld_scoring_set``; as :func:`score_table` otherwise.
+
+    Returns
+    -------
+    pandas.DataFrame, up to n_customers x reasons rows
+        See :func:`reasons`.
+    """
+    from python_ml.project import Project
+
+    champion = _champion()
+    if champion is None:
+        return empty_reasons(entity, frame)
+    return reasons(_ordered(frame, entity), champion, entity, top=Project.open().settings.scoring.reasons)
+
+
+def _ordered(frame: pd.DataFrame, entity: str) -> pd.DataFrame:
+    """Rows by key: a table has no order of its own, but the last bits of a matrix product follow one."""
+    return frame.sort_values(entity, ignore_index=True) if entity in frame else frame
+
+
+def _champion() -> Champion | None:
+    import warnings
+
+    from python_ml.model.registry import load_champion
+    from python_ml.project import Project
+
+    champion = load_champion(Project.open())
+    if champion is None:
+        warnings.warn(
+            "There is no champion yet: scores and reasons stay empty until `retention train` has run.",
+            stacklevel=3,
+        )
+    return champion

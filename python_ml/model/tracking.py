@@ -1,0 +1,246 @@
+"""Recording a training run in MLflow, and registering its champion."""
+
+from __future__ import annotations
+
+import contextlib
+import platform
+import sys
+import tempfile
+import warnings
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from python_ml.files import locked
+from python_ml.model import store
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+    from python_ml.model.dataset import TrainingSet
+    from python_ml.model.train import TrainingResult
+    from python_ml.settings import Settings
+
+# MLflow keeps digests of up to 36 characters; the whole one is a tag.
+SHORT_DIGEST = 32
+
+LOCK = ".recording"
+FOLDER_TAG = "retention.folder"  # machine and folder that began a run
+
+_ALWAYS = ("scikit-learn", "numpy", "scipy", "pandas")
+_BOOSTERS = {"lightgbm": "lightgbm", "xgboost": "xgboost"}
+
+
+@dataclass(frozen=True)
+class Registration:
+    """Where the champion is: ``version`` in the registry and the ``run_id`` that made it."""
+
+    version: int
+    run_id: str
+
+
+def record(
+    result: TrainingResult,
+    training_set: TrainingSet,
+    settings: Settings,
+    *,
+    tracking_uri: str,
+    root: Path,
+    project_name: str,
+    experiment: str,
+    training_facts: str,
+) -> Registration:
+    """Log a training run with a child run per model, and give the champion its alias.
+
+    The alias is moved last: a run that is interrupted leaves the previous champion in place. One that was killed cannot
+    say so itself, and is closed here by the next one.
+
+    Parameters
+    ----------
+    result : TrainingResult
+    training_set : TrainingSet
+        What it was trained on.
+    settings : Settings
+        How.
+    tracking_uri : str
+        The store; with SQLite, artifacts go to ``<root>/mlartifacts``.
+    root : Path
+        The project's folder.
+    project_name, experiment : str
+    training_facts : str
+        What the fitted rows showed, as JSON; see :func:`python_ml.quality.model_facts`. Kept with the model.
+    """
+    tracking_uri = store.absolute_uri(tracking_uri, root)
+    client = store.open_store(tracking_uri)
+    import mlflow
+
+    # stdout belongs to the command's result; some servers make MLflow print links there.
+    with (
+        warnings.catch_warnings(),
+        contextlib.redirect_stdout(sys.stderr),
+        locked(root / store.ARTIFACT_FOLDER / LOCK) as alone,
+    ):
+        warnings.simplefilter("ignore")
+        experiment_id = _experiment(client, experiment, root, local=store.is_local(tracking_uri))
+        tags = {FOLDER_TAG: f"{platform.node()}:{root}"}
+        if alone:
+            _close_killed_runs(client, experiment_id, tags[FOLDER_TAG])
+        name = f"train {result.champion}"
+        with mlflow.start_run(experiment_id=experiment_id, run_name=name, tags=tags) as run:
+            _log_summary(result, training_set, settings)
+            for name in result.parameters:
+                with mlflow.start_run(experiment_id=experiment_id, run_name=name, tags=tags, nested=True):
+                    mlflow.log_params(result.parameters[name])
+                    mlflow.log_metrics(_flat(result.metrics["models"][name]))
+            logged = _log_model(result, training_facts)
+        registered = _register(
+            client, result, training_set, store.registered_name(project_name), logged, run.info.run_id, root
+        )
+    return Registration(version=registered, run_id=run.info.run_id)
+
+
+def _close_killed_runs(client: MlflowClient, experiment_id: str, folder: str) -> None:
+    """End the runs that this project's folder began and no process works on, since this one holds the lock."""
+    killed, page = [], None
+    while page is None or page.token:
+        page = client.search_runs(
+            [experiment_id], "attributes.status = 'RUNNING'", page_token=page.token if page is not None else None
+        )
+        # The folder is compared here: MLflow's filters cannot quote every name.
+        killed += [run.info.run_id for run in page if run.data.tags.get(FOLDER_TAG) == folder]
+    for run_id in killed:
+        client.set_terminated(run_id, status="KILLED")
+
+
+def _experiment(client: MlflowClient, name: str, root: Path, *, local: bool) -> str:
+    """Find or create the experiment; local artifacts stay in the project, also after it has been moved."""
+    location = (root / store.ARTIFACT_FOLDER).as_uri() if local else None
+    found = client.get_experiment_by_name(name)
+    if found is not None and local and found.artifact_location != location:
+        name = f"{name} ({root})"
+        found = client.get_experiment_by_name(name)
+    if found is None:
+        return client.create_experiment(name, artifact_location=location)
+    if found.lifecycle_stage == "deleted":
+        client.restore_experiment(found.experiment_id)
+    return found.experiment_id
+
+
+def _log_summary(result: TrainingResult, training_set: TrainingSet, settings: Settings) -> None:
+    import mlflow
+
+    from python_ml.model.plots import test_figures
+
+    split = result.metrics["split"]
+    tags = _dataset_tags(training_set)
+    mlflow.set_tags({"champion": result.champion, "split": split["kind"], **tags})
+    mlflow.log_params(
+        {
+            "champion": result.champion,
+            "purge": split["purge"],
+            "validation_from": split["validation_from"],
+            "test_from": split["test_from"],
+            **{f"rows_{part}": n for part, n in split["rows"].items()},
+            **{name: result.metrics["data"][name] for name in ("customers", "features")},
+        }
+    )
+    mlflow.log_metrics(_flat({"test": result.metrics["test"]}))
+    dataset = mlflow.data.from_pandas(
+        result.dataset,
+        source=training_set.source,
+        targets="churned",
+        # MLflow takes datasets of one name and digest for one, and would keep the source of the first
+        name=f"training_snapshot_{training_set.snapshot}" if training_set.snapshot else "gld_training_set",
+        digest=training_set.sha256[:SHORT_DIGEST] if training_set.sha256 else None,
+    )
+    mlflow.log_input(dataset, context="training", tags=tags)
+    mlflow.log_dict(settings.model_dump(mode="json"), "settings.json")
+    mlflow.log_dict(result.metrics, "metrics.json")
+    mlflow.log_text(result.drivers.to_csv(index=False), "drivers.csv")
+    for name, figure in test_figures(result.predictions, result.champion).items():
+        mlflow.log_figure(figure, f"plots/{name}.png")
+
+
+def _dataset_tags(training_set: TrainingSet) -> dict[str, str]:
+    """``dataset_sha256``, and ``snapshot`` and ``snapshot_cutoff`` of rows that come from a snapshot."""
+    facts = training_set.describe()
+    named = {
+        "dataset_sha256": facts["sha256"] or "not defined",
+        "snapshot": facts["snapshot"],
+        "snapshot_cutoff": facts["cutoff"],
+    }
+    return {tag: value for tag, value in named.items() if value}
+
+
+def _log_model(result: TrainingResult, training_facts: str) -> Any:
+    import mlflow
+    import numpy as np
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, DataType, Schema, TensorSpec
+
+    # Every input may be missing: the model imputes, or its trees choose a side.
+    inputs = Schema(
+        [
+            ColSpec(DataType.string if values.dtype == object else DataType.double, name, required=False)
+            for name, values in result.example.items()
+        ]
+    )
+    outputs = Schema([TensorSpec(np.dtype("float64"), (-1, 2))])
+    kinds = result.metrics["champion"]["members"] or [result.champion]
+    packages = [*_ALWAYS, *(_BOOSTERS[kind] for kind in kinds if kind in _BOOSTERS)]
+    with tempfile.TemporaryDirectory() as folder:
+        card = Path(folder) / store.CARD_FILE
+        card.write_text(result.card.to_json(), encoding="utf-8")
+        facts = Path(folder) / store.QUALITY_FILE
+        facts.write_text(training_facts, encoding="utf-8")
+        return mlflow.sklearn.log_model(
+            result.model,
+            name="model",
+            serialization_format="pickle",
+            signature=ModelSignature(inputs=inputs, outputs=outputs),
+            input_example=result.example,
+            pip_requirements=[f"{name}=={version(name)}" for name in packages],
+            pyfunc_predict_fn="predict_proba",
+            extra_files=[str(card), str(facts)],
+        )
+
+
+def _register(
+    client: MlflowClient,
+    result: TrainingResult,
+    training_set: TrainingSet,
+    name: str,
+    logged: Any,
+    run_id: str,
+    root: Path,
+) -> int:
+    if not [m for m in client.search_registered_models(filter_string=f"name = '{name}'") if m.name == name]:
+        client.create_registered_model(name)
+    created = client.create_model_version(name, logged.model_uri, run_id=run_id, model_id=logged.model_id)
+    number = str(created.version)
+    area = result.metrics["test"]["roc_auc"]["value"]
+    tags = {
+        store.DIGEST_TAG: store.files_digest(store.model_folder(client, name, number, root)),
+        "retention.model": result.champion,
+        **{f"retention.{tag}": value for tag, value in _dataset_tags(training_set).items()},
+        "retention.entity": result.card.entity,
+        "retention.label_span": result.card.label["span"] or "unknown",
+        "retention.test_roc_auc": "not defined" if area is None else f"{area:.4f}",
+    }
+    for tag, value in tags.items():
+        client.set_model_version_tag(name, number, tag, value)
+    client.set_registered_model_alias(name, store.ALIAS, number)
+    return int(number)
+
+
+def _flat(parts: dict[str, dict[str, Any]]) -> dict[str, float]:
+    """``{"test": {"roc_auc": {"value", "low", "high"}}}`` as ``{"test.roc_auc": …, "test.roc_auc.low": …}``."""
+    flat = {}
+    for part, metrics in parts.items():
+        for metric, entry in metrics.items():
+            values = entry if isinstance(entry, dict) else {"value": entry}
+            for kind, value in values.items():
+                if value is not None:
+                    flat[f"{part}.{metric}" + ("" if kind == "value" else f".{kind}")] = float(value)
+    return flat

@@ -1,0 +1,258 @@
+"""The state and the steps of one training: fits, probabilities, metrics, and what describes the champion."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from python_ml.dbt import TRAINING_SET
+from python_ml.errors import UserError
+from python_ml.input_columns import InputColumn, informative, model_input, prepared_as, typed_columns
+from python_ml.model.baselines import oracle_score, recency_score
+from python_ml.model.calibration import Fitted, fit_calibrated, probabilities, sigmoid_of
+from python_ml.model.card import ModelCard, describe_columns
+from python_ml.model.ensemble import average, averaged
+from python_ml.model.evaluate import RANKING_METRICS, evaluate
+from python_ml.model.explain import contributions, linear_background
+from python_ml.model.folds import affordable_folds, customer_folds, later_fold
+from python_ml.model.permutation import chance_of_ranking
+from python_ml.model.tree_size import Trial
+
+if TYPE_CHECKING:
+    from sklearn.ensemble import StackingClassifier
+
+    from python_ml.dbt import Feature
+    from python_ml.model.cross_validation import SnapshotSplit
+    from python_ml.model.split import TemporalSplit
+    from python_ml.settings import Settings
+
+DRIVER_ROWS = 2_000
+
+
+class TrainingRun:
+    """The state that the steps of one training share; see :func:`python_ml.model.train.train_models`."""
+
+    def __init__(
+        self,
+        frame: pd.DataFrame,
+        features: Sequence[Feature],
+        entity: str,
+        settings: Settings,
+        split: TemporalSplit | SnapshotSplit,
+        churned: np.ndarray,
+        progress: Callable[[str], None],
+    ) -> None:
+        self.frame, self.features, self.entity = frame, features, entity
+        self.settings, self.split, self.churned, self.progress = settings, split, churned, progress
+        self.customers = frame[entity].to_numpy()
+        self.columns = prepared_as(typed_columns(frame, features), settings)
+        self.inputs = model_input(frame, self.columns, where=TRAINING_SET)
+        self.used = {"train": self._used(split.train), "fit": self._used(split.fit)}
+        self.folds = {"train": self._folds(split.train), "fit": self._folds(split.fit)}
+        self.trials = {"train": self._trial("train"), "fit": self._trial("fit")}
+        self.fitted: dict[str, Fitted] = {}
+        # The rows that decide between models: a later period, or else held-out customers of the training rows.
+        self.deciding = split.validation if split.has_validation else split.train
+
+    def _used(self, rows: np.ndarray) -> list[InputColumn]:
+        used = informative(self.inputs[rows], self.columns)
+        if not used:
+            raise UserError(
+                "No feature differs between customers in the training period.",
+                where=TRAINING_SET,
+                hint="check that events lie before the feature times; `retention build` reports the row counts",
+            )
+        return used
+
+    def _folds(self, rows: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+        training = self.settings.training
+        wanted = affordable_folds(int(rows.sum()), training.calibration_folds)
+        folds = customer_folds(self.customers[rows], self.churned[rows], wanted, training.seed)
+        if not folds:
+            raise UserError(
+                "There are too few customers to train on: each fold needs churned and retained rows.",
+                where=TRAINING_SET,
+                hint="bring more customers or a longer history",
+            )
+        return folds
+
+    def _trial(self, part: str) -> Trial:
+        """Where sizes of trees compete: the latest rows, or else a fold of customers."""
+        rows = getattr(self.split, part)
+        times, known = (self.frame.loc[rows, name].to_numpy() for name in ("feature_timestamp", "label_timestamp"))
+        customers, churned = self.customers[rows], self.churned[rows]
+        return Trial(*(later_fold(times, known, churned) or self.folds[part][0]), customers)
+
+    def _fit(self, name: str, part: str) -> Fitted:
+        rows = getattr(self.split, part)
+        return fit_calibrated(
+            name,
+            self.inputs[rows],
+            self.churned[rows],
+            self.used[part],
+            self.folds[part],
+            self.settings.training.seed,
+            getattr(self.settings.training.models, name).parameters,
+            self.trials[part],
+        )
+
+    def validation_probability(self, name: str) -> np.ndarray:
+        """Probabilities of the deciding rows, from a model that has not seen them."""
+        self.progress(f"{name}: fitting on the training rows")
+        fitted = self._fit(name, "train")
+        if self.split.has_validation:
+            return probabilities(fitted.model, self.inputs[self.split.validation])
+        self.fitted[name] = fitted  # without a validation period, this fit is the second one, too
+        return fitted.held_out
+
+    def test_fit(self, name: str) -> tuple[Fitted, np.ndarray]:
+        """The model fitted on all that was known before the test, and its probabilities there."""
+        fitted = self.fitted.pop(name, None)
+        if fitted is None:
+            self.progress(f"{name}: fitting on everything before the test period")
+            fitted = self._fit(name, "fit")
+        return fitted, probabilities(fitted.model, self.inputs[self.split.test])
+
+    def fit_on_everything(self, name: str) -> Fitted:
+        """The model fitted on all rows, which is to score; cross-validation says what to expect of it."""
+        self.progress(f"{name}: fitting on all customers")
+        return self._fit(name, "fit")
+
+    def join(self, fits: dict[str, Fitted]) -> Fitted:
+        """The average of models that were fitted on all that was known before the test."""
+        rows = self.split.fit
+        model = averaged({name: fit.model for name, fit in fits.items()}, self.inputs[rows], self.churned[rows])
+        return Fitted(model, average([fit.held_out for fit in fits.values()]))
+
+    def measure(self, part: str, scores: np.ndarray, **options: Any) -> dict[str, Any]:
+        """Metrics of scores for the rows of ``validation`` or ``test``."""
+        rows = self._rows(part)
+        return evaluate(
+            self.churned[rows],
+            scores,
+            self.customers[rows],
+            replicates=self.settings.training.bootstrap_replicates,
+            seed=self.settings.training.seed,
+            **options,
+        )
+
+    def chance(self, probability: dict[str, dict[str, np.ndarray]], names: Sequence[str]) -> dict[str, float | None]:
+        """Probability, per set of held-out rows, that the best of these models ranks them so well by chance."""
+        return {
+            part: chance_of_ranking(
+                self.churned[self._rows(part)],
+                np.column_stack([probability[part][name] for name in names]),
+                self.customers[self._rows(part)],
+                seed=self.settings.training.seed,
+            )
+            for part in probability
+            if part == "test" or not np.array_equal(self.deciding, self.split.test)  # cross-validated: the same rows
+        }
+
+    def _rows(self, part: str) -> np.ndarray:
+        return self.deciding if part == "validation" else self.split.test
+
+    def card(self, champion: str, fit: Fitted, label: dict[str, str | None]) -> ModelCard:
+        """Describe the champion for scoring."""
+        fitted = self.split.fit
+        rows = self.frame[fitted]
+        slope, intercept = sigmoid_of(fit.model)
+        bands = self.settings.scoring.risk_bands
+        # On the scale of the model that will score: the fit that was judged on these rows has seen less.
+        deciding = fit.held_out[self.deciding[fitted]]
+        high, medium = np.quantile(deciding, [1 - bands.high, 1 - bands.high - bands.medium])
+        return ModelCard(
+            model=champion,
+            entity=self.entity,
+            columns=describe_columns(self.inputs[fitted], self.used["fit"], self.features),
+            risk_bands={"high": float(high), "medium": float(medium)},
+            base_rate=float(self.churned[fitted].mean()),
+            label={"span": self.split.label_span, **label},
+            fitted_on={
+                "rows": len(rows),
+                "customers": int(rows[self.entity].nunique()),
+                **self.split.fitted_times(rows["feature_timestamp"]),
+            },
+            calibration={"slope": slope, "intercept": intercept},
+            background=linear_background(fit.model, self.inputs[fitted]),
+        )
+
+    def drivers(self, champion: str, model: StackingClassifier, card: ModelCard) -> pd.DataFrame:
+        """Mean absolute contribution of each feature, and whether more of it means more risk."""
+        rows = np.flatnonzero(self.deciding)
+        if len(rows) > DRIVER_ROWS:
+            rng = np.random.default_rng(self.settings.training.seed)
+            rows = np.sort(rng.choice(rows, DRIVER_ROWS, replace=False))
+        inputs = self.inputs.iloc[rows]
+        values, _ = contributions(model, inputs, card.background)
+        return (
+            pd.DataFrame(
+                {
+                    "model": champion,
+                    "feature": [column.name for column in card.columns],
+                    "importance": np.abs(values).mean(axis=0),
+                    "direction": [
+                        _direction(inputs[column.name], values[:, i]) for i, column in enumerate(card.columns)
+                    ],
+                }
+            )
+            .sort_values(["importance", "feature"], ascending=[False, True])
+            .reset_index(drop=True)
+        )
+
+    def baselines(
+        self, truth: pd.DataFrame | None, champion: dict[str, Any]
+    ) -> tuple[dict[str, Any], dict[str, dict[str, np.ndarray]]]:
+        """Metrics of recency and of the oracle (also beside the champion's test metrics), and their scores per part."""
+        metrics: dict[str, Any] = {}
+        scores: dict[str, dict[str, np.ndarray]] = {}
+        recency = recency_score(self.frame, self.features, self.churned, self.deciding)
+        if recency is not None:
+            feature, days = recency
+            scores["recency"] = {part: days[self._rows(part)] for part in ("validation", "test")}
+            metrics["recency"] = {
+                "feature": feature,
+                **{
+                    part: self.measure(part, found, metrics=RANKING_METRICS)
+                    for part, found in scores["recency"].items()
+                },
+            }
+        if truth is not None:
+            known = oracle_score(self.frame, truth, self.entity)[self.split.test]
+            if np.isfinite(known).all() and len(known):
+                found = self.measure("test", known)
+                metrics["oracle"] = {"test": found, "share": _share_of_oracle(champion, found)}
+                scores["oracle"] = {"test": known}
+        return metrics, scores
+
+    def predictions(self, probability: dict[str, dict[str, np.ndarray]]) -> pd.DataFrame:
+        """Every model's probability for every row of the validation and the test, in one table."""
+        keys = [self.entity, "feature_timestamp", "churned"]
+        parts = [
+            self.frame.loc[self._rows(part), keys]
+            .assign(model=name, split=part, probability=np.asarray(scores, dtype=float))
+            .astype({"churned": "int32"})
+            for part, found in probability.items()
+            for name, scores in found.items()
+        ]
+        return pd.concat(parts, ignore_index=True)[["model", "split", *keys, "probability"]]
+
+
+def _share_of_oracle(champion: dict[str, Any], oracle: dict[str, Any]) -> float | None:
+    """How far the champion's ROC AUC comes from 0.5 to the oracle's."""
+    value, best = champion["roc_auc"]["value"], oracle["roc_auc"]["value"]
+    return None if value is None or best is None or best == 0.5 else (value - 0.5) / (best - 0.5)
+
+
+def _direction(values: pd.Series, contribution: np.ndarray) -> float:
+    """Correlation of a number with its contribution; 0 where there is none, and for categories."""
+    if values.dtype == object:
+        return 0.0
+    present = values.notna().to_numpy()
+    x, y = values.to_numpy()[present], contribution[present]
+    if len(x) < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
+        return 0.0
+    return float(np.clip(np.corrcoef(x, y)[0, 1], -1, 1))

@@ -1,0 +1,320 @@
+"""What the report is made from, and reading it from a project."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from python_ml.errors import UserError, without_credentials
+from python_ml.files import read_json
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import duckdb
+    import pandas as pd
+
+    from python_ml.project import Project
+
+LISTED_CUSTOMERS = 25
+
+DEFINITION_VARS = ("churn_definition", "horizon", "gap", "step", "active_window", "windows")
+TARGET_VARS = ("scenario", "target", "churned_values")
+
+COLUMNS = {
+    "predictions": ("model", "split", "feature_timestamp", "churned", "probability"),
+    "drivers": ("feature", "importance", "direction"),
+    "scores": ("feature_timestamp", "churn_probability", "risk_band", "model_name", "model_version"),
+    "reasons": ("reason_rank", "reason"),
+    "outcomes": ("feature_timestamp", "customers", "labelled", "churned"),
+    "row_counts": ("source_table", "outcome", "row_count"),
+    "scoring": ("feature_timestamp", "customers"),
+}
+
+
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+
+
+class _Part(BaseModel):
+    """A part of ``metrics.json``: what is named must be sound, other entries are left alone."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+
+
+class _ShareEstimate(_Part):
+    value: Share | None
+    low: Share | None = None
+    high: Share | None = None
+
+
+class _Figures(_Part):
+    """Metrics of a model or baseline on one part of the split; which of them there are depends on what was asked."""
+
+    roc_auc: _ShareEstimate | None = None
+    pr_auc: _ShareEstimate | None = None
+    brier: _ShareEstimate | None = None
+    ece: _ShareEstimate | None = None
+    base_rate: Share | None = None
+    n: Annotated[int, Field(ge=0)] | None = None
+
+
+class _Champion(_Part):
+    name: str
+
+
+class Metrics(_Part):
+    """What a report is made of; a page is not replaced by one that is made of less."""
+
+    champion: _Champion
+    test: _Figures
+    models: dict[str, dict[str, _Figures]] = Field(default_factory=dict)
+    baselines: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    split: dict[str, Any] = Field(default_factory=dict)
+    data: dict[str, Any] = Field(default_factory=dict)
+    warnings: list[str] = Field(default_factory=list)
+
+
+@dataclass
+class ReportInputs:
+    """Everything that the report says, as plain data.
+
+    Parameters
+    ----------
+    metrics : dict
+        ``reports/metrics.json``.
+    project_name, entity : str
+        Name of the project, and of the column that identifies a customer.
+    definition : dict
+        The variables that define churn: ``churn_definition``, ``horizon``, ``gap``, ``step``,
+        ``active_window``, ``windows``; for a table with a target ``scenario``, ``target``, ``churned_values``.
+    predictions : pandas.DataFrame, optional
+        One row per model and row of the validation and test periods: ``model``, ``split``,
+        ``feature_timestamp``, ``churned`` (0 or 1), ``probability``. Rows of a model named ``recency``
+        or ``oracle`` are drawn as reference lines; only the order of their values counts.
+    drivers : pandas.DataFrame, optional
+        ``feature``, ``importance`` (log-odds, mean absolute contribution), ``direction`` (-1 to 1).
+    scores : pandas.DataFrame, optional
+        Newest score of each customer: the entity, ``feature_timestamp``, ``churn_probability``,
+        ``risk_band``, ``model_name``, ``model_version``.
+    reasons : pandas.DataFrame, optional
+        The entity, ``reason_rank``, ``reason``, at least for the riskiest customers.
+    outcomes : pandas.DataFrame, optional
+        One row per ``feature_timestamp``: ``customers`` at risk, how many of them are ``labelled``, how many
+        ``churned``.
+    row_counts : pandas.DataFrame, optional
+        ``source_table``, ``outcome`` (``kept``, ``kept: <note>``, or why a row is in quarantine), ``row_count``.
+    scoring : pandas.DataFrame, optional
+        One row: newest ``feature_timestamp`` and the number of ``customers`` to score then.
+    feature_descriptions : dict
+        Feature name to description.
+    traps, doubts : tuple of str
+        What ``retention init`` found in the raw files, and what it wanted a person to check.
+    quality : dict
+        Verdicts of the quality gates (:class:`python_ml.quality.Verdict`), by suite.
+    docs_link : str, optional
+        Address of dbt's documentation, relative to the report.
+    selection : dict
+        How the champion was chosen: ``metric`` and ``tolerance``.
+    tracking_uri : str
+        Where MLflow keeps the runs.
+
+    Raises
+    ------
+    UserError
+        When a frame lacks a column.
+    """
+
+    metrics: dict[str, Any]
+    project_name: str = "customer_retention"
+    entity: str = "customer_id"
+    definition: dict[str, Any] = field(default_factory=dict)
+    predictions: pd.DataFrame | None = None
+    drivers: pd.DataFrame | None = None
+    scores: pd.DataFrame | None = None
+    reasons: pd.DataFrame | None = None
+    outcomes: pd.DataFrame | None = None
+    row_counts: pd.DataFrame | None = None
+    scoring: pd.DataFrame | None = None
+    feature_descriptions: dict[str, str] = field(default_factory=dict)
+    traps: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
+    quality: dict[str, Any] = field(default_factory=dict)
+    docs_link: str | None = None
+    selection: dict[str, Any] = field(default_factory=dict)
+    tracking_uri: str = "sqlite:///mlflow.db"
+
+    def __post_init__(self) -> None:
+        for name, wanted in COLUMNS.items():
+            frame = getattr(self, name)
+            if frame is None:
+                continue
+            keys = (self.entity,) if name in ("scores", "reasons") else ()
+            lacking = [column for column in (*keys, *wanted) if column not in frame.columns]
+            if lacking:
+                raise UserError(
+                    f"The {name.replace('_', ' ')} lack the column {', '.join(lacking)}.",
+                    hint="run `retention run`: they were written by another version of this project",
+                )
+
+
+def load_inputs(project: Project) -> ReportInputs:
+    """Read what the last run left in ``reports/`` and in the warehouse.
+
+    Only what the page shows is read: counts are made in the warehouse, and reasons are fetched for the
+    customers that are listed.
+
+    Raises
+    ------
+    UserError
+        When there are no metrics yet, a file cannot be read, or there is no warehouse.
+    """
+    from python_ml.quality.records import read as read_verdicts
+    from python_ml.warehouse import connect
+
+    metrics = _read_metrics(project.reports_dir / "metrics.json")
+    entity = project.entity
+    with connect(project) as connection:
+        warehouse = {
+            "scores": _scores(connection, entity),
+            "reasons": _reasons(connection, entity),
+            "outcomes": _outcomes(connection),
+            "row_counts": _read(
+                connection,
+                "bronze.brz_row_counts",
+                "select source_table, outcome, sum(row_count)::bigint as row_count from {table} group by all",
+            ),
+            "scoring": _read(
+                connection,
+                "gold.gld_scoring_set",
+                "select max(feature_timestamp) as feature_timestamp, count(*) as customers from {table}",
+            ),
+        }
+    selection = project.settings.training.selection
+    return ReportInputs(
+        metrics=metrics,
+        project_name=project.name,
+        entity=entity,
+        definition={name: project.vars[name] for name in (*DEFINITION_VARS, *TARGET_VARS) if name in project.vars},
+        predictions=_read_parquet(project.reports_dir / "predictions.parquet"),
+        drivers=_read_parquet(project.reports_dir / "drivers.parquet"),
+        feature_descriptions=_descriptions(project),
+        **_findings(project.root / "findings.yaml"),
+        quality=read_verdicts(project.reports_dir),
+        docs_link="../target/index.html" if (project.root / "target" / "index.html").is_file() else None,
+        selection={"metric": selection.metric, "tolerance": selection.tolerance},
+        tracking_uri=shown_uri(project.tracking_uri, project.root),
+        **warehouse,
+    )
+
+
+def _findings(path: Path) -> dict[str, tuple[str, ...]]:
+    """What ``retention init`` found; empty for a project that was made by hand."""
+    from python_ml.yaml_io import parsed
+
+    if not path.exists():
+        return {}
+    with parsed(path, "findings") as (loader, node):
+        found = None if node is None else loader.construct_document(node)
+    found = found if isinstance(found, dict) else {}
+    names = {"traps": "notices", "doubts": "reviews"}
+    return {name: tuple(str(text) for text in found.get(new) or found.get(name) or []) for name, new in names.items()}
+
+
+def shown_uri(uri: str, root: Path) -> str:
+    """Write a tracking address for readers: without credentials, and relative to the project's folder."""
+    return without_credentials(uri).replace(f"{root}/", "")
+
+
+def _read_metrics(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise UserError("There are no metrics yet.", where=str(path), hint="run `retention train` first")
+    metrics = read_json(path, "file metrics.json", "run `retention train` again")
+    if not isinstance(metrics, dict):
+        raise UserError("metrics.json does not hold an object.", where=str(path), hint="run `retention train` again")
+    try:
+        Metrics.model_validate(metrics)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UserError(
+            f"metrics.json is damaged: {first['msg'][0].lower()}{first['msg'][1:]}.",
+            where=f"{path}, {'.'.join(map(str, first['loc']))}",
+            hint="run `retention train` again",
+        ) from error
+    return metrics
+
+
+def _read_parquet(path: Path) -> pd.DataFrame | None:
+    import pandas as pd
+
+    if not path.is_file():
+        return None
+    try:
+        return pd.read_parquet(path)
+    except (ValueError, OSError) as error:
+        raise UserError(
+            f"{path.name} cannot be read: {str(error).splitlines()[0]}",
+            where=str(path),
+            hint="run `retention train` again",
+        ) from error
+
+
+def _descriptions(project: Project) -> dict[str, str]:
+    """Descriptions of the features; without a manifest, features go by their names."""
+    from python_ml.dbt import feature_registry
+
+    if not project.manifest_path.exists():
+        return {}
+    registry = feature_registry(project)
+    return {feature.name: feature.description for feature in registry if feature.role == "feature"}
+
+
+def _read(connection: duckdb.DuckDBPyConnection, table: str, query: str) -> pd.DataFrame | None:
+    """Run a query over ``{table}``, or return None when the project has no such table."""
+    from python_ml.warehouse import relation, table_exists
+
+    if not table_exists(connection, table):
+        return None
+    # Not str.format: the name of a customer's key may hold braces of its own.
+    return connection.execute(query.replace("{table}", relation(table))).df()
+
+
+def _scores(connection: duckdb.DuckDBPyConnection, entity: str) -> pd.DataFrame | None:
+    from python_ml.warehouse import quote
+
+    return _read(
+        connection,
+        "gold.gld_churn_scores",
+        f"select {quote(entity)}, feature_timestamp, churn_probability, risk_band, model_name, model_version "
+        "from {table} where feature_timestamp = (select max(feature_timestamp) from {table})",
+    )
+
+
+def _reasons(connection: duckdb.DuckDBPyConnection, entity: str) -> pd.DataFrame | None:
+    from python_ml.warehouse import quote, relation, table_exists
+
+    scores = "gold.gld_churn_scores"
+    if not table_exists(connection, scores):
+        return None
+    key = quote(entity)
+    listed = (
+        f"select {key} from {relation(scores)} "
+        f"where feature_timestamp = (select max(feature_timestamp) from {relation(scores)}) "
+        f"order by churn_probability desc, cast({key} as varchar) limit {LISTED_CUSTOMERS}"
+    )
+    return _read(
+        connection,
+        "gold.gld_churn_reasons",
+        f"select {key}, reason_rank, reason from {{table}} where {key} in ({listed}) "
+        "and feature_timestamp = (select max(feature_timestamp) from {table})",
+    )
+
+
+def _outcomes(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame | None:
+    counts = (
+        "select feature_timestamp, count(*) as customers, count(churned) as labelled, "
+        "coalesce(sum(churned), 0)::bigint as churned from {table} group by all order by all"
+    )
+    found = _read(connection, "gold.gld_churn_labels", counts)
+    return found if found is not None else _read(connection, "gold.gld_training_set", counts)

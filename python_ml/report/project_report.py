@@ -1,0 +1,99 @@
+"""From inputs to the page: one self-contained HTML file that loads nothing and runs nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from python_ml.files import write_text
+from python_ml.report import customers, page, provenance
+from python_ml.report.inputs import ReportInputs, load_inputs
+from python_ml.report.performance import champion_words, curve_section, headline_figures, model_table, part
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from python_ml.project import Project
+
+PARTS = (
+    ("who", "Who will leave"),
+    ("why", "What drives it"),
+    ("sure", "How sure are we"),
+    ("models", "Models compared"),
+    ("data", "The data in numbers"),
+    ("method", "How it was measured"),
+    ("further", "Further reading"),
+)
+
+TABLES = (
+    ("gold.gld_churn_scores", "every customer with probability and risk band"),
+    ("gold.gld_churn_reasons", "every reason, ranked, with its contribution in log-odds"),
+    ("gold.gld_customer_features", "the features behind them, at every feature time"),
+)
+
+
+def render_report(inputs: ReportInputs) -> str:
+    """Render the report.
+
+    Parameters
+    ----------
+    inputs : ReportInputs
+        Metrics, predictions and tables. Any of the frames may be missing: the page then says what is
+        missing and which command makes it.
+
+    Returns
+    -------
+    str
+        An HTML page with its style and charts inline. It depends on ``inputs`` alone. Every name and value
+        is escaped, and the page's own policy forbids scripts and every load.
+
+    Raises
+    ------
+    UserError
+        When a frame lacks a column.
+    """
+    who = customers.who_section(inputs)
+    periods = provenance.periods_of(inputs, who.get("as_of"))
+    values = {
+        "inputs": inputs,
+        "parts": PARTS,
+        "tables": TABLES,
+        "head": headline_figures(inputs.metrics),
+        "champion": champion_words(inputs.metrics),
+        "window": customers.window_words(inputs.definition),
+        "who": who,
+        "why": customers.why_section(inputs),
+        "curves": curve_section(inputs),
+        "models": model_table(inputs.metrics),
+        "data": provenance.data_section(inputs, periods),
+        "method": provenance.method_section(inputs, periods),
+        "run_id": part(inputs.metrics, "champion", "run_id"),
+    }
+    return page.render("report.html.j2", values)
+
+
+def write_report(inputs: ReportInputs, path: Path) -> Path:
+    """Render the report and put it at ``path`` in one step: readers see the old page or the new one.
+
+    Returns
+    -------
+    Path
+        ``path``.
+    """
+    write_text(path, render_report(inputs))
+    return path
+
+
+def create_report(project: Project) -> Path:
+    """Write ``reports/index.html`` of a project from its last run.
+
+    Returns
+    -------
+    Path
+        The page.
+
+    Raises
+    ------
+    UserError
+        When there are no metrics or no warehouse yet, or a file of another version cannot be read.
+    """
+    return write_report(load_inputs(project), project.reports_dir / "index.html")

@@ -1,0 +1,78 @@
+"""The rows of a training, read from the warehouse or from a snapshot, with the SHA-256 of their content."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from python_ml.dbt import TRAINING_SET, feature_registry
+from python_ml.model.dataset import TrainingSet
+from python_ml.snapshots import open_store
+from python_ml.snapshots.content import Columns, ContentError, content
+from python_ml.warehouse import read_arrow
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+    from python_ml.project import Project
+
+
+def read_training_set(project: Project) -> TrainingSet:
+    """Read the training set as it is in the warehouse.
+
+    Raises
+    ------
+    UserError
+        When the warehouse or the table does not exist.
+    """
+    features = feature_registry(project)
+    table = read_arrow(project, TRAINING_SET)
+    try:
+        sha256 = content(Columns.of_table(table), [project.entity, "feature_timestamp"]).sha256
+    except ContentError:  # keys that are no keys are refused before training; an unusual type need not be
+        sha256 = None
+    return TrainingSet(_frame(table), features, project.entity, project.vars, str(project.warehouse_path), sha256)
+
+
+def read_snapshot(project: Project, wanted: str) -> TrainingSet:
+    """Read and verify a snapshot; features and definitions are those of its time.
+
+    Parameters
+    ----------
+    project : Project
+    wanted : str
+        Number or id.
+
+    Raises
+    ------
+    UserError
+        When there is no such snapshot.
+    GateError
+        When it is not what it was when it was made.
+    """
+    store = open_store(project)
+    snapshot, table = store.load(wanted)
+    return TrainingSet(
+        _frame(table),
+        snapshot.features,
+        snapshot.entity,
+        snapshot.definitions,
+        f"{store.place}/{snapshot.id}",
+        snapshot.content_sha256,
+        snapshot.id,
+        snapshot.facts["cutoff"],
+    )
+
+
+def _frame(table: pa.Table) -> pd.DataFrame:
+    """Arrow as pandas, in one way for all sources: decimals as floats, times as naive UTC, enumerations as text."""
+    import duckdb
+    import pyarrow as pa
+
+    for position, field in enumerate(table.schema):
+        if pa.types.is_dictionary(field.type):
+            table = table.set_column(position, field.name, table.column(position).cast(field.type.value_type))
+    with duckdb.connect() as connection:
+        connection.execute("set timezone = 'UTC'")
+        connection.register("training_rows", table)
+        return connection.execute("select * from training_rows").df()
