@@ -79,12 +79,12 @@ def fit_calibrated(
         Parameters of the estimator that replace the defaults.
 
     trial : Trial, optional
-        Where the size of boosted trees is tried; the first of ``folds`` unless given.
+        Where the size of boosted trees is tried; on ``folds`` unless given.
     """
     parameters = dict(parameters or {})
     inputs = inputs[[column.name for column in columns]]
     linear = name == "logistic_regression"
-    trial = trial or Trial(*folds[0], customers=np.arange(len(inputs)))
+    trial = trial or Trial.of_customers(folds, np.arange(len(inputs)))
     # BLAS sums in another order on another number of threads: one thread gives one result.
     with threadpool_limits(limits=1, user_api="blas"), joblib.parallel_config(backend="threading"):
         if linear and "C" not in parameters:

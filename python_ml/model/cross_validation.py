@@ -174,7 +174,7 @@ def _without(
             where=TRAINING_SET,
             hint="bring more customers, or lower training.cross_validation.folds in retention.yml",
         )
-    trial = Trial(*inner[0], customers)
+    trial = Trial.of_customers(inner, customers)
     seen, found = {}, {}
     for name in names:
         parameters = getattr(training.models, name).parameters

@@ -80,11 +80,12 @@ class TrainingRun:
         return folds
 
     def _trial(self, part: str) -> Trial:
-        """Where sizes of trees compete: the latest rows, or else a fold of customers."""
+        """Where sizes of trees compete: the latest rows, or else folds of customers."""
         rows = getattr(self.split, part)
         times, known = (self.frame.loc[rows, name].to_numpy() for name in ("feature_timestamp", "label_timestamp"))
         customers, churned = self.customers[rows], self.churned[rows]
-        return Trial(*(later_fold(times, known, churned) or self.folds[part][0]), customers)
+        later = later_fold(times, known, churned)
+        return Trial([later], customers) if later else Trial.of_customers(self.folds[part], customers)
 
     def _fit(self, name: str, part: str) -> Fitted:
         rows = getattr(self.split, part)

@@ -1,9 +1,9 @@
-"""How large boosted trees should be: small ones, unless large ones do better on later rows beyond noise.
+"""How large boosted trees should be: small ones, unless large ones do better on held-out rows beyond noise.
 
 Small, slow trees are hard to beat where columns are many and noisy and rows of one customer repeat each other. Where
-columns act together they underfit, and no number of rounds makes up for it. So large trees compete with them once, on
-rows held out of the training rows (the latest ones, where rows have times), and stop growing in number when these are
-predicted no better (early stopping: Prechelt 1998, "Early stopping - but when?").
+columns act together they underfit, and no number of rounds makes up for it. So large trees compete with them on rows
+held out of the training rows: the latest ones, where rows have times, else folds of customers. Models are calibrated
+afterwards, so what counts is the log-loss after calibration: unbounded confidence alone stops nobody.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from sklearn.linear_model import LogisticRegression
 
 from python_ml.model.pipelines import model_pipeline
 
@@ -21,9 +22,10 @@ if TYPE_CHECKING:
 
     from python_ml.input_columns import InputColumn
 
-MOST_ROUNDS = 500
-PATIENCE = 30
+ROUNDS = (25, 50, 100, 200, 400)  # among which the number of large trees is chosen
+PATIENCE = 100
 ROWS_FOR_SIZE = 50_000  # more rows would hardly change the choice, only its price
+FEW_ROWS = 20_000  # of which one fold alone would be too few to tell sizes apart
 STANDARD_ERRORS = 2.0  # by which large trees must do better
 
 # Who sets one of these has decided on the size.
@@ -57,15 +59,19 @@ class Trial:
 
     Attributes
     ----------
-    train, held_out : numpy.ndarray of int
+    folds : sequence of (train, held_out)
         Positions among the training rows.
     customers : numpy.ndarray, shape (n_rows,)
         Key of the customer of each training row: noise is measured between customers.
     """
 
-    train: np.ndarray
-    held_out: np.ndarray
+    folds: Sequence[tuple[np.ndarray, np.ndarray]]
     customers: np.ndarray
+
+    @classmethod
+    def of_customers(cls, folds: Sequence[tuple[np.ndarray, np.ndarray]], customers: np.ndarray) -> Trial:
+        """Folds of customers: one of them is enough where rows are many."""
+        return cls(folds if len(customers) <= FEW_ROWS else folds[:1], customers)
 
 
 def choose_size(
@@ -93,19 +99,25 @@ def choose_size(
     if name not in _LARGE or set(parameters) & set(SIZES):
         return {}
     rng = np.random.default_rng(seed)
-    train, held_out = (_some(rows, rng) for rows in (trial.train, trial.held_out))
-    pipeline = model_pipeline(name, columns, len(inputs), seed, parameters)
-    x, y = pipeline[0].fit_transform(inputs.iloc[train], churned[train]), churned[train]
-    x_out, y_out = pipeline[0].transform(inputs.iloc[held_out]), churned[held_out]
-
-    small = pipeline[1].fit(x, y)
     wanted = {**_LARGE[name](len(inputs)), **parameters}
-    large = model_pipeline(name, columns, len(inputs), seed, wanted)[1]
-    rounds = _EARLY_STOPPED[name](large.set_params(n_estimators=MOST_ROUNDS), x, y, x_out, y_out)
-    gain = _losses(small, x_out, y_out) - _losses(large, x_out, y_out)
-    if not _is_beyond_noise(gain, trial.customers[held_out]):
+    small_margins, large_margins, held_out_rows = [], [], []
+    for fold in trial.folds:
+        train, held_out = (_some(rows, rng) for rows in fold)
+        pipeline = model_pipeline(name, columns, len(inputs), seed, parameters)
+        x, y = pipeline[0].fit_transform(inputs.iloc[train], churned[train]), churned[train]
+        x_out, y_out = pipeline[0].transform(inputs.iloc[held_out]), churned[held_out]
+        large = model_pipeline(name, columns, len(inputs), seed, wanted)[1].set_params(n_estimators=ROUNDS[-1])
+        fitted = _EARLY_STOPPED[name](large, x, y, x_out, y_out)
+        small_margins.append(_MARGINS[name](pipeline[1].fit(x, y), x_out, None))
+        large_margins.append([_MARGINS[name](large, x_out, min(rounds, fitted)) for rounds in ROUNDS])
+        held_out_rows.append(held_out)
+    rows = np.concatenate(held_out_rows)
+    losses = [_losses(margins, churned[rows]) for margins in np.concatenate(large_margins, axis=1)]
+    best = int(np.argmin([loss.sum() for loss in losses]))
+    gain = _losses(np.concatenate(small_margins), churned[rows]) - losses[best]
+    if not _is_beyond_noise(gain, trial.customers[rows]):
         return {}
-    return {**wanted, "n_estimators": rounds}
+    return {**wanted, "n_estimators": ROUNDS[best]}
 
 
 def _some(rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -117,22 +129,30 @@ def _lightgbm(model: Any, x: np.ndarray, y: np.ndarray, x_out: np.ndarray, y_out
 
     stop = lightgbm.early_stopping(PATIENCE, verbose=False)
     model.fit(x, y, eval_X=x_out, eval_y=y_out, eval_metric="binary_logloss", callbacks=[stop])
-    return max(1, int(model.best_iteration_))
+    return int(model.booster_.current_iteration())
 
 
 def _xgboost(model: Any, x: np.ndarray, y: np.ndarray, x_out: np.ndarray, y_out: np.ndarray) -> int:
     model.set_params(early_stopping_rounds=PATIENCE, eval_metric="logloss")
     model.fit(x, y, eval_set=[(x_out, y_out)], verbose=False)
-    return int(model.best_iteration) + 1
+    return int(model.get_booster().num_boosted_rounds())
 
 
+# Fit until held-out rows are no longer predicted better (Prechelt 1998, "Early stopping - but when?"); rounds fitted.
 _EARLY_STOPPED: dict[str, Callable[..., int]] = {"lightgbm": _lightgbm, "xgboost": _xgboost}
 
+# Log-odds after the first rounds, or after all.
+_MARGINS: dict[str, Callable[[Any, np.ndarray, int | None], np.ndarray]] = {
+    "lightgbm": lambda model, x, rounds: model.predict(x, raw_score=True, num_iteration=rounds),
+    "xgboost": lambda model, x, rounds: model.predict(x, output_margin=True, iteration_range=(0, rounds or 0)),
+}
 
-def _losses(model: Any, x: np.ndarray, churned: np.ndarray) -> np.ndarray:
-    """Log-loss of each row."""
-    found = np.clip(model.predict_proba(x)[:, 1].astype(float), 1e-15, 1 - 1e-15)
-    return -np.where(churned == 1, np.log(found), np.log1p(-found))
+
+def _losses(margins: np.ndarray, churned: np.ndarray) -> np.ndarray:
+    """Log-loss of each row after calibration."""
+    margins = np.asarray(margins, dtype=float)[:, None]
+    calibrated = LogisticRegression(C=1e4, max_iter=1_000).fit(margins, churned).decision_function(margins)
+    return np.logaddexp(0, np.where(churned == 1, -calibrated, calibrated))
 
 
 def _is_beyond_noise(gain: np.ndarray, customers: np.ndarray) -> bool:
