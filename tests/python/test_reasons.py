@@ -57,8 +57,8 @@ def test_base_and_contributions_add_up_to_the_log_odds(model: str) -> None:
 
 
 EXTREME = {
-    "lightgbm": {"n_estimators": 300, "learning_rate": 1.0, "num_leaves": 63, "min_child_samples": 1, "reg_lambda": 0},
-    "xgboost": {"n_estimators": 300, "learning_rate": 1.0, "max_depth": 8, "min_child_weight": 0, "reg_lambda": 0},
+    "lightgbm": {"n_estimators": 100, "learning_rate": 1.0, "num_leaves": 63, "min_child_samples": 1, "reg_lambda": 0},
+    "xgboost": {"n_estimators": 150, "learning_rate": 1.0, "max_depth": 8, "min_child_weight": 0, "reg_lambda": 0},
     "random_forest": {"n_estimators": 20, "min_samples_leaf": 1, "max_depth": None},
 }
 

@@ -21,7 +21,7 @@ from python_ml.snapshots.store import SnapshotStore
 from tests.python.churn_world import churn_world, write_project
 from tests.python.command_line import command_here
 
-KILLS = 20
+KILLS = 10
 CUTOFF = datetime(2023, 9, 1)
 
 

@@ -78,10 +78,10 @@ def test_types_that_are_no_plain_values(profiled, tmp_path):
 
 
 def test_many_columns(profiled, tmp_path):
-    rows = [",".join(str(n * k % 17) for k in range(300)) for n in range(40)]
-    profile = profiled(tables={"wide": lines(",".join(f"c{k}" for k in range(300)), *rows)})
-    assert len(profile.tables[0].columns) == 300
-    assert "150 more columns" in survives(profile, tmp_path)
+    rows = [",".join(str(n * k % 17) for k in range(170)) for n in range(40)]
+    profile = profiled(tables={"wide": lines(",".join(f"c{k}" for k in range(170)), *rows)})
+    assert len(profile.tables[0].columns) == 170
+    assert "20 more columns" in survives(profile, tmp_path)
 
 
 @pytest.mark.parametrize("text", ["a,b\n1,2024-01-01\n", "a\nx\n", "id,t\n" + "1,2024-01-01\n" * 30])

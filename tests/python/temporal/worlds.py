@@ -28,7 +28,7 @@ _COMMON: dict[str, Any] = {
 }
 _PROFILES = {
     # The same examples on every run: what a quick suite finds, it finds for everybody.
-    "default": settings(max_examples=60, derandomize=True, **_COMMON),
+    "default": settings(max_examples=30, derandomize=True, **_COMMON),
     "ci": settings(max_examples=300, **_COMMON),
     "thorough": settings(max_examples=1_000, **_COMMON),
 }
