@@ -10,6 +10,8 @@ import pytest
 import yaml
 
 MACROS = Path(__file__).resolve().parents[2] / "macros"
+WINDOW_FEATURES = MACROS / "temporal" / "window_features"
+LONGEST_FILE = 150
 PRIVATE = re.compile(r"_|(default|duckdb|spark|databricks)__")
 
 
@@ -50,3 +52,19 @@ def test_what_is_described_is_there():
     engines_own = {name for name in DESCRIBED if PRIVATE.match(name)}
     assert engines_own <= {"spark__load_csv_rows"}
     assert set(DESCRIBED) - engines_own <= set(DEFINED)
+
+
+def test_no_file_is_long():
+    lines = {path.name: len(path.read_text(encoding="utf-8").splitlines()) for path in MACROS.rglob("*.sql")}
+    assert {name: count for name, count in lines.items() if count > LONGEST_FILE} == {}
+
+
+def test_the_declaration_of_windows_is_described_and_only_read():
+    comment, code = (WINDOW_FEATURES / "declaration.sql").read_text(encoding="utf-8").split("-#}", 1)
+    described = set(re.findall(r"`([a-z_]+)`", comment))
+    sources = {path.name: path.read_text(encoding="utf-8") for path in WINDOW_FEATURES.glob("*.sql")}
+    read = {key for source in sources.values() for key in re.findall(r"\bdeclaration\.([a-z_]+)", source)}
+    assert read <= described
+    assert set(re.findall(r"^ {8}'([a-z_]+)':", code, re.MULTILINE)) <= read
+    changing = r"\b(declaration|measure|partial|column)\.(update|pop|setdefault)\("
+    assert [name for name, source in sources.items() if re.search(changing, source)] == []

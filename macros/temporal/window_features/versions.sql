@@ -8,8 +8,8 @@
 {%- endmacro -%}
 
 {#- A further condition of the join from events to feature times. -#}
-{%- macro _not_superseded(asked, events) -%}
-    {%- if asked.has_versions %}
+{%- macro _not_superseded(declaration, events) -%}
+    {%- if declaration.has_versions %}
             and spine_rows.as_of_us <= {{ events }}.superseded_us
     {%- endif %}
 {%- endmacro -%}
@@ -18,13 +18,13 @@
     The bucket of a pair. What has become too old is carried along, and could not be taken out of the totals again; so a
     version that will be superseded is paired with every feature time that sees it, in a bucket behind `older`.
 -#}
-{%- macro _bucket_of_pair(asked) -%}
-    {{ customer_retention._bucket(asked, 'ordered_events.event_us', 'spine_rows.as_of_us') }}
-    {%- if asked.has_versions and asked.carries %}
+{%- macro _bucket_of_pair(declaration) -%}
+    {{ customer_retention._bucket(declaration, 'ordered_events.event_us', 'spine_rows.as_of_us') }}
+    {%- if declaration.has_versions and declaration.carries %}
         + cast(
             ordered_events.superseded_us < 9223372036854775807
-            {%- if asked.longest_us is not none %}
-            and ordered_events.event_us < spine_rows.as_of_us - {{ asked.longest_us }}
+            {%- if declaration.longest_us is not none %}
+            and ordered_events.event_us < spine_rows.as_of_us - {{ declaration.longest_us }}
             {%- endif %}
             as tinyint
         )
@@ -32,26 +32,26 @@
 {%- endmacro -%}
 
 {#- From when on an event is carried, for the join to feature times. -#}
-{%- macro _carried_from(asked) -%}
-    {%- if asked.has_versions -%}
+{%- macro _carried_from(declaration) -%}
+    {%- if declaration.has_versions -%}
         case
             when timed_events.superseded_us < 9223372036854775807 then timed_events.superseded_us
-            else {{ customer_retention._matters_until(asked) }}
+            else {{ customer_retention._matters_until(declaration) }}
         end
     {%- else -%}
-        {{ customer_retention._matters_until(asked) }}
+        {{ customer_retention._matters_until(declaration) }}
     {%- endif -%}
 {%- endmacro -%}
 
 {#- Versions that have been superseded, as negative entries at the first feature time that no longer sees them. -#}
-{%- macro _withdrawn_changes(asked, entity) -%}
+{%- macro _withdrawn_changes(declaration) -%}
     select
         wanted_rows.row_id,
         -timed_changes.fingerprint as fingerprint
     from timed_changes
     inner join wanted_rows
         on
-            timed_changes.{{ entity }} = wanted_rows.{{ entity }}
+            timed_changes.{{ declaration.entity }} = wanted_rows.{{ declaration.entity }}
             and timed_changes.superseded_us < wanted_rows.as_of_us
             and timed_changes.superseded_us >= wanted_rows.previous_us
 {%- endmacro -%}

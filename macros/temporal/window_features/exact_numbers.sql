@@ -8,7 +8,7 @@
     {%- set number = 'cast(' ~ value ~ ' as double)' -%}
     {%- set hint = ' Put such rows into quarantine, or ' -%}
     {%- if measure.is_double -%}
-        {%- set text = measure.where_it_is ~ ': a value is NaN, infinite or beyond 1e30.' ~ hint ~ 'leave them out with `where`.' -%}
+        {%- set text = measure.argument ~ ': a value is NaN, infinite or beyond 1e30.' ~ hint ~ 'leave them out with `where`.' -%}
         case
             when not abs({{ number }}) < 1e30 or {{ number }} <> {{ number }} then {{ customer_retention.raise_error(text, 'double') }}
             -- there are two zeros
@@ -19,8 +19,8 @@
         {%- set type = 'decimal(' ~ measure.precision ~ ', ' ~ measure.scale ~ ')' -%}
         {%- set tick_type = 'integer' if measure.is_narrow else 'decimal(18, 0)' -%}
         {%- set fits = 'try_cast(' ~ value ~ ' as ' ~ type ~ ')' -%}
-        {%- set too_large = measure.where_it_is ~ ': a value is NaN, infinite or too large for ' ~ type ~ '.' ~ hint ~ 'declare another `type`, such as double.' -%}
-        {%- set too_fine = measure.where_it_is ~ ': a value has more than ' ~ measure.scale ~ ' decimals, and would be rounded. Declare a `type`: double, or the decimal that is meant.' -%}
+        {%- set too_large = measure.argument ~ ': a value is NaN, infinite or too large for ' ~ type ~ '.' ~ hint ~ 'declare another `type`, such as double.' -%}
+        {%- set too_fine = measure.argument ~ ': a value has more than ' ~ measure.scale ~ ' decimals, and would be rounded. Declare a `type`: double, or the decimal that is meant.' -%}
         case
             when {{ value }} is not null and {{ fits }} is null then {{ customer_retention.raise_error(too_large, tick_type) }}
             {%- if not measure.is_declared %}
@@ -29,6 +29,11 @@
             else {{ customer_retention.ticks(value, measure.precision, measure.scale) }}
         end
     {%- endif -%}
+{%- endmacro -%}
+
+{#- What a tick is a part of: 10^scale, as a double. -#}
+{%- macro _tick_unit(measure) -%}
+    {{ return((10 ** measure.scale) ~ '.0') }}
 {%- endmacro -%}
 
 {#- 2^100 -#}
@@ -64,52 +69,4 @@
         {%- do columns.append({'name': 'square', 'expression': square}) -%}
     {%- endif -%}
     {{ return(columns) }}
-{%- endmacro -%}
-
-{#- The sum of a window in ticks, as a double. -#}
-{%- macro _total(measure, window) -%}
-    {%- set column = 'cumulated.' ~ measure.name ~ '__%s__' ~ window -%}
-    {%- if measure.is_double -%}
-        (cast({{ column % 'sum' }} as double) + cast({{ column % 'fraction' }} as double) / {{ customer_retention._fraction_unit() }})
-    {%- else -%}
-        cast({{ column % 'sum' }} as double)
-    {%- endif -%}
-{%- endmacro -%}
-
-{#- Sample variance of a window, or its root. -#}
-{%- macro _spread_of(measure, window, unit, root) -%}
-    {%- set column = 'cumulated.' ~ measure.name ~ '__%s__' ~ window -%}
-    {%- set count, total = column % 'count', customer_retention._total(measure, window) -%}
-    {%- if not measure.is_double -%}
-        {%- set squares = column % 'squares' -%}
-        {%- set exact = customer_retention._spread(count, column % 'sum', squares, unit, root) -%}
-        {%- if not measure.has_large_squares -%}
-            {{ return(exact) }}
-        {%- endif -%}
-        {%- set units = 'cast(' ~ column % 'square_units' ~ ' as double)' -%}
-        {%- set sum_of_squares = '(cast(' ~ squares ~ ' as double) + ' ~ units ~ ' * 1e18)' -%}
-        {%- set whole = 'cast(cast(' ~ column % 'square_units' ~ ' as decimal(20, 0)) * cast(1000000000000000000 as decimal(19, 0)) + ' ~ squares ~ ' as decimal(38, 0))' -%}
-        case
-            when {{ units }} = 0 then {{ exact }}
-            when {{ sum_of_squares }} < 9.9e37 then {{ customer_retention._spread(count, column % 'sum', whole, unit, root) }}
-            when {{ count }} > 1 then {{ customer_retention._spread_of_doubles(count, total, sum_of_squares, unit, root) }}
-        end
-    {%- else -%}
-        {%- set two = customer_retention._fraction_unit() -%}
-        {%- set sum_of_squares = '(cast(' ~ column % 'square_units' ~ ' as double) * ' ~ two ~ ' + cast(' ~ column % 'squares' ~ ' as double) + cast('
-            ~ column % 'square_fractions' ~ ' as double) / ' ~ two ~ ')' -%}
-        case
-            when {{ count }} > 1 and {{ column % 'min' }} = {{ column % 'max' }} then 0e0
-            when {{ count }} > 1 then {{ customer_retention._spread_of_doubles(count, total, sum_of_squares, unit, root) }}
-        end
-    {%- endif -%}
-{%- endmacro -%}
-
-{#- Null where the squares cancel out but for the last digits. -#}
-{%- macro _spread_of_doubles(count, total, squares, unit, root) -%}
-    {%- set deviations = '(' ~ squares ~ ' - ' ~ total ~ ' * ' ~ total ~ ' / cast(' ~ count ~ ' as double))' -%}
-    case
-                when {{ deviations }} > 1e-10 * {{ squares }}
-                    then {{ 'sqrt(' if root }}{{ deviations }} / cast({{ count }} - 1 as double){{ ') / ' ~ unit if root else ' / ' ~ unit ~ ' / ' ~ unit }}
-            end
 {%- endmacro -%}

@@ -17,7 +17,7 @@
 {%- endmacro -%}
 
 {#- Gaps between events rather than visits, at the times of the events, for `gap_stddev_days`. -#}
-{%- macro _event_gaps(asked, entity) -%}
+{%- macro _event_gaps(declaration) -%}
 -- from one event to the next that is visible with it
 gaps as (
     select
@@ -33,7 +33,7 @@ gaps as (
                 as decimal(18, 0)
             ) as gap_us
         from timed_events
-        {{- customer_retention._all_pairs(asked, entity) | indent(4) }}
+        {{- customer_retention._all_pairs(declaration) | indent(4) }}
     ) as gaps_of_events
     group by row_id
 ),

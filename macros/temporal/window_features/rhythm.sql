@@ -1,8 +1,21 @@
-{#- Private: recency and rhythm of `window_features`: on which days an entity has events, and how far these are apart. -#}
+{#- Private: rhythm of `window_features`: on which days an entity has events, and how many follow one another. -#}
 
-{%- macro _rhythm_ctes(asked, entity) -%}
+{%- macro _check_rhythm(rhythm) -%}
+    {%- set known_rhythms = ['active_days', 'gap_stddev_days', 'longest_streak_days', 'current_streak_days'] + customer_retention._cadence() | list -%}
+    {%- if rhythm is string -%}
+        {{ exceptions.raise_compiler_error("rhythm: give a list, such as ['" ~ rhythm ~ "'].") }}
+    {%- endif -%}
+    {%- for feature in rhythm if feature not in known_rhythms -%}
+        {{ exceptions.raise_compiler_error("rhythm: `" ~ feature ~ "` is not known. Choose from: " ~ known_rhythms | join(', ') ~ ".") }}
+    {%- endfor -%}
+    {%- if rhythm | unique | list | length != rhythm | length -%}
+        {{ exceptions.raise_compiler_error("rhythm: a feature stands twice in [" ~ rhythm | join(', ') ~ "].") }}
+    {%- endif -%}
+{%- endmacro -%}
+
+{%- macro _rhythm_ctes(declaration) -%}
 {%- set day_us = 86400000000 -%}
-{%- if asked.has_days and not asked.has_windows_of_days -%}
+{%- if declaration.has_days and not declaration.has_windows_of_days -%}
 -- the days (UTC) with events; the rows of a day become one before they meet the feature times
 active_days as (
     select
@@ -11,57 +24,57 @@ active_days as (
         timed_events.active_day
     from (
         select
-            {{ entity }},
+            {{ declaration.entity }},
             {{ customer_retention.floor_divide('event_us', day_us) }} as active_day,
             min(known_us) as known_us
         from timed_events
         group by 1, 2
     ) as timed_events
-    {{- customer_retention._all_pairs(asked, entity) }}
+    {{- customer_retention._all_pairs(declaration) }}
 ),
-{% elif asked.has_days -%}
+{% elif declaration.has_days -%}
 -- the days (UTC) with events, each in the smallest window that holds one of its events
 active_days as (
     select
         spine_rows.row_id,
         spine_rows.as_of_us,
         {{ customer_retention.floor_divide('timed_events.event_us', day_us) }} as active_day,
-        min({{ customer_retention._bucket(asked, 'timed_events.event_us', 'spine_rows.as_of_us') }}) as bucket
-        {%- if asked.has_state_of_days %},
-        max({{ customer_retention._bucket(asked, 'timed_events.event_us', 'spine_rows.as_of_us') }}) as oldest
+        min({{ customer_retention._bucket(declaration, 'timed_events.event_us', 'spine_rows.as_of_us') }}) as bucket
+        {%- if declaration.has_state_of_days %},
+        max({{ customer_retention._bucket(declaration, 'timed_events.event_us', 'spine_rows.as_of_us') }}) as oldest
         {%- endif %}
-    {%- if asked.resumes and asked.has_state_of_days %}
+    {%- if declaration.resumes and declaration.has_state_of_days %}
     from (
         select
-            {{ entity }},
+            {{ declaration.entity }},
             event_us,
             known_us
         from timed_events
         union all
-        {{ customer_retention._days_of_state(asked, entity) }}
+        {{ customer_retention._days_of_state(declaration) }}
     ) as timed_events
     {%- else %}
     from timed_events
     {%- endif %}
-    {{- customer_retention._all_pairs(asked, entity) }}
+    {{- customer_retention._all_pairs(declaration) }}
     group by 1, 2, 3
 ),
 {% endif %}
-{%- if asked.has_state_of_days %}
-{{ customer_retention._older_days(asked) }}
+{%- if declaration.has_state_of_days %}
+{{ customer_retention._older_days(declaration) }}
 {%- endif %}
-{%- if 'active_days' in asked.rhythm %}
+{%- if 'active_days' in declaration.rhythm %}
 active_days__by_row as (
     select
         row_id
-        {%- for window in asked.windows %},
+        {%- for window in declaration.windows %},
         count(case when bucket <= {{ window.index }} then 1 end) as days__{{ window.name }}
         {%- endfor %}
     from active_days
     group by row_id
 ),
 {% endif %}
-{%- if asked.has_streaks %}
+{%- if declaration.has_streaks %}
 -- days in a row: a day less its rank stays the same as long as no day is missing
 streaks as (
     select
@@ -87,52 +100,47 @@ streaks as (
     group by row_id
 ),
 {% endif %}
-{%- if 'gap_stddev_days' in asked.rhythm %}
-{{ customer_retention._event_gaps(asked, entity) }}
+{%- if 'gap_stddev_days' in declaration.rhythm %}
+{{ customer_retention._event_gaps(declaration) }}
 {%- endif %}
-{%- if asked.has_visits %}
+{%- if declaration.has_visits %}
 {{ customer_retention._visit_gaps() }}
 {%- endif %}
 {%- endmacro -%}
 
-{#- Days from the first or the last visible event to the feature time. -#}
-{%- macro _days_since(which, ever) -%}
-    cast(cumulated.as_of_us - cumulated.{{ which }}_event_us__{{ ever }} as double) / 86400000000
-{%- endmacro -%}
-
 {#- The output columns of `rhythm`. -#}
-{%- macro _rhythm_columns(asked, ever) -%}
+{%- macro _rhythm_columns(declaration) -%}
     {%- set columns = [] -%}
     {%- set expressions = {
         'gap_stddev_days': customer_retention._spread('gaps.gap_count', 'gaps.gap_sum', 'gaps.gap_squares', '86400000000.0', root=true),
         'longest_streak_days': 'cast(coalesce(streaks.longest, 0) as bigint)',
         'current_streak_days': 'cast(coalesce(streaks.current_run, 0) as bigint)',
     } -%}
-    {%- if asked.has_visits or 'recency_per_tenure' in asked.rhythm -%}
-        {%- do expressions.update(customer_retention._cadence_expressions(ever)) -%}
+    {%- if declaration.has_visits or 'recency_per_tenure' in declaration.rhythm -%}
+        {%- do expressions.update(customer_retention._cadence_expressions(declaration.ever)) -%}
     {%- endif -%}
-    {%- for feature in asked.rhythm -%}
+    {%- for feature in declaration.rhythm -%}
         {%- if feature == 'active_days' -%}
-            {%- for window in asked.windows -%}
+            {%- for window in declaration.windows -%}
                 {%- do columns.append({
-                    'name': asked.source ~ '_active_days_' ~ window.name,
+                    'name': declaration.source ~ '_active_days_' ~ window.name,
                     'expression': 'cast(coalesce(active_days__by_row.days__' ~ window.name ~ ', 0) as bigint)',
                 }) -%}
             {%- endfor -%}
         {%- else -%}
-            {%- do columns.append({'name': asked.source ~ '_' ~ feature, 'expression': expressions[feature]}) -%}
+            {%- do columns.append({'name': declaration.source ~ '_' ~ feature, 'expression': expressions[feature]}) -%}
         {%- endif -%}
     {%- endfor -%}
     {{ return(columns) }}
 {%- endmacro -%}
 
 {#- The joins that these columns need. -#}
-{%- macro _rhythm_joins(asked) -%}
+{%- macro _rhythm_joins(declaration) -%}
     {%- set tables = {
-        'active_days__by_row': 'active_days' in asked.rhythm,
-        'streaks': asked.has_streaks,
-        'gaps': 'gap_stddev_days' in asked.rhythm,
-        'visit_gaps': asked.has_visits,
+        'active_days__by_row': 'active_days' in declaration.rhythm,
+        'streaks': declaration.has_streaks,
+        'gaps': 'gap_stddev_days' in declaration.rhythm,
+        'visit_gaps': declaration.has_visits,
     } -%}
     {%- for table, is_needed in tables.items() if is_needed %}
     left join {{ table }} on cumulated.row_id = {{ table }}.row_id
