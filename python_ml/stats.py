@@ -40,7 +40,9 @@ def wilson(successes: ArrayLike, trials: ArrayLike) -> tuple[NDArray, NDArray]:
     centre = (rate + Z_95**2 / (2 * n)) / (1 + Z_95**2 / n)
     half = Z_95 / (1 + Z_95**2 / n) * np.sqrt(rate * (1 - rate) / n + Z_95**2 / (4 * n**2))
     low, high = np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)
-    return np.where((rows == 0) | (hits == 0), 0.0, low), np.where((rows == 0) | (hits == rows), 1.0, high)
+    # A rate of 0 or 1 bounds its interval; rounding would leave 1e-18.
+    low, high = np.where(hits == 0, 0 * low, low), np.where(hits == n, np.ceil(high), high)
+    return np.where(rows == 0, 0.0, low), np.where(rows == 0, 1.0, high)
 
 
 @dataclass(frozen=True)
