@@ -1,4 +1,4 @@
-"""Figures, dates and names as a reader of the report sees them."""
+"""Numbers, dates and names as reports and messages write them."""
 
 from __future__ import annotations
 
@@ -41,25 +41,25 @@ def number(value: Any) -> float | None:
 
 def integer(value: Any) -> str:
     """Write a count: ``4,210``."""
-    found = number(value)
-    return MISSING if found is None else f"{round(found):,}"
+    count = number(value)
+    return MISSING if count is None else f"{round(count):,}"
 
 
 def decimal(value: Any, places: int = 3) -> str:
     """Write a figure with fixed places, so that columns of figures align."""
-    found = number(value)
-    if found is None:
+    figure = number(value)
+    if figure is None:
         return MISSING
-    text = f"{found:.{places}f}"
+    text = f"{figure:.{places}f}"
     return text.replace("-", "\u2212") if float(text) else text.lstrip("-")
 
 
 def percent(value: Any, places: int | None = None) -> str:
     """Write a share as a percentage: one decimal place below 10 %, none above, never a false 0 or 100."""
-    found = number(value)
-    if found is None:
+    share = number(value)
+    if share is None:
         return MISSING
-    scaled = 100 * found
+    scaled = 100 * share
     if places is None:
         places = 1 if scaled < 10 else 0
         if 0 < scaled < 0.05:
@@ -86,25 +86,25 @@ def moment(value: Any) -> pd.Timestamp | None:
     if value is None or value == "":
         return None
     try:
-        found = pd.Timestamp(value)
+        time = pd.Timestamp(value)
     except (ValueError, TypeError):
         return None
-    if found is pd.NaT:
+    if time is pd.NaT:
         return None
-    return found.tz_convert(None) if found.tzinfo else found
+    return time.tz_convert(None) if time.tzinfo else time
 
 
 def date(value: Any) -> str:
     """Write a time as ``1 March 2025``, with the time of day when it is not midnight."""
-    found = moment(value)
-    if found is None:
+    time = moment(value)
+    if time is None:
         return MISSING
-    day = f"{found.day}{NO_BREAK}{LONG_MONTHS[found.month - 1]}{NO_BREAK}{found.year}"
-    return day if found == found.normalize() else f"{day}, {found:%H:%M}{NO_BREAK}UTC"
+    day = f"{time.day}{NO_BREAK}{LONG_MONTHS[time.month - 1]}{NO_BREAK}{time.year}"
+    return day if time == time.normalize() else f"{day}, {time:%H:%M}{NO_BREAK}UTC"
 
 
 def duration(text: Any) -> str:
-    """Write a duration of the configuration in words: ``30d`` is ``30 days``."""
+    """Write a duration of the configuration in full: ``30d`` is ``30 days``."""
     match = re.fullmatch(r"(\d+)\s*(h|d|w|months?)", str(text or "").strip())
     if match is None:
         return str(text) if text else MISSING
@@ -141,12 +141,12 @@ class Estimate:
     unit: str = ""
 
     @classmethod
-    def read(cls, found: Any, places: int = 3, unit: str = "") -> Estimate:
+    def read(cls, figure: Any, places: int = 3, unit: str = "") -> Estimate:
         """Read ``{"value", "low", "high"}`` or a plain number of ``metrics.json``."""
-        if isinstance(found, dict):
-            bounds = {key: number(found.get(key)) for key in ("value", "low", "high")}
+        if isinstance(figure, dict):
+            bounds = {key: number(figure.get(key)) for key in ("value", "low", "high")}
             return cls(**bounds, places=places, unit=unit)
-        return cls(value=number(found), places=places, unit=unit)
+        return cls(value=number(figure), places=places, unit=unit)
 
     def __bool__(self) -> bool:
         return self.value is not None

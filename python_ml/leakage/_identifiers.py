@@ -57,7 +57,7 @@ def _numbering(subject: Subject, name: str, values: np.ndarray, first: np.ndarra
         CRITICAL if named or loaded else HIGH,
         (name,),
         f"it numbers {distinct:,} of {len(present):,} {'customers' if rows is first else 'rows'} one by one, and yet "
-        f"ranks churned customers with an AUC of {alone.words}: the order in which rows were loaded or numbered gives "
+        f"ranks churned customers with an AUC of {alone.text}: the order in which rows were loaded or numbered gives "
         "the outcome away" + (f" (it runs with the order of the keys, {order:.2f})" if loaded else ""),
         {"auc": alone.value, "distinct": distinct, "key_order": round(order, 4)},
         "leave it out: a number of the next customer has never been seen",
@@ -87,7 +87,7 @@ def _naming(
     severity = CRITICAL if telling >= SHAPE_TELLING else HIGH
     reason = f"{len(np.unique(texts)):,} of {len(rows):,} customers have a value of their own, so that it names them"
     if telling >= TELLING:
-        reason += f"; {best[1]} ranks churned customers with an AUC of {best[0].words}"
+        reason += f"; {best[1]} ranks churned customers with an AUC of {best[0].text}"
     yield Finding(
         "identifier",
         severity,

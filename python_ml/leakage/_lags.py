@@ -15,8 +15,9 @@ import numpy as np
 
 from python_ml.leakage._finding import CRITICAL, HIGH, Finding
 from python_ml.leakage._patterns import CHANCE, LEAST_SHARE
-from python_ml.leakage._statistics import CONFIDENCE, Area, area, blank, filled, power
+from python_ml.leakage._statistics import blank, filled, power
 from python_ml.leakage._subject import FEWEST_ROWS, TICK, Subject
+from python_ml.stats import CONFIDENCE, Auc, auc
 
 STRONG = 0.75  # lower bound of the power now, from which on a jump counts
 FADED = 0.25  # share of the power above chance that an honest column has left one outcome earlier
@@ -68,7 +69,7 @@ def _foreknowledge(subject: Subject) -> Iterator[Finding]:
         far, scores = power(subject.values_of(name)[rows], ever, entities, half=half)
         if far.value < FORESEEN_SURELY:
             continue
-        far = area(scores, ever, entities, when)
+        far = auc(scores, ever, entities, when)
         if far.value < FORESEEN or far.bounds(len(subject.names))[0] < FORESEEN_SURELY:
             continue
         early, late = _by_time(subject, name)
@@ -80,7 +81,7 @@ def _foreknowledge(subject: Subject) -> Iterator[Finding]:
             CRITICAL,
             (name,),
             f"among customers who were retained through the label window, it ranks those who churned at any later time "
-            f"with an AUC of {far.words}, and its AUC for the label window rises from {early.value:.3f} to "
+            f"with an AUC of {far.text}, and its AUC for the label window rises from {early.value:.3f} to "
             f"{late.value:.3f} towards the end of the data: it was written once that was known",
             {
                 "far_auc": round(far.value, 4),
@@ -93,14 +94,14 @@ def _foreknowledge(subject: Subject) -> Iterator[Finding]:
         )
 
 
-def _by_time(subject: Subject, name: str) -> tuple[Area, Area]:
+def _by_time(subject: Subject, name: str) -> tuple[Auc, Auc]:
     """Power of a column in the first third and in the last third of the feature times."""
     _, scores = subject.powers[name]
     place = _codes(subject.times)
     third = max((int(place.max()) + 1) // 3, 1)
     parts = []
     for rows in (np.flatnonzero(place < third), np.flatnonzero(place > place.max() - third)):
-        parts.append(area(scores[rows], subject.churned[rows], subject.entities[rows], place[rows]))
+        parts.append(auc(scores[rows], subject.churned[rows], subject.entities[rows], place[rows]))
     return parts[0], parts[1]
 
 
@@ -215,14 +216,14 @@ def _jumps(subject: Subject) -> Iterator[Finding]:
             subject.strata is not None and not subject.beyond_recency(name).value >= STRONG
         ):
             continue
-        before = area(scores[rows], later, subject.entities[rows])
+        before = auc(scores[rows], later, subject.entities[rows])
         if before.value < 0.5 + FADED * (now.value - 0.5) and before.high <= FADED_AT_MOST:
             yield Finding(
                 "power_jump",
                 CRITICAL,
                 (name,),
-                f"it ranks those who churn in the label window with an AUC of {now.words}, but for the window after it "
-                f"only {before.words}: customers fade, but this appears at once, as what is written down in the label "
+                f"it ranks those who churn in the label window with an AUC of {now.text}, but for the window after it "
+                f"only {before.text}: customers fade, but this appears at once, as what is written down in the label "
                 "window does",
                 {"auc": now.value, "earlier_auc": round(before.value, 4), "earlier_auc_high": round(before.high, 4)},
                 "check when its source is written (available_at); if it is a customer's notice of cancellation, "
@@ -245,14 +246,14 @@ def _past(subject: Subject) -> Iterator[Finding]:
         if subject.looks_back(name):
             continue  # where leaving means to order nothing, what was ordered is the past outcome
         now, scores = subject.powers[name]
-        then: Area = area(scores[known], past[known], subject.entities[known], strata)
+        then: Auc = auc(scores[known], past[known], subject.entities[known], strata)
         if then.low > max(now.high + MARGIN, FORESEEN_SURELY):
             yield Finding(
                 "past_over_future",
                 HIGH,
                 (name,),
-                f"it tells the outcome before its feature time with an AUC of {then.words}, the one after it with "
-                f"{now.words}: it describes what is over",
+                f"it tells the outcome before its feature time with an AUC of {then.text}, the one after it with "
+                f"{now.text}: it describes what is over",
                 {"auc": now.value, "past_auc": round(then.value, 4), "past_auc_low": round(then.low, 4)},
                 "check that its feature time is not later than what it describes",
             )

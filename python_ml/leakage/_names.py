@@ -28,7 +28,7 @@ def probe(subject: Subject) -> Iterator[Finding]:
         reason, evidence = None, {"auc": alone.value, "words": said}
         if beyond.value >= RANKS and beyond.bounds(len(subject.names))[0] >= RANKS_SURELY:
             reason = (
-                f"its name speaks of churn ({said}), and alone it ranks churned customers with an AUC of {alone.words}"
+                f"its name speaks of churn ({said}), and alone it ranks churned customers with an AUC of {alone.text}"
             )
         elif strong and (found := _purest(subject, name)) is not None:
             what, n, rate, share = found

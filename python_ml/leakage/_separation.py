@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from python_ml.leakage._finding import CRITICAL, HIGH, INFO, LEAVE_OUT, Finding
-from python_ml.leakage._statistics import Area, association
+from python_ml.leakage._statistics import association
 from python_ml.leakage._subject import Subject
+from python_ml.stats import Auc
 
 LIMIT = 0.90  # AUC of a single column from which on it is not believed
 SUSPICIOUS = 0.80
@@ -43,7 +44,7 @@ def probe(subject: Subject, limit: float = LIMIT) -> Iterator[Finding]:
         )
 
 
-def _judge(subject: Subject, alone: Area, beyond: Area, limit: float, tests: int) -> tuple[str, str]:
+def _judge(subject: Subject, alone: Auc, beyond: Auc, limit: float, tests: int) -> tuple[str, str]:
     """Severity and phrase. A column that knows no more than when the last event was is not suspicious."""
     interval = f"AUC of {alone.value:.3f} (95 % interval {alone.low:.3f} to {alone.high:.3f})"
     surely = alone.bounds(tests)[0]

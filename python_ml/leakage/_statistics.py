@@ -1,4 +1,4 @@
-"""Areas under the ROC curve with intervals by customer, also within strata; and how surprising a share is."""
+"""What one column tells of the outcome: its area under the ROC curve, its association, odds, and rare shares."""
 
 from __future__ import annotations
 
@@ -7,105 +7,11 @@ from statistics import NormalDist
 
 import numpy as np
 
-CONFIDENCE = 0.95
+from python_ml.stats import Auc, auc, cramers_v
+
 BINS, CATEGORIES = 50, 200
 REPEATED = 5  # rows per distinct value from which on the values of a number may be looked at one by one
 DRAWN = 10  # rows of the base rate that the rate of each group is drawn towards
-
-
-@dataclass(frozen=True)
-class Area:
-    """An area under the ROC curve.
-
-    Attributes
-    ----------
-    value : float
-        NaN where nothing can be compared.
-    error : float
-        Standard error, by customer.
-    """
-
-    value: float
-    error: float
-
-    def bounds(self, tests: int = 1) -> tuple[float, float]:
-        """The 95 % interval; with several ``tests``, one that holds for all of them together (Bonferroni)."""
-        width = NormalDist().inv_cdf(1 - (1 - CONFIDENCE) / (2 * max(tests, 1))) * self.error
-        return max(self.value - width, 0.0), min(self.value + width, 1.0)
-
-    @property
-    def low(self) -> float:
-        """Lower end of the 95 % interval."""
-        return self.bounds()[0]
-
-    @property
-    def high(self) -> float:
-        """Upper end of the 95 % interval."""
-        return self.bounds()[1]
-
-    @property
-    def turned(self) -> Area:
-        """The area of the opposite order."""
-        return Area(1 - self.value, self.error)
-
-    @property
-    def words(self) -> str:
-        """``0.912 [0.900, 0.924]``."""
-        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
-
-
-NOTHING = Area(float("nan"), 0.0)
-
-
-def area(
-    scores: np.ndarray, churned: np.ndarray, clusters: np.ndarray | None = None, strata: np.ndarray | None = None
-) -> Area:
-    """Probability that a churned customer has a higher score than a retained one, ties counting half.
-
-    The variance is that of the two-sample U-statistic with its parts added up within clusters (Obuchowski,
-    "Nonparametric analysis of clustered ROC curve data", Biometrics 1997).
-
-    Parameters
-    ----------
-    scores : numpy.ndarray of float, shape (n_rows,)
-        Without NaN.
-    churned : numpy.ndarray of float, shape (n_rows,)
-        0 or 1.
-    clusters : numpy.ndarray of int, shape (n_rows,), optional
-        Number of the customer of each row, from 0; default: each row is a customer.
-    strata : numpy.ndarray of int, shape (n_rows,), optional
-        Only churned and retained rows of the same stratum are compared.
-    """
-    order = np.argsort(scores, kind="stable") if strata is None else np.lexsort((scores, strata))
-    s, left = scores[order], churned[order]
-    starts = np.ones(len(s), dtype=bool)
-    starts[1:] = s[1:] != s[:-1]
-    new = np.zeros(len(s), dtype=bool)
-    new[:1] = True
-    if strata is not None:
-        group = strata[order]
-        new[1:] = group[1:] != group[:-1]
-        starts |= new
-    tie, stratum = np.cumsum(starts) - 1, np.cumsum(new) - 1
-    stayed = 1 - left
-    # Churned and retained rows per stratum, and those of the same stratum below each row, ties counting half.
-    gone, kept = np.bincount(stratum, left), np.bincount(stratum, stayed)
-    pairs = float(gone @ kept)
-    if not pairs:
-        return NOTHING
-    below = {}
-    for name, is_in, total in (("stayed", stayed, kept), ("left", left, gone)):
-        of_tie = np.bincount(tie, is_in)
-        earlier = np.concatenate([[0.0], np.cumsum(total)[:-1]])
-        below[name] = (np.cumsum(of_tie) - of_tie / 2)[tie] - earlier[stratum]
-    won = np.where(left == 1, below["stayed"], gone[stratum] - below["left"])
-    value = float(won[left == 1].sum() / pairs)
-    influence = won - value * np.where(left == 1, kept[stratum], gone[stratum])
-    if clusters is not None:
-        influence = np.bincount(clusters[order], influence)
-        influence = influence[influence != 0]
-    count = max(len(influence), 2)
-    return Area(value, float(np.sqrt((influence**2).sum() * count / (count - 1)) / pairs))
 
 
 def halves(clusters: np.ndarray | None, rows: int) -> np.ndarray:
@@ -170,7 +76,7 @@ def power(
     clusters: np.ndarray | None = None,
     strata: np.ndarray | None = None,
     half: np.ndarray | None = None,
-) -> tuple[Area, np.ndarray]:
+) -> tuple[Auc, np.ndarray]:
     """How well one column alone ranks churned above retained customers, and the scores by which it does.
 
     By its rank (either way), or by the churn rate of its bins, values or categories, whichever is more. These rates
@@ -181,14 +87,14 @@ def power(
     candidates = [rates(group, churned, half) for group in groups(values)]
     if values.dtype.kind == "f":
         candidates.insert(0, filled(values))
-    best, scores = Area(0.5, 0.0), np.zeros(len(values))
+    best, scores = Auc(0.5, 0.0), np.zeros(len(values))
     for candidate in candidates:
-        found = area(candidate, churned, clusters, strata)
+        found = auc(candidate, churned, clusters, strata)
         if found.value != found.value:
             continue
         # The rates of groups have one direction only: that of the rates.
         if candidate is candidates[0] and values.dtype.kind == "f" and found.value < 0.5:
-            found, candidate = found.turned, -candidate
+            found, candidate = found.reversed, -candidate
         if found.value > best.value:
             best, scores = found, candidate
     return best, scores
@@ -214,12 +120,9 @@ def association(values: np.ndarray, churned: np.ndarray) -> tuple[str, float]:
             return "rank correlation", 0.0
         return "rank correlation", float(np.corrcoef(ranks, churned)[0, 1])
     group = groups(values)[0]
-    n = np.bincount(group)
-    left = np.bincount(group, churned, minlength=len(n))
-    base = churned.mean()
-    kept = n > 0
-    chi = (((left - n * base)[kept]) ** 2 / (n[kept] * base * (1 - base))).sum()
-    return "Cramér's V", float(np.sqrt(min(chi / len(values), 1.0)))
+    rows, gone = np.bincount(group), np.bincount(group, churned)
+    counts = np.stack([gone, rows - gone], axis=1)[rows > 0]
+    return "Cramér's V", cramers_v(counts, corrected=False) or 0.0
 
 
 @dataclass(frozen=True)

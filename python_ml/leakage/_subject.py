@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from python_ml.leakage._statistics import Area, area, halves, power, rates
+from python_ml.leakage._statistics import halves, power, rates
 from python_ml.leakage._vocabulary import LOOKING_BACK
+from python_ml.stats import Auc, auc
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,7 +74,7 @@ class Subject:
         return halves(self.entities, len(self.churned))
 
     @cached_property
-    def powers(self) -> dict[str, tuple[Area, np.ndarray]]:
+    def powers(self) -> dict[str, tuple[Auc, np.ndarray]]:
         """How well each column alone ranks, and the scores by which it does."""
         return {name: power(self.values_of(name), self.churned, self.entities, half=self.half) for name in self.names}
 
@@ -117,10 +118,10 @@ class Subject:
         feature = self.registry.get(name)
         return feature is not None and is_window(feature)
 
-    def beyond_recency(self, name: str) -> Area:
+    def beyond_recency(self, name: str) -> Auc:
         """Power of a column among rows of the same recency; its plain power where there is no recency."""
         found, scores = self.powers[name]
-        return found if self.strata is None else area(scores, self.churned, self.entities, self.strata)
+        return found if self.strata is None else auc(scores, self.churned, self.entities, self.strata)
 
     @cached_property
     def _order(self) -> np.ndarray:

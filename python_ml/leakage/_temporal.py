@@ -57,7 +57,7 @@ def _times_to_come(subject: Subject) -> Iterator[Finding]:
             CRITICAL if knows else HIGH,
             (name,),
             f"in {count:,} of {len(days):,} rows it lies at or after the feature time"
-            + (f", and how far ahead ranks churned customers with an AUC of {alone.words}" if knows else ""),
+            + (f", and how far ahead ranks churned customers with an AUC of {alone.text}" if knows else ""),
             {"future_rows": count, "auc": alone.value},
             "take only what was known before the feature time (`visible`), or leave it out",
         )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from python_ml.ingest.schema import Column
 from python_ml.profile.outcomes import churned_sql
 from python_ml.profile.schema import Association, ChurnRate, OutcomeColumn, TableProfile
-from python_ml.profile.statistics import auc, cramers_v, rate
+from python_ml.profile.statistics import auc, rate
 from python_ml.profile.tables import Table, batches, kind_of, plain
 from python_ml.warehouse import quote
 
@@ -160,6 +160,8 @@ def _quarters(values: np.ndarray, churned: np.ndarray) -> tuple[ChurnRate, ...]:
 
 def _of_categories(column: Column, values: np.ndarray, labelled: Labelled) -> Association | None:
     import pandas as pd
+
+    from python_ml.stats import cramers_v
 
     # A missing value is a category of its own.
     categories = pd.Series(values).map(_text, na_action="ignore").fillna("")

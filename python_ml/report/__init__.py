@@ -1,4 +1,4 @@
-"""The report: one self-contained HTML page that says who will leave, why, and how sure we are."""
+"""Self-contained HTML pages: the report of a project, its data quality, the profile of raw files."""
 
 from python_ml.report.inputs import ReportInputs, load_inputs
 from python_ml.report.project_report import create_report, render_report, write_report

@@ -1,27 +1,42 @@
-"""The charts of the report, composed by hand so that they stay small, sharp and readable on paper."""
+"""The charts of the report."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from python_ml.formatting import Estimate, counted, decimal, integer, percent
-from python_ml.report.curves import Bin, Curve, thin
-from python_ml.report.svg import Drawing, LinearScale, nice_ceiling, ticks
+from python_ml.formatting import MONTHS, NO_BREAK, counted, date, integer, percent
+from python_ml.report.curves import Bin, Curve
+from python_ml.report.svg import COLOURS, NARROW, WIDE, draw
 
 if TYPE_CHECKING:
+    import pandas as pd
+    from markupsafe import Markup
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-CURVE_WIDTH, CURVE_HEIGHT = 404.0, 368.0
-LEFT, RIGHT, TOP, BOTTOM = 46.0, 20.0, 28.0, 44.0
+CURVE_SIZE, CURVE_MARGINS = (404.0, 368.0), (46.0, 20.0, 28.0, 46.0)
+LINES = {
+    "subject": {"color": COLOURS["subject"], "linewidth": 2.5},
+    "recency": {"color": COLOURS["recency"], "linestyle": (0, (4, 1.7))},
+    "oracle": {"color": COLOURS["oracle"], "linestyle": (0, (5, 1.7, 1.2, 1.7))},
+    "random": {"color": COLOURS["random"], "linewidth": 1.25},
+    "perfect": {"color": COLOURS["random"], "linewidth": 1.25, "linestyle": (0, (1.6, 2.4))},
+}
+GUIDE = {"color": COLOURS["muted"], "linewidth": 1, "linestyle": (0, (2, 3))}
+POINT = {"color": COLOURS["subject"], "marker": "o", "markeredgecolor": COLOURS["paper"], "markeredgewidth": 1}
+PERIODS = {"train": "muted", "validation": "recency", "test": "subject", "scoring": "high"}
 
 
 @dataclass(frozen=True)
 class Line:
-    """A curve with its name, its CSS class and a figure that sums it up."""
+    """A curve with its name, its kind (a key of :data:`LINES`) and a figure that sums it up."""
 
     name: str
     kind: str
@@ -29,106 +44,10 @@ class Line:
     figure: str = ""
 
 
-def _frame(
-    drawing: Drawing, x_name: str, y_name: str, x_high: float = 1.0, y_high: float = 1.0, floor: float = 0.0
-) -> tuple[LinearScale, LinearScale]:
-    """Draw the axes for shares up to ``x_high`` and ``y_high``; ``floor`` pixels stay free below."""
-    right, bottom = drawing.width - RIGHT, drawing.height - BOTTOM - floor
-    x, y = LinearScale(0, x_high, LEFT, right), LinearScale(0, y_high, bottom, TOP)
-    for value in ticks(0, y_high, 6):
-        drawing.line("grid", LEFT, y(value), right, y(value))
-        drawing.label("tick", LEFT - 7, y(value) + 4, _tick(value, y_high), "end")
-    foot = drawing.height - BOTTOM
-    for value in ticks(0, x_high, 6):
-        drawing.line("axis", x(value), bottom, x(value), bottom + 4)
-        drawing.label("tick", x(value), foot + 18, _tick(value, x_high), "middle")
-    drawing.line("axis", LEFT, bottom, right, bottom)
-    drawing.label("axis-name", right, foot + 36, x_name, "end")
-    drawing.label("axis-name", 0, 11, y_name)
-    return x, y
-
-
-def _tick(value: float, high: float) -> str:
-    scaled = round(100 * value, 6)
-    places = 0 if high > 0.05 or scaled == int(scaled) else 1
-    return f"{scaled:.{places}f}\u00a0%"
-
-
-def curve_chart(
-    lines: Sequence[Line], title: str, description: str, x_name: str, y_name: str, y_high: float = 1.0
-) -> Drawing:
-    """Draw lines of shares against shares; the first line is the subject and lies on top."""
-    drawing = Drawing(CURVE_WIDTH, CURVE_HEIGHT, title, description)
-    x, y = _frame(drawing, x_name, y_name, y_high=y_high)
-    for line in reversed(lines):
-        kept = thin(line.curve)
-        # A precision of a few rows can exceed the axis; it is cut there rather than drawn over the title.
-        points = [(x(a), max(y(b), TOP)) for a, b in zip(kept.x, kept.y, strict=True)]
-        drawing.path(f"line {line.kind}", points)
-    return drawing
-
-
-def mark_share(drawing: Drawing, share: float, reached: float) -> None:
-    """Mark on a gains chart how many leavers the first ``share`` of customers holds."""
-    x = LinearScale(0, 1, LEFT, drawing.width - RIGHT)(share)
-    y = LinearScale(0, 1, drawing.height - BOTTOM, TOP)(reached)
-    drawing.line("guide", x, drawing.height - BOTTOM, x, y)
-    drawing.dot("point subject", x, y, 4)
-    # The corner below the diagonal is the one place that no line crosses.
-    text = f"first {percent(share)} of customers: {percent(reached)} of leavers"
-    drawing.label("note-text", drawing.width - RIGHT, drawing.height - BOTTOM - 10, text, "end")
-
-
-def calibration_chart(bins: Sequence[Bin], probabilities: NDArray, title: str, description: str) -> Drawing:
-    """Draw observed against predicted rates with intervals, over a histogram of the predictions."""
-    drawing = Drawing(CURVE_WIDTH, CURVE_HEIGHT, title, description)
-    floor = 46.0
-    high = min(nice_ceiling(max(max(b.predicted, b.observed, min(b.high, 1.0)) for b in bins)), 1.0)
-    x, y = _frame(drawing, "predicted probability", "share that left", high, high, floor=floor)
-    drawing.path("line random", [(x(0), y(0)), (x(high), y(high))])
-    foot = drawing.height - BOTTOM
-    counts, edges = np.histogram(probabilities, bins=40, range=(0, high))
-    tall = LinearScale(0, max(counts.max(), 1), 0, floor - 16)
-    for count, left, right in zip(counts, edges[:-1], edges[1:], strict=True):
-        if count:
-            height = max(tall(count), 1)
-            tip = f"{percent(left, 1)} to {percent(right, 1)}: {counted(count, 'row')}"
-            drawing.rect("bar quiet", x(left) + 0.5, foot - height, x(right) - x(left) - 1, height, tip)
-    drawing.line("axis", LEFT, foot, drawing.width - RIGHT, foot)
-    beyond = int((probabilities > high).sum())
-    note = "rows by prediction" + (f" ({counted(beyond, 'row')} further right)" if beyond else "")
-    drawing.label("note-text", drawing.width - RIGHT, foot - floor + 18, note, "end")
-    drawing.path("line subject thin", [(x(b.predicted), y(b.observed)) for b in bins])
-    for b in bins:
-        tip = (
-            f"predicted {percent(b.predicted, 1)}, left {percent(b.observed, 1)} "
-            f"({percent(b.low, 1)} to {percent(b.high, 1)}), {counted(b.rows, 'row')}"
-        )
-        drawing.line("whisker subject", x(b.predicted), y(b.low), x(b.predicted), max(y(b.high), TOP))
-        drawing.dot("point subject", x(b.predicted), y(b.observed), 3.5, tip)
-    return drawing
-
-
-WHISKER_WIDTH, WHISKER_HEIGHT = 104.0, 16.0
-
-
-def whisker(estimate: Estimate, low: float, high: float, kind: str, title: str) -> Drawing:
-    """Draw an estimate as a dot with its interval, on the scale that its column shares."""
-    description = f"{title}: {estimate.text}" + (f" ({estimate.interval})" if estimate.has_interval else "")
-    drawing = Drawing(WHISKER_WIDTH, WHISKER_HEIGHT, title, description)
-    x, middle = LinearScale(low, high, 6, WHISKER_WIDTH - 6), WHISKER_HEIGHT / 2
-    drawing.line("grid", 0, middle, WHISKER_WIDTH, middle)
-    if estimate.has_interval:
-        drawing.line(f"whisker {kind}", x(estimate.low), middle, x(estimate.high), middle)
-    drawing.dot(f"point {kind}", x(estimate.value), middle, 4)
-    return drawing
-
-
 @dataclass(frozen=True)
 class Band:
-    """A risk band: name, number of customers, and the range of its probabilities."""
+    """A risk band: its kind, number and share of customers, and the range of their probabilities."""
 
-    name: str
     kind: str
     count: int
     share: float
@@ -136,7 +55,114 @@ class Band:
     high: float
 
 
-def score_chart(probabilities: NDArray, bands: Sequence[Band], kinds: NDArray, width: float) -> Drawing:
+@dataclass(frozen=True)
+class Period:
+    """A period of a split: its feature times, and where the label window of the last one ends."""
+
+    name: str
+    kind: str
+    start: pd.Timestamp
+    end: pd.Timestamp
+    times: tuple[pd.Timestamp, ...] = ()
+    label_end: pd.Timestamp | None = None
+    note: str = ""
+
+
+def both_widths(chart: Callable[..., Markup], *arguments: Any) -> tuple[Markup, Markup]:
+    """Draw a chart for a wide and for a narrow window, so that its text keeps its size."""
+    return chart(*arguments, WIDE), chart(*arguments, NARROW)
+
+
+def _shares(axis: Any, high: float) -> None:
+    """Write the ticks of an axis of shares as percentages."""
+    places = 0 if high > 0.05 else 1
+    axis.set_major_formatter(lambda share, _: f"{100 * share:.{places}f}{NO_BREAK}%")
+
+
+def _counts(axes: Axes, ticks: int) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    axes.yaxis.set_major_locator(MaxNLocator(ticks, integer=True))
+    axes.yaxis.set_major_formatter(lambda count, _: integer(count))
+
+
+def curve_chart(
+    name: str,
+    title: str,
+    description: str,
+    lines: Sequence[Line],
+    axis_names: tuple[str, str],
+    y_high: float = 1.0,
+    marked: tuple[float, float, str] | None = None,
+) -> Markup:
+    """Draw lines of shares against shares; the first line is the subject and lies on top.
+
+    Parameters
+    ----------
+    axis_names : tuple of str
+        Names of the x and the y axis.
+    y_high : float
+        Lines are cut at this share.
+    marked : tuple, optional
+        x and y of a point of the subject, and what it says.
+    """
+
+    def paint(figure: Figure) -> None:
+        axes = figure.add_subplot(xlim=(0, 1), xlabel=axis_names[0], title=axis_names[1])
+        for line in reversed(lines):
+            axes.plot(line.curve.x, np.minimum(line.curve.y, y_high), **LINES[line.kind])
+        axes.set_ylim(0, y_high)
+        _shares(axes.xaxis, 1.0)
+        _shares(axes.yaxis, y_high)
+        if marked:
+            x, y, text = marked
+            axes.plot([x, x], [0, y], **GUIDE)
+            axes.plot(x, y, markersize=8, **POINT)
+            # The corner below the diagonal is the one place that no line crosses.
+            axes.text(1, 0.03, text, ha="right", transform=axes.transAxes)
+
+    return draw(name, title, description, CURVE_SIZE, paint, CURVE_MARGINS)
+
+
+def calibration_chart(title: str, description: str, bins: Sequence[Bin], probabilities: NDArray) -> Markup:
+    """Draw observed against predicted rates with intervals, over a histogram of the predictions."""
+    highest = max(max(b.predicted, b.high) for b in bins)
+    high = min(1.04 * highest, 1.0)
+
+    def paint(figure: Figure) -> None:
+        axes, below = figure.subplots(2, 1, sharex=True, height_ratios=(6, 1), gridspec_kw={"hspace": 0.22})
+        axes.set(xlim=(0, high), ylim=(0, high), title="share that churned")
+        axes.plot([0, high], [0, high], **LINES["random"])
+        axes.plot([b.predicted for b in bins], [b.observed for b in bins], color=COLOURS["subject"], linewidth=1.25)
+        axes.vlines([b.predicted for b in bins], [b.low for b in bins], [b.high for b in bins], COLOURS["subject"])
+        axes.plot([b.predicted for b in bins], [b.observed for b in bins], "none", markersize=7, **POINT)
+        axes.tick_params(bottom=False)
+        _shares(axes.yaxis, high)
+        counts, edges = np.histogram(probabilities, bins=40, range=(0, high))
+        _bars(below, edges, 0, _visible(counts, 30), COLOURS["quiet"], CURVE_SIZE[0] - 66)
+        below.set(yticks=[], xlabel="predicted probability")
+        _shares(below.xaxis, high)
+        beyond = int((probabilities > high).sum())
+        text = "rows by prediction" + (f" ({counted(beyond, 'row')} further right)" if beyond else "")
+        below.text(1, 0.8, text, ha="right", transform=below.transAxes)
+
+    return draw("calibration-plot", title, description, CURVE_SIZE, paint, CURVE_MARGINS)
+
+
+def _bars(axes: Axes, edges: NDArray, bottom: Any, top: Any, colour: str, pixels: float) -> None:
+    """Draw the bars of a histogram as thick lines, one collection of which is faster than many patches."""
+    shown = np.broadcast_to(top, len(edges) - 1) > bottom
+    bottom, top = (np.broadcast_to(ends, len(shown))[shown] for ends in (bottom, top))
+    thickness = 0.85 * pixels / len(shown)
+    axes.vlines(((edges[:-1] + edges[1:]) / 2)[shown], bottom, top, colour, linewidth=thickness)
+
+
+def _visible(counts: NDArray, pixels: float) -> NDArray:
+    """Heights of bars on a plot of so many pixels, none of which is too low to be seen."""
+    return np.where(counts > 0, np.maximum(counts, 1.2 * counts.max() / pixels), 0)
+
+
+def score_chart(probabilities: NDArray, bands: Sequence[Band], kinds: NDArray, width: float) -> Markup:
     """Draw how many customers have which probability, coloured by risk band.
 
     Parameters
@@ -144,75 +170,149 @@ def score_chart(probabilities: NDArray, bands: Sequence[Band], kinds: NDArray, w
     probabilities : ndarray of shape (n,)
         Probability per customer.
     bands : sequence of Band
-        From the riskiest down; each gets a line where it begins.
+        From the riskiest down; each but the last gets a line where it begins.
     kinds : ndarray of shape (n,)
-        CSS class of the band of each customer.
+        Kind of the band of each customer.
     width : float
         Width in pixels.
     """
-    wide = width > 600
-    parts = "; ".join(f"{band.name}: {counted(band.count, 'customer')}" for band in bands)
-    drawing = Drawing(width, 266, "Customers by churn probability", f"Histogram. {parts}.")
-    left, right, top, bottom = 46.0, width - 20, 50.0, 222.0
-    high = min(nice_ceiling(float(probabilities.max())), 1.0)
-    edges = np.linspace(0, high, (50 if wide else 26) + 1)
-    x = LinearScale(0, high, left, right)
-    counts = {kind: np.histogram(probabilities[kinds == kind], bins=edges)[0] for kind in dict.fromkeys(kinds)}
-    total = sum(counts.values())
-    y = LinearScale(0, nice_ceiling(float(total.max())), bottom, top)
-    for value in ticks(0, y.high, 4):
-        if value == int(value):
-            drawing.line("grid", left, y(value), right, y(value))
-            drawing.label("tick", left - 7, y(value) + 4, integer(value), "end")
-    for index in range(len(edges) - 1):
-        base = bottom
+    high = min(max(1.02 * float(probabilities.max()), 0.001), 1.0)
+    edges = np.linspace(0, high, 51 if width == WIDE else 27)
+
+    def paint(figure: Figure) -> None:
+        axes = figure.add_subplot(xlim=(0, high), xlabel="churn probability", title="customers")
+        floor = np.zeros(len(edges) - 1)
         for band in reversed(bands):
-            count = int(counts.get(band.kind, np.zeros(len(edges)))[index])
-            if count:
-                height = max(bottom - y(count), 1.2)
-                base -= height
-                tip = (
-                    f"{percent(edges[index], 1)} to {percent(edges[index + 1], 1)}, {band.name}: "
-                    f"{counted(count, 'customer')}"
-                )
-                drawing.rect(
-                    f"bar {band.kind}",
-                    x(edges[index]) + 0.5,
-                    base,
-                    x(edges[index + 1]) - x(edges[index]) - 1,
-                    height,
-                    tip,
-                )
-    for band in bands[:-1]:
-        drawing.line("guide", x(band.low), top - 20 - 15 * (band is not bands[0]), x(band.low), bottom)
-        text = f"{band.name} from {percent(band.low)}"
-        fits = x(band.low) + 7 + 6.6 * len(text) < right
-        # The labels take turns in height, as two bands may begin close together.
-        at, height = x(band.low) + (6 if fits else -6), top - 10 - 15 * (band is not bands[0])
-        drawing.label("note-text", at, height, text, "start" if fits else "end")
-    drawing.line("axis", left, bottom, right, bottom)
-    for value in ticks(0, high, 11 if wide else 6):
-        drawing.line("axis", x(value), bottom, x(value), bottom + 4)
-        drawing.label("tick", x(value), bottom + 18, _tick(value, high), "middle")
-    drawing.label("axis-name", right, bottom + 37, "churn probability", "end")
-    drawing.label("axis-name", 0, 11, "customers")
-    return drawing
+            counts = _visible(np.histogram(probabilities[kinds == band.kind], edges)[0], 170)
+            colour = COLOURS["random" if band.kind == "other" else band.kind]
+            _bars(axes, edges, floor, floor + counts, colour, width - 66)
+            floor = floor + counts
+        axes.set_ylim(bottom=0)
+        _counts(axes, 4)
+        _shares(axes.xaxis, high)
+        for place, band in enumerate(bands[:-1]):
+            # The labels take turns in height, as two bands may begin close together.
+            top = 1.03 + 0.09 * bool(place)
+            axes.plot([band.low] * 2, [0, top + 0.05], transform=axes.get_xaxis_transform(), clip_on=False, **GUIDE)
+            text = f"{band.kind} from {percent(band.low)}"
+            fits = band.low / high * (width - 66) + 6.6 * len(text) < width - 70
+            axes.annotate(
+                text, (band.low, top), (6 if fits else -6, 0), axes.get_xaxis_transform(), "offset points",
+                ha="left" if fits else "right",
+            )  # fmt: skip
+
+    parts = "; ".join(f"{band.kind}: {counted(band.count, 'customer')}" for band in bands)
+    title = "Customers by churn probability"
+    return draw(f"scores-{width:.0f}", title, f"Histogram. {parts}.", (width, 266), paint, (46, 20, 50, 46))
 
 
-def bar(value: float, longest: float, kind: str, title: str, width: float = 220.0) -> Drawing:
-    """Draw one horizontal bar on a scale that ends at ``longest``."""
-    drawing = Drawing(width, 14, title, f"{title}: {decimal(value)}")
-    drawing.rect(f"bar {kind}", 0, 1, max(LinearScale(0, longest or 1, 0, width)(value), 1), 12)
-    return drawing
+def base_rate_chart(outcomes: pd.DataFrame, periods: Sequence[Period], width: float) -> Markup:
+    """Draw the share of customers who churned at each feature time, above the number of customers at risk.
+
+    Parameters
+    ----------
+    outcomes : pandas.DataFrame
+        Sorted by ``feature_timestamp``: ``customers``, ``labelled``, ``rate``, ``low``, ``high`` (null where
+        no outcome is known yet).
+    periods : sequence of Period
+        Shaded behind the line.
+    width : float
+        Width in pixels.
+    """
+    known, times = outcomes[outcomes["labelled"] > 0], outcomes["feature_timestamp"]
+    start, end = times.iloc[0], times.iloc[-1]
+    half = (end - start) / max(len(outcomes) - 1, 1) / 2
+    # Single times with few customers have wide intervals, which do not decide the height of the axis.
+    top = min(1.05 * max(float(known["high"].quantile(0.98)), float(known["rate"].max())), 1.0)
+
+    def paint(figure: Figure) -> None:
+        rates, counts = figure.subplots(2, 1, sharex=True, height_ratios=(165, 56), gridspec_kw={"hspace": 0.34})
+        rates.set(xlim=(start - half, end + half), ylim=(0, top))
+        rates.set_title("share that churned in the label window", pad=24)
+        counts.set_title("customers at risk")
+        for period in periods:
+            left, right = max(period.start - half, start - half), min(period.end + half, end + half)
+            if left >= right:
+                continue
+            for axes in (rates, counts):
+                axes.axvspan(left, right, color=COLOURS[PERIODS[period.kind]], alpha=0.09, linewidth=0)
+            if (right - left) / (end - start + 2 * half) * (width - 66) > 6.2 * len(period.name) + 5:
+                rates.text(left, 1.03, f"{NO_BREAK}{period.name}", transform=rates.get_xaxis_transform())
+        shown = known["feature_timestamp"].to_numpy()
+        band = known["low"].to_numpy(), known["high"].clip(upper=top).to_numpy()
+        rates.fill_between(shown, *band, color=COLOURS["subject"], alpha=0.16, linewidth=0)
+        dots = {**POINT, "markersize": 6} if len(shown) <= 60 else {"color": COLOURS["subject"]}
+        rates.plot(shown, known["rate"].to_numpy(), linewidth=2.5, **dots)
+        rates.tick_params(bottom=False)
+        _shares(rates.yaxis, top)
+        thickness = max(min(0.6 * (width - 66) / len(outcomes), 14), 1)
+        colours = [COLOURS["quiet" if labelled else "rule"] for labelled in outcomes["labelled"]]
+        counts.vlines(times.to_numpy(), 0, outcomes["customers"].to_numpy(), colours, linewidth=thickness)
+        counts.set_ylim(bottom=0)
+        _counts(counts, 2)
+        _calendar(counts, start, end, width - 66)
+
+    first, last = known.iloc[0], known.iloc[-1]
+    description = (
+        f"From {percent(first['rate'], 1)} at {date(first['feature_timestamp'])} to {percent(last['rate'], 1)} at "
+        f"{date(last['feature_timestamp'])}; between {percent(known['rate'].min(), 1)} and "
+        f"{percent(known['rate'].max(), 1)}."
+    )
+    title = "Share of customers who churned, over time"
+    return draw(f"base-rate-{width:.0f}", title, description, (width, 336), paint, (52, 14, 40, 42))
 
 
-def strip(bands: Sequence[Band]) -> Drawing:
-    """Draw the bands as parts of one bar; the page stretches it to the width of the text."""
-    parts = ", ".join(f"{band.name} {percent(band.share)}" for band in bands)
-    drawing = Drawing(1000, 10, "Customers by risk band", parts)
-    at = 0.0
-    for band in bands:
-        length = 1000 * band.share
-        drawing.rect(f"bar {band.kind}", at, 0, max(length - (3 if band is not bands[-1] else 0), 1), 10)
-        at += length
-    return drawing
+def timeline_chart(periods: Sequence[Period], purge: str, width: float) -> Markup:
+    """Draw the feature times of each period and the label windows that follow them.
+
+    Parameters
+    ----------
+    periods : sequence of Period
+        In the order of time.
+    purge : str
+        The purge in words, empty when there is none.
+    width : float
+        Width in pixels.
+    """
+    wide = width == WIDE
+    start, end = min(p.start for p in periods), max(p.label_end or p.end for p in periods)
+    end = max(end, start + timedelta(days=1))
+
+    def paint(figure: Figure) -> None:
+        axes = figure.add_subplot(xlim=(start - (end - start) / 80, end), ylim=(len(periods) - 0.5, -0.5), yticks=[])
+        for row, period in enumerate(periods):
+            colour = COLOURS[PERIODS[period.kind]]
+            if row and period.kind != "scoring":
+                axes.axvline(period.start, **GUIDE)
+            if period.label_end is not None:
+                axes.hlines(row, period.end, period.label_end, colour, linewidth=10, alpha=0.3)
+            axes.hlines(row, period.start, period.end, colour, linewidth=4)
+            axes.plot(period.times, [row] * len(period.times), "none", **{**POINT, "color": colour, "markersize": 7})
+            label = partial(axes.annotate, xycoords=axes.get_yaxis_transform(), textcoords="offset points")
+            bold = {"fontweight": "bold", "color": COLOURS["ink"]}
+            if wide:
+                label(period.name, (0, row), xytext=(-118, 2), **bold)
+                label(period.note, (0, row), xytext=(-118, -13))
+            else:
+                label(f"{period.name}, {period.note}" if period.note else period.name, (0, row), xytext=(0, 14), **bold)
+        _calendar(axes, start, end, width - 140)
+
+    spans = "; ".join(f"{p.name}: {date(p.start)} to {date(p.end)}" for p in periods)
+    size = (width, 50 + (44 if wide else 62) * len(periods))
+    margins = (120, 14, 8, 42) if wide else (8, 12, 8, 42)
+    return draw(f"split-{width:.0f}", "Split by time", f"{spans}. Purge: {purge or 'none'}.", size, paint, margins)
+
+
+def _calendar(axes: Axes, start: pd.Timestamp, end: pd.Timestamp, pixels: float) -> None:
+    """Label a time axis: months, or days where it is short, and the year wherever it changes."""
+    from matplotlib.dates import AutoDateLocator, date2num, num2date
+
+    locator = AutoDateLocator(minticks=4, maxticks=max(int(pixels / 52), 4))
+    times = [num2date(tick).replace(tzinfo=None) for tick in locator.tick_values(start, end)]
+    times = [time for time in times if start <= time <= end]
+    form = f"{{0.day}}{NO_BREAK}{{1}}" if end - start < timedelta(days=75) else "{1}"
+    axes.set_xticks(times, [form.format(time, MONTHS[time.month - 1]) for time in times])
+    for before, time in zip([None, *times], times, strict=False):
+        if before is None or before.year != time.year:
+            below = axes.get_xaxis_transform()
+            axes.annotate(str(time.year), (date2num(time), 0), (0, -31), below, "offset points", ha="center")

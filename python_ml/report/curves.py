@@ -1,4 +1,7 @@
-"""The statistics behind the report's curves, from probabilities and outcomes."""
+"""The statistics behind the report's curves, from probabilities and outcomes.
+
+The curves are those of :mod:`sklearn.metrics`, whose import alone takes longer than a whole report.
+"""
 
 from __future__ import annotations
 
@@ -30,10 +33,9 @@ class Bin(NamedTuple):
 
 
 def _ranked(outcome: ArrayLike, score: ArrayLike) -> tuple[NDArray, NDArray]:
-    """Count leavers and rows at or above each distinct score, from the highest score down.
+    """Count churned rows and all rows at or above each distinct score, from the highest score down.
 
-    Rows that share a score cannot be told apart by it, so they enter a curve together: any order among
-    them would flatter or punish the model by chance.
+    Rows that share a score enter a curve together: any order among them would favour or penalise the model by chance.
     """
     outcome, score = np.asarray(outcome, dtype=float), np.asarray(score, dtype=float)
     order = np.argsort(-score, kind="stable")
@@ -42,23 +44,23 @@ def _ranked(outcome: ArrayLike, score: ArrayLike) -> tuple[NDArray, NDArray]:
 
 
 def roc_curve(outcome: ArrayLike, score: ArrayLike) -> Curve:
-    """Share of stayers (x) against share of leavers (y) at or above each score."""
-    leavers, rows = _ranked(outcome, score)
-    stayers = rows - leavers
-    return Curve(np.append(0, stayers / stayers[-1]), np.append(0, leavers / leavers[-1]))
+    """False positive rate (x) against true positive rate (y) at or above each score."""
+    churned, rows = _ranked(outcome, score)
+    retained = rows - churned
+    return Curve(np.append(0, retained / retained[-1]), np.append(0, churned / churned[-1]))
 
 
 def precision_recall_curve(outcome: ArrayLike, score: ArrayLike) -> Curve:
-    """Share of leavers found (x) against share of leavers among those named (y)."""
-    leavers, rows = _ranked(outcome, score)
-    named = leavers > 0
-    return Curve((leavers / leavers[-1])[named], (leavers / rows)[named])
+    """Recall (x) against precision (y), from the first churned row on."""
+    churned, rows = _ranked(outcome, score)
+    any_churned = churned > 0
+    return Curve((churned / churned[-1])[any_churned], (churned / rows)[any_churned])
 
 
 def gains_curve(outcome: ArrayLike, score: ArrayLike) -> Curve:
-    """Share of customers contacted, riskiest first (x), against share of leavers reached (y)."""
-    leavers, rows = _ranked(outcome, score)
-    return Curve(np.append(0, rows / rows[-1]), np.append(0, leavers / leavers[-1]))
+    """Share of customers contacted, highest score first (x), against share of churned customers reached (y)."""
+    churned, rows = _ranked(outcome, score)
+    return Curve(np.append(0, rows / rows[-1]), np.append(0, churned / churned[-1]))
 
 
 def reached(curve: Curve, share: float) -> float:
@@ -69,12 +71,15 @@ def reached(curve: Curve, share: float) -> float:
 def calibration_bins(outcome: ArrayLike, probability: ArrayLike, bins: int = 10) -> list[Bin]:
     """Cut rows into bins of about equal size by probability and compare prediction with outcome.
 
+    The bins are those of :func:`sklearn.calibration.calibration_curve` with ``strategy="quantile"``, which does not
+    return the rows of each bin that an interval needs.
+
     Parameters
     ----------
     outcome : array_like of shape (n,)
         0 or 1.
     probability : array_like of shape (n,)
-        Predicted probabilities, which tie within a bin and never across two.
+        Predicted probabilities; rows that tie share a bin.
     bins : int
         Greatest number of bins; ties make fewer.
 
@@ -86,20 +91,7 @@ def calibration_bins(outcome: ArrayLike, probability: ArrayLike, bins: int = 10)
     outcome, probability = np.asarray(outcome, dtype=float), np.asarray(probability, dtype=float)
     edges = np.unique(np.quantile(probability, np.linspace(0, 1, bins + 1)[1:-1]))
     member = np.searchsorted(edges, probability, side="left")
-    found = []
-    for index in np.unique(member):
-        inside = member == index
-        rows, leavers = int(inside.sum()), float(outcome[inside].sum())
-        low, high = wilson(leavers, rows)
-        found.append(Bin(float(probability[inside].mean()), leavers / rows, float(low), float(high), rows))
-    return found
-
-
-def thin(curve: Curve, limit: int = 160) -> Curve:
-    """Keep at most ``limit`` points, evenly spaced along the line, so that a drawing stays small."""
-    if len(curve.x) <= limit:
-        return curve
-    length = np.append(0, np.cumsum(np.hypot(np.diff(curve.x), np.diff(curve.y))))
-    wanted = np.linspace(0, length[-1], limit)
-    kept = np.unique(np.append(np.searchsorted(length, wanted), [0, len(length) - 1]))
-    return Curve(curve.x[kept], curve.y[kept])
+    rows = np.bincount(member)
+    churned, total = np.bincount(member, outcome), np.bincount(member, probability)
+    columns = (total / np.maximum(rows, 1), churned / np.maximum(rows, 1), *wilson(churned, rows), rows)
+    return [Bin(*map(float, values[:4]), int(values[4])) for values in zip(*columns, strict=True) if values[4]]

@@ -1,14 +1,12 @@
-"""Who will leave, and why: customers by risk, the riskiest with their reasons, and the strongest drivers."""
+"""Customers by risk, those most at risk with their reasons, and the drivers of the predictions."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from python_ml.formatting import date, duration, integer, key_text, moment, number, span
-from python_ml.project import is_dateless
+from python_ml.formatting import date, integer, key_text, moment, number
 from python_ml.report import charts
 from python_ml.report.inputs import LISTED_CUSTOMERS
-from python_ml.report.svg import NARROW, WIDE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,65 +19,37 @@ LISTED_DRIVERS = 15
 CLEAR_DIRECTION = 0.15
 
 
-def window_words(definition: dict[str, Any]) -> str:
-    """Say when the label looks, after the as-of time: ``within the next 30 days``."""
-    horizon = duration(definition.get("horizon"))
-    if is_dateless(definition):
-        return "as others in the snapshot have"
-    if not definition.get("horizon"):
-        return "in the label window"
-    if span(definition.get("gap")):
-        return f"in the {horizon} that begin {duration(definition['gap'])} later"
-    return f"within the next {horizon}"
-
-
-def who_section(inputs: ReportInputs) -> dict[str, Any]:
-    """Customers by risk: the bands, the distribution of probabilities and the customers to look at first."""
-    scores = inputs.scores
-    if scores is not None:
-        scores = scores.dropna(subset=["churn_probability"])
+def customers_section(inputs: ReportInputs) -> dict[str, Any]:
+    """Customers by risk: the bands, the distribution of probabilities and the customers most at risk."""
+    scores = inputs.scores if inputs.scores is None else inputs.scores.dropna(subset=["churn_probability"])
     if scores is None or scores.empty:
-        return {
-            "missing": "No customer has been scored yet. Run retention score; it needs a champion, which "
-            "retention train registers.",
-            "remarks": [],
-        }
+        missing = "No customer has been scored yet. Run retention score; it needs a champion, which retention train "
+        return {"missing": f"{missing}registers.", "remarks": []}
     probability = scores["churn_probability"].to_numpy(float)
-    names = scores["risk_band"].fillna("none").astype(str)
-    kinds = names.where(names.isin(BANDS), "other").to_numpy()
-    order = [*BANDS, "other"]
+    kinds = scores["risk_band"].where(scores["risk_band"].isin(BANDS), "other").to_numpy(str)
     bands = []
-    for kind in order:
+    for kind in (*BANDS, "other"):
         inside = probability[kinds == kind]
         if len(inside):
-            bands.append(
-                charts.Band(
-                    kind,
-                    kind,
-                    len(inside),
-                    len(inside) / len(probability),
-                    float(inside.min()),
-                    float(inside.max()),
-                )
-            )
+            share = len(inside) / len(probability)
+            bands.append(charts.Band(kind, len(inside), share, float(inside.min()), float(inside.max())))
     high = int((kinds == "high").sum())
     return {
         "missing": "",
         "as_of": scores["feature_timestamp"].max(),
-        "customers": len(scores),
+        "total": len(scores),
         "high": high,
         "high_share": high / len(scores),
         "expected": float(probability.sum()),
         "bands": bands,
-        "strip": charts.strip(bands),
-        "drawings": [charts.score_chart(probability, bands, kinds, width) for width in (WIDE, NARROW)],
-        "people": _people(inputs, scores),
+        "plots": charts.both_widths(charts.score_chart, probability, bands, kinds),
+        "listed": _most_at_risk(inputs, scores),
         "reasons_missing": inputs.reasons is None or inputs.reasons.empty,
-        "remarks": _stale(inputs, scores),
+        "remarks": _disagreements(inputs, scores),
     }
 
 
-def _people(inputs: ReportInputs, scores: pd.DataFrame) -> list[dict[str, Any]]:
+def _most_at_risk(inputs: ReportInputs, scores: pd.DataFrame) -> list[dict[str, Any]]:
     entity = inputs.entity
     least = scores["churn_probability"].nlargest(LISTED_CUSTOMERS).iloc[-1]
     ranked = scores[scores["churn_probability"] >= least]
@@ -89,34 +59,31 @@ def _people(inputs: ReportInputs, scores: pd.DataFrame) -> list[dict[str, Any]]:
     reasons: dict[str, list[str]] = {}
     if inputs.reasons is not None:
         listed = inputs.reasons.assign(_key=inputs.reasons[entity].map(key_text))
-        listed = listed[listed["_key"].isin(set(ranked["_key"]))]
-        for row in listed.sort_values(["_key", "reason_rank"], kind="stable").to_dict("records"):
-            if isinstance(row["reason"], str) and row["reason"].strip():
-                reasons.setdefault(row["_key"], []).append(row["reason"].strip())
+        listed = listed[listed["_key"].isin(set(ranked["_key"]))].sort_values(["_key", "reason_rank"], kind="stable")
+        for key, reason in zip(listed["_key"], listed["reason"], strict=True):
+            if isinstance(reason, str) and reason.strip():
+                reasons.setdefault(key, []).append(reason.strip())
     return [
         {
-            "rank": rank,
             "key": row["_key"],
             "probability": float(row["churn_probability"]),
             "band": str(row["risk_band"]),
             "kind": row["risk_band"] if row["risk_band"] in BANDS else "other",
             "reasons": reasons.get(row["_key"], []),
         }
-        for rank, row in enumerate(ranked.to_dict("records"), start=1)
+        for row in ranked.to_dict("records")
     ]
 
 
-def _stale(inputs: ReportInputs, scores: pd.DataFrame) -> list[str]:
-    """Say where the scores and the rest of the report speak of different things."""
+def _disagreements(inputs: ReportInputs, scores: pd.DataFrame) -> list[str]:
+    """Where the scores are of another model or another time than the rest of the report."""
     remarks = []
-    champion = inputs.metrics.get("champion") or {}
-    version, scored = number(champion.get("version")), scores["model_version"].dropna()
-    if isinstance(champion.get("version"), str) and champion["version"].isdigit():
-        version = float(champion["version"])
+    version, scored = (inputs.metrics.get("champion") or {}).get("version"), scores["model_version"].dropna()
+    version = float(version) if isinstance(version, str) and version.isdigit() else number(version)
     if version is not None and len(scored) and set(map(float, scored)) != {version}:
-        made = ", ".join(sorted({integer(float(v)) for v in scored}))
+        versions = ", ".join(sorted({integer(float(v)) for v in scored}))
         remarks.append(
-            f"The scores were made by model version {made}, while the figures below are of version "
+            f"The scores were made by model version {versions}, while the figures below are of version "
             f"{integer(version)}. Run retention score to bring them together."
         )
     if inputs.scoring is not None and len(inputs.scoring):
@@ -128,36 +95,31 @@ def _stale(inputs: ReportInputs, scores: pd.DataFrame) -> list[str]:
     return remarks
 
 
-def why_section(inputs: ReportInputs) -> dict[str, Any]:
+def drivers_section(inputs: ReportInputs) -> dict[str, Any]:
     """The features that move the champion's predictions most, with the direction in which they do."""
-    drivers = inputs.drivers
-    if drivers is not None:
-        drivers = drivers.dropna(subset=["importance"])
+    drivers = inputs.drivers if inputs.drivers is None else inputs.drivers.dropna(subset=["importance"])
     if drivers is None or drivers.empty:
         return {"missing": "The drivers need reports/drivers.parquet, which retention train writes."}
-    total = len(drivers)
     ranked = drivers.assign(feature=drivers["feature"].astype(str))
     ranked = ranked.sort_values(["importance", "feature"], ascending=[False, True], kind="stable")
     ranked = ranked.head(LISTED_DRIVERS)
-    longest = float(ranked["importance"].max())
-    rows = []
-    for row in ranked.to_dict("records"):
-        direction = number(row["direction"])
-        if direction is None or abs(direction) < CLEAR_DIRECTION:
-            kind, effect = "mixed", "depends on the value"
-        elif direction > 0:
-            kind, effect = "raises", "higher value, higher risk"
-        else:
-            kind, effect = "lowers", "higher value, lower risk"
-        importance = float(row["importance"])
-        rows.append(
-            {
-                "feature": row["feature"],
-                "description": inputs.feature_descriptions.get(row["feature"], ""),
-                "importance": importance,
-                "kind": kind,
-                "effect": effect,
-                "drawing": charts.bar(importance, longest, kind, f"Weight of {row['feature']}, {effect}"),
-            }
+    longest = float(ranked["importance"].max()) or 1.0
+    rows = [
+        {
+            "feature": feature,
+            "description": inputs.feature_descriptions.get(feature, ""),
+            "importance": float(importance),
+            "length": max(float(importance) / longest, 0.005),
+            "kind": _direction(number(direction)),
+        }
+        for feature, importance, direction in zip(
+            ranked["feature"], ranked["importance"], ranked["direction"], strict=True
         )
-    return {"missing": "", "rows": rows, "total": total}
+    ]
+    return {"missing": "", "rows": rows, "total": len(drivers)}
+
+
+def _direction(correlation: float | None) -> str:
+    if correlation is None or abs(correlation) < CLEAR_DIRECTION:
+        return "mixed"
+    return "raises" if correlation > 0 else "lowers"

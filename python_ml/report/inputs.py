@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -33,12 +34,45 @@ COLUMNS = {
     "scoring": ("feature_timestamp", "customers"),
 }
 
+_NEWEST_SCORES = (
+    "{gold.gld_churn_scores} where feature_timestamp = (select max(feature_timestamp) from {gold.gld_churn_scores})"
+)
+_OUTCOMES = (
+    "select feature_timestamp, count(*) as customers, count(churned) as labelled, "
+    "coalesce(sum(churned), 0)::bigint as churned from {table} group by all order by all"
+)
+# What is read of the warehouse; of several queries of one name, the first whose tables exist.
+QUERIES = (
+    (
+        "scores",
+        "select {key}, feature_timestamp, churn_probability, risk_band, model_name, model_version "
+        f"from {_NEWEST_SCORES}",
+    ),
+    (
+        "reasons",
+        "select {key}, reason_rank, reason from {gold.gld_churn_reasons} "
+        "where feature_timestamp = (select max(feature_timestamp) from {gold.gld_churn_reasons}) "
+        f"and {{key}} in (select {{key}} from {_NEWEST_SCORES} "
+        f"order by churn_probability desc, cast({{key}} as varchar) limit {LISTED_CUSTOMERS})",
+    ),
+    ("outcomes", _OUTCOMES.replace("{table}", "{gold.gld_churn_labels}")),
+    ("outcomes", _OUTCOMES.replace("{table}", "{gold.gld_training_set}")),
+    (
+        "row_counts",
+        "select source_table, outcome, sum(row_count)::bigint as row_count from {bronze.brz_row_counts} group by all",
+    ),
+    (
+        "scoring",
+        "select max(feature_timestamp) as feature_timestamp, count(*) as customers from {gold.gld_scoring_set}",
+    ),
+)
+
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
 class _Part(BaseModel):
-    """A part of ``metrics.json``: what is named must be sound, other entries are left alone."""
+    """A part of ``metrics.json``: what is named is validated, other entries are ignored."""
 
     model_config = ConfigDict(strict=True, extra="allow")
 
@@ -50,7 +84,7 @@ class _ShareEstimate(_Part):
 
 
 class _Figures(_Part):
-    """Metrics of a model or baseline on one part of the split; which of them there are depends on what was asked."""
+    """Metrics of a model or baseline on one part of the split; which of them there are depends on the settings."""
 
     roc_auc: _ShareEstimate | None = None
     pr_auc: _ShareEstimate | None = None
@@ -78,7 +112,7 @@ class Metrics(_Part):
 
 @dataclass
 class ReportInputs:
-    """Everything that the report says, as plain data.
+    """Everything that the report shows, as plain data.
 
     Parameters
     ----------
@@ -109,8 +143,8 @@ class ReportInputs:
         One row: newest ``feature_timestamp`` and the number of ``customers`` to score then.
     feature_descriptions : dict
         Feature name to description.
-    traps, doubts : tuple of str
-        What ``retention init`` found in the raw files, and what it wanted a person to check.
+    notices, reviews : tuple of str
+        What ``retention init`` notes about the raw files, and what of it requires review.
     quality : dict
         Verdicts of the quality gates (:class:`python_ml.quality.Verdict`), by suite.
     docs_link : str, optional
@@ -138,23 +172,21 @@ class ReportInputs:
     row_counts: pd.DataFrame | None = None
     scoring: pd.DataFrame | None = None
     feature_descriptions: dict[str, str] = field(default_factory=dict)
-    traps: tuple[str, ...] = ()
-    doubts: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
+    reviews: tuple[str, ...] = ()
     quality: dict[str, Any] = field(default_factory=dict)
     docs_link: str | None = None
     selection: dict[str, Any] = field(default_factory=dict)
     tracking_uri: str = "sqlite:///mlflow.db"
 
     def __post_init__(self) -> None:
-        for name, wanted in COLUMNS.items():
+        for name, columns in COLUMNS.items():
             frame = getattr(self, name)
-            if frame is None:
-                continue
             keys = (self.entity,) if name in ("scores", "reasons") else ()
-            lacking = [column for column in (*keys, *wanted) if column not in frame.columns]
-            if lacking:
+            missing = [] if frame is None else [c for c in (*keys, *columns) if c not in frame.columns]
+            if missing:
                 raise UserError(
-                    f"The {name.replace('_', ' ')} lack the column {', '.join(lacking)}.",
+                    f"The {name.replace('_', ' ')} lack the column {', '.join(missing)}.",
                     hint="run `retention run`: they were written by another version of this project",
                 )
 
@@ -176,21 +208,7 @@ def load_inputs(project: Project) -> ReportInputs:
     metrics = _read_metrics(project.reports_dir / "metrics.json")
     entity = project.entity
     with connect(project) as connection:
-        warehouse = {
-            "scores": _scores(connection, entity),
-            "reasons": _reasons(connection, entity),
-            "outcomes": _outcomes(connection),
-            "row_counts": _read(
-                connection,
-                "bronze.brz_row_counts",
-                "select source_table, outcome, sum(row_count)::bigint as row_count from {table} group by all",
-            ),
-            "scoring": _read(
-                connection,
-                "gold.gld_scoring_set",
-                "select max(feature_timestamp) as feature_timestamp, count(*) as customers from {table}",
-            ),
-        }
+        warehouse = _read_warehouse(connection, entity)
     selection = project.settings.training.selection
     return ReportInputs(
         metrics=metrics,
@@ -210,16 +228,16 @@ def load_inputs(project: Project) -> ReportInputs:
 
 
 def _findings(path: Path) -> dict[str, tuple[str, ...]]:
-    """What ``retention init`` found; empty for a project that was made by hand."""
+    """Notices and reviews of ``retention init``; none for a project that was made by hand."""
     from python_ml.yaml_io import parsed
 
     if not path.exists():
         return {}
     with parsed(path, "findings") as (loader, node):
-        found = None if node is None else loader.construct_document(node)
-    found = found if isinstance(found, dict) else {}
-    names = {"traps": "notices", "doubts": "reviews"}
-    return {name: tuple(str(text) for text in found.get(new) or found.get(name) or []) for name, new in names.items()}
+        findings = None if node is None else loader.construct_document(node)
+    if not isinstance(findings, dict):
+        return {}
+    return {name: tuple(str(text) for text in findings.get(name) or []) for name in ("notices", "reviews")}
 
 
 def shown_uri(uri: str, root: Path) -> str:
@@ -270,51 +288,17 @@ def _descriptions(project: Project) -> dict[str, str]:
     return {feature.name: feature.description for feature in registry if feature.role == "feature"}
 
 
-def _read(connection: duckdb.DuckDBPyConnection, table: str, query: str) -> pd.DataFrame | None:
-    """Run a query over ``{table}``, or return None when the project has no such table."""
-    from python_ml.warehouse import relation, table_exists
-
-    if not table_exists(connection, table):
-        return None
-    # Not str.format: the name of a customer's key may hold braces of its own.
-    return connection.execute(query.replace("{table}", relation(table))).df()
-
-
-def _scores(connection: duckdb.DuckDBPyConnection, entity: str) -> pd.DataFrame | None:
-    from python_ml.warehouse import quote
-
-    return _read(
-        connection,
-        "gold.gld_churn_scores",
-        f"select {quote(entity)}, feature_timestamp, churn_probability, risk_band, model_name, model_version "
-        "from {table} where feature_timestamp = (select max(feature_timestamp) from {table})",
-    )
-
-
-def _reasons(connection: duckdb.DuckDBPyConnection, entity: str) -> pd.DataFrame | None:
+def _read_warehouse(connection: duckdb.DuckDBPyConnection, entity: str) -> dict[str, pd.DataFrame | None]:
+    """Run :data:`QUERIES`; None where the project lacks a table."""
     from python_ml.warehouse import quote, relation, table_exists
 
-    scores = "gold.gld_churn_scores"
-    if not table_exists(connection, scores):
-        return None
-    key = quote(entity)
-    listed = (
-        f"select {key} from {relation(scores)} "
-        f"where feature_timestamp = (select max(feature_timestamp) from {relation(scores)}) "
-        f"order by churn_probability desc, cast({key} as varchar) limit {LISTED_CUSTOMERS}"
-    )
-    return _read(
-        connection,
-        "gold.gld_churn_reasons",
-        f"select {key}, reason_rank, reason from {{table}} where {key} in ({listed}) "
-        "and feature_timestamp = (select max(feature_timestamp) from {table})",
-    )
-
-
-def _outcomes(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame | None:
-    counts = (
-        "select feature_timestamp, count(*) as customers, count(churned) as labelled, "
-        "coalesce(sum(churned), 0)::bigint as churned from {table} group by all order by all"
-    )
-    found = _read(connection, "gold.gld_churn_labels", counts)
-    return found if found is not None else _read(connection, "gold.gld_training_set", counts)
+    frames: dict[str, pd.DataFrame | None] = {}
+    for name, query in QUERIES:
+        tables = set(re.findall(r"\{(\w+\.\w+)\}", query))
+        if frames.get(name) is not None or not all(table_exists(connection, table) for table in tables):
+            continue
+        for table in tables:
+            query = query.replace(f"{{{table}}}", relation(table))
+        # The key comes last: its name may hold braces.
+        frames[name] = connection.execute(query.replace("{key}", quote(entity))).df()
+    return frames

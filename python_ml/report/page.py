@@ -1,73 +1,74 @@
-"""What every page has in common: its style inline, nothing that loads or runs, and every value escaped."""
+"""What every page has in common: one template around it, its style inline, nothing that loads or runs."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from python_ml import formatting
 
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
 TEMPLATES = Path(__file__).parent / "templates"
 
-# Names and values from outside may hold anything: what HTML forbids in text, and marks that turn the
-# direction of all text behind them (the page isolates names, so right-to-left names need no such marks).
-FORBIDDEN = dict.fromkeys(
+# What HTML forbids in text, and marks that turn the direction of all text behind them (the pages isolate names, so
+# right-to-left names need no such marks).
+_FORBIDDEN = dict.fromkeys(
     (*range(9), 11, 12, *range(14, 32), 127, *range(0x202A, 0x202F), *range(0x2066, 0x206A), 0xFFFE, 0xFFFF)
 )
-
-FILTERS: dict[str, Callable[..., str]] = {
+_FILTERS = {
     "count": formatting.integer,
     "counted": formatting.counted,
     "decimal": formatting.decimal,
     "percent": formatting.percent,
     "date": formatting.date,
-    "title_of": formatting.model_title,
+    "duration": formatting.duration,
+    "model_title": formatting.model_title,
 }
 
 
-def render(
-    page: str,
-    values: Mapping[str, Any],
-    *,
-    folder: Path = TEMPLATES,
-    sheets: tuple[str, ...] = (),
-    filters: Mapping[str, Callable[..., str]] | None = None,
-) -> str:
-    """Render a page from its template.
+def cleaned(text: str) -> str:
+    """Drop the characters that no page may hold; half a surrogate becomes a question mark."""
+    return text.translate(_FORBIDDEN).encode("utf-8", "replace").decode("utf-8")
 
-    Parameters
-    ----------
-    page : str
-        Name of the template. It puts ``style`` into its style element as it is, and ``style_hash`` into its policy.
-    values : mapping of str to object
-        Values for the template.
-    folder : Path
-        Where the template and its parts are, besides those of the report.
-    sheets : tuple of str
-        Style sheets in ``folder`` that follow the report's own.
-    filters : mapping of str to callable, optional
-        Filters besides :data:`FILTERS`.
 
-    Returns
-    -------
-    str
-        An HTML page that depends on the arguments alone.
-    """
+@cache
+def _environment() -> Environment:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
-        loader=FileSystemLoader([folder, TEMPLATES]),
+        loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {**FILTERS, **(filters or {})}
-    paths = (TEMPLATES / "report.css", *(folder / sheet for sheet in sheets))
-    style = "\n" + "\n".join(path.read_text(encoding="utf-8") for path in paths)
+    environment.filters |= _FILTERS
+    return environment
+
+
+def render(name: str, values: Mapping[str, Any]) -> str:
+    """Render a page.
+
+    Parameters
+    ----------
+    name : str
+        Of its template and of the style sheet that follows the common one: ``report``, ``quality`` or ``profile``.
+    values : mapping of str to object
+        Values for the template.
+
+    Returns
+    -------
+    str
+        An HTML page that depends on the arguments alone. Values are escaped, and the page's own policy forbids scripts,
+        loads, and every style but its own.
+    """
+    style = "\n" + "\n".join((TEMPLATES / f"{sheet}.css").read_text(encoding="utf-8") for sheet in ("base", name))
     style_hash = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    return environment.get_template(page).render(values, style=style, style_hash=style_hash).translate(FORBIDDEN)
+    return cleaned(_environment().get_template(f"{name}.html.j2").render(values, style=style, style_hash=style_hash))

@@ -1,35 +1,20 @@
-"""How sure are we: the test figures in words, the curves of the champion, and the models side by side."""
+"""Model performance: the test figures, the curves of the champion, and the comparison of the models."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from python_ml.formatting import Estimate, counted, decimal, integer, model_title, number, percent
+from python_ml.formatting import Estimate, decimal, model_title, number, percent
 from python_ml.report import charts, curves
-from python_ml.report.svg import Drawing, nice_ceiling
 
 if TYPE_CHECKING:
     import pandas as pd
-    from numpy.typing import NDArray
 
     from python_ml.report.inputs import ReportInputs
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A chart with what stands around it: title, the field's name for it, legend, and how to read it."""
-
-    key: str
-    title: str
-    term: str
-    drawing: Drawing
-    legend: list[charts.Line]
-    reading: str
-    bins: list[curves.Bin] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -57,16 +42,16 @@ METRICS = (
 SPLITS = ("validation", "test")
 CROSS_VALIDATED = "temporal_cross_validated"
 SNAPSHOT = "cross_validation"
-SUPPLIED = "supplied"
 BASELINES = ("recency", "oracle")
+CONTACTED = 0.1  # share of customers that the gains curve marks
 DIAGONAL = curves.Curve(np.array([0.0, 1.0]), np.array([0.0, 1.0]))
 
 
-def part(found: Any, *path: str) -> Any:
-    """Follow keys into nested objects; None where the way ends."""
+def part(value: Any, *path: str) -> Any:
+    """Follow keys into nested objects; None where the path ends."""
     for key in path:
-        found = found.get(key) if isinstance(found, dict) else None
-    return found
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
 
 
 def is_snapshot(metrics: dict[str, Any]) -> bool:
@@ -75,7 +60,7 @@ def is_snapshot(metrics: dict[str, Any]) -> bool:
 
 
 def headline_figures(metrics: dict[str, Any]) -> dict[str, Any]:
-    """The champion's test ROC AUC beside recency and oracle, and what the comparison says in words."""
+    """The champion's test ROC AUC, compared with recency and oracle, and what limits it."""
     auc, recency, oracle = (
         Estimate.read(part(metrics, *path, "test", "roc_auc"))
         for path in ((), ("baselines", "recency"), ("baselines", "oracle"))
@@ -83,45 +68,37 @@ def headline_figures(metrics: dict[str, Any]) -> dict[str, Any]:
     against_recency = ""
     if auc and recency:
         if auc.has_interval and auc.low > (recency.high if recency.has_interval else recency.value):
-            against_recency = "The interval lies wholly above that of recency alone."
-        elif auc.value > recency.value:
-            against_recency = "The intervals overlap, so the gain over recency alone is not certain."
+            against_recency = "above"
         else:
-            against_recency = "The model does no better than recency alone."
-    way = None
+            against_recency = "overlapping" if auc.value > recency.value else "not above"
+    gain = None
     if auc and oracle and oracle.value > 0.5:
-        way = (auc.value - 0.5) / (oracle.value - 0.5)
+        gain = (auc.value - 0.5) / (oracle.value - 0.5)
+    leaks = part(metrics, "leakage", "found") or []
+    critical = [leak.get("column") for leak in leaks if leak.get("severity") == "critical"]
+    warnings = [str(text) for text in part(metrics, "warnings") or []]
+    name, version, members = (part(metrics, "champion", key) for key in ("name", "version", "members"))
     return {
         "auc": auc,
         "recency": recency,
         "oracle": oracle,
         "lift": METRICS[-1].read(metrics.get("test")),
         "against_recency": against_recency,
-        "oracle_way": percent(way, 0) if way is not None and way > 0 else "",
-        "pairs": decimal(100 * auc.value, 0) if auc else "",
-        "champion": model_title(part(metrics, "champion", "name") or "The model"),
-        "version": part(metrics, "champion", "version"),
+        "share_of_oracle": gain if gain and gain > 0 else None,
+        "champion": name,
+        "version": version,
+        "members": " and ".join(map(model_title, members or [])),
+        "run_id": part(metrics, "champion", "run_id"),
         "rows": part(metrics, "test", "n"),
         "base_rate": number(part(metrics, "test", "base_rate")),
         "distrust": [str(reason) for reason in part(metrics, "not_trusted_because") or []],
-        "left_out": [f["column"] for f in _leaks(metrics) if f["column"] in metrics["leakage"]["left_out"]],
+        "excluded": [column for column in critical if column in (part(metrics, "leakage", "left_out") or [])],
+        "kind": part(metrics, "split", "kind"),
         "snapshot": is_snapshot(metrics),
         "folds": part(metrics, "split", "folds"),
-        "supplied": part(metrics, "split", "kind") == SUPPLIED,
         "no_signal": str(part(metrics, "no_signal") or ""),
-        "caveat": _snapshot_caveat(metrics) if is_snapshot(metrics) else "",
+        "caveat": next((text for text in warnings if "cross-validation" in text), "") if is_snapshot(metrics) else "",
     }
-
-
-def _snapshot_caveat(metrics: dict[str, Any]) -> str:
-    """What training said of a snapshot."""
-    warnings = (str(text) for text in part(metrics, "warnings") or [])
-    return next((text for text in warnings if "cross-validation" in text), "")
-
-
-def _leaks(metrics: dict[str, Any]) -> list[dict[str, Any]]:
-    """Critical columns that the check of single columns found."""
-    return [found for found in part(metrics, "leakage", "found") or [] if found.get("severity") == "critical"]
 
 
 def curve_section(inputs: ReportInputs) -> dict[str, Any]:
@@ -129,200 +106,131 @@ def curve_section(inputs: ReportInputs) -> dict[str, Any]:
     if inputs.predictions is None:
         return {"missing": "The curves need reports/predictions.parquet, which retention train writes."}
     champion = str(part(inputs.metrics, "champion", "name") or "")
-    test = inputs.predictions[inputs.predictions["split"] == "test"]
-    rows = _complete(test[test["model"] == champion])
+    test = inputs.predictions[inputs.predictions["split"] == "test"].dropna(subset=["churned", "probability"])
+    rows = test[test["model"] == champion]
     if rows.empty:
         return {"missing": "reports/predictions.parquet holds no test rows of the champion."}
-    leavers = int(rows["churned"].sum())
-    if leavers in (0, len(rows)):
-        who = "stayed" if leavers == 0 else "left"
+    if rows["churned"].nunique() < 2:
+        outcome = "churned" if rows["churned"].iloc[0] else "was retained"
         where = "snapshot" if is_snapshot(inputs.metrics) else "test period"
-        return {"missing": f"Every customer of the {where} {who}, so there is nothing to tell apart."}
-    references = {name: _complete(test[test["model"] == name]) for name in BASELINES}
+        return {"missing": f"Every customer of the {where} {outcome}, so there are no curves to draw."}
+    references = {name: test[test["model"] == name] for name in BASELINES}
     references = {name: frame for name, frame in references.items() if frame["churned"].nunique() == 2}
-    return {"missing": "", "figures": _curves(inputs.metrics, champion, rows, references)}
+    return {"missing": ""} | _curves(inputs.metrics, champion, {champion: rows, **references})
 
 
-def _complete(rows: pd.DataFrame) -> pd.DataFrame:
-    return rows.dropna(subset=["churned", "probability"])
+def _curves(metrics: dict[str, Any], champion: str, frames: dict[str, pd.DataFrame]) -> dict[str, Any]:
+    """The four plots of the champion, with the reference lines that there are, and the figures in their captions."""
 
-
-def _curves(
-    metrics: dict[str, Any], champion: str, rows: pd.DataFrame, references: dict[str, pd.DataFrame]
-) -> list[Figure]:
-    """Compose the four figures of the champion, with the reference lines that there are."""
-    frames = {champion: rows, **references}
-
-    def lines(build: Callable[..., curves.Curve], key: str = "") -> list[charts.Line]:
-        found = []
+    def lines(curve: Callable[..., curves.Curve], key: str = "") -> list[charts.Line]:
+        drawn = []
         for name, frame in frames.items():
             where = ("test",) if name == champion else ("baselines", name, "test")
             figure = Estimate.read(part(metrics, *where, key)) if key else Estimate()
-            curve = build(frame["churned"].to_numpy(), frame["probability"].to_numpy())
+            points = curve(frame["churned"].to_numpy(), frame["probability"].to_numpy())
             kind = "subject" if name == champion else name
-            found.append(charts.Line(model_title(name), kind, curve, figure.text if figure else ""))
-        return found
+            drawn.append(charts.Line(model_title(name), kind, points, figure.text if figure else ""))
+        return drawn
 
-    outcome, probability = rows["churned"].to_numpy(float), rows["probability"].to_numpy(float)
-    base = float(outcome.mean())
-    where = "cross-validation" if is_snapshot(metrics) else "test period"
-    return [
-        _roc_figure(lines(curves.roc_curve, "roc_auc"), where),
-        _gains_figure(lines(curves.gains_curve), base, where),
-        _recall_figure(lines(curves.precision_recall_curve, "pr_auc"), base, where),
-        _calibration_figure(model_title(champion), outcome, probability, where),
-    ]
+    outcome, probability = (frames[champion][column].to_numpy(float) for column in ("churned", "probability"))
+    base, where = float(outcome.mean()), "cross-validation" if is_snapshot(metrics) else "test period"
+    roc = [*lines(curves.roc_curve, "roc_auc"), charts.Line("Chance", "random", DIAGONAL, decimal(0.5))]
+    gains = lines(curves.gains_curve)
+    reached = curves.reached(gains[0].curve, CONTACTED)
+    perfect = curves.Curve(np.array([0, base, 1]), np.array([0.0, 1, 1]))
+    gains += [charts.Line("Perfect ranking", "perfect", perfect), charts.Line("Chance", "random", DIAGONAL)]
+    recall = lines(curves.precision_recall_curve, "pr_auc")
+    # The first few rows make the left end of a line jump, so they do not decide the height of the axis.
+    peak = max(float(line.curve.y[line.curve.x >= 0.02].max()) for line in recall)
+    recall.append(charts.Line("Chance", "random", curves.Curve(DIAGONAL.x, np.array([base, base])), decimal(base)))
+    bins = curves.calibration_bins(outcome, probability)
+    worst = max(bins, key=lambda b: abs(b.observed - b.predicted))
+    furthest = f"predicted {percent(worst.predicted, 1)}, churned {percent(worst.observed, 1)}"
+    marked = f"top {percent(CONTACTED)} of customers: {percent(reached)} of churned"
+    calibration = charts.Line(model_title(champion), "subject", DIAGONAL)
+    return {
+        "where": where,
+        "base_rate": base,
+        "reached": reached,
+        "bins": bins,
+        "rows_per_bin": len(outcome) / len(bins),
+        "legends": {
+            "roc": roc,
+            "gains": gains,
+            "pr": recall,
+            "calibration": [calibration, charts.Line("Perfect calibration", "random", DIAGONAL)],
+        },
+        "plots": {
+            "roc": charts.curve_chart(
+                "roc-plot", f"ROC curve, {where}", _areas(roc), roc,
+                ("false positive rate: share of retained selected", "true positive rate"),
+            ),
+            "gains": charts.curve_chart(
+                "gains-plot", f"Cumulative gains, {where}", f"{marked}.".capitalize(), gains,
+                ("share of customers contacted", "share of churned customers reached"),
+                marked=(CONTACTED, reached, marked),
+            ),
+            "pr": charts.curve_chart(
+                "pr-plot", f"Precision and recall, {where}", _areas(recall), recall,
+                ("recall: share of churned customers selected", "precision: share of selected that churned"),
+                y_high=min(1.1 * peak, 1.0),
+            ),
+            "calibration": charts.calibration_chart(
+                f"Calibration, {where}", f"Furthest from the diagonal: {furthest}.", bins, probability
+            ),
+        },
+    }  # fmt: skip
 
 
 def _areas(lines: list[charts.Line]) -> str:
     return "; ".join(f"{line.name}: area {line.figure or 'not measured'}" for line in lines) + "."
 
 
-def _roc_figure(lines: list[charts.Line], where: str) -> Figure:
-    lines = [*lines, charts.Line("Chance", "random", DIAGONAL, decimal(0.5))]
-    drawing = charts.curve_chart(
-        lines, f"ROC curve, {where}", _areas(lines), "share of stayers named by mistake", "share of leavers named"
-    )  # fmt: skip
-    reading = (
-        "Take one customer who left and one who stayed. The area under the line is the chance that the leaver was "
-        "given the higher probability. The further a line bends to the upper left, the better; the diagonal is a "
-        "coin toss."
-    )
-    return Figure("roc", "Telling leavers from stayers", "ROC curve", drawing, lines, reading)
-
-
-def _gains_figure(lines: list[charts.Line], base: float, where: str) -> Figure:
-    reached = curves.reached(lines[0].curve, 0.1)
-    perfect = curves.Curve(np.array([0, base, 1]), np.array([0.0, 1, 1]))
-    lines = [
-        *lines,
-        charts.Line("Perfect order", "perfect", perfect),
-        charts.Line("Chance", "random", DIAGONAL),
-    ]
-    said = f"The tenth of customers with the highest probabilities holds {percent(reached)} of the leavers."
-    drawing = charts.curve_chart(
-        lines, f"Cumulative gains, {where}", said, "share of customers contacted", "share of leavers reached"
-    )
-    charts.mark_share(drawing, 0.1, reached)
-    reading = (
-        "Contact customers from the riskiest down: the height says what share of all leavers has been reached. The "
-        f"first 10\u00a0% of customers hold {percent(reached)} of the leavers; contacting at random would reach "
-        "10\u00a0%."
-    )
-    return Figure("gains", "Leavers reached for the effort", "cumulative gains", drawing, lines, reading)
-
-
-def _recall_figure(lines: list[charts.Line], base: float, where: str) -> Figure:
-    # The first few rows make the left end of a line jump, so they do not decide the height of the axis.
-    peak = max(float(line.curve.y[line.curve.x >= 0.02].max()) for line in lines)
-    level = curves.Curve(np.array([0.0, 1]), np.array([base, base]))
-    lines = [*lines, charts.Line("Chance", "random", level, decimal(base))]
-    drawing = charts.curve_chart(
-        lines,
-        f"Precision and recall, {where}",
-        _areas(lines),
-        "recall: share of leavers named",
-        "precision: leavers among those named",
-        y_high=min(nice_ceiling(peak), 1.0),
-    )
-    reading = (
-        "Going right, more of the leavers are named; the height says how many of those named really left. Naming "
-        f"customers at random would be right {percent(base, 1)} of the time."
-    )
-    return Figure("pr", "How many of those named really left", "precision and recall", drawing, lines, reading)
-
-
-def _calibration_figure(champion: str, outcome: NDArray, probability: NDArray, where: str) -> Figure:
-    bins = curves.calibration_bins(outcome, probability)
-    worst = max(bins, key=lambda b: abs(b.observed - b.predicted))
-    size = integer(len(outcome) / len(bins))
-    said = (
-        f"{counted(len(bins), 'bin')} of about {size} rows. Furthest from the diagonal: predicted "
-        f"{percent(worst.predicted, 1)}, left {percent(worst.observed, 1)}."
-    )
-    drawing = charts.calibration_chart(bins, probability, f"Calibration, {where}", said)
-    lines = [
-        charts.Line(champion, "subject", DIAGONAL),
-        charts.Line("Exactly as predicted", "random", DIAGONAL),
-    ]
-    reading = (
-        f"Each dot is about {size} rows of the {where} with similar predictions; whiskers are 95\u00a0% intervals. "
-        "On the diagonal, as many left as predicted; above it, more did. Below, how many rows have which prediction."
-    )
-    return Figure(
-        "calibration", "Do the probabilities mean what they say?", "calibration", drawing, lines, reading, bins
-    )
-
-
 def model_table(metrics: dict[str, Any]) -> dict[str, Any]:
-    """The models side by side: one row per model and split, each metric with its interval drawn to scale."""
-    champion = part(metrics, "champion", "name")
+    """The comparison: one row per model and split, each metric with its interval on the scale of its column."""
+    champion, kind = part(metrics, "champion", "name"), part(metrics, "split", "kind")
     models, baselines = part(metrics, "models") or {}, part(metrics, "baselines") or {}
-    crossed = part(metrics, "split", "kind") == CROSS_VALIDATED
-    snapshot = is_snapshot(metrics)
-    folds = {"validation": "For the choice", "test": "Held-out folds"}
+    periods = {"validation": "Validation", "test": "Test"}
+    if kind == CROSS_VALIDATED:
+        periods["validation"] = "Cross-validation"
+    elif kind == SNAPSHOT:
+        periods = {"validation": "Model choice", "test": "Held-out folds"}
     measured = [(name, models[name]) for name in sorted(models, key=lambda name: name != champion)]
     measured += [(name, baselines.get(name)) for name in BASELINES]
-    found = [(name, split, part(figures, split)) for name, figures in measured for split in SPLITS]
-    found = [row for row in found if any(metric.read(row[2]) for metric in METRICS)]
-    shown = [metric for metric in METRICS if any(metric.read(figures) for _, _, figures in found)]
-    ranges = {metric.key: _range([metric.read(figures) for _, _, figures in found]) for metric in shown}
-    rows: list[dict[str, Any]] = []
-    for name, split, figures in found:
-        kind = "subject" if name == champion else name if name in BASELINES else "other"
-        period = "Cross-validation" if crossed and split == "validation" else split.capitalize()
-        if snapshot:
-            period = folds[split]
-        row = {
+    cells = {
+        (name, split): [metric.read(part(figures, split)) for metric in METRICS]
+        for name, figures in measured
+        for split in SPLITS
+    }
+    cells = {key: estimates for key, estimates in cells.items() if any(estimates)}
+    columns = []
+    for place, (metric, *estimates) in enumerate(zip(METRICS, *cells.values(), strict=True)):
+        values = [v for e in estimates if e for v in (e.value, e.low, e.high) if v is not None]
+        if values:
+            ends = [decimal(end, max(metric.places - 1, 1)) for end in (min(values), max(values))]
+            columns.append((place, metric, ends, _scale(min(values), max(values))))
+    rows = [
+        {
             "name": name,
             "title": model_title(name),
-            "period": period,
+            "kind": "subject" if name == champion else name if name in BASELINES else "other",
+            "period": periods[split],
+            "open": split == "validation",
             "champion": name == champion,
-            "first": not rows or rows[-1]["name"] != name,
-            "baseline": name in BASELINES,
-            "cells": [],
+            "first": split == SPLITS[0] or (name, SPLITS[0]) not in cells,
+            "cells": [(estimates[place], scale) for place, _, _, scale in columns],
         }
-        for metric in shown:
-            estimate, drawing = metric.read(figures), None
-            if estimate:
-                title = f"{metric.title}, {model_title(name)}, {period.lower()}"
-                drawn = kind if split == "test" else f"{kind} open"
-                drawing = charts.whisker(estimate, *ranges[metric.key], drawn, title)
-            row["cells"].append({"estimate": estimate, "drawing": drawing})
-        rows.append(row)
+        for (name, split), estimates in cells.items()
+    ]
     return {
-        "metrics": [{"metric": metric, "ends": _ends(metric, ranges[metric.key])} for metric in shown],
+        "columns": [(metric, ends) for _, metric, ends, _ in columns],
         "rows": rows,
-        "crossed": crossed,
-        "snapshot": snapshot,
-        "compared_on": "predictions for customers out of the folds of the final fit"
-        if snapshot
-        else "cross-validation within the training period"
-        if crossed
-        else "the validation period",
-        "measured_on": "folds whose customers took part in neither fit nor choice" if snapshot else "the test period",
-        "oracle": any(row["name"] == "oracle" for row in rows),
-        "recency": any(row["name"] == "recency" for row in rows),
+        "cross_validated": kind == CROSS_VALIDATED,
+        "baselines": {row["name"] for row in rows} & set(BASELINES),
         "recency_feature": part(baselines, "recency", "feature"),
     }
 
 
-def _range(estimates: list[Estimate]) -> tuple[float, float]:
-    """The scale that a column shares: from the least lower end to the greatest upper end."""
-    values = [v for e in estimates if e for v in (e.value, e.low, e.high) if v is not None]
-    low, high = min(values), max(values)
-    return (low, high) if high > low else (low - 0.5, high + 0.5)
-
-
-def _ends(metric: Metric, ends: tuple[float, float]) -> tuple[str, str]:
-    places = max(metric.places - 1, 1)
-    return decimal(ends[0], places), decimal(ends[1], places)
-
-
-def champion_words(metrics: dict[str, Any]) -> str:
-    """Name the champion with its members and its version."""
-    name, version, members = (part(metrics, "champion", key) for key in ("name", "version", "members"))
-    if not name:
-        return ""
-    of = f" of {' and '.join(map(model_title, members))}" if members else ""
-    return model_title(name) + of + (f" version {version}" if version is not None else "")
+def _scale(low: float, high: float) -> Callable[[float], str]:
+    """Position of a value in its column, from 6 to 94 %; equal values stand in the middle."""
+    return lambda value: f"{6 + 88 * (value - low) / (high - low) if high > low else 50:.1f}%"

@@ -1,151 +1,104 @@
-"""Plots of a profile as SVG: matplotlib draws, and the page's own colours are put in."""
+"""The charts of a profile."""
 
 from __future__ import annotations
 
-import io
-import re
-from collections.abc import Callable, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from python_ml.profile.schema import Activity, Association, ChurnRate, Cohort, Timeline
+from python_ml.formatting import integer
+from python_ml.report.svg import COLOURS, WIDE, draw
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-# Colours that matplotlib draws with, and what stands for them in the page, so that they follow light and dark.
-_COLOURS = {"#010101": "var(--ink)", "#020202": "var(--muted)", "#030303": "var(--mark)", "#040404": "var(--quiet)"}
-_COLOURS |= {"#050505": "var(--rule)", "#060606": "var(--alert)"}
-INK, MUTED, MARK, QUIET, RULE, ALERT = _COLOURS
-_STYLE = {
-    "svg.fonttype": "none", "svg.hashsalt": "profile", "text.parse_math": False, "font.family": "sans-serif",
-    "font.size": 9, "text.color": MUTED, "axes.labelcolor": MUTED, "axes.edgecolor": RULE, "xtick.color": MUTED,
-    "ytick.color": MUTED, "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True,
-    "axes.grid.axis": "y", "grid.color": RULE, "grid.linewidth": 0.6, "axes.axisbelow": True,
-}  # fmt: skip
-WIDTH = 8.0  # inches
-
-
-@contextmanager
-def _quiet():
-    """Without warnings of glyphs that matplotlib's font lacks: the browser has them."""
-    import warnings
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
-
-
-def _draw(height: float, draw: Callable[[Axes], None], name: str, label: str, width: float = WIDTH) -> str:
-    """Draw one plot.
-
-    Returns
-    -------
-    str
-        An SVG element for the page, whose identifiers begin with ``name``.
-    """
-    import matplotlib as mpl
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from markupsafe import Markup
     from matplotlib.figure import Figure
 
-    with mpl.rc_context(_STYLE), _quiet():
-        figure = Figure(figsize=(width, height), layout="constrained")
-        FigureCanvasSVG(figure)
-        draw(figure.add_subplot())
-        buffer = io.StringIO()
-        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    svg = buffer.getvalue()
-    svg = svg[svg.index("<svg") :].replace("font: 9px 'sans-serif'", "font: 9px var(--sans)")
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    for colour, variable in _COLOURS.items():
-        svg = svg.replace(colour, variable)
-    # Identifiers of several plots on a page must differ.
-    svg = re.sub(r'(\bid="|xlink:href="#|url\(#)', rf"\g<1>{name}-", svg)
-    svg = re.sub(r'^<svg height="[^"]*"', "<svg", svg)
-    svg = re.sub(r'(<svg[^>]*?) (?:width|height)="[^"]*"', r"\1", svg)
-    svg = re.sub(r'(<svg[^>]*?) (?:width|height)="[^"]*"', r"\1", svg)
-    return svg.replace("<svg", f'<svg role="img" aria-label="{label}"', 1)
+    from python_ml.profile.schema import Activity, Association, ChurnRate, Cohort, Timeline
+
+MARK, QUIET, ALERT = COLOURS["subject"], COLOURS["quiet"], COLOURS["high"]
+LABEL = 40  # characters of the name of a column or group
 
 
-def timeline(course: Timeline, name: str) -> str:
+def timeline_chart(name: str, course: Timeline) -> Markup:
     """Rows by period, with gaps shaded."""
-    from datetime import timedelta
-
     days = {"month": 28, "year": 350}[course.unit]
 
-    def draw(axes: Axes) -> None:
-        axes.bar([p.start for p in course.periods], [p.rows for p in course.periods], days, align="edge", color=MARK)
+    def paint(figure: Figure) -> None:
+        axes = figure.add_subplot(title=f"rows by {course.unit}")
+        starts = [period.start for period in course.periods]
+        axes.bar(starts, [period.rows for period in course.periods], days, align="edge", color=MARK)
         for gap in course.gaps:
             axes.axvspan(gap.first, gap.last + timedelta(days=1), color=ALERT, alpha=0.3, linewidth=0)
-        axes.set_ylabel(f"rows by {course.unit}")
-        _thousands(axes)
+        axes.yaxis.set_major_formatter(lambda count, _: integer(count))
 
-    return _draw(2.2, draw, name, f"Rows by {course.unit}")
+    description = f"{course.first} to {course.last}, gaps shaded: {len(course.gaps)}"
+    return draw(name, f"Rows by {course.unit}", description, (WIDE, 190), paint)
 
 
-def cohorts(found: Sequence[Cohort], name: str) -> str:
+def cohort_chart(name: str, cohorts: Sequence[Cohort]) -> Markup:
     """Customers by when they were first seen; the dark part was seen in the last 90 days."""
 
-    def draw(axes: Axes) -> None:
-        places, total = range(len(found)), [c.customers for c in found]
-        axes.bar(places, total, 0.85, color=QUIET, label="first seen then")
-        axes.bar(places, [c.customers * c.recently_active for c in found], 0.85, color=MARK, label="active lately")
-        every = -(-len(found) // 8)  # more than eight labels would overlap
-        axes.set_xticks(list(places)[::every], [f"{c.start:%Y-%m}" for c in found][::every])
-        axes.set_ylabel("customers")
-        axes.legend(frameon=False, ncols=2, loc="upper right")
-        _thousands(axes)
+    def paint(figure: Figure) -> None:
+        axes = figure.add_subplot(title="customers")
+        places, total = range(len(cohorts)), [c.customers for c in cohorts]
+        axes.bar(places, total, 0.85, color=QUIET, label="all")
+        axes.bar(places, [c.customers * c.recently_active for c in cohorts], 0.85, color=MARK, label="recently active")
+        every = -(-len(cohorts) // 12)  # more labels would overlap
+        axes.set_xticks(list(places)[::every], [f"{c.start:%Y-%m}" for c in cohorts][::every])
+        axes.legend(frameon=False, ncols=2, loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0)
+        axes.yaxis.set_major_formatter(lambda count, _: integer(count))
 
-    return _draw(2.0, draw, name, "Customers by when they were first seen")
+    title = "Customers by month of their first event"
+    return draw(name, title, f"{len(cohorts)} cohorts, with the share that is recently active", (WIDE, 190), paint)
 
 
-def occupied(activity: Activity, name: str) -> str:
+def window_chart(name: str, activity: Activity) -> Markup:
     """Share of windows of each length that hold an event."""
 
-    def draw(axes: Axes) -> None:
+    def paint(figure: Figure) -> None:
+        axes = figure.add_subplot(title="windows with an event", ylim=(0, 1))
         axes.bar(list(activity.occupied), list(activity.occupied.values()), 0.6, color=MARK)
-        axes.set_ylim(0, 1)
-        axes.yaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
-        axes.set_ylabel("windows with an event")
+        axes.yaxis.set_major_formatter("{x:.0%}")
 
-    return _draw(1.8, draw, name, "Share of windows that hold an event", WIDTH / 2)
+    description = "; ".join(f"{window}: {share:.0%}" for window, share in activity.occupied.items())
+    return draw(name, "Share of windows with an event", description, (WIDE / 2, 180), paint)
 
 
-def associations(found: Sequence[Association], name: str) -> str:
+def association_chart(name: str, associations: Sequence[Association]) -> Markup:
     """AUC of numbers with intervals, about the line of chance, and Cramér's V of categories."""
 
-    def draw(axes: Axes) -> None:
-        for place, association in enumerate(found):
+    def paint(figure: Figure) -> None:
+        axes = figure.add_subplot(xlim=(0, 1), xlabel="circle: AUC with 95 % interval; square: Cramér's V")
+        axes.axvline(0.5, color=COLOURS["muted"], linewidth=0.8, linestyle=(0, (3, 3)))
+        for place, association in enumerate(associations):
             colour = ALERT if association.leak else MARK
             if association.interval:
-                axes.hlines(place, association.interval.low, association.interval.high, color=colour, linewidth=1.6)
-            marker = "o" if association.measure == "auc" else "s"
-            axes.plot(association.value, place, marker, color=colour, markersize=4.5)
-        axes.axvline(0.5, color=MUTED, linewidth=0.8, linestyle=(0, (3, 3)))
-        axes.set_yticks(range(len(found)), [a.column[:40] for a in found])
-        axes.set_ylim(len(found) - 0.5, -0.5)
-        axes.set_xlim(0, 1)
-        axes.set_xlabel("circle: AUC with its 95 % interval (0.5 is chance); square: Cramér's V (0 is chance)")
-        axes.grid(axis="x")
+                axes.hlines(place, association.interval.low, association.interval.high, colour)
+            axes.plot(association.value, place, "o" if association.measure == "auc" else "s", color=colour)
+        _rows(axes, [association.column for association in associations])
 
-    return _draw(0.6 + 0.22 * len(found), draw, name, "Association of each column with the outcome")
+    described = "; ".join(f"{a.column}: {a.value:.3f}" for a in associations)
+    size = WIDE, 50 + 21 * len(associations)
+    return draw(name, "Association of each column with the outcome", described, size, paint)
 
 
-def rates(found: Sequence[ChurnRate], name: str) -> str:
+def rate_chart(name: str, rates: Sequence[ChurnRate]) -> Markup:
     """Churn rate of groups, with intervals."""
 
-    def draw(axes: Axes) -> None:
-        places = range(len(found))
-        axes.hlines(places, [r.rate.low for r in found], [r.rate.high for r in found], color=MARK, linewidth=1.6)
-        axes.plot([r.rate.value for r in found], places, "o", color=MARK, markersize=4.5)
-        axes.set_yticks(places, [r.group[:40] for r in found])
-        axes.set_ylim(len(found) - 0.5, -0.5)
+    def paint(figure: Figure) -> None:
+        axes = figure.add_subplot(xlabel="churn rate")
+        axes.hlines(range(len(rates)), [r.rate.low for r in rates], [r.rate.high for r in rates], MARK)
+        axes.plot([r.rate.value for r in rates], range(len(rates)), "o", color=MARK)
         axes.set_xlim(left=0)
-        axes.xaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
-        axes.grid(axis="x")
+        axes.xaxis.set_major_formatter("{x:.0%}")
+        _rows(axes, [r.group for r in rates])
 
-    return _draw(0.5 + 0.22 * len(found), draw, name, "Churn rate by group", WIDTH * 0.7)
+    described = "; ".join(f"{r.group}: {r.rate.value:.1%}" for r in rates)
+    return draw(name, "Churn rate by group", described, (WIDE * 0.7, 50 + 21 * len(rates)), paint)
 
 
-def _thousands(axes: Axes) -> None:
-    axes.yaxis.set_major_formatter(lambda count, _: f"{count:,.0f}")
+def _rows(axes, names: Sequence[str]) -> None:
+    """One row per name, the first at the top."""
+    axes.set_yticks(range(len(names)), [name if len(name) <= LABEL else f"{name[: LABEL - 1]}…" for name in names])
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.grid(axis="x")

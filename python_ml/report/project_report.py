@@ -7,28 +7,12 @@ from typing import TYPE_CHECKING
 from python_ml.files import write_text
 from python_ml.report import customers, page, provenance
 from python_ml.report.inputs import ReportInputs, load_inputs
-from python_ml.report.performance import champion_words, curve_section, headline_figures, model_table, part
+from python_ml.report.performance import curve_section, headline_figures, model_table
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from python_ml.project import Project
-
-PARTS = (
-    ("who", "Who will leave"),
-    ("why", "What drives it"),
-    ("sure", "How sure are we"),
-    ("models", "Models compared"),
-    ("data", "The data in numbers"),
-    ("method", "How it was measured"),
-    ("further", "Further reading"),
-)
-
-TABLES = (
-    ("gold.gld_churn_scores", "every customer with probability and risk band"),
-    ("gold.gld_churn_reasons", "every reason, ranked, with its contribution in log-odds"),
-    ("gold.gld_customer_features", "the features behind them, at every feature time"),
-)
 
 
 def render_report(inputs: ReportInputs) -> str:
@@ -37,7 +21,7 @@ def render_report(inputs: ReportInputs) -> str:
     Parameters
     ----------
     inputs : ReportInputs
-        Metrics, predictions and tables. Any of the frames may be missing: the page then says what is
+        Metrics, predictions and tables. Any of the frames may be missing: the page then states what is
         missing and which command makes it.
 
     Returns
@@ -51,24 +35,19 @@ def render_report(inputs: ReportInputs) -> str:
     UserError
         When a frame lacks a column.
     """
-    who = customers.who_section(inputs)
-    periods = provenance.periods_of(inputs, who.get("as_of"))
+    at_risk = customers.customers_section(inputs)
+    periods = provenance.periods_of(inputs, at_risk.get("as_of"))
     values = {
         "inputs": inputs,
-        "parts": PARTS,
-        "tables": TABLES,
         "head": headline_figures(inputs.metrics),
-        "champion": champion_words(inputs.metrics),
-        "window": customers.window_words(inputs.definition),
-        "who": who,
-        "why": customers.why_section(inputs),
+        "customers": at_risk,
+        "drivers": customers.drivers_section(inputs),
         "curves": curve_section(inputs),
         "models": model_table(inputs.metrics),
         "data": provenance.data_section(inputs, periods),
         "method": provenance.method_section(inputs, periods),
-        "run_id": part(inputs.metrics, "champion", "run_id"),
     }
-    return page.render("report.html.j2", values)
+    return page.render("report", values)
 
 
 def write_report(inputs: ReportInputs, path: Path) -> Path:

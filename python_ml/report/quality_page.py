@@ -35,21 +35,22 @@ def render_page(verdicts: Mapping[str, Verdict], project_name: str) -> str:
         An HTML page that depends on the arguments alone. Every name and value is escaped, and the page's own policy
         forbids scripts and every load.
     """
+    counted = [counts(verdict.outcomes) for verdict in verdicts.values()]
     values = {
         "project_name": project_name,
         "sections": [_section(suite, verdicts.get(suite)) for suite in (TRAINING, SCORING)],
-        "refused": [o for verdict in verdicts.values() for o in verdict.refused],
-        "warned": sum(counts(verdict.outcomes)["warnings"] for verdict in verdicts.values()),
-        "accepted": sum(counts(verdict.outcomes)["accepted"] for verdict in verdicts.values()),
-        "asked": sum(len(verdict.outcomes) for verdict in verdicts.values()),
+        "refused": [outcome for verdict in verdicts.values() for outcome in verdict.refused],
+        "checks": sum(count["checks"] for count in counted),
+        "warned": sum(count["warnings"] for count in counted),
+        "accepted": sum(count["accepted"] for count in counted),
     }
-    return page.render("quality.html.j2", values, sheets=("quality.css",))
+    return page.render("quality", values)
 
 
 def write_quality(project: Project, verdict: Verdict) -> None:
-    """Put a verdict beside that of the other suite, into ``reports/quality.json`` and ``quality.html``.
+    """Add a verdict to that of the other suite, in ``reports/quality.json`` and ``quality.html``.
 
-    A training set that is judged anew begins a new run: the verdict on a scoring set of an older model is dropped.
+    A new verdict on the training set begins a new run: the verdict on a scoring set of an older model is dropped.
     """
     folder = project.reports_dir
     verdicts = {} if verdict.suite == TRAINING else read(folder)
@@ -61,13 +62,13 @@ def write_quality(project: Project, verdict: Verdict) -> None:
 
 
 def _section(suite: str, verdict: Verdict | None) -> dict[str, Any]:
-    """What the template needs of one suite: failures first, then every check by what it looks at."""
-    found = {"suite": suite, "table": TABLES[suite], "verdict": verdict}
+    """What the template needs of one suite: failures first, then every check by its kind."""
+    section = {"suite": suite, "table": TABLES[suite], "verdict": verdict}
     if verdict is None:
-        return found
+        return section
     groups = {name: [o for o in verdict.outcomes if o.check.name == name] for name in ABOUT}
-    return found | {
+    return section | {
         "counts": counts(verdict.outcomes),
         "failed": verdict.failed,
-        "groups": [(name, ABOUT[name], asked, counts(asked)) for name, asked in groups.items() if asked],
+        "groups": [(name, ABOUT[name], group, counts(group)) for name, group in groups.items() if group],
     }

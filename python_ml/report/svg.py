@@ -1,133 +1,124 @@
-"""Drawings as data: marks, scales and ticks. The template turns them into SVG, escaping every text."""
+"""Plots for the pages: matplotlib draws, and its SVG is made part of the page."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+import io
+import re
+import warnings
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree
 
-from python_ml.formatting import MONTHS
+from python_ml.report.page import cleaned
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from markupsafe import Markup
+    from matplotlib.figure import Figure
 
-# Widths, in CSS pixels, of drawings that fill the column of a wide and of a narrow window.
-WIDE, NARROW = 840.0, 380.0
+WIDE, NARROW = 840.0, 380.0  # CSS pixels of the column of a wide and of a narrow window
 
-
-@dataclass(frozen=True)
-class Mark:
-    """One SVG element: its tag, attributes, text and tooltip."""
-
-    tag: str
-    attributes: dict[str, Any]
-    text: str = ""
-    tip: str = ""
-
-
-@dataclass
-class Drawing:
-    """A drawing of a fixed size in CSS pixels, with the words that stand for it where it is not seen."""
-
-    width: float
-    height: float
-    title: str
-    description: str
-    marks: list[Mark] = field(default_factory=list)
-
-    def add(self, tag: str, kind: str, text: str = "", tip: str = "", **attributes: Any) -> None:
-        """Add an element of CSS class ``kind``; underscores in attribute names become hyphens."""
-        cleaned = {
-            name.replace("_", "-"): _short(value) if isinstance(value, float | int) else value
-            for name, value in attributes.items()
-        }
-        self.marks.append(Mark(tag, {"class": kind, **cleaned}, text, tip))
-
-    def line(self, kind: str, x1: float, y1: float, x2: float, y2: float) -> None:
-        """Add a straight line."""
-        self.add("line", kind, x1=x1, y1=y1, x2=x2, y2=y2)
-
-    def rect(self, kind: str, x: float, y: float, width: float, height: float, tip: str = "") -> None:
-        """Add a rectangle."""
-        self.add("rect", kind, tip=tip, x=x, y=y, width=max(width, 0), height=max(height, 0))
-
-    def dot(self, kind: str, x: float, y: float, radius: float, tip: str = "") -> None:
-        """Add a circle."""
-        self.add("circle", kind, tip=tip, cx=x, cy=y, r=radius)
-
-    def label(self, kind: str, x: float, y: float, text: str, anchor: str = "start") -> None:
-        """Add text with its baseline at ``y``."""
-        self.add("text", kind, text=text, x=x, y=y, text_anchor=anchor)
-
-    def path(self, kind: str, points: Iterable[tuple[float, float]], closed: bool = False) -> None:
-        """Add a line through points, closed into an area on request."""
-        steps = " ".join(f"{_short(x)},{_short(y)}" for x, y in points)
-        if steps:
-            self.add("path", kind, d=f"M{steps}" + ("Z" if closed else ""))
+# matplotlib draws with placeholders; the page puts its CSS variables there, so that plots follow light and dark mode.
+_NAMES = ("ink", "muted", "rule", "paper", "subject", "recency", "oracle", "random", "high", "medium", "low", "quiet")
+COLOURS = {name: f"#0000{number:02x}" for number, name in enumerate(_NAMES, start=1)}
+_VARIABLES = {placeholder: f"var(--{name})" for name, placeholder in COLOURS.items()}
+_STYLE = {
+    "svg.fonttype": "none", "svg.hashsalt": "report", "text.parse_math": False, "font.size": 12,
+    "text.color": COLOURS["muted"], "axes.labelcolor": COLOURS["muted"], "axes.titlecolor": COLOURS["muted"],
+    "xtick.labelcolor": COLOURS["muted"], "ytick.labelcolor": COLOURS["muted"], "xtick.color": COLOURS["random"],
+    "axes.edgecolor": COLOURS["random"], "axes.labelsize": 12, "axes.titlesize": 12, "axes.titlelocation": "left",
+    "axes.spines.top": False, "axes.spines.right": False, "axes.spines.left": False, "axes.axisbelow": True,
+    "axes.titley": 1.0, "axes.grid": True, "axes.grid.axis": "y", "grid.color": COLOURS["rule"], "ytick.major.size": 0,
+    "ytick.major.pad": 7, "xaxis.labellocation": "right", "axes.autolimit_mode": "round_numbers", "axes.xmargin": 0,
+    "axes.ymargin": 0, "path.simplify_threshold": 0.3, "lines.linewidth": 1.75,
+}  # fmt: skip
+_KEPT = {
+    *("fill", "fill-opacity", "stroke", "stroke-opacity", "stroke-width", "stroke-dasharray", "stroke-linejoin"),
+    *("stroke-linecap", "opacity", "font-size", "font-weight", "text-anchor"),
+}
 
 
-def _short(value: float) -> str:
-    """Write a coordinate with one decimal place at most: finer is invisible and makes pages large."""
-    return f"{value:.1f}".removesuffix(".0") if abs(value) >= 0.05 else "0"
+def draw(
+    name: str,
+    title: str,
+    description: str,
+    size: tuple[float, float],
+    paint: Callable[[Figure], None],
+    margins: tuple[float, float, float, float] | None = None,
+) -> Markup:
+    """Draw a plot.
 
+    Parameters
+    ----------
+    name : str
+        With which the identifiers of the plot begin; they must be unique on a page.
+    title, description : str
+        Read out where the plot is not seen.
+    size : tuple of float
+        Width and height in CSS pixels.
+    paint : callable
+        Fills the figure that it is given.
+    margins : tuple of float, optional
+        Left, right, top and bottom in pixels; by default what the labels need, which takes longer.
 
-@dataclass(frozen=True)
-class LinearScale:
-    """A linear map from data to pixels."""
-
-    low: float
-    high: float
-    start: float
-    end: float
-
-    def __call__(self, value: float) -> float:
-        extent = (self.high - self.low) or 1.0
-        return self.start + (float(value) - self.low) / extent * (self.end - self.start)
-
-
-def nice_ceiling(value: float) -> float:
-    """Round up to a number that makes a good end of an axis."""
-    if not value > 0:
-        return 1.0
-    unit = 10.0 ** math.floor(math.log10(value))
-    steps = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)
-    return next(round(step * unit, 12) for step in steps if step * unit >= value * (1 - 1e-9))
-
-
-def ticks(low: float, high: float, most: int = 5) -> list[float]:
-    """Round values between ``low`` and ``high``, at most ``most`` of them and a step of 1, 2 or 5."""
-    extent = high - low
-    if not extent > 0:
-        return [low]
-    unit = 10.0 ** math.floor(math.log10(extent / most))
-    step = next(s * unit for s in (1, 2, 5, 10, 20) if math.floor(extent / (s * unit) + 1e-9) + 1 <= most)
-    first = math.ceil(low / step - 1e-9)
-    last = math.floor(high / step + 1e-9)
-    return [round(index * step, 12) for index in range(first, last + 1)]
-
-
-def time_ticks(start: pd.Timestamp, end: pd.Timestamp, most: int) -> list[tuple[pd.Timestamp, str, str]]:
-    """Calendar ticks between two times: each with a label and, where a year begins, the year.
-
-    The first tick carries its year too.
+    Returns
+    -------
+    markupsafe.Markup
+        An SVG element that depends on the arguments alone: colours are CSS variables, text is text.
     """
-    import pandas as pd
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
 
-    days = max((end - start).days, 1)
-    if days > 75:
-        steps = (1, 2, 3, 6, 12, 24, 60, 120, 240, 600)
-        step = next((s for s in steps if days / (30.44 * s) <= most), 1200)
-        first, months = pd.Timestamp(start.year, 1, 1), 12 * (end.year - start.year) + end.month
-        times = [first + pd.DateOffset(months=month) for month in range(0, months, step)]
-        labels = [MONTHS[time.month - 1] for time in times]
-    else:
-        step = next((s for s in (1, 2, 5, 7, 14, 28) if days / s <= most), 56)
-        times = list(pd.date_range(start.normalize(), end, freq=f"{step}D"))
-        labels = [f"{time.day}\u00a0{MONTHS[time.month - 1]}" for time in times]
-    found, seen = [], None
-    for time, label in zip(times, labels, strict=True):
-        if time >= start:
-            found.append((time, label, str(time.year) if time.year != seen else ""))
-            seen = time.year
-    return found
+    width, height = size
+    with mpl.rc_context(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # matplotlib's font lacks glyphs that the browser has
+        mpl.rcdefaults()
+        mpl.rcParams.update(_STYLE)
+        figure = Figure(figsize=(width / 72, height / 72), layout=None if margins else "constrained")
+        if margins:
+            left, right, top, bottom = margins
+            figure.subplots_adjust(left / width, bottom / height, 1 - right / width, 1 - top / height)
+        paint(figure)
+        buffer = io.StringIO()
+        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    return _embedded(buffer.getvalue(), name, title, description)
+
+
+def _embedded(svg: str, name: str, title: str, description: str) -> Markup:
+    """Turn a document of matplotlib into an element for a page whose policy forbids style attributes."""
+    from markupsafe import Markup
+
+    svg = re.sub(r' xmlns(:xlink)?="[^"]*"', "", svg[svg.index("<svg") :]).replace("xlink:href", "href")
+    svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|<clipPath.*?</clipPath>", "", svg, flags=re.DOTALL)
+    root = ElementTree.fromstring(cleaned(svg))  # noqa: S314 -- matplotlib wrote it, and it has no entities
+    used = {element.get("href", "") for element in root.iter("use")}
+    for element in root.iter():
+        element.text, element.tail = (element.text or "").strip(), ""
+        for attribute in ("width", "height", "clip-path", "version"):
+            element.attrib.pop(attribute, None)
+        for part in element.attrib.pop("style", "").split(";"):
+            key, _, value = part.strip().partition(": ")
+            if key in _KEPT:
+                element.set(key, _VARIABLES.get(value, value))
+        identifier = element.attrib.pop("id", "")
+        if f"#{identifier}" in used:
+            element.set("id", f"{name}-{identifier}")
+        if "href" in element.attrib:
+            element.set("href", f"#{name}-{element.attrib['href'][1:]}")
+        if element.get("transform", "").startswith("rotate(-0 "):
+            del element.attrib["transform"]
+        for key in ("d", "x", "y", "transform", "stroke-width", "stroke-dasharray"):
+            if key in element.attrib:
+                element.set(key, _short(element.attrib[key]))
+    root.set("width", root.attrib["viewBox"].split()[2])
+    root.attrib |= {"role": "img", "aria-label": cleaned(f"{title}. {description}"), "stroke-linejoin": "round"}
+    for position, (tag, text) in enumerate((("title", title), ("desc", description))):
+        child = ElementTree.Element(tag)
+        child.text = cleaned(text)
+        root.insert(position, child)
+    return Markup(ElementTree.tostring(root, encoding="unicode"))  # noqa: S704 -- serialised, so escaped
+
+
+def _short(numbers: str) -> str:
+    """Write coordinates with one decimal place: finer is invisible and makes pages large."""
+    numbers = re.sub(r"-?\d+\.\d+", lambda match: f"{float(match[0]):.1f}".removesuffix(".0"), numbers)
+    return " ".join(numbers.split())

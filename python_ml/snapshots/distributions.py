@@ -1,10 +1,8 @@
 """How far two samples of a column are apart: PSI and Kolmogorov-Smirnov, with words that allow for chance.
 
-The population stability index is the sum of (q - p) ln(q / p) over bins: tenths of the first sample, or categories,
-with a bin of their own for nulls. Words follow the usual limits of 0.1 and 0.25 (Siddiqi, Credit Risk Scorecards,
-2006). Where both samples come from one distribution, PSI is about (1 / n + 1 / m) times a chi-squared variable with
-one degree of freedom less than there are bins (Yurdakul and Naranjo, 2020): below its 99 % quantile, the word is
-"as chance would".
+The bins of the population stability index are tenths of the first sample, or categories, with one of their own for
+nulls. Words follow the usual limits of 0.1 and 0.25 (Siddiqi, Credit Risk Scorecards, 2006); below what chance alone
+reaches, the word is "as chance would".
 """
 
 from __future__ import annotations
@@ -13,10 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from python_ml.stats import ks, ks_by_chance, psi
+
 SHIFTED, STRONGLY_SHIFTED = 0.1, 0.25
 BINS = 10
 MOST_CATEGORIES = 20
-_LEAST = 1e-4  # share of a bin that one of the samples leaves empty
 
 
 @dataclass(frozen=True)
@@ -64,13 +63,11 @@ def number_shift(column: str, before: np.ndarray, after: np.ndarray) -> Shift:
     for sample, values in zip((before, after), known, strict=True):
         inside = np.bincount(np.searchsorted(edges, values, side="right"), minlength=len(edges) + 1)
         counts.append(np.append(inside, len(sample) - len(values)))
-    ks = mean = None
+    distance = mean = None
     if len(known[0]) and len(known[1]):
-        points = np.concatenate(known)
-        below = [np.searchsorted(values, points, side="right") / len(values) for values in known]
-        ks = float(np.abs(below[0] - below[1]).max())
+        distance = ks(*known)
         mean = (float(known[0].mean()), float(known[1].mean()))
-    return _shift(column, counts[0], counts[1], ks, mean, same=(ks or 0.0) == 0.0)
+    return _shift(column, counts[0], counts[1], distance, mean, same=(distance or 0.0) == 0.0)
 
 
 def category_shift(column: str, before: dict[str | None, int], after: dict[str | None, int]) -> Shift:
@@ -91,29 +88,18 @@ def _shift(
     column: str,
     before: np.ndarray,
     after: np.ndarray,
-    ks: float | None,
+    distance: float | None,
     mean: tuple[float, float] | None,
     same: bool,
 ) -> Shift:
     """Counts by bin, the last of which is that of the nulls."""
-    from scipy.special import chdtri
-
     n, m = int(before.sum()), int(after.sum())
-    used = (before + after) > 0
-    p, q = before[used] / n, after[used] / m
-    floor = [np.maximum(share, _LEAST) for share in (p, q)]
-    psi = float(((floor[1] - floor[0]) * np.log(floor[1] / floor[0])).sum())
-    chance = float(chdtri(max(int(used.sum()) - 1, 1), 0.01) * (1 / n + 1 / m))
+    index, by_chance = psi(before, after)
     nulls = (float(before[-1] / n), float(after[-1] / m))
     if same and nulls[0] == nulls[1]:
         word = "unchanged"
-    elif psi <= chance and (ks is None or ks <= _ks_by_chance(n, m)):
+    elif index <= by_chance and (distance is None or distance <= ks_by_chance(n, m)):
         word = "as chance would"
     else:
-        word = "stable" if psi < SHIFTED else "shifted" if psi < STRONGLY_SHIFTED else "strongly shifted"
-    return Shift(column, psi, chance, ks, nulls, mean, word)
-
-
-def _ks_by_chance(n: int, m: int) -> float:
-    """What the KS distance of two samples of one distribution stays below in 99 of 100 cases, for many rows."""
-    return float(1.63 * np.sqrt(1 / n + 1 / m))
+        word = "stable" if index < SHIFTED else "shifted" if index < STRONGLY_SHIFTED else "strongly shifted"
+    return Shift(column, index, by_chance, distance, nulls, mean, word)

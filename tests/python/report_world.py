@@ -1,4 +1,4 @@
-"""Made-up inputs of a report: a business, one that an enemy wrote, a project folder; and a reader of pages."""
+"""Synthetic inputs of a report, hostile ones, a project folder, and a parser of pages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pandas as pd
 from python_ml import formatting
 from python_ml.report import ReportInputs, curves
 
-SECTIONS = ("who", "why", "sure", "models", "data", "method", "further")
+SECTIONS = ("customers", "drivers", "performance", "models", "data", "method", "links")
 MODELS = {"logistic_regression": 0.78, "random_forest": 0.93, "xgboost": 0.97, "lightgbm": 1.0}
 HOSTILE = "<script>alert(1)</script> \"q\" 'a' {{ 7 * 7 }} {% raw %} & é 日本 \u202e \x00\x08 ]]> </style>"
 
@@ -25,8 +25,8 @@ def estimate(value: float, half: float) -> dict[str, float]:
 
 
 def average_precision(outcome: np.ndarray, score: np.ndarray) -> float:
-    found = curves.precision_recall_curve(outcome, score)
-    return float(np.sum(np.diff(found.x, prepend=0) * found.y))
+    curve = curves.precision_recall_curve(outcome, score)
+    return float(np.sum(np.diff(curve.x, prepend=0) * curve.y))
 
 
 def figures(outcome: np.ndarray, score: np.ndarray, half: float) -> dict:
@@ -85,13 +85,13 @@ def synthetic_inputs(customers: int = 1500, seed: int = 7) -> ReportInputs:
     rate = 0.052 + 0.012 * np.sin(np.arange(len(times)) / 2) + np.where(np.arange(len(times)) > 22, 0.014, 0)
     known = np.where(times < times[-1], at_risk, 0)
     probability = np.sort(1 / (1 + np.exp(-rng.normal(-3.2, 1.35, customers))))[::-1]
-    people = [f"C{k:05d}" for k in rng.permutation(customers)]
+    keys_by_risk = [f"C{k:05d}" for k in rng.permutation(customers)]
     reasons = (
         "No order in the last 62 days; the usual gap is 14 days.",
         "Orders in the last 30 days fell to 1 from a usual 6.",
         "2 support tickets about billing in the last 30 days, satisfaction 1 of 5.",
         "The price rose by 12 % in the last 90 days.",
-        "Joined 48 days ago: newer customers leave more often.",
+        "Joined 48 days ago: newer customers churn more often.",
     )
     features = {
         "orders_count_30d": (0.61, -0.82, "Number of orders in the 30 days before the feature time."),
@@ -140,12 +140,12 @@ def synthetic_inputs(customers: int = 1500, seed: int = 7) -> ReportInputs:
         },
         predictions=pd.concat(frames, ignore_index=True),
         drivers=pd.DataFrame(
-            [("lightgbm", name, weight, way) for name, (weight, way, _) in features.items()],
+            [("lightgbm", name, weight, direction) for name, (weight, direction, _) in features.items()],
             columns=["model", "feature", "importance", "direction"],
         ),
         scores=pd.DataFrame(
             {
-                "customer_id": people,
+                "customer_id": keys_by_risk,
                 "feature_timestamp": times[-1],
                 "churn_probability": probability,
                 "risk_band": np.select([probability >= 0.3, probability >= 0.12], ["high", "medium"], "low"),
@@ -156,7 +156,7 @@ def synthetic_inputs(customers: int = 1500, seed: int = 7) -> ReportInputs:
         reasons=pd.DataFrame(
             [
                 (key, rank, "orders_count_30d", reasons[(index + rank) % len(reasons)])
-                for index, key in enumerate(people[:25])
+                for index, key in enumerate(keys_by_risk[:25])
                 for rank in (1, 2, 3)
             ],
             columns=["customer_id", "reason_rank", "feature", "reason"],
@@ -172,8 +172,8 @@ def synthetic_inputs(customers: int = 1500, seed: int = 7) -> ReportInputs:
         row_counts=pd.DataFrame(
             [
                 (table, outcome, count)
-                for table, (kept, aside) in counts.items()
-                for outcome, count in {"kept": kept - 3, "kept: takes something back": 3, **aside}.items()
+                for table, (kept, quarantined) in counts.items()
+                for outcome, count in {"kept": kept - 3, "kept: refund of an unknown order": 3, **quarantined}.items()
             ],
             columns=["source_table", "outcome", "row_count"],
         ),
@@ -257,12 +257,12 @@ class Page(HTMLParser):
         self.close()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        found = dict(attrs)
-        self.tags.append((tag, found))
+        attributes = dict(attrs)
+        self.tags.append((tag, attributes))
         if tag == "section":
-            self._section = found["id"]
+            self._section = attributes["id"]
         if tag == "data":
-            self._value = found["value"]
+            self._value = attributes["value"]
 
     def handle_data(self, data: str) -> None:
         self.texts.append(data)
@@ -275,4 +275,4 @@ class Page(HTMLParser):
         return re.sub(r"[ \n]+", " ", "".join(self.texts).replace(formatting.NO_BREAK, " "))
 
     def attributes(self, name: str) -> list[str]:
-        return [found[name] for _, found in self.tags if found.get(name) is not None]
+        return [attributes[name] for _, attributes in self.tags if attributes.get(name) is not None]

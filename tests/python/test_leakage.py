@@ -13,13 +13,14 @@ from click.testing import CliRunner
 
 from python_ml.errors import GateError
 from python_ml.leakage import CRITICAL, HIGH, PROBES, Finding, probe_training_set
-from python_ml.leakage._statistics import area, odds
+from python_ml.leakage._statistics import odds
 from python_ml.model.leakage_gate import check_leakage
 from python_ml.model.leakage_table import COLUMNS
 from python_ml.model.replay_evidence import StoredReplay, store_replays, stored_replays
 from python_ml.project import Project
 from python_ml.replay import Replay
 from python_ml.settings import Settings
+from python_ml.stats import auc
 from tests.canaries import graded, planting, worlds
 from tests.python.churn_world import small_world, write_project
 
@@ -219,17 +220,17 @@ def test_the_area_agrees_with_scikit_learn_and_its_interval_covers():
     rng = np.random.default_rng(0)
     y = (rng.random(500) < 0.3).astype(float)
     scores = np.round(rng.normal(size=500) + y, 1)
-    assert area(scores, y).value == pytest.approx(roc_auc_score(y, scores))
+    assert auc(scores, y).value == pytest.approx(roc_auc_score(y, scores))
     strata = rng.integers(0, 4, 500)
     pairs = [(s, (y[strata == s] == 1).sum() * (y[strata == s] == 0).sum()) for s in range(4)]
     expected = sum(n * roc_auc_score(y[strata == s], scores[strata == s]) for s, n in pairs) / sum(n for _, n in pairs)
-    assert area(scores, y, strata=strata).value == pytest.approx(expected)
+    assert auc(scores, y, strata=strata).value == pytest.approx(expected)
 
     covered = 0
     for seed in range(300):  # ten rows of each customer, alike: rows are no independent witnesses
         rng = np.random.default_rng(seed)
         left = (rng.random(120) < 0.4).astype(float)
-        found = area(np.repeat(rng.normal(size=120), 10), np.repeat(left, 10), np.repeat(np.arange(120), 10))
+        found = auc(np.repeat(rng.normal(size=120), 10), np.repeat(left, 10), np.repeat(np.arange(120), 10))
         covered += found.low <= 0.5 <= found.high
     assert 0.90 <= covered / 300 <= 0.985
 

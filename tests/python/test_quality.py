@@ -439,7 +439,7 @@ def test_the_page_escapes_and_loads_nothing() -> None:
     assert "<script" not in page and "<b>shop" not in page and "default-src 'none'" in page
     assert not re.search(r"(src|href)=\"(?!data:|#|index\.html)", page)
     assert "1 critical check failed" in page.replace("\n", " ")
-    assert render_page({}, "shop").count("Not asked in this run") == 2
+    assert render_page({}, "shop").count("Not checked in this run") == 2
 
 
 def test_the_library_is_imported_only_to_judge() -> None:

@@ -201,7 +201,7 @@ def test_ravenstack_has_hardly_a_signal(ravenstack):
     assert measured["chance_of_ranking"]["validation"] > 0.1
     assert measured["no_signal"] in measured["warnings"]
     page = (ravenstack / "reports" / "index.html").read_text(encoding="utf-8")
-    assert "No signal can be shown" in page.partition('id="who"')[0]
+    assert "No signal can be shown" in page.partition('id="customers"')[0]
 
 
 def test_ravenstack_lists_its_contradictions_in_the_report(ravenstack):

@@ -32,7 +32,7 @@ def test_a_failure_leaves_the_old_page(tmp_path: Path, inputs: ReportInputs) -> 
     with pytest.raises(AttributeError):
         write_report(replace(inputs, metrics=["no object"]), path)
     assert path.read_bytes() == before
-    assert [found.name for found in path.parent.iterdir()] == ["index.html"]
+    assert [file.name for file in path.parent.iterdir()] == ["index.html"]
 
 
 @pytest.fixture
@@ -43,26 +43,26 @@ def project_dir(tmp_path: Path, inputs: ReportInputs, monkeypatch: pytest.Monkey
 
 
 def test_a_project_is_read_into_inputs(project_dir: Path, inputs: ReportInputs) -> None:
-    found = load_inputs(Project.open(project_dir))
-    assert len(found.scores) == len(inputs.scores)
-    assert len(found.reasons) == 75
-    assert found.outcomes.iloc[0].tolist() == [inputs.outcomes["feature_timestamp"].iloc[0], 3, 3, 1]
-    assert found.outcomes.iloc[-1].tolist()[1:] == [3, 0, 0]
-    assert found.scoring["customers"].tolist() == [1500]
-    assert found.feature_descriptions == {"orders_count_30d": "Orders in 30 days."}
-    assert found.docs_link == "../target/index.html"
-    assert found.tracking_uri == "sqlite:///mlflow.db"
-    assert found.selection == {"metric": "roc_auc", "tolerance": 0.002}
-    assert len(re.findall(r"C\d{5}", Page(render_report(found)).text)) == 25
+    loaded = load_inputs(Project.open(project_dir))
+    assert len(loaded.scores) == len(inputs.scores)
+    assert len(loaded.reasons) == 75
+    assert loaded.outcomes.iloc[0].tolist() == [inputs.outcomes["feature_timestamp"].iloc[0], 3, 3, 1]
+    assert loaded.outcomes.iloc[-1].tolist()[1:] == [3, 0, 0]
+    assert loaded.scoring["customers"].tolist() == [1500]
+    assert loaded.feature_descriptions == {"orders_count_30d": "Orders in 30 days."}
+    assert loaded.docs_link == "../target/index.html"
+    assert loaded.tracking_uri == "sqlite:///mlflow.db"
+    assert loaded.selection == {"metric": "roc_auc", "tolerance": 0.002}
+    assert len(re.findall(r"C\d{5}", Page(render_report(loaded)).text)) == 25
 
 
 def test_the_name_of_the_key_may_be_anything(tmp_path: Path, project_dir: Path, inputs: ReportInputs) -> None:
     name = 'Customer "ID" {no}, it\'s'
     frames = {part: getattr(inputs, part).rename(columns={"customer_id": name}) for part in ("scores", "reasons")}
     folder = make_project(tmp_path / "odd", replace(inputs, entity=name, **frames))
-    found = load_inputs(Project.open(folder))
-    assert (len(found.scores), len(found.reasons)) == (len(inputs.scores), len(inputs.reasons))
-    assert name in Page(render_report(found)).text
+    loaded = load_inputs(Project.open(folder))
+    assert (len(loaded.scores), len(loaded.reasons)) == (len(inputs.scores), len(inputs.reasons))
+    assert name in Page(render_report(loaded)).text
 
 
 def test_the_command_writes_the_page_and_says_where(project_dir: Path) -> None:
@@ -72,16 +72,16 @@ def test_the_command_writes_the_page_and_says_where(project_dir: Path) -> None:
     result = CliRunner().invoke(command, ["--project-dir", str(project_dir)], catch_exceptions=False)
     assert result.exit_code == 0
     assert str(path) in result.stdout
-    assert "How sure are we" in path.read_text(encoding="utf-8")
+    assert "Model performance" in path.read_text(encoding="utf-8")
     result = CliRunner().invoke(command, ["--project-dir", str(project_dir), "--json"], catch_exceptions=False)
     assert json.loads(result.stdout) == {"report": str(path)}
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "expected"),
     [(None, "no metrics yet"), ("{", "cannot be read"), ("[1]", "does not hold an object")],
 )
-def test_without_metrics_the_command_says_what_to_run(project_dir: Path, content: str | None, said: str) -> None:
+def test_without_metrics_the_command_says_what_to_run(project_dir: Path, content: str | None, expected: str) -> None:
     from python_ml.cli.report import command
 
     path = project_dir / "reports" / "metrics.json"
@@ -89,7 +89,7 @@ def test_without_metrics_the_command_says_what_to_run(project_dir: Path, content
     error = CliRunner().invoke(command, ["--project-dir", str(project_dir)]).exception
     assert isinstance(error, UserError)
     assert error.exit_code == 2
-    assert said in error.what
+    assert expected in error.what
     assert "retention train" in error.hint
 
 
@@ -105,10 +105,10 @@ def test_a_bare_warehouse_is_enough(project_dir: Path) -> None:
     (project_dir / "warehouse.duckdb").unlink()
     duckdb.connect(str(project_dir / "warehouse.duckdb")).close()
     (project_dir / "target" / "manifest.json").unlink()
-    found = load_inputs(Project.open(project_dir))
-    assert found.scores is None
-    assert found.outcomes is None
-    assert "No customer has been scored yet" in render_report(found)
+    loaded = load_inputs(Project.open(project_dir))
+    assert loaded.scores is None
+    assert loaded.outcomes is None
+    assert "No customer has been scored yet" in render_report(loaded)
 
 
 # --- in a browser --------------------------------------------------------------------------------------------
@@ -125,7 +125,7 @@ def test_a_browser_shows_it_without_a_complaint(tmp_path: Path, make: Callable[[
         capture_output=True, text=True, timeout=60, check=True,
     )  # fmt: skip
     assert "CONSOLE" not in shown.stderr
-    found = Page(shown.stdout)
-    assert [tag["id"] for name, tag in found.tags if name == "section"] == list(SECTIONS)
-    assert sum(tag == "path" for tag, _ in found.tags) > 10
+    page = Page(shown.stdout)
+    assert [tag["id"] for name, tag in page.tags if name == "section"] == list(SECTIONS)
+    assert sum(tag == "path" for tag, _ in page.tags) > 10
     assert "<script" not in shown.stdout

@@ -5,14 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from python_ml import formatting
-from python_ml.report import curves, svg
+from python_ml.report import curves
 from python_ml.report.inputs import shown_uri
 from python_ml.stats import wilson
 from tests.python.report_world import average_precision
@@ -55,35 +54,6 @@ def test_a_rate_that_is_not_known_has_no_interval() -> None:
     low, high = wilson([0.0, 3.0], [np.nan, 10.0])
     assert np.isnan([low[0], high[0]]).all()
     assert 0 < low[1] < high[1] < 1
-
-
-def test_a_thinned_line_keeps_its_ends_and_shape() -> None:
-    x = np.linspace(0, 1, 10_000)
-    thin = curves.thin(curves.Curve(x, x**2))
-    assert len(thin.x) <= 162
-    assert (thin.x[0], thin.x[-1]) == (0, 1)
-    assert np.abs(np.interp(x, thin.x, thin.y) - x**2).max() < 1e-4
-
-
-@given(st.floats(0, 1e6), st.floats(1e-6, 1e6), st.integers(3, 12))
-def test_ticks_are_few_and_inside(low: float, extent: float, most: int) -> None:
-    found = svg.ticks(low, low + extent, most)
-    assert len(found) <= most + 1
-    assert all(low - 1e-6 * extent <= tick <= low + extent * (1 + 1e-6) for tick in found)
-
-
-@given(st.floats(1e-9, 1e9))
-def test_the_end_of_an_axis_is_just_above_the_data(value: float) -> None:
-    assert value * (1 - 1e-6) <= svg.nice_ceiling(value) <= 2.01 * value
-
-
-@pytest.mark.parametrize("days", [1, 9, 40, 100, 800, 4000, 30_000])
-def test_time_ticks_are_few_and_carry_their_years(days: int) -> None:
-    start = pd.Timestamp("2023-03-17 05:00")
-    found = svg.time_ticks(start, start + pd.Timedelta(days=days), 8)
-    assert len(found) <= 9
-    assert all(start <= time <= start + pd.Timedelta(days=days) for time, _, _ in found)
-    assert all(year for _, _, year in found[:1])
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,8 @@ from python_ml.profile import (
     preview_spans,
     read_outcome,
 )
-from python_ml.profile.statistics import auc, cramers_v, rate
+from python_ml.profile.statistics import auc, rate
+from python_ml.stats import cramers_v
 from tests.python.profile.test_columns import lines
 
 

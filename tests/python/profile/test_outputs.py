@@ -37,7 +37,7 @@ def test_a_profile_comes_back_and_has_a_page(profiled, tmp_path):
     page = survives(profile, tmp_path)
     assert "Rows by month" in page
     assert "Association of each column" in page
-    assert "first seen" in page
+    assert "month of their first event" in page
     again = profiled(tables=tables, probe=find_leaks, activity=True)
     assert to_json(again) == to_json(profile)
     assert render_page(again) == render_page(profile)
