@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +29,7 @@ RESULTS = "run_results.json"
 # Not as the option `--target-path`, which `dbt deps` does not know.
 TARGET_VARIABLE = "DBT_TARGET_PATH"
 PYTHON = [sys.executable]
-DBT = ["-c", "from dbt.cli.main import cli; cli()"]
+DONE = "retention_done"  # what the process of dbt says after each command, with the code
 # Gold tables, which have these names in every project.
 TRAINING_SET, SCORING_SET = "gold.gld_training_set", "gold.gld_scoring_set"
 ROLES = ("key", "time", "feature", "label")
@@ -49,11 +51,145 @@ class DatabaseCopy:
     variables: dict[str, Any]
 
 
-def run_dbt(project: Project, arguments: list[str], console: Console) -> dict[str, int]:
+class DbtProcess:
+    """A process that imports dbt and parses a project once, then runs one command after the other.
+
+    Between commands it holds no database: DuckDB locks a file per process, and the caller reads it in between. The
+    process starts at once, and imports and parses while the caller goes on.
+
+    Parameters
+    ----------
+    project : Project
+    target_path : Path
+        Where the artefacts of the parser go.
+    """
+
+    def __init__(self, project: Project, target_path: Path) -> None:
+        self.project, self.target_path = project, target_path
+        self._parse_asked, self._is_parsed = False, False
+        self._process = subprocess.Popen(
+            [*PYTHON, "-m", "python_ml.dbt"],
+            cwd=project.root,
+            env={**_environment(project, target_path), "PYTHONUTF8": "1"},  # what it prints is read as UTF-8
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
+        )
+
+    def parse(self) -> None:
+        """Begin to parse the project; the next command waits for it."""
+        if not self._parse_asked:
+            self._ask({"parse": True, "words": _words(self.project, ["parse"], self.target_path)})
+            self._parse_asked = True
+
+    def run(
+        self, arguments: list[str], console: Console, environment: dict[str, str] | None = None
+    ) -> list[str] | None:
+        """Run a command; its error messages when it failed, else None.
+
+        Parameters
+        ----------
+        arguments : list of str
+            As for :func:`run_dbt`.
+        console : Console
+        environment : dict, optional
+            Variables of this command alone.
+        """
+        if arguments[0] != "deps":  # which brings what the parser reads
+            self.parse()
+        if self._parse_asked and not self._is_parsed:
+            errors = self._follow(console)
+            if errors is not None:
+                self._parse_asked = False
+                return errors
+            self._is_parsed = True
+        words = _words(self.project, arguments, self.target_path)
+        self._ask({"parse": False, "words": words, "environment": environment or {}})
+        return self._follow(console)
+
+    def close(self) -> None:
+        """End the process: after the command that it is at, or in the middle of a parse that nobody waits for."""
+        if self._parse_asked and not self._is_parsed:
+            self._process.terminate()
+        for stream in (self._process.stdin, self._process.stdout):
+            with contextlib.suppress(BrokenPipeError):
+                stream.close()
+        self._process.wait()
+
+    def _ask(self, request: dict[str, Any]) -> None:
+        with contextlib.suppress(BrokenPipeError):  # its last words, which are read next, say why it has ended
+            self._process.stdin.write(json.dumps(request) + "\n")
+            self._process.stdin.flush()
+
+    def _follow(self, console: Console) -> list[str] | None:
+        """Show what dbt says until it is done; its error messages when it failed, else None."""
+        errors: list[str] = []
+        plain: list[str] = []
+        code = None
+        for line in self._process.stdout:
+            try:
+                event = json.loads(line)
+            except json.JSONDecodeError:
+                event = None
+            if not isinstance(event, dict):
+                # Python models print plain lines.
+                if line.strip():
+                    console.note(f"  {line.rstrip()}")
+                    plain = [*plain[-2:], line.strip()]
+                continue
+            if DONE in event:
+                code = event[DONE]
+                break
+            _show(event, console, errors)
+        console.progress(None)
+        if code is None:
+            code = self._process.wait()
+            errors = errors or [*plain, f"dbt ended with code {code}."]
+        return None if code == 0 else errors or [*plain, f"dbt ended with code {code}."]
+
+
+_SHARED: ContextVar[DbtProcess | None] = ContextVar("shared dbt process", default=None)
+
+
+@contextmanager
+def dbt_process(project: Project, parse: bool = False) -> Iterator[DbtProcess]:
+    """Let every dbt command inside share one process, one import of dbt and one parse of the project.
+
+    Nested calls share the outermost process.
+
+    Parameters
+    ----------
+    project : Project
+        Its files must not change inside, other than by ``dbt deps``.
+    parse : bool
+        Whether to parse at once, while the caller does something else.
+    """
+    shared = _SHARED.get()
+    if shared is not None and shared.project == project:
+        yield shared
+        return
+    target_path = project.root / "target"
+    for folder in (target_path, project.root / "logs"):
+        folder.mkdir(parents=True, exist_ok=True)
+    with contextlib.closing(DbtProcess(project, target_path)) as process:
+        token = _SHARED.set(process)
+        try:
+            if parse:
+                process.parse()
+            yield process
+        finally:
+            _SHARED.reset(token)
+
+
+def run_dbt(
+    project: Project, arguments: list[str], console: Console, environment: dict[str, str] | None = None
+) -> dict[str, int]:
     """Run a dbt command in the project's folder.
 
-    dbt gets a process of its own: DuckDB locks its file per process, and what a build leaves in memory ends
-    with it.
+    dbt gets a process of its own, which commands share inside :func:`dbt_process`: DuckDB locks its file per process,
+    and what a build leaves in memory ends with it.
 
     Parameters
     ----------
@@ -62,6 +198,8 @@ def run_dbt(project: Project, arguments: list[str], console: Console) -> dict[st
         The command and its options, for instance ``["build", "--select", "gld_churn_scores+"]``.
     console : Console
         Shows progress, warnings and errors.
+    environment : dict, optional
+        Environment variables of this command alone.
 
     Returns
     -------
@@ -75,13 +213,11 @@ def run_dbt(project: Project, arguments: list[str], console: Console) -> dict[st
     RetentionError
         When a model or test fails.
     """
-    target_path = project.root / "target"
-    for folder in (target_path, project.root / "logs"):
-        folder.mkdir(parents=True, exist_ok=True)
-    (target_path / RESULTS).unlink(missing_ok=True)
     _check_warehouse(project)
-    program = [*PYTHON, *DBT, *_words(project, arguments, target_path)]
-    errors = _follow(program, project.root, _environment(project, target_path), console)
+    with dbt_process(project) as process:
+        target_path = process.target_path
+        (target_path / RESULTS).unlink(missing_ok=True)
+        errors = process.run(arguments, console, environment)
     nodes = _results(target_path)
     _refuse_failures(project, arguments[0], target_path, nodes, errors)
     return dict(Counter(node["status"] for node in nodes))
@@ -93,7 +229,7 @@ def run_dbt_on_copies(
     """Run one dbt command on several databases, each with variables of its own.
 
     The project is parsed once: most of the time of a small run is dbt's parser. The project's own warehouse and
-    artefacts stay as they are.
+    results stay as they are.
 
     Parameters
     ----------
@@ -112,37 +248,51 @@ def run_dbt_on_copies(
     RetentionError
         When a model fails.
     """
-    target_path = scratch / "target"
-    target_path.mkdir()
-    parsed = project.root / "target" / "partial_parse.msgpack"
-    if parsed.is_file():
-        shutil.copy(parsed, target_path)
-    runs = [
-        {
-            "environment": {WAREHOUSE_VARIABLE: str(copy.database), TARGET_VARIABLE: str(target_path / str(number))},
-            "words": [*_words(project, arguments, target_path), "--vars", json.dumps(copy.variables)],
-        }
-        for number, copy in enumerate(copies)
-    ]
-    plan = {"parse": _words(project, ["parse"], target_path), "runs": runs}
-    (scratch / "runs.json").write_text(json.dumps(plan), encoding="utf-8")
-    program = [*PYTHON, "-m", "python_ml.dbt", str(scratch / "runs.json")]
-    errors = _follow(program, project.root, _environment(project, target_path), console)
-    nodes = [node for number in range(len(copies)) for node in _results(target_path / str(number))]
-    _refuse_failures(project, arguments[0], target_path, nodes, errors)
+    with dbt_process(project) as process:
+        for number, copy in enumerate(copies):
+            target_path = scratch / f"target_{number}"
+            environment = {WAREHOUSE_VARIABLE: str(copy.database), TARGET_VARIABLE: str(target_path)}
+            errors = process.run([*arguments, "--vars", json.dumps(copy.variables)], console, environment)
+            _refuse_failures(project, arguments[0], process.target_path, _results(target_path), errors)
 
 
-def _run_on_copies(plan: dict[str, Any]) -> None:
-    """Parse once, then run on one database after the other; what :func:`run_dbt_on_copies` does in its own process."""
+def _serve() -> None:
+    """Run what :class:`DbtProcess` asks for, line by line, until its end closes."""
+    from dbt.cli.exceptions import DbtUsageException
     from dbt.cli.main import dbtRunner
 
-    parsed = dbtRunner().invoke(plan["parse"])
-    if not parsed.success:
-        sys.exit(2)
-    for run in plan["runs"]:
-        os.environ.update(run["environment"])
-        if not dbtRunner(manifest=parsed.result).invoke(run["words"]).success:
-            sys.exit(1)
+    environment, manifest = dict(os.environ), None
+    for line in sys.stdin:
+        request = json.loads(line)
+        os.environ.update(environment | request.get("environment", {}))
+        for name in os.environ.keys() - environment.keys() - request.get("environment", {}).keys():
+            del os.environ[name]
+        if manifest is not None:
+            _forget_compiled(manifest)
+        done = dbtRunner(manifest=None if request["parse"] else manifest).invoke(request["words"])
+        if isinstance(done.exception, DbtUsageException):  # the only one that dbt does not print
+            sys.stdout.write(f"{done.exception}\n")
+        if request["parse"] and done.success:
+            manifest = done.result
+        _close_database()
+        code = 0 if done.success else 1 if done.exception is None else 2
+        sys.stdout.write(json.dumps({DONE: code}) + "\n")
+        sys.stdout.flush()
+
+
+def _forget_compiled(manifest: Any) -> None:
+    """Let dbt compile every node anew: it keeps what an ephemeral model was with the variables of the run before."""
+    for node in manifest.nodes.values():
+        if getattr(node, "extra_ctes_injected", False):
+            node.compiled, node.compiled_code, node.extra_ctes_injected, node.extra_ctes = False, None, False, []
+
+
+def _close_database() -> None:
+    """Close DuckDB's file, which dbt keeps open for its next command."""
+    module = sys.modules.get("dbt.adapters.duckdb.connections")
+    if module is not None and module.DuckDBConnectionManager._ENV is not None:
+        module.DuckDBConnectionManager._ENV.close()
+        module.DuckDBConnectionManager.close_all_connections()
 
 
 def _words(project: Project, arguments: list[str], target_path: Path) -> list[str]:
@@ -156,7 +306,6 @@ def _words(project: Project, arguments: list[str], target_path: Path) -> list[st
 def _environment(project: Project, target_path: Path) -> dict[str, str]:
     return {
         **os.environ,
-        "PYTHONUTF8": "1",  # what dbt and Python models print is read as UTF-8 below
         PROJECT_DIR_VARIABLE: str(project.root),
         WAREHOUSE_VARIABLE: str(project.warehouse_path),
         TARGET_VARIABLE: str(target_path),
@@ -200,33 +349,6 @@ def _results(target_path: Path) -> list[dict[str, Any]]:
     """The nodes of the command that ran last with this target path; none if it ran none."""
     path = target_path / RESULTS
     return read_json(path, "results of dbt", "run the command again")["results"] if path.is_file() else []
-
-
-def _follow(command: list[str], folder: Path, environment: dict[str, str], console: Console) -> list[str] | None:
-    """Run dbt, show what it says; return its error messages when it failed, else None."""
-    errors: list[str] = []
-    plain: list[str] = []
-    with subprocess.Popen(
-        command,
-        cwd=folder,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        encoding="utf-8",
-        errors="replace",
-    ) as process:
-        for line in process.stdout or ():
-            try:
-                event = json.loads(line)
-            except json.JSONDecodeError:
-                # Python models print plain lines.
-                if line.strip():
-                    console.note(f"  {line.rstrip()}")
-                    plain = [*plain[-2:], line.strip()]
-                continue
-            _show(event, console, errors)
-        console.progress(None)
-    return None if process.returncode == 0 else errors or [*plain, f"dbt ended with code {process.returncode}."]
 
 
 def _show(event: dict[str, Any], console: Console, errors: list[str]) -> None:
@@ -308,4 +430,4 @@ def feature_registry(project: Project, model: str = "gld_customer_features") -> 
 
 
 if __name__ == "__main__":
-    _run_on_copies(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
+    _serve()

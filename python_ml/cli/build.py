@@ -39,19 +39,20 @@ def build(
     full_refresh: bool = False,
 ) -> dict[str, int]:
     """Install missing dbt packages, convert raw files again that changed, then build and test."""
-    from python_ml.dbt import run_dbt
+    from python_ml.dbt import dbt_process, run_dbt
 
-    if (project.root / "packages.yml").is_file() and not (project.root / "dbt_packages").is_dir():
-        with console.step("Installing dbt packages"):
-            run_dbt(project, ["deps"], console)
-    if (project.root / "raw").is_dir():
-        from python_ml.generate import refresh_raw
+    with dbt_process(project):
+        if (project.root / "packages.yml").is_file() and not (project.root / "dbt_packages").is_dir():
+            with console.step("Installing dbt packages"):
+                run_dbt(project, ["deps"], console)
+        if (project.root / "raw").is_dir():
+            from python_ml.generate import refresh_raw
 
-        for path in refresh_raw(project.root):
-            console.note(f"{path.name} has changed, and was converted again.")
-    arguments = ["build"]
-    arguments += ["--select", select] if select else []
-    arguments += ["--exclude", exclude] if exclude else []
-    arguments += ["--full-refresh"] if full_refresh else []
-    with console.step("Building and testing the warehouse"):
-        return run_dbt(project, arguments, console)
+            for path in refresh_raw(project.root):
+                console.note(f"{path.name} has changed, and was converted again.")
+        arguments = ["build"]
+        arguments += ["--select", select] if select else []
+        arguments += ["--exclude", exclude] if exclude else []
+        arguments += ["--full-refresh"] if full_refresh else []
+        with console.step("Building and testing the warehouse"):
+            return run_dbt(project, arguments, console)

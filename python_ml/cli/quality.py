@@ -9,6 +9,8 @@ import click
 from python_ml.cli.options import Console, project_options
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from python_ml.model.registry import Champion
     from python_ml.project import Project
     from python_ml.quality import Verdict
@@ -53,10 +55,12 @@ def quality(project: Project, console: Console, chosen: str | None = None) -> li
     UserError
         When there is no warehouse yet, or ``scoring`` was chosen and there is no champion or nobody to score.
     """
+    from python_ml.dbt import SCORING_SET
     from python_ml.errors import UserError
     from python_ml.model.registry import load_champion
     from python_ml.quality import SCORING, TRAINING, judge_training_set
     from python_ml.snapshots.training_rows import read_training_set
+    from python_ml.warehouse import read_table
 
     verdicts = []
     if chosen != SCORING:
@@ -66,7 +70,9 @@ def quality(project: Project, console: Console, chosen: str | None = None) -> li
             console.warn(warning)
     if chosen != TRAINING:
         champion = load_champion(project)
-        verdict = None if champion is None else check_scoring_set(project, console, champion)
+        verdict = None
+        if champion is not None:
+            verdict = check_scoring_set(project, console, champion, read_table(project, SCORING_SET))
         if verdict is not None:
             verdicts.append(verdict)
         elif chosen == SCORING:
@@ -77,8 +83,16 @@ def quality(project: Project, console: Console, chosen: str | None = None) -> li
     return verdicts
 
 
-def check_scoring_set(project: Project, console: Console, champion: Champion) -> Verdict | None:
+def check_scoring_set(project: Project, console: Console, champion: Champion, frame: pd.DataFrame) -> Verdict | None:
     """Judge the scoring set by what the champion was fitted on; None where there is nobody to score.
+
+    Parameters
+    ----------
+    project : Project
+    console : Console
+    champion : Champion
+    frame : pandas.DataFrame
+        ``gold.gld_scoring_set``.
 
     Raises
     ------
@@ -86,10 +100,8 @@ def check_scoring_set(project: Project, console: Console, champion: Champion) ->
         When a critical check fails.
     """
     from python_ml.quality import judge_scoring_set
-    from python_ml.warehouse import read_table
 
     with console.step("Checking the quality of the scoring set"):
-        frame = read_table(project, "gold.gld_scoring_set")
         verdict = None if frame.empty else gate(project, judge_scoring_set(project, frame, champion))
     for warning in verdict.warnings() if verdict else ():
         console.warn(warning)

@@ -27,11 +27,13 @@ def command(project: Project, console: Console) -> None:
     from python_ml.cli.report import report
     from python_ml.cli.score import MODELS, score
     from python_ml.cli.train import train
+    from python_ml.dbt import dbt_process
 
-    build(project, console, exclude=MODELS)  # scores wait for the champion of this run
-    prove(project, console)
-    metrics = train(project, console)
-    score(project, console)
+    with dbt_process(project):
+        build(project, console, exclude=MODELS)  # scores wait for the champion of this run
+        prove(project, console)
+        metrics = train(project, console)
+        score(project, console)
     path = report(project, console)
     console.result(summary_line(metrics, path), {"report": str(path), **metrics})
 

@@ -50,19 +50,28 @@ def score(project: Project, console: Console) -> dict[str, Any]:
     GateError
         When the customers to score fail a critical quality check.
     """
-    from python_ml.cli.quality import check_scoring_set
-    from python_ml.dbt import run_dbt
+    from python_ml.dbt import SCORING_SET, dbt_process, run_dbt
     from python_ml.errors import UserError
-    from python_ml.model.registry import load_champion
     from python_ml.warehouse import connect
 
     project.settings  # noqa: B018 - a mistake there shows before the heavy work
-    champion = load_champion(project)
-    if champion is None:
-        raise UserError("There is no champion to score with.", where=project.name, hint="run `retention train` first")
-    check_scoring_set(project, console, champion)
-    with console.step("Scoring"):
-        run_dbt(project, ["build", "--select", MODELS], console)
+    with dbt_process(project, parse=True):  # in the meantime, this process imports the model's libraries
+        from python_ml.cli.quality import check_scoring_set
+        from python_ml.model.registry import load_champion
+        from python_ml.model.score import handed_over
+        from python_ml.warehouse import read_table
+
+        champion = load_champion(project)
+        if champion is None:
+            why = "There is no champion to score with."
+            raise UserError(why, where=project.name, hint="run `retention train` first")
+        frame = read_table(project, SCORING_SET)
+        check_scoring_set(project, console, champion, frame)
+        with (
+            console.step("Scoring"),
+            handed_over(frame, champion, project.entity, project.settings.scoring.reasons) as variables,
+        ):
+            run_dbt(project, ["build", "--select", MODELS], console, variables)
     with connect(project) as connection:
         counted = connection.execute(
             "select risk_band, count(*), any_value(model_name), any_value(model_version), max(feature_timestamp) "

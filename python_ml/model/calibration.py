@@ -8,7 +8,9 @@ plain scikit-learn.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import joblib
@@ -44,11 +46,18 @@ class Fitted(NamedTuple):
         ``predict_proba`` gives calibrated probabilities. ``estimators_[0]`` is the pipeline fitted on all rows,
         ``final_estimator_`` the sigmoid.
     held_out : numpy.ndarray, shape (n_rows,)
-        Calibrated probabilities of the training rows, each from a fit that has not seen its customer.
+        Calibrated probabilities of the training rows, each from a fit that has not seen its customer (or, for rows of
+        a later period, the row). NaN where there is no such fit.
+    raw : numpy.ndarray, shape (n_rows, 1), or None
+        The same before the calibration; None for an ensemble.
+    parameters : dict
+        Of the estimator, those included that were chosen on the training rows.
     """
 
     model: StackingClassifier
     held_out: np.ndarray
+    raw: np.ndarray | None = None
+    parameters: Mapping[str, Any] = MappingProxyType({})
 
 
 def fit_calibrated(
@@ -85,25 +94,89 @@ def fit_calibrated(
     inputs = inputs[[column.name for column in columns]]
     linear = name == "logistic_regression"
     trial = trial or Trial.of_customers(folds, np.arange(len(inputs)))
-    # BLAS sums in another order on another number of threads: one thread gives one result.
-    with threadpool_limits(limits=1, user_api="blas"), joblib.parallel_config(backend="threading"):
+    with one_thread_each():
         if linear and "C" not in parameters:
             parameters["C"] = _choose_penalty(inputs, churned, columns, folds, seed, parameters)
         parameters |= choose_size(name, inputs, churned, columns, trial, seed, parameters)
         pipeline = model_pipeline(name, columns, len(inputs), seed, parameters)
-        method = "decision_function" if linear else "predict_proba"
+        method = _method(name)
         raw = cross_val_predict(pipeline, inputs, churned, cv=list(folds), method=method, n_jobs=THREADS)
-        raw = raw.reshape(-1, 1) if linear else raw[:, [1]]
-        sigmoid = LogisticRegression(C=1e4, max_iter=1_000)
-        final = sigmoid if linear else Pipeline([("log_odds", log_odds_stage()), ("sigmoid", sigmoid)])
-        stack = stacked({"model": pipeline.fit(inputs, churned)}, final, method, inputs, churned)
-        stack.final_estimator_ = clone(final).fit(raw, churned)
-        return Fitted(stack, stack.final_estimator_.predict_proba(raw)[:, 1])
+        return _calibrated(name, pipeline, inputs, churned, raw.reshape(len(inputs), -1)[:, [-1]], parameters)
+
+
+def fit_again(
+    name: str,
+    inputs: pd.DataFrame,
+    churned: np.ndarray,
+    columns: Sequence[InputColumn],
+    seed: int,
+    earlier: Fitted,
+    raw: np.ndarray,
+) -> Fitted:
+    """Fit a model on more rows than before, with what was chosen and seen before.
+
+    Where rows are many, choosing and calibrating anew would cost three fits more and give nearly the same.
+
+    Parameters
+    ----------
+    name, inputs, churned, columns, seed
+        As for :func:`fit_calibrated`.
+    earlier : Fitted
+        The fit on fewer rows, whose parameters serve.
+    raw : numpy.ndarray, shape (n_rows, 1)
+        Predictions of earlier fits, uncalibrated, for rows that they have not seen; NaN for the others. The sigmoid is
+        learnt from them.
+    """
+    inputs = inputs[[column.name for column in columns]]
+    with one_thread_each():
+        pipeline = model_pipeline(name, columns, len(inputs), seed, dict(earlier.parameters))
+        return _calibrated(name, pipeline, inputs, churned, raw, earlier.parameters)
+
+
+def _calibrated(
+    name: str,
+    pipeline: Pipeline,
+    inputs: pd.DataFrame,
+    churned: np.ndarray,
+    raw: np.ndarray,
+    parameters: Mapping[str, Any],
+) -> Fitted:
+    """Fit a pipeline on all rows, and its sigmoid on raw predictions of those that were held out."""
+    sigmoid = LogisticRegression(C=1e4, max_iter=1_000)
+    is_linear = name == "logistic_regression"
+    final = sigmoid if is_linear else Pipeline([("log_odds", log_odds_stage()), ("sigmoid", sigmoid)])
+    stack = stacked({"model": pipeline.fit(inputs, churned)}, final, _method(name), inputs, churned)
+    known = ~np.isnan(raw[:, 0])
+    stack.final_estimator_ = clone(final).fit(raw[known], churned[known])
+    held_out = np.full(len(raw), np.nan)
+    held_out[known] = stack.final_estimator_.predict_proba(raw[known])[:, 1]
+    return Fitted(stack, held_out, raw, parameters)
+
+
+def raw_predictions(name: str, model: StackingClassifier, inputs: pd.DataFrame) -> np.ndarray:
+    """What a model says before its calibration, shape (n_rows, 1)."""
+    with one_thread_each():
+        predict = getattr(model.estimators_[0], _method(name))
+        return predict(inputs[list(model.feature_names_in_)]).reshape(len(inputs), -1)[:, [-1]]
+
+
+def _method(name: str) -> str:
+    return "decision_function" if name == "logistic_regression" else "predict_proba"
+
+
+@contextmanager
+def one_thread_each() -> Iterator[None]:
+    """BLAS on one thread, whose sums depend on their number; parallel work is done by threads of joblib.
+
+    Whoever calls functions of this module in parallel enters this before: leaving it restores the number for all.
+    """
+    with threadpool_limits(limits=1, user_api="blas"), joblib.parallel_config(backend="threading"):
+        yield
 
 
 def probabilities(model: StackingClassifier, inputs: pd.DataFrame) -> np.ndarray:
     """Calibrated probability of churn per row, shape (n_rows,)."""
-    with threadpool_limits(limits=1, user_api="blas"):
+    with one_thread_each():
         return model.predict_proba(inputs[list(model.feature_names_in_)])[:, 1]
 
 

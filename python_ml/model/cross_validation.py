@@ -178,8 +178,9 @@ def _without(
     seen, found = {}, {}
     for name in names:
         parameters = getattr(training.models, name).parameters
-        model, seen[name] = fit_calibrated(name, inputs, churned, columns, inner, training.seed, parameters, trial)
-        found[name] = probabilities(model, run.inputs.iloc[held_out])
+        fitted = fit_calibrated(name, inputs, churned, columns, inner, training.seed, parameters, trial)
+        seen[name] = fitted.held_out
+        found[name] = probabilities(fitted.model, run.inputs.iloc[held_out])
     choice = choose(seen, churned, customers, training.selection, training.seed)
     if choice.members:
         # Where no average is better than the best model, this is the best model.

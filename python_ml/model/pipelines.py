@@ -41,6 +41,7 @@ RESERVED = ("random_state", "n_jobs", "nthread", "num_threads", "verbose", "obje
 
 MISSING = "(missing)"
 LARGEST_VOCABULARY = 30
+ROWS_FOR_BINS = 10_000
 PROBABILITY_FLOOR = 1e-5  # forests can vote 0 or 1, whose log-odds are infinite
 
 
@@ -61,7 +62,7 @@ def model_pipeline(
     parameters : dict, optional
         Parameters of the estimator that replace the defaults.
     """
-    prepare = linear_preparation if name == "logistic_regression" else tree_preparation
+    prepare = _PREPARATIONS.get(name, tree_preparation)
     estimator = _ESTIMATORS[name](n_rows, seed).set_params(**(parameters or {}))
     return Pipeline([("prepare", prepare(columns, n_rows)), ("model", estimator)])
 
@@ -136,6 +137,22 @@ def tree_preparation(columns: Sequence[InputColumn], n_rows: int) -> ColumnTrans
     """Numbers as they are, gaps included (trees choose a side for them); one-hot categories."""
     numbers = [column.name for column in columns if column.kind != CATEGORY]
     blocks = [("numbers", "passthrough", numbers)] if numbers else []
+    return ColumnTransformer(blocks + _categories(columns, n_rows), sparse_threshold=0, n_jobs=1)
+
+
+def forest_preparation(columns: Sequence[InputColumn], n_rows: int) -> ColumnTransformer:
+    """As :func:`tree_preparation`, with numbers in a hundred histogram bins where rows are many.
+
+    A forest sorts the values of a node for every split: that takes half the time where few are distinct.
+    """
+    if n_rows < ROWS_FOR_BINS:
+        return tree_preparation(columns, n_rows)
+    numbers = [column.name for column in columns if column.kind != CATEGORY]
+    bins = make_pipeline(
+        QuantileTransformer(n_quantiles=101, subsample=ROWS_FOR_BINS, random_state=0),
+        FunctionTransformer(np.round, kw_args={"decimals": 2}, feature_names_out="one-to-one"),
+    )
+    blocks = [("numbers", bins, numbers)] if numbers else []
     return ColumnTransformer(blocks + _categories(columns, n_rows), sparse_threshold=0, n_jobs=1)
 
 
@@ -267,6 +284,10 @@ def _learning_rate(n_rows: int) -> float:
     return 0.04 if n_rows < 10_000 else 0.02 if n_rows < 200_000 else 0.06
 
 
+_PREPARATIONS: dict[str, Callable[[Sequence[InputColumn], int], ColumnTransformer]] = {
+    "logistic_regression": linear_preparation,
+    "random_forest": forest_preparation,
+}
 _ESTIMATORS: dict[str, Callable[[int, int], BaseEstimator]] = {
     "logistic_regression": _logistic_regression,
     "lightgbm": _lightgbm,

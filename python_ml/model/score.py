@@ -5,6 +5,11 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +21,13 @@ from python_ml.input_columns import model_input
 from python_ml.model.reasons import reason, value_text
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from python_ml.model.registry import Champion
+
+# A folder with the tables that :func:`handed_over` made.
+SCORED_VARIABLE = "RETENTION_SCORED_DIR"
+SCORES_FILE, REASONS_FILE = "scores.parquet", "reasons.parquet"
 
 BANDS = ("high", "medium", "low")
 
@@ -224,8 +235,44 @@ def _strongest(
     return rows, places + 1, features[rows, places], pushes[rows, places]
 
 
-def score_table(frame: pd.DataFrame, entity: str) -> pd.DataFrame:
+@contextmanager
+def handed_over(frame: pd.DataFrame, champion: Champion, entity: str, top: int) -> Iterator[dict[str, str]]:
+    """Score in this process, for Python models in another one: it need not load the champion and its libraries again.
+
+    Parameters
+    ----------
+    frame, champion, entity, top
+        As for :func:`reasons`; ``frame`` is the scoring set as the models will see it.
+
+    Yields
+    ------
+    dict
+        Environment variables with which :func:`score_table` and :func:`reason_table` return what was made here.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rows = _ordered(frame, entity)
+    made = {SCORES_FILE: score(rows, champion, entity), REASONS_FILE: reasons(rows, champion, entity, top)}
+    with tempfile.TemporaryDirectory(prefix="retention_scored_") as folder:
+        for name, table in made.items():
+            pq.write_table(pa.Table.from_pandas(table, preserve_index=False), Path(folder) / name)
+        yield {SCORED_VARIABLE: folder}
+
+
+def _handed_over(name: str) -> pa.Table | None:
+    folder = os.environ.get(SCORED_VARIABLE)
+    if folder is None:
+        return None
+    import pyarrow.parquet as pq
+
+    return pq.read_table(Path(folder) / name)
+
+
+def score_table(frame: pd.DataFrame, entity: str) -> pd.DataFrame | pa.Table:
     """Score the customers of ``gold.gld_scoring_set`` with the project's champion.
+
+    The command that runs dbt may have scored them already; see :func:`handed_over`.
 
     The project is found by ``RETENTION_PROJECT_DIR``, else in the working directory. Without a champion the
     result has no rows but the right types, and a warning says what to do.
@@ -239,23 +286,27 @@ def score_table(frame: pd.DataFrame, entity: str) -> pd.DataFrame:
 
     Returns
     -------
-    pandas.DataFrame, n_customers rows
+    pandas.DataFrame or pyarrow.Table, n_customers rows
         See :func:`score`.
     """
+    if (scored := _handed_over(SCORES_FILE)) is not None:
+        return scored
     champion = _champion()
     return empty_scores(entity, frame) if champion is None else score(_ordered(frame, entity), champion, entity)
 
 
-def reason_table(frame: pd.DataFrame, entity: str) -> pd.DataFrame:
+def reason_table(frame: pd.DataFrame, entity: str) -> pd.DataFrame | pa.Table:
     """Give the reasons behind the scores of ``gold.gld_scoring_set``; as :func:`score_table` otherwise.
 
     Returns
     -------
-    pandas.DataFrame, up to n_customers x reasons rows
+    pandas.DataFrame or pyarrow.Table, up to n_customers x reasons rows
         See :func:`reasons`.
     """
     from python_ml.project import Project
 
+    if (scored := _handed_over(REASONS_FILE)) is not None:
+        return scored
     champion = _champion()
     if champion is None:
         return empty_reasons(entity, frame)

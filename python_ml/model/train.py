@@ -194,13 +194,13 @@ def train_models(
 def _measured_in_time(run: TrainingRun) -> tuple[dict[str, Fitted], dict[str, dict[str, np.ndarray]], Choice]:
     """Final fits, probabilities per part and model, and the choice: made on the validation, measured on the test."""
     training = run.settings.training
-    validation = {name: run.validation_probability(name) for name in training.models.enabled}
+    validation = run.each(run.validation_probability)
     choice = choose(
         validation, run.churned[run.deciding], run.customers[run.deciding], training.selection, training.seed
     )
-    fits, test = {}, {}
-    for name in training.models.enabled:
-        fits[name], test[name] = run.test_fit(name)
+    tested = run.each(run.test_fit)
+    fits = {name: fit for name, (fit, _) in tested.items()}
+    test = {name: found for name, (_, found) in tested.items()}
     if choice.has_ensemble:
         validation[ENSEMBLE] = average([validation[name] for name in choice.members])
         fits[ENSEMBLE] = run.join({name: fits[name] for name in choice.members})
@@ -212,7 +212,7 @@ def _measured_by_folds(run: TrainingRun) -> tuple[dict[str, Fitted], dict[str, d
     """The same of a snapshot: chosen out of fold, and measured, choice included, by folds around it."""
     training = run.settings.training
     measured = cross_validate(run, training.models.enabled)
-    fits = {name: run.fit_on_everything(name) for name in training.models.enabled}
+    fits = run.each(run.fit_on_everything)
     validation = {name: fit.held_out for name, fit in fits.items()}
     choice = choose(validation, run.churned, run.customers, training.selection, training.seed)
     if choice.has_ensemble:

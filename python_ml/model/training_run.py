@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+import joblib
 import numpy as np
 import pandas as pd
 
@@ -12,7 +13,16 @@ from python_ml.dbt import TRAINING_SET
 from python_ml.errors import UserError
 from python_ml.input_columns import InputColumn, informative, model_input, prepared_as, typed_columns
 from python_ml.model.baselines import oracle_score, recency_score
-from python_ml.model.calibration import Fitted, fit_calibrated, probabilities, sigmoid_of
+from python_ml.model.calibration import (
+    THREADS,
+    Fitted,
+    fit_again,
+    fit_calibrated,
+    one_thread_each,
+    probabilities,
+    raw_predictions,
+    sigmoid_of,
+)
 from python_ml.model.card import ModelCard, describe_columns
 from python_ml.model.ensemble import average, averaged
 from python_ml.model.evaluate import RANKING_METRICS, evaluate
@@ -30,6 +40,8 @@ if TYPE_CHECKING:
     from python_ml.settings import Settings
 
 DRIVER_ROWS = 2_000
+MANY_ROWS = 50_000  # from which on the first fit's choices and held-out predictions serve the second, too
+SLOWEST_FIRST = ("random_forest", "xgboost", "lightgbm", "logistic_regression")
 
 
 class TrainingRun:
@@ -100,22 +112,44 @@ class TrainingRun:
             self.trials[part],
         )
 
+    def each(self, work: Callable[[str], Any]) -> dict[str, Any]:
+        """Do something for every enabled model, at the same time; results in the order of the settings."""
+        enabled = self.settings.training.models.enabled
+        order = sorted(enabled, key=SLOWEST_FIRST.index)
+        with one_thread_each():
+            done = joblib.Parallel(n_jobs=THREADS)(joblib.delayed(work)(name) for name in order)
+        results = dict(zip(order, done, strict=True))
+        return {name: results[name] for name in enabled}
+
     def validation_probability(self, name: str) -> np.ndarray:
         """Probabilities of the deciding rows, from a model that has not seen them."""
         self.progress(f"{name}: fitting on the training rows")
-        fitted = self._fit(name, "train")
-        if self.split.has_validation:
-            return probabilities(fitted.model, self.inputs[self.split.validation])
-        self.fitted[name] = fitted  # without a validation period, this fit is the second one, too
-        return fitted.held_out
+        fitted = self.fitted[name] = self._fit(name, "train")
+        return probabilities(fitted.model, self.inputs[self.deciding]) if self.split.has_validation else fitted.held_out
 
     def test_fit(self, name: str) -> tuple[Fitted, np.ndarray]:
         """The model fitted on all that was known before the test, and its probabilities there."""
-        fitted = self.fitted.pop(name, None)
-        if fitted is None:
+        fitted = self.fitted.pop(name)
+        if self.split.has_validation:  # without a validation period, the first fit is the second one, too
             self.progress(f"{name}: fitting on everything before the test period")
-            fitted = self._fit(name, "fit")
+            is_much = self.split.train.sum() > MANY_ROWS
+            fitted = self._fit_again(name, fitted) if is_much else self._fit(name, "fit")
         return fitted, probabilities(fitted.model, self.inputs[self.split.test])
+
+    def _fit_again(self, name: str, earlier: Fitted) -> Fitted:
+        rows = self.split.fit
+        raw = np.full((len(rows), 1), np.nan)
+        raw[self.split.train] = earlier.raw
+        raw[self.deciding] = raw_predictions(name, earlier.model, self.inputs[self.deciding])
+        return fit_again(
+            name,
+            self.inputs[rows],
+            self.churned[rows],
+            self.used["fit"],
+            self.settings.training.seed,
+            earlier,
+            raw[rows],
+        )
 
     def fit_on_everything(self, name: str) -> Fitted:
         """The model fitted on all rows, which is to score; cross-validation says what to expect of it."""

@@ -26,7 +26,7 @@ def command(folder: Path, *words: str, variables: dict[str, str] | None = None) 
     environment = {name: value for name, value in os.environ.items() if name not in ELSEWHERE}
     program = [sys.executable, "-m", "python_ml"]
     if words[0] == "dbt":
-        program, words = [*dbt.PYTHON, *dbt.DBT], words[1:]
+        program, words = [*dbt.PYTHON, "-c", "from dbt.cli.main import cli; cli()"], words[1:]
     return subprocess.run(
         [*program, *words],
         cwd=folder,

@@ -14,6 +14,7 @@ import mlflow
 import pytest
 import yaml
 
+from python_ml.dbt import DbtProcess
 from python_ml.model import store, tracking
 from python_ml.model.dataset import TrainingSet
 from python_ml.model.registry import load_champion
@@ -115,13 +116,13 @@ def test_a_locked_warehouse_says_who_holds_it(held: tuple[Path, int]) -> None:
 def test_what_stops_dbt_is_told_by_its_cause(
     stored: Path, monkeypatch: pytest.MonkeyPatch, message: str, said: str, in_a_model: bool
 ) -> None:
-    def follow(command: list[str], folder: Path, *arguments: object) -> list[str]:
+    def follow(process: DbtProcess, console: object) -> list[str]:
         node = {"status": "error", "unique_id": "model.shop.one", "message": f"Runtime Error in model one {message}"}
         results = {"results": [node] if in_a_model else []}
-        (folder / "target" / "run_results.json").write_text(json.dumps(results), encoding="utf-8")
+        (process.target_path / "run_results.json").write_text(json.dumps(results), encoding="utf-8")
         return ["Runtime Error" if in_a_model else message]
 
-    monkeypatch.setattr("python_ml.dbt._follow", follow)
+    monkeypatch.setattr(DbtProcess, "_follow", follow)
     explained(command_here(stored, "build"), said)
 
 

@@ -456,3 +456,13 @@ def test_outcomes_and_steps_are_read_back() -> None:
         assert (again.check.id, again.success, again.found) == (outcome.check.id, outcome.success, outcome.found)
     assert step_of("1 month") == timedelta(days=31) and step_of("36h") == timedelta(hours=36)
     assert step_of(None) is None and step_of("soon") is None
+
+
+def test_clean_frames_are_judged_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(frame: pd.DataFrame, checks: list, name: str) -> dict:
+        assert not checks, [check.id for check in checks]
+        return {}
+
+    monkeypatch.setattr(expectations, "_judged", refuse)
+    enforce(train(training_frame()))
+    enforce(score(scoring_frame()))

@@ -306,7 +306,7 @@ def test_the_command_counts_customers_per_band(stored: Path, monkeypatch: pytest
 
     asked = []
 
-    def run_dbt(project: Project, arguments: list[str], console: object) -> dict:
+    def run_dbt(project: Project, arguments: list[str], console: object, environment: dict[str, str]) -> dict:
         """Stand in for dbt: the two tables, without the tests."""
         asked.append(arguments)
         with duckdb.connect(str(project.warehouse_path)) as connection:

@@ -1,7 +1,8 @@
 """A Python that has imported dbt already: `dbt` takes two seconds to import, and the tests start it often.
 
 The server imports once, and forks for each request. The client takes the arguments of Python (`-c CODE ...` or
-`-m MODULE ...`), has them run in the client's folder and environment with its output, and ends with their exit code.
+`-m MODULE ...`), has them run in the client's folder and environment with its input and output, and ends with their
+exit code.
 It runs as a script, with the standard library alone, so that it starts at once.
 """
 
@@ -39,7 +40,7 @@ def serve(path: str) -> None:
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
         while True:
             connection, _ = server.accept()
-            message, streams, _, _ = socket.recv_fds(connection, _LENGTH, 2)
+            message, streams, _, _ = socket.recv_fds(connection, _LENGTH, 3)
             if os.fork() == 0:
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
                 server.close()
@@ -54,7 +55,7 @@ def _become(request: dict, streams: list[int], client: int) -> int:
 
     The client waits for the end of its connection, which comes with the end of this process.
     """
-    for number, stream in enumerate(streams, 1):
+    for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
     os.chdir(request["folder"])
@@ -85,7 +86,7 @@ def ask(path: str, words: list[str]) -> int:
         time.sleep(0.05)
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(path)
-        socket.send_fds(connection, [json.dumps(request).encode()], [1, 2])
+        socket.send_fds(connection, [json.dumps(request).encode()], [0, 1, 2])
         answer = b""
         while part := connection.recv(16):
             answer += part
