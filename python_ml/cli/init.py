@@ -106,7 +106,7 @@ def command(
       retention init my_shop --data orders.csv customers.csv tickets.jsonl --horizon 90d
       retention init my_shop --data purchases=export_2024.xlsx#Orders --entity cust_no
       retention init my_telco --data customers.csv --outcome Churn --positive Yes
-      retention init my_club --data members.csv visits.csv --outcome left --as-of 2024-06-30
+      retention init my_club --data members.csv visits.csv --outcome lapsed --as-of 2024-06-30
       retention init my_saas --data subscriptions.csv usage.csv --churn end_date
       retention init my_bank --data payments.csv --labels labels.csv --horizon 30d --test-from 2024-05-01
     """

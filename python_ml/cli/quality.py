@@ -35,14 +35,14 @@ def command(project: Project, console: Console, chosen: str | None) -> None:
       retention quality --project-dir my_shop
       retention quality --scoring --json
     """
-    found = {verdict.suite: verdict.to_dict() for verdict in quality(project, console, chosen)}
-    told = [
+    verdicts = {verdict.suite: verdict.to_dict() for verdict in quality(project, console, chosen)}
+    lines = [
         f"{suite} set: {verdict['checks']} checks, none critical, {verdict['warnings']} warnings, "
         f"{verdict['accepted']} accepted"
-        for suite, verdict in found.items()
+        for suite, verdict in verdicts.items()
     ]
     page = project.reports_dir / "quality.html"
-    console.result("\n".join([*told, f"report: {page}"]), {"report": str(page), **found})
+    console.result("\n".join([*lines, f"report: {page}"]), {"report": str(page), **verdicts})
 
 
 def quality(project: Project, console: Console, chosen: str | None = None) -> list[Verdict]:
@@ -75,7 +75,7 @@ def quality(project: Project, console: Console, chosen: str | None = None) -> li
             why = "There is no champion to compare with." if champion is None else "There is nobody to score."
             raise UserError(why, where=project.name, hint="run `retention train` and `retention build` first")
         else:
-            console.note("The scoring set was not asked: there is no champion yet, or nobody to score.")
+            console.note("The scoring set was not checked: there is no champion yet, or nobody to score.")
     return verdicts
 
 

@@ -66,9 +66,9 @@ def create(project: Project, console: Console, cutoff: str | None) -> None:
         snapshot, notes = create_snapshot(project, moment)
     for note in notes:
         console.note(note)
-    from python_ml.snapshots.console_text import created
+    from python_ml.snapshots.console_text import creation_text
 
-    console.result(created(snapshot), {"snapshot": snapshot.to_dict(), "notes": notes})
+    console.result(creation_text(snapshot), {"snapshot": snapshot.to_dict(), "notes": notes})
 
 
 @command.command("list")
@@ -87,19 +87,19 @@ def list_(project: Project, console: Console) -> None:
     Example: retention snapshot list --json
     """
     from python_ml.snapshots import open_store
-    from python_ml.snapshots.console_text import listed
+    from python_ml.snapshots.console_text import inventory_text
 
     store = open_store(project)
     inventory = store.inventory()
     console.result(
-        listed(inventory, store.place),
+        inventory_text(inventory, store.place),
         {
             "place": store.place,
             "snapshots": [
                 {"id": entry.id, "problem": entry.problem, **(entry.snapshot.to_dict() if entry.snapshot else {})}
                 for entry in inventory.entries
             ],
-            "numbers_without_snapshot": inventory.gone,
+            "numbers_without_snapshot": inventory.numbers_without_snapshot,
         },
     )
 
@@ -127,23 +127,23 @@ def verify(project: Project, console: Console, ids: tuple[str, ...]) -> None:
     from python_ml.snapshots import open_store
 
     store = open_store(project)
-    entries = [store.find(wanted) for wanted in ids] if ids else store.inventory().entries
+    entries = [store.find(name) for name in ids] if ids else store.inventory().entries
     if not entries:
         raise UserError(
-            "There are no snapshots to verify.", where=store.place, hint="make one with `retention snapshot create`"
+            "There are no snapshots to verify.", where=store.place, hint="create one with `retention snapshot create`"
         )
     with console.step(f"Verifying {len(entries)} snapshot(s)"):
         problems = {entry.id: store.verify(entry) for entry in entries}
     console.result(
-        "\n".join(f"{name}: {'; '.join(found) if found else 'as it was made'}" for name, found in problems.items()),
-        {"verified": [{"id": name, "whole": not found, "problems": found} for name, found in problems.items()]},
+        "\n".join(f"{name}: {'; '.join(changes) or 'intact'}" for name, changes in problems.items()),
+        {"verified": [{"id": name, "intact": not changes, "problems": changes} for name, changes in problems.items()]},
     )
-    broken = [name for name, found in problems.items() if found]
-    if broken:
+    changed = [name for name, changes in problems.items() if changes]
+    if changed:
         raise GateError(
-            f"{len(broken)} of {len(problems)} snapshot(s) are not what they were: {', '.join(broken)}.",
+            f"{len(changed)} of {len(problems)} snapshot(s) were changed after their creation: {', '.join(changed)}.",
             where=store.place,
-            hint="bring them back from a backup, or delete their folders and make new ones",
+            hint="restore them from a backup, or delete their folders and create new ones",
         )
 
 
@@ -171,8 +171,8 @@ def compare(project: Project, console: Console, before: str, after: str, top: in
     Example: retention snapshot compare 2 3
     """
     from python_ml.snapshots import compare_snapshots
-    from python_ml.snapshots.console_text import compared
+    from python_ml.snapshots.console_text import comparison_text
 
     with console.step("Comparing"):
-        found = compare_snapshots(project, before, after)
-    console.result(compared(found, top), found.to_dict())
+        comparison = compare_snapshots(project, before, after)
+    console.result(comparison_text(comparison, top), comparison.to_dict())
