@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -26,11 +25,17 @@ COMPANION = 0.999
 MOST_VALUES = 3  # of a column, those with the greatest odds
 CUTS = 16  # places, on either side, at which the tail of a number may begin
 FEWEST_MARKED = 20
-PROBES = {"missing": "post_outcome_missing", "zero": "post_outcome_missing", "value": "pure_value", "tail": "tail"}
+PROBES = {
+    "missing": "post_outcome_missing",
+    "zero": "post_outcome_missing",
+    "value": "pure_value",
+    "tail": "tail",
+    "frozen": "frozen",
+}
 
 
 @dataclass(frozen=True)
-class Mark:
+class MarkedRows:
     """Rows that a column marks.
 
     Attributes
@@ -50,50 +55,37 @@ class Mark:
     candidates: int = 1
 
 
-@dataclass(frozen=True)
-class Pattern:
-    """A mark that goes with one outcome."""
-
-    mark: Mark
-    severity: str
-    reason: str
-    evidence: dict[str, Any]
-
-    def finding(self, probe: str, name: str) -> Finding:
-        return Finding(probe, self.severity, (name,), self.reason, self.evidence)
-
-
 def probe(context: ProbeContext) -> Iterator[Finding]:
     """Look at where each column is missing, zero, in a tail, of one value, or unchanged; then at its companions."""
     tests = len(context.names) * (3 + 2 * CUTS)
-    leaks: dict[str, Mark] = {}
+    leaks: dict[str, MarkedRows] = {}
     for name in context.names:
         is_critical = False
         for mark in _marks(context.values_of(name), context.churned):
             # Values and tails contain the zeros, or what stands for them: one of these marks is enough.
             if is_critical and mark.kind in ("value", "tail"):
                 continue
-            pattern = _pattern(context, name, mark, tests)
-            if pattern is None:
+            finding = _pattern(context, name, mark, tests)
+            if finding is None:
                 continue
-            yield pattern.finding(PROBES[mark.kind], name)
-            if pattern.severity == CRITICAL:
+            yield finding
+            if finding.severity == CRITICAL:
                 is_critical = True
                 if mark.kind in ("missing", "zero"):
                     leaks.setdefault(name, mark)
         frozen = _frozen(context, name, tests)
         if frozen is not None:
-            yield frozen.finding("frozen", name)
+            yield frozen
     yield from _companions(context, leaks)
 
 
-def _marks(values: np.ndarray, churned: np.ndarray) -> Iterator[Mark]:
+def _marks(values: np.ndarray, churned: np.ndarray) -> Iterator[MarkedRows]:
     """What a column can mark."""
     missing = is_missing(values)
-    yield Mark("missing", "where it is missing", missing)
+    yield MarkedRows("missing", "where it is missing", missing)
     numeric = values.dtype.kind == "f"
     if numeric:
-        yield Mark("zero", "where it is zero", values == 0.0)
+        yield MarkedRows("zero", "where it is zero", values == 0.0)
     texts = values if numeric else as_text(values)
     usual = ~missing & (values != 0.0) if numeric else ~missing
     distinct, codes, counts = np.unique(texts[usual], return_inverse=True, return_counts=True)
@@ -101,7 +93,7 @@ def _marks(values: np.ndarray, churned: np.ndarray) -> Iterator[Mark]:
         return
     for place in _most_odd(codes, counts, churned[usual]):
         shown = f"{distinct[place]:g}" if numeric else repr(str(distinct[place]))
-        yield Mark("value", f"where it has the value {shown}", texts == distinct[place], len(distinct))
+        yield MarkedRows("value", f"where it has the value {shown}", texts == distinct[place], len(distinct))
     if numeric:
         yield from _tails(values, churned)
 
@@ -121,7 +113,7 @@ def _crude_odds_ratio(churners: np.ndarray, rows: np.ndarray, churned: np.ndarra
     return (churners + 0.5) * (rest + 0.5) / ((retained + 0.5) * (others + 0.5))
 
 
-def _tails(values: np.ndarray, churned: np.ndarray) -> Iterator[Mark]:
+def _tails(values: np.ndarray, churned: np.ndarray) -> Iterator[MarkedRows]:
     """The most conspicuous lower and upper tail of a number."""
     present = np.isfinite(values)
     order = np.argsort(values[present], kind="stable")
@@ -146,13 +138,13 @@ def _tails(values: np.ndarray, churned: np.ndarray) -> Iterator[Mark]:
         if ratio[best] >= HONEST_ODDS / 2:
             edge = edges[best]
             where = f"where it is {f'at most {edge:g}' if lower else f'at least {edge:g}'}"
-            yield Mark("tail", where, values <= edge if lower else values >= edge)
+            yield MarkedRows("tail", where, values <= edge if lower else values >= edge)
 
 
 def _pattern(
-    context: ProbeContext, name: str, mark: Mark, tests: int, among: np.ndarray | None = None
-) -> Pattern | None:
-    """The pattern of rows that are marked and have mostly one outcome, ``among`` all or some."""
+    context: ProbeContext, name: str, mark: MarkedRows, tests: int, among: np.ndarray | None = None
+) -> Finding | None:
+    """The finding that marked rows have mostly one outcome, ``among`` all or some."""
     among = slice(None) if among is None else among
     churned, rows = context.churned[among], mark.rows[among]
     entities = None if context.entities is None else context.entities[among]
@@ -199,10 +191,10 @@ def _pattern(
             return None
     if chosen and not is_critical:
         return None
-    return Pattern(mark, CRITICAL if is_critical else HIGH, reason, evidence)
+    return Finding(PROBES[mark.kind], CRITICAL if is_critical else HIGH, (name,), reason, evidence)
 
 
-def _frozen(context: ProbeContext, name: str, tests: int) -> Pattern | None:
+def _frozen(context: ProbeContext, name: str, tests: int) -> Finding | None:
     """A column that is unchanged for churned customers while it changes for the others."""
     if not context.is_dated:
         return None
@@ -214,13 +206,13 @@ def _frozen(context: ProbeContext, name: str, tests: int) -> Pattern | None:
     unchanged = np.zeros(len(values), dtype=bool)
     earlier = before[among]
     unchanged[among] = (missing[among] & missing[earlier]) | (values[among] == values[earlier])
-    mark = Mark("frozen", "where it is unchanged since the feature time before", unchanged)
-    pattern = _pattern(context, name, mark, tests, among)
+    mark = MarkedRows("frozen", "where it is unchanged since the feature time before", unchanged)
+    finding = _pattern(context, name, mark, tests, among)
     # A column that changes only for churned customers is another story than one that is frozen for them.
-    return pattern if pattern is not None and "frozen_odds_ratio" in pattern.evidence else None
+    return finding if finding is not None and "frozen_odds_ratio" in finding.evidence else None
 
 
-def _companions(context: ProbeContext, leaks: dict[str, Mark]) -> Iterator[Finding]:
+def _companions(context: ProbeContext, leaks: dict[str, MarkedRows]) -> Iterator[Finding]:
     """Columns that are missing (or zero) wherever a critical one is, and less often elsewhere: they record the same."""
     for name in context.names:
         if not leaks or name in leaks:
