@@ -28,6 +28,14 @@ def is_dateless(variables: Mapping[str, Any]) -> bool:
     return variables.get("scenario") in DATELESS
 
 
+def nearest_root() -> Path:
+    """The working directory, or its nearest parent with a ``dbt_project.yml``; itself where there is none."""
+    here = Path()
+    if (here / "dbt_project.yml").is_file():
+        return here
+    return next((folder for folder in here.absolute().parents if (folder / "dbt_project.yml").is_file()), here)
+
+
 def warehouse_of(root: Path) -> Path:
     """The DuckDB file of a project that is, or will be, in a folder.
 
@@ -105,7 +113,7 @@ class Project:
             raise UserError(
                 "This folder is not a dbt project.",
                 where=str(path),
-                hint="run the command in a project's folder, name it with --project-dir, "
+                hint="run the command inside a project, name its folder with --project-dir, "
                 "or create one with `retention init`",
             )
         return cls(root=root, target=target, config=_read_config(path))

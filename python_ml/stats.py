@@ -90,8 +90,7 @@ class Auc:
         """The area when the order of the scores is reversed."""
         return Auc(1 - self.value, self.error)
 
-    @property
-    def text(self) -> str:
+    def __str__(self) -> str:
         """``0.912 [0.900, 0.924]``."""
         return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
 

@@ -1,4 +1,4 @@
-"""The command line. Commands live in one module each and are imported only when they run."""
+"""The command line: one module per command, imported only when the command runs."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ import click
 from python_ml import __version__
 from python_ml.errors import explained
 
-# command -> (module, one line of help). The help stands here so that `retention --help` imports nothing.
+# Command -> (module, first line of its help), so that `retention --help` imports no command.
 COMMANDS = {
     "init": ("python_ml.cli.init", "Turn raw files into a dbt project that is ready to run."),
-    "profile": ("python_ml.cli.profile", "Profile raw files: columns, keys, relations, time, customers."),
-    "recommend": ("python_ml.cli.recommend", "Propose what could be done to the data; accept or reject it."),
-    "generate": ("python_ml.cli.generate", "Write the project again from its recommendations."),
-    "run": ("python_ml.cli.run", "Build, train, score and report: the whole way."),
+    "profile": ("python_ml.cli.profile", "Profile raw files: columns, keys, relations, timeline, customers."),
+    "recommend": ("python_ml.cli.recommend", "Propose changes to the data; accept or reject them."),
+    "generate": ("python_ml.cli.generate", "Write the project again, as recommendations.yaml says."),
+    "run": ("python_ml.cli.run", "Build, replay, train, score and report."),
     "build": ("python_ml.cli.build", "Build and test the warehouse with dbt."),
-    "leakage": ("python_ml.cli.leakage", "Look for columns and rows that know the outcome."),
-    "quality": ("python_ml.cli.quality", "Ask whether rows are fit to be learnt from and scored."),
+    "leakage": ("python_ml.cli.leakage", "Check the training set for leakage."),
+    "quality": ("python_ml.cli.quality", "Check the quality of the training set and the scoring set."),
     "train": ("python_ml.cli.train", "Train, compare and register churn models."),
     "score": ("python_ml.cli.score", "Score customers with the champion, with reasons."),
     "report": ("python_ml.cli.report", "Write reports/index.html from the last run."),
-    "replay": ("python_ml.cli.replay", "Prove that stored features use nothing from the future."),
-    "snapshot": ("python_ml.cli.snapshot", "Freeze the training set: numbered, hashed, verified."),
-    "simulate": ("python_ml.cli.simulate", "Write a subscription business whose truth is known."),
+    "replay": ("python_ml.cli.replay", "Rebuild features from data cut off at their time, and compare."),
+    "snapshot": ("python_ml.cli.snapshot", "Create, list, verify and compare training snapshots."),
+    "simulate": ("python_ml.cli.simulate", "Write a simulated subscription business with known churn risks."),
 }
 
 
@@ -64,10 +64,10 @@ def retention() -> None:
 def main() -> None:
     """Run the command line.
 
-    Explained errors end in their exit code, never in a stack trace. A bug of ours does end in one, with exit code 1 and
-    the request to report it.
+    Explained errors end with their exit code and no stack trace. Any other error is a bug: it keeps its stack trace,
+    exit code 1, and asks to be reported.
     """
-    _write_in_any_locale()
+    _escape_unencodable_output()
     try:
         retention(standalone_mode=True)
     except Exception as error:
@@ -79,19 +79,19 @@ def main() -> None:
             )
             raise
         click.echo(f"Error: {known}", err=True)
-        _give_up_unwritable_output()
+        _discard_unwritable_output()
         sys.exit(known.exit_code)
 
 
-def _write_in_any_locale() -> None:
-    """Let output escape the letters that the terminal's encoding does not have."""
+def _escape_unencodable_output() -> None:
+    """Escape characters that the terminal's encoding does not have."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper) and not stream.encoding.lower().startswith("utf"):
             stream.reconfigure(errors="backslashreplace")
 
 
-def _give_up_unwritable_output() -> None:
-    """Drop what stdout cannot take, such as on a full disk: Python would try it again at its end, and fail."""
+def _discard_unwritable_output() -> None:
+    """Discard what stdout cannot take, such as on a full disk: Python would try again at exit, and fail."""
     try:
         sys.stdout.flush()
     except OSError:

@@ -14,16 +14,23 @@ if TYPE_CHECKING:
 
 @click.command("build")
 @click.option("--select", metavar="SELECTION", help="What to build, in dbt's selection syntax.")
-@click.option("--exclude", metavar="SELECTION", help="What to leave out.")
+@click.option("--exclude", metavar="SELECTION", help="What not to build, in dbt's selection syntax.")
 @click.option("--full-refresh", is_flag=True, help="Build incremental models from scratch.")
 @project_options("duckdb", "spark", "databricks")
 def command(project: Project, console: Console, select: str | None, exclude: str | None, full_refresh: bool) -> None:
-    """Build and test every layer: raw, bronze, silver, gold.
+    """Build and test the warehouse with dbt.
 
-    The same as `dbt build` in the project's folder, with dbt's packages installed when they are missing.
+    Runs `dbt build` on every layer: raw, bronze, silver, gold. Before that, missing dbt packages are installed, and raw
+    files that have changed are converted again.
+
+    Reads seeds/ or the raw files. Writes the tables of the target (on DuckDB: warehouse.duckdb) and target/.
+
+    Exit codes: 0 done, 1 internal error or a failed model or test, 2 invalid input or usage.
 
     \b
-    Example: retention build --select silver+
+    Examples:
+      retention build
+      retention build --select silver+ --full-refresh
     """
     counts = build(project, console, select=select, exclude=exclude, full_refresh=full_refresh)
     made, passed = counts.get("success", 0), counts.get("pass", 0)

@@ -1,4 +1,4 @@
-"""``retention generate``: write a project again, as its recommendations are now."""
+"""``retention generate``: write a project again, as its recommendations say."""
 
 from __future__ import annotations
 
@@ -7,23 +7,30 @@ from typing import TYPE_CHECKING
 
 import click
 
-from python_ml.cli.options import Console, folder_option, json_option
+from python_ml.cli.options import Console, folder_options
 
 if TYPE_CHECKING:
     from python_ml.generate import Written
 
 
 @click.command("generate")
-@folder_option("Folder of a project that `retention init` wrote.")
-@json_option
+@folder_options
 def command(folder: Path, console: Console) -> None:
-    """Write the project again: what was accepted in recommendations.yaml is in the code, the rest is not.
+    """Write the project again, as recommendations.yaml says.
 
-    A file that you edited is never overwritten: its new version is written as NAME.new, which dbt does not read.
-    Move what you want from it and delete it. A file that you deleted is written again. Raw files are not read.
+    Accepted recommendations are applied, all others are not. A file that you edited is never overwritten: its new
+    version is written to NAME.new, which dbt ignores. Copy from it what you need, then delete it. Deleted files are
+    written again.
+
+    Works in a project that `retention init` wrote. Reads recommendations.yaml and the stored profile, not the raw
+    files. Writes the models, macros, configuration and documentation of the project.
+
+    Exit codes: 0 done, 1 internal error, 2 invalid input or usage.
 
     \b
-    Example: retention generate --project-dir my_shop
+    Examples:
+      retention generate
+      retention generate --project-dir my_shop --json
     """
     from dataclasses import asdict
 

@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     "--data",
     multiple=True,
     metavar="[NAME=]PATH",
-    help="A raw file: CSV (any delimiter or encoding, gzip, zip), parquet, Excel (PATH#Sheet) or JSON. Again for more.",
+    help="Raw file: CSV (any delimiter or encoding, gzip, zip), parquet, Excel (PATH#Sheet), JSON. May be repeated.",
 )
 @file_options
 @click.option(
     "--exclude-columns",
     multiple=True,
     metavar="COL,...",
-    help="Columns of the table with the outcome that models leave out.",
+    help="Columns of the table with the outcome that models do not use.",
 )
 @click.option("--as-of", metavar="DATE", help="When the table with the outcome was written.  [default: by evidence]")
 @click.option(
@@ -68,15 +68,15 @@ if TYPE_CHECKING:
     "--relate",
     multiple=True,
     metavar="CHILD.COL=PARENT.COL",
-    help="A key between two files (a+b=c+d for several columns). Again for more.  [default: by evidence]",
+    help="A key between two files (a+b=c+d for several columns). May be repeated.  [default: by evidence]",
 )
 @click.option(
     "--exclude",
     multiple=True,
     metavar="NAME",
-    help="Source, or source.column, of which no feature is made and that leads nowhere. Again for more.",
+    help="Source, or source.column, that is used for neither features nor keys. May be repeated.",
 )
-@click.option("--yes", is_flag=True, help="Never ask: keep every guess, accept what cannot destroy real values.")
+@click.option("--yes", is_flag=True, help="Ask nothing: keep all guesses, accept what cannot destroy real values.")
 @json_option
 def command(
     folder: Path,
@@ -88,12 +88,17 @@ def command(
     console: Console,
     **given: Any,
 ) -> None:
-    """Turn raw files into a dbt project in DIR that is ready to run.
+    """Turn raw files into a dbt project that is ready to run.
 
-    Bring events with a customer and a time (orders, visits, usage), tables of customers and whatever both point at: how
-    the files are related is read from their keys. A customer churns by inactivity, by the end of a subscription
-    (--churn end_date), or as --labels or the column --outcome says. What was decided, and why, is printed and
-    written to DIR/README.md; every decision can be changed in DIR/recommendations.yaml.
+    Give it events with a customer and a time (orders, visits, usage), tables of customers, and the tables that these
+    refer to. Relations between files are inferred from their keys. Churn is inactivity, the end of a subscription
+    (--churn end_date), or what --labels or the column --outcome says.
+
+    Reads the raw files in place. Writes the project to DIR, which must be new or empty: models, macros, tests,
+    configuration, README.md (every decision, and why), recommendations.yaml (where decisions can be changed) and
+    docs/profile.
+
+    Exit codes: 0 done, 1 internal error or cancelled, 2 invalid input or usage.
 
     \b
     Examples:
@@ -101,7 +106,7 @@ def command(
       retention init my_shop --data orders.csv customers.csv tickets.jsonl --horizon 90d
       retention init my_shop --data purchases=export_2024.xlsx#Orders --entity cust_no
       retention init my_telco --data customers.csv --outcome Churn --positive Yes
-      retention init my_club --data members.csv visits.csv --outcome left --as-of 2024-06-30
+      retention init my_club --data members.csv visits.csv --outcome lapsed --as-of 2024-06-30
       retention init my_saas --data subscriptions.csv usage.csv --churn end_date
       retention init my_bank --data payments.csv --labels labels.csv --horizon 30d --test-from 2024-05-01
     """

@@ -1,4 +1,4 @@
-"""``retention leakage``: look for columns and rows that know the outcome."""
+"""``retention leakage``: check the training set for leakage."""
 
 from __future__ import annotations
 
@@ -14,37 +14,40 @@ if TYPE_CHECKING:
 
 
 @click.command("leakage")
-@click.option("--snapshot", metavar="ID", help="Look at a snapshot (`retention snapshot list`), not at the warehouse.")
-@click.option("--all", "everything", is_flag=True, help="Also list what is not suspicious, with its figures.")
+@click.option("--snapshot", metavar="ID", help="Check a snapshot (`retention snapshot list`) instead of the warehouse.")
+@click.option("--all", "everything", is_flag=True, help="Also list features without a suspicion.")
 @project_options("duckdb")
 def command(project: Project, console: Console, snapshot: str | None, everything: bool) -> None:
-    """Look for columns and rows that know the outcome.
+    """Check the training set for leakage.
 
-    A leak is a column that was written once the outcome was known, or a row on both sides of a split: models that
-    learn from it score high and are worth nothing. Every feature is asked, also those that models leave out:
+    A leak is a column that was written after the outcome was known, or a row on both sides of a split. Models that
+    learn from a leak score high and are worthless in production. Every feature is probed, including excluded ones:
 
     \b
-      alone       how well it ranks churned customers, with a 95 % interval by customer; near-perfect separation
-      patterns    empty, zero, a tail, a value or no change, where the odds of churn are far higher
-      time        times that lie ahead, labels before features, what replays have shown (`retention replay`)
-      lags        knows who churns years ahead, or only at once, or part of what windows show next time
-      encoding    a rate of the outcome over the very rows that it is to predict
-      identity    numbers and codes of customers that rank churned customers; names that speak of churn, with evidence
-      rows        customers who are there twice, customers and labels on both sides of the split
+      single column   AUC with a 95 % interval by customer; near-perfect separation
+      values          missing, zero, a tail, a value or no change raises the odds of churn far too much
+      time            times after the feature time, labels before features, differences in a replay
+      foreknowledge   predicts churn long before, or only at once; contains part of what windows show next time
+      encoding        mean outcome of a group of rows, computed on the rows that it is to predict
+      identifiers     numbers and codes of customers, and columns named like churn, that predict churn
+      rows            duplicate customers; customers and labels on both sides of the split
 
-    critical findings stop `retention train` and `retention run`; high ones are warnings. To fix it, in retention.yml:
+    Critical findings stop `retention train` and `retention run`; high ones are warnings. To resolve one, edit
+    retention.yml:
 
     \b
       features:
-        exclude: [mails_sent]             # models do without it
+        exclude: [mails_sent]             # models do not use it
       leakage:
-        limit: 0.9                        # AUC from which a single column is not believed
-        accept:                           # used all the same; the report repeats the reason
+        limit: 0.9                        # AUC from which a single column is critical
+        accept:                           # used nevertheless; the report repeats the reason
           notice_given: known on the day it is given, before the label window
 
-    Findings are kept in gold.gld_leakage_findings, so that a feature that was refused can be asked about later.
+    Reads gold.gld_training_set (or a snapshot), retention.yml and gold.gld_feature_replays. Writes new findings to
+    gold.gld_leakage_findings.
 
-    Exit code 3 when there is a critical finding that is neither left out nor accepted.
+    Exit codes: 0 done, 1 internal error, 2 invalid input or usage, 3 a critical finding is neither excluded nor
+    accepted.
 
     \b
     Examples:
@@ -60,7 +63,7 @@ def command(project: Project, console: Console, snapshot: str | None, everything
     with console.step("Reading the training set"):
         rows = read_snapshot(project, snapshot) if snapshot else read_training_set(project)
     scenario = rows.definitions.get("scenario")
-    with console.step("Looking for leaks"):
+    with console.step("Checking for leakage"):
         check = prepare(
             rows.frame,
             rows.features,
@@ -83,15 +86,15 @@ def command(project: Project, console: Console, snapshot: str | None, everything
 
 
 def summary(check: LeakageCheck, everything: bool) -> str:
-    """What was found as text, the worst first."""
+    """Findings as text, the worst first."""
     from python_ml.leakage import INFO
 
-    looked = f"{check.rows:,} rows"
+    size = f"{check.rows:,} rows"
     if check.looked_at < check.rows:
-        looked = f"about {check.looked_at:,} of {check.rows:,} rows (all rows of customers drawn by chance)"
+        size = f"about {check.looked_at:,} of {check.rows:,} rows (all rows of a random sample of customers)"
     shown = [finding for finding in check.findings if everything or finding.severity != INFO]
     counts = {severity: sum(f.severity == severity for f in check.findings) for severity in ("critical", "high")}
-    lines = [f"{looked}: {counts['critical']} critical, {counts['high']} high"]
+    lines = [f"{size}: {counts['critical']} critical, {counts['high']} high"]
     for finding in shown:
         decision = check.decision(finding)
         lines += ["", f"{finding.severity} ({decision})  {finding.probe}", f"  {finding.sentence}"]

@@ -1,4 +1,4 @@
-"""Options that every command shares, and the console that commands speak through."""
+"""Options that commands share, and the console: progress, warnings and results."""
 
 from __future__ import annotations
 
@@ -6,17 +6,22 @@ import functools
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+if TYPE_CHECKING:
+    from python_ml.project import Project
+
+ENGINES = ("duckdb", "spark", "databricks")
+
 
 class Console:
-    """Progress on stderr, the result on stdout: text for readers, or one JSON document with ``--json``."""
+    """Progress on stderr, the result on stdout: text, or one JSON document with ``--json``."""
 
     def __init__(self, as_json: bool = False) -> None:
         self.as_json = as_json
@@ -30,7 +35,7 @@ class Console:
         click.echo(f"{title}: done in {time.monotonic() - start:.1f} s", err=True)
 
     def progress(self, message: str | None) -> None:
-        """Show where long work stands, on one line of a terminal; None wipes it."""
+        """Show the state of long work on one line of a terminal; None clears it."""
         if sys.stderr.isatty():
             sys.stderr.write("\r\033[K" + (message or "")[:100])
             sys.stderr.flush()
@@ -49,12 +54,12 @@ class Console:
 
 
 def parse_time(text: str, option: str) -> datetime:
-    """Read a time that a user typed as naive UTC.
+    """Parse the time of an option as naive UTC.
 
     Raises
     ------
     UserError
-        When it is none.
+        When it is not a time, or lies outside of the years 1 to 9999.
     """
     from python_ml.errors import UserError
 
@@ -83,13 +88,6 @@ def json_option(function: Callable) -> Callable:
     return wrapper
 
 
-def folder_option(help_: str) -> Callable[[Callable], Callable]:
-    """Add ``--project-dir`` and pass it as ``folder``; nothing is read there yet."""
-    return click.option(
-        "--project-dir", "folder", type=click.Path(path_type=Path), default=Path(), show_default="here", help=help_
-    )
-
-
 def file_options(function: Callable) -> Callable:
     """Add the options of commands that read raw files: entity, time, outcome, positive, day_first, encoding, sheet."""
     options = (
@@ -97,8 +95,7 @@ def file_options(function: Callable) -> Callable:
             "--entity", metavar="COL[,COL]", help="Column that identifies the customer.  [default: by evidence]"
         ),
         click.option("--time", metavar="COL", help="Column with the time of the event.  [default: by evidence]"),
-        # The name before --target came to mean the target of dbt everywhere.
-        click.option("--outcome", "--target", "outcome", metavar="COL", help="Column with the outcome: who churned."),
+        click.option("--outcome", metavar="COL", help="Label column: which customers churned."),
         click.option(
             "--positive", metavar="VALUE", help="Value of the outcome that means churn.  [default: by its name]"
         ),
@@ -127,18 +124,62 @@ def project_options(*engines: str) -> Callable[[Callable], Callable]:
     """
 
     def decorate(function: Callable) -> Callable:
-        @folder_option("Folder of the dbt project.")
-        @click.option("--target", default=None, help=f"Target of profiles.yml, on {' or '.join(engines)}.")
-        @json_option
+        @_place_options(engines)
         @functools.wraps(function)
         def wrapper(*args: Any, folder: Path, target: str | None, **kwargs: Any) -> Any:
-            from python_ml.project import Project
-            from python_ml.warehouse import require_engine
-
-            project = Project.open(folder, target=target)
-            require_engine(project, engines)
-            return function(*args, project=project, **kwargs)
+            return function(*args, project=_open(folder, target, engines), **kwargs)
 
         return wrapper
 
     return decorate
+
+
+def folder_options(function: Callable) -> Callable:
+    """Add the options of :func:`project_options`, and pass ``folder`` and ``console``.
+
+    For commands that write the project's files and can write missing ones again: of the folder nothing is read, unless
+    ``--target`` has to be checked. What they write is the same for every engine.
+    """
+
+    @_place_options(ENGINES)
+    @functools.wraps(function)
+    def wrapper(*args: Any, folder: Path, target: str | None, **kwargs: Any) -> Any:
+        if target is not None:
+            _open(folder, target, ENGINES)
+        return function(*args, folder=folder, **kwargs)
+
+    return wrapper
+
+
+def _place_options(engines: Sequence[str]) -> Callable[[Callable], Callable]:
+    def decorate(function: Callable) -> Callable:
+        @click.option(
+            "--project-dir",
+            "folder",
+            type=click.Path(path_type=Path),
+            help="Folder of the dbt project.  [default: here, or the nearest parent with a dbt_project.yml]",
+        )
+        @click.option(
+            "--target",
+            metavar="NAME",
+            help=f"Target of profiles.yml, on {' or '.join(engines)}.  [default: that of the profile]",
+        )
+        @json_option
+        @functools.wraps(function)
+        def wrapper(*args: Any, folder: Path | None, **kwargs: Any) -> Any:
+            from python_ml.project import nearest_root
+
+            return function(*args, folder=folder or nearest_root(), **kwargs)
+
+        return wrapper
+
+    return decorate
+
+
+def _open(folder: Path, target: str | None, engines: Sequence[str]) -> Project:
+    from python_ml.project import Project
+    from python_ml.warehouse import require_engine
+
+    project = Project.open(folder, target=target)
+    require_engine(project, engines)
+    return project

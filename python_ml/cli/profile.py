@@ -1,4 +1,4 @@
-"""``retention profile``: what raw files contain, before anything is built on them."""
+"""``retention profile``: profile raw files, before anything is built on them."""
 
 from __future__ import annotations
 
@@ -32,11 +32,15 @@ def command(
     out: Path,
     console: Console,
 ) -> None:
-    """Measure raw files: columns, keys, relations, time, customers, outcome.
+    """Profile raw files: columns, keys, relations, timeline, customers.
 
-    Each PATH is a file, or NAME=PATH; a sheet of an Excel file is PATH#SHEET. Files are read in place, on
-    DuckDB, in a few passes. The profile goes to OUT/findings.yaml, for comparing, and to OUT/index.html, for reading.
-    Values of personal columns (e-mail, phone, names) are counted but not shown.
+    Each PATH is a file, or NAME=PATH; a sheet of an Excel file is PATH#SHEET. Values of personal columns (e-mail,
+    phone, names) are counted but not shown.
+
+    Reads the files in place, in a few passes. Writes OUT/findings.yaml, which can be compared between versions of the
+    data, and OUT/index.html.
+
+    Exit codes: 0 done, 1 internal error, 2 invalid input or usage.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""``retention quality``: ask whether rows are fit to be learnt from and scored."""
+"""``retention quality``: check the quality of the training set and the scoring set."""
 
 from __future__ import annotations
 
@@ -17,32 +17,34 @@ if TYPE_CHECKING:
 
 
 @click.command("quality")
-@click.option("--training", "chosen", flag_value="training", help="The training set only.")
-@click.option("--scoring", "chosen", flag_value="scoring", help="The scoring set only.")
+@click.option("--training", "chosen", flag_value="training", help="Check only the training set.")
+@click.option("--scoring", "chosen", flag_value="scoring", help="Check only the scoring set.")
 @project_options("duckdb")
 def command(project: Project, console: Console, chosen: str | None) -> None:
-    """Ask whether rows are fit to be learnt from and scored.
+    """Check the quality of the training set and the scoring set.
 
-    The training set is judged by the feature registry, by the calendar of the data, and at its newest feature time by
-    the earlier ones; the scoring set by what the champion was fitted on. `retention train` and `retention score` ask
-    the same by themselves. Writes reports/quality.html and reports/quality.json.
+    The training set is checked against the feature registry, the calendar of the data, and (its newest feature time)
+    the earlier feature times; the scoring set against the rows that the champion was fitted on. `retention train` and
+    `retention score` run the same checks. Thresholds and accepted failures are set under `quality` in retention.yml.
 
-    Exit code 3 when a critical check fails; it is named, with its figures and how to fix it. Warnings are listed.
-    Thresholds, and what is accepted with a reason, stand under `quality` in retention.yml.
+    Reads gold.gld_training_set, gold.gld_scoring_set, retention.yml and the champion. Writes reports/quality.html and
+    reports/quality.json.
+
+    Exit codes: 0 done, 1 internal error, 2 invalid input or usage, 3 a critical check failed.
 
     \b
     Examples:
       retention quality --project-dir my_shop
       retention quality --scoring --json
     """
-    found = {verdict.suite: verdict.to_dict() for verdict in quality(project, console, chosen)}
-    told = [
+    verdicts = {verdict.suite: verdict.to_dict() for verdict in quality(project, console, chosen)}
+    lines = [
         f"{suite} set: {verdict['checks']} checks, none critical, {verdict['warnings']} warnings, "
         f"{verdict['accepted']} accepted"
-        for suite, verdict in found.items()
+        for suite, verdict in verdicts.items()
     ]
     page = project.reports_dir / "quality.html"
-    console.result("\n".join([*told, f"report: {page}"]), {"report": str(page), **found})
+    console.result("\n".join([*lines, f"report: {page}"]), {"report": str(page), **verdicts})
 
 
 def quality(project: Project, console: Console, chosen: str | None = None) -> list[Verdict]:
@@ -79,7 +81,7 @@ def quality(project: Project, console: Console, chosen: str | None = None) -> li
             why = "There is no champion to compare with." if champion is None else "There is nobody to score."
             raise UserError(why, where=project.name, hint="run `retention train` and `retention build` first")
         else:
-            console.note("The scoring set was not asked: there is no champion yet, or nobody to score.")
+            console.note("The scoring set was not checked: there is no champion yet, or nobody to score.")
     return verdicts
 
 

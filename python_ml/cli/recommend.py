@@ -1,4 +1,4 @@
-"""``retention recommend``: propose what could be done to the data, and decide."""
+"""``retention recommend``: propose changes to the data; accept or reject them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from python_ml.cli.options import Console, folder_option, json_option
+from python_ml.cli.options import Console, folder_options
 
 if TYPE_CHECKING:
     from python_ml.generate.project import Changes
@@ -15,20 +15,24 @@ if TYPE_CHECKING:
 
 
 @click.command("recommend")
-@folder_option("Folder of a project that `retention init` wrote.")
-@click.option("--refresh", is_flag=True, help="Profile the raw files again, rather than use the stored profile.")
-@click.option("--accept", multiple=True, metavar="ID", help="Accept by id; * stands for anything. Again for more.")
-@click.option("--reject", multiple=True, metavar="ID", help="Reject by id; * stands for anything. Again for more.")
-@click.option("--yes", is_flag=True, help="Accept what is not decided yet and cannot destroy real values.")
-@json_option
+@click.option("--refresh", is_flag=True, help="Profile the raw files again, instead of using the stored profile.")
+@click.option("--accept", multiple=True, metavar="ID", help="Accept by id; * matches anything. May be repeated.")
+@click.option("--reject", multiple=True, metavar="ID", help="Reject by id; * matches anything. May be repeated.")
+@click.option("--yes", is_flag=True, help="Accept all undecided recommendations that cannot destroy real values.")
+@folder_options
 def command(
     folder: Path, refresh: bool, accept: tuple[str, ...], reject: tuple[str, ...], yes: bool, console: Console
 ) -> None:
-    """Propose what could be done to the data, layer by layer, in recommendations.yaml.
+    """Propose changes to the data; accept or reject them.
 
-    What was decided there before stays: statuses, changed parameters, notes. A decided recommendation that the
-    data does not suggest any more is marked `vanished`, and still applies. Nothing is generated: `retention generate`
-    does that.
+    Recommendations are made layer by layer, each with its evidence. Earlier decisions are kept: statuses, changed
+    parameters, notes. A decided recommendation that the data no longer suggests is marked `vanished`, and still
+    applies. `retention generate` then applies the accepted ones.
+
+    Works in a project that `retention init` wrote. Reads the stored profile (with --refresh: the raw files) and
+    recommendations.yaml. Writes recommendations.yaml (with --refresh: also docs/profile).
+
+    Exit codes: 0 done, 1 internal error, 2 invalid input or usage.
 
     \b
     Examples:
@@ -67,8 +71,8 @@ def _text(recommendations: Recommendations, changes: Changes, path: Path) -> str
     lines = [f"{len(recommendations)} recommendations in {path}: {counts}."]
     for title, names in (
         ("New", changes.new),
-        ("Not suggested by the data any more; your decision still applies", changes.vanished),
-        ("Not suggested any more and removed, as not decided", changes.gone),
+        ("No longer suggested by the data; your decision still applies", changes.vanished),
+        ("No longer suggested by the data, and removed because undecided", changes.gone),
     ):
         if names:
             lines += ["", f"{title}:", *(f"    {name}" for name in names)]
@@ -77,5 +81,5 @@ def _text(recommendations: Recommendations, changes: Changes, path: Path) -> str
         lines += ["", "Proposed:", *(f"    {action.id}\n        {action.reason}" for action in proposed)]
     waiting = [action for action in recommendations if action.status == "accepted"]
     if waiting:
-        lines += ["", f"{len(waiting)} accepted, and not in the code yet. Next: retention generate"]
+        lines += ["", f"{len(waiting)} accepted, but not applied yet. Next: retention generate"]
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""``retention replay``: prove that stored features use nothing from the future."""
+"""``retention replay``: rebuild stored features from data cut off at their time, and compare."""
 
 from __future__ import annotations
 
@@ -15,18 +15,30 @@ if TYPE_CHECKING:
 
 
 @click.command("replay")
-@click.option("--as-of", "times", multiple=True, metavar="TIME", help="Feature time (UTC); may be repeated.")
+@click.option(
+    "--as-of",
+    "times",
+    multiple=True,
+    metavar="TIME",
+    help="Feature time (UTC). May be repeated.  [default: the first, middle and last]",
+)
 @project_options("duckdb")
 def command(project: Project, console: Console, times: tuple[str, ...]) -> None:
-    """Rebuild feature times from data cut off there and compare, value for value.
+    """Rebuild features from data cut off at their time, and compare.
 
-    Without --as-of, the first, the middle and the last stored feature time are replayed. The outcome is kept, and
-    speaks in `retention leakage` for as long as these features stand.
+    Features that come out identical, value for value, use nothing from the future. Without --as-of, the first, the
+    middle and the last feature time are replayed. `retention leakage` uses the result as long as the stored features do
+    not change.
+
+    Reads the raw tables and gold.gld_customer_features. Writes gold.gld_feature_replays; the rebuilt tables are
+    temporary.
+
+    Exit codes: 0 identical, 1 internal error, 2 invalid input or usage, 3 a row or value differs.
 
     \b
-    Example: retention replay --as-of 2025-03-01
-
-    Exit code 3 when a row or value differs; the columns are named.
+    Examples:
+      retention replay
+      retention replay --as-of 2025-03-01 --as-of 2025-06-01
     """
     from python_ml.model.replay_evidence import store_replays
     from python_ml.replay import feature_times, replay
@@ -41,7 +53,7 @@ def command(project: Project, console: Console, times: tuple[str, ...]) -> None:
         outcomes = replay(project, moments, console)
     store_replays(project, outcomes)
     for table in outcomes[0].uncut:
-        console.warn(f"{table} is declared static, so it was not cut.")
+        console.warn(f"{table} is declared static, so it was not cut off.")
     lines = [
         f"{o.as_of}: {o.rows} rows x {o.columns} columns "
         + ("identical" if o.identical else "DIFFER")

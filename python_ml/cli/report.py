@@ -19,8 +19,12 @@ if TYPE_CHECKING:
 def command(project: Project, console: Console) -> None:
     """Write reports/index.html from the last run.
 
-    The page needs no network and no server: open it in a browser, send it, or print it. What a run has not
-    made yet (scores, curves, row counts) is said on the page. It needs reports/metrics.json.
+    The page is self-contained: it needs no network and no server, and can be sent and printed. It names what the last
+    run did not produce, such as scores.
+
+    Reads reports/metrics.json and the other files of reports/, and the gold tables. Writes reports/index.html.
+
+    Exit codes: 0 done, 1 internal error, 2 invalid input or usage.
 
     \b
     Example: retention report --project-dir my_shop

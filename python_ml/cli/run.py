@@ -1,4 +1,4 @@
-"""``retention run``: the whole way, from raw data to the report."""
+"""``retention run``: every step, from raw data to the report."""
 
 from __future__ import annotations
 
@@ -15,10 +15,16 @@ if TYPE_CHECKING:
 @click.command("run")
 @project_options("duckdb")
 def command(project: Project, console: Console) -> None:
-    """Build, replay, train, score and report: the whole way.
+    """Build, replay, train, score and report.
 
-    One feature time is rebuilt from data cut off there (`retention replay`), as evidence for the leakage probes. Ends
-    by writing reports/index.html and reports/metrics.json. Each step is also a command of its own.
+    Runs `retention build`, `replay` (of one feature time, as evidence for the leakage check), `train`, `score` and
+    `report`, with the leakage and quality gates before training and scoring.
+
+    Reads the raw data, dbt_project.yml and retention.yml. Writes what these commands write; at the end
+    reports/index.html and reports/metrics.json.
+
+    Exit codes: 0 done, 1 internal error or a failed model or test of dbt, 2 invalid input or usage, 3 a leakage or
+    quality gate failed.
 
     \b
     Example: retention run --project-dir my_shop

@@ -20,10 +20,13 @@ BANDS = ("high", "medium", "low")
 def command(project: Project, console: Console) -> None:
     """Score customers with the champion, with reasons.
 
-    Builds gold.gld_churn_scores and gold.gld_churn_reasons with dbt, and everything that depends on them.
+    Every customer at risk at the newest feature time gets a probability, a risk band and reasons in sentences.
 
-    Exit code 3, before anything is scored, when gold.gld_scoring_set fails a critical quality check: when it is not
-    what the champion was fitted on (see `retention quality`).
+    Reads gold.gld_scoring_set and the champion. Writes gold.gld_churn_scores, gold.gld_churn_reasons and the models
+    that depend on them, with dbt.
+
+    Exit codes: 0 done, 1 internal error, 2 invalid input or usage, 3 the scoring set fails a critical quality check
+    (see `retention quality`); then nothing is scored.
 
     \b
     Example: retention score --project-dir my_shop

@@ -1,4 +1,4 @@
-"""``retention simulate``: write a subscription business whose truth is known."""
+"""``retention simulate``: write a simulated subscription business with known churn risks."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import click
 from python_ml.cli.options import Console, json_option
 
 
-@click.command()
-@click.option("--customers", type=int, default=5_000, show_default=True, help="Customers who ever sign up.")
+@click.command("simulate")
+@click.option("--customers", type=int, default=5_000, show_default=True, help="Number of customers who sign up.")
 @click.option("--months", type=int, default=24, show_default=True, help="Length in calendar months.")
 @click.option("--seed", type=int, default=7, show_default=True, help="The same seed gives the same bytes.")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to make.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="New or empty folder for the files.")
 @click.option(
     "--start",
     type=click.DateTime(["%Y-%m-%d"]),
@@ -34,12 +34,16 @@ from python_ml.cli.options import Console, json_option
 def command(
     customers: int, months: int, seed: int, out: Path, start: datetime, file_format: str | None, console: Console
 ) -> None:
-    """Write a subscription business whose truth is known.
+    """Write a simulated subscription business with known churn risks.
 
-    Customers sign up, order, complain, see prices rise and get randomised offers; each day they leave with a
-    probability that depends on what they did lately. The files are as untidy as real ones (late, double,
-    missing and impossible values); world.yaml counts every planted defect, and raw_sim__true_hazard holds the
-    true risk of each customer at the start of each month.
+    Customers sign up, order, complain, see prices rise and receive randomised offers. Each day they churn with a
+    probability that depends on their recent behaviour. The data has the defects of real data: late, duplicate, missing
+    and impossible values. The same arguments give the same bytes.
+
+    Reads nothing. Writes to OUT one file per raw table, raw_sim__true_hazard (the true risk of each customer at the
+    start of each month) and world.yaml (the arguments, the hazard, and the number of defects of each kind).
+
+    Exit codes: 0 done, 1 internal error, 2 invalid input or usage.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""``retention snapshot``: freeze the training set, list, verify and compare what was frozen."""
+"""``retention snapshot``: create, list, verify and compare training snapshots."""
 
 from __future__ import annotations
 
@@ -14,21 +14,23 @@ if TYPE_CHECKING:
 
 @click.group("snapshot")
 def command() -> None:
-    """Freeze the training set: numbered, hashed, verified.
+    """Create, list, verify and compare training snapshots.
 
-    A snapshot holds the rows of gold.gld_training_set whose label was known at a cutoff, and a record of what they
-    mean: definitions, features, code. It never changes. Its SHA-256 is over what the rows say, not over a file: another
-    order of rows or another parquet writer changes nothing; one value, one name, one type does.
+    A snapshot holds the rows of gold.gld_training_set whose label was known at a cutoff, and a record of their meaning:
+    definitions, features, code. It never changes. Its SHA-256 covers the content, not the file: the order of the rows
+    and the parquet writer do not matter; every value, name and type does.
+
+    Reads gold.gld_training_set. Writes the folder training_snapshots of the project; on Databricks, Delta versions.
+    Each command below has its own --help.
+
+    Exit codes: 0 done, 1 internal error, 2 invalid input or usage, 3 a snapshot was changed after it was created.
 
     \b
-    Examples, towards a model that can be made again in a year:
+    Examples:
       retention snapshot create --cutoff 2025-01-31    prints an id, such as 3-1f0c62a9d4e8
-      retention train --snapshot 3                     trains on exactly these rows, however the warehouse changes
-      retention snapshot compare 2 3                   what is different since the last one
-      retention snapshot verify                        nothing was touched: good for CI
-
-    Snapshots live in the folder training_snapshots of the project; on Databricks they are Delta versions. Each command
-    below has its own --help, and --json for programs.
+      retention train --snapshot 3                     trains on exactly these rows
+      retention snapshot compare 2 3                   differences between two snapshots
+      retention snapshot verify                        checks all hashes, for instance in CI
     """
 
 
@@ -36,18 +38,21 @@ def command() -> None:
 @click.option(
     "--cutoff",
     metavar="DATE",
-    help="Take rows with label_timestamp <= DATE (UTC). Needed unless the rows have no dates of their own.",
+    help="Take rows with label_timestamp <= DATE (UTC). Required unless the rows have no dates.",
 )
 @project_options("duckdb", "databricks")
 def create(project: Project, console: Console, cutoff: str | None) -> None:
-    """Freeze the rows whose label was known at a cutoff.
+    """Create a snapshot of the rows whose label was known at a cutoff.
 
-    Reads gold.gld_training_set, so run `retention build` before. A row is taken when its outcome was known:
-    label_timestamp <= DATE, and a bare date is its midnight. In a project made from a table without dates every
-    labelled row is taken, and --cutoff may be left out.
+    A row is taken if label_timestamp <= DATE; a date without a time is its midnight. In a project made from a table
+    without dates, every labelled row is taken, and --cutoff is not needed.
 
-    A number is given once, even if its snapshot is deleted later, and several processes may create at once. When the
-    process is killed, there is no snapshot, and the next one cleans up.
+    Numbers are never reused, not even after a snapshot was deleted. Several processes may create snapshots at once. A
+    killed process leaves no snapshot; the next one cleans up.
+
+    Reads gold.gld_training_set, so run `retention build` first. Writes a folder in training_snapshots.
+
+    Exit codes: 0 done, 1 internal error, 2 invalid input or usage.
 
     \b
     Examples:
@@ -61,9 +66,9 @@ def create(project: Project, console: Console, cutoff: str | None) -> None:
         snapshot, notes = create_snapshot(project, moment)
     for note in notes:
         console.note(note)
-    from python_ml.snapshots.console_text import created
+    from python_ml.snapshots.console_text import creation_text
 
-    console.result(created(snapshot), {"snapshot": snapshot.to_dict(), "notes": notes})
+    console.result(creation_text(snapshot), {"snapshot": snapshot.to_dict(), "notes": notes})
 
 
 @command.command("list")
@@ -71,26 +76,30 @@ def create(project: Project, console: Console, cutoff: str | None) -> None:
 def list_(project: Project, console: Console) -> None:
     """List the snapshots, oldest first.
 
-    Records are held against their seals; rows are not read (`retention snapshot verify` does that). Numbers without a
-    snapshot, because it was deleted or never finished, are named below the table.
+    Numbers without a snapshot, because it was deleted or never finished, are listed below the table.
+
+    Reads the records of training_snapshots and checks their seals; `retention snapshot verify` also reads the rows.
+    Writes nothing.
+
+    Exit codes: 0 done, 1 internal error, 2 invalid input or usage.
 
     \b
     Example: retention snapshot list --json
     """
     from python_ml.snapshots import open_store
-    from python_ml.snapshots.console_text import listed
+    from python_ml.snapshots.console_text import inventory_text
 
     store = open_store(project)
     inventory = store.inventory()
     console.result(
-        listed(inventory, store.place),
+        inventory_text(inventory, store.place),
         {
             "place": store.place,
             "snapshots": [
                 {"id": entry.id, "problem": entry.problem, **(entry.snapshot.to_dict() if entry.snapshot else {})}
                 for entry in inventory.entries
             ],
-            "numbers_without_snapshot": inventory.gone,
+            "numbers_without_snapshot": inventory.numbers_without_snapshot,
         },
     )
 
@@ -99,40 +108,42 @@ def list_(project: Project, console: Console) -> None:
 @click.argument("ids", metavar="[ID]...", nargs=-1)
 @project_options("duckdb", "databricks")
 def verify(project: Project, console: Console, ids: tuple[str, ...]) -> None:
-    """Read snapshots again and compare them with their hashes.
+    """Check snapshots against their hashes.
 
-    ID is a number or a whole id, as `retention snapshot list` shows it; without one, all are verified. This finds
-    changed, added, removed or duplicate rows, renamed, retyped, swapped or moved columns, and changed records. The
-    order of rows may differ, and so may files that another program rewrote with the same content.
+    ID is a number or a whole id, as `retention snapshot list` shows it; without one, all snapshots are verified. This
+    detects changed, added, removed or duplicate rows, renamed, retyped, swapped or moved columns, and changed records.
+    The order of the rows may differ, and a file may have been rewritten with the same content.
+
+    Reads the records and the rows of training_snapshots. Writes nothing.
+
+    Exit codes: 0 unchanged, 1 internal error, 2 invalid input or usage, 3 a snapshot was changed after it was created.
 
     \b
     Examples:
       retention snapshot verify
       retention snapshot verify 3 --json
-
-    Exit code 3 when a snapshot is not what it was; it says what is different.
     """
     from python_ml.errors import GateError, UserError
     from python_ml.snapshots import open_store
 
     store = open_store(project)
-    entries = [store.find(wanted) for wanted in ids] if ids else store.inventory().entries
+    entries = [store.find(name) for name in ids] if ids else store.inventory().entries
     if not entries:
         raise UserError(
-            "There are no snapshots to verify.", where=store.place, hint="make one with `retention snapshot create`"
+            "There are no snapshots to verify.", where=store.place, hint="create one with `retention snapshot create`"
         )
     with console.step(f"Verifying {len(entries)} snapshot(s)"):
         problems = {entry.id: store.verify(entry) for entry in entries}
     console.result(
-        "\n".join(f"{name}: {'; '.join(found) if found else 'as it was made'}" for name, found in problems.items()),
-        {"verified": [{"id": name, "whole": not found, "problems": found} for name, found in problems.items()]},
+        "\n".join(f"{name}: {'; '.join(changes) or 'intact'}" for name, changes in problems.items()),
+        {"verified": [{"id": name, "intact": not changes, "problems": changes} for name, changes in problems.items()]},
     )
-    broken = [name for name, found in problems.items() if found]
-    if broken:
+    changed = [name for name, changes in problems.items() if changes]
+    if changed:
         raise GateError(
-            f"{len(broken)} of {len(problems)} snapshot(s) are not what they were: {', '.join(broken)}.",
+            f"{len(changed)} of {len(problems)} snapshot(s) were changed after their creation: {', '.join(changed)}.",
             where=store.place,
-            hint="bring them back from a backup, or delete their folders and make new ones",
+            hint="restore them from a backup, or delete their folders and create new ones",
         )
 
 
@@ -142,19 +153,26 @@ def verify(project: Project, console: Console, ids: tuple[str, ...]) -> None:
 @click.option("--top", type=click.IntRange(min=1), default=10, show_default=True, help="Columns shown, worst first.")
 @project_options("duckdb", "databricks")
 def compare(project: Project, console: Console, before: str, after: str, top: int) -> None:
-    """Say how the second snapshot differs from the first.
+    """Compare two snapshots: definitions, columns, rows, distributions, labels.
 
-    Both are verified first. Told are: definitions and code; columns that came, went or changed type; rows that came,
-    went or changed, by their key; how each feature is distributed, by PSI and KS, with a word for it (PSI below 0.1
-    stable, up to 0.25 shifted, above it strongly shifted, unless chance alone does as much); and the churn rate with
-    95 % intervals by customer, and labels that changed for rows in both. --json has every column.
+    \b
+      definitions     dbt variables and code that differ
+      columns         added, removed or with another type
+      rows            added, removed or changed, by key
+      features        PSI and KS of each feature: stable (PSI below 0.1), shifted (up to 0.25) or strongly shifted, or
+                      within chance, as samples of one distribution differ as much
+      labels          churn rates with 95 % intervals by customer; labels that changed in rows of both
+
+    Reads the two snapshots, and verifies them. Writes nothing; --json prints every column.
+
+    Exit codes: 0 done, 1 internal error, 2 invalid input or usage, 3 a snapshot was changed after it was created.
 
     \b
     Example: retention snapshot compare 2 3
     """
     from python_ml.snapshots import compare_snapshots
-    from python_ml.snapshots.console_text import compared
+    from python_ml.snapshots.console_text import comparison_text
 
     with console.step("Comparing"):
-        found = compare_snapshots(project, before, after)
-    console.result(compared(found, top), found.to_dict())
+        comparison = compare_snapshots(project, before, after)
+    console.result(comparison_text(comparison, top), comparison.to_dict())

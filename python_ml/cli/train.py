@@ -18,21 +18,20 @@ TRUTH_TABLE = "raw.raw_sim__true_hazard"
 
 
 @click.command("train")
-@click.option("--snapshot", metavar="ID", help="Train on a snapshot (`retention snapshot list`), not on the warehouse.")
+@click.option("--snapshot", metavar="ID", help="Train on a snapshot (see `retention snapshot`), not the warehouse.")
 @project_options("duckdb")
 def command(project: Project, console: Console, snapshot: str | None) -> None:
     """Train, compare and register churn models.
 
-    Reads gold.gld_training_set, splits it by time, fits every model that retention.yml enables, registers the
-    best by validation as `champion`, and writes reports/metrics.json, predictions.parquet and drivers.parquet.
-    A snapshot without feature times is measured by cross-validation instead.
+    Splits the training set by time, fits every model that retention.yml enables, and registers the best one on the
+    validation part as `champion`. Rows without feature times are evaluated by cross-validation instead. With
+    --snapshot, rows, features and definitions are those of the snapshot, so that a training can be repeated exactly.
 
-    With --snapshot, rows, features and definitions are those of a training snapshot, verified while it is read: with
-    the same retention.yml, models and metrics are the same, whatever has become of the warehouse. Either way the run
-    in MLflow records the SHA-256 of the rows.
+    Reads gold.gld_training_set (or a snapshot) and retention.yml. Writes a run and a model to MLflow (with the SHA-256
+    of the rows), gold.gld_leakage_findings, and in reports/ metrics.json, predictions.parquet and drivers.parquet.
 
-    Exit code 3 when a column most likely knows the outcome (see `retention leakage`) or the rows fail a critical
-    quality check (see `retention quality`); it is named. Also when the snapshot is not what it was when it was made.
+    Exit codes: 0 done, 1 internal error, 2 invalid input or usage, 3 a critical leakage finding (see `retention
+    leakage`) or quality check (see `retention quality`), or the snapshot was changed after it was created.
 
     \b
     Examples:

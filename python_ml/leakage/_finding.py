@@ -1,4 +1,4 @@
-"""What a probe says: one finding, and the verdict on one column that several findings amount to."""
+"""The result of a probe, and the verdict on a column that several findings amount to."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from typing import Any
 CRITICAL, HIGH, INFO = "critical", "high", "info"
 SEVERITIES = (CRITICAL, HIGH, INFO)
 
-LEAVE_OUT = "leave it out, unless you can say how it was known before the outcome was decided"
+EXCLUDE = "exclude it, unless you can say how it was known before the outcome was decided"
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What one probe found.
+    """The result of one probe on one column, or on the rows.
 
     Attributes
     ----------
     probe : str
         Name of the probe, such as ``single_feature_auc``.
     severity : str
-        ``critical`` (training stops), ``high`` (look at it) or ``info`` (measured, for later questions).
+        ``critical`` (training stops), ``high`` (requires review) or ``info`` (measured only).
     columns : tuple of str
         The columns that it concerns; empty where it concerns rows.
     reason : str
-        What was found, a phrase with figures.
+        What was measured, a phrase with figures.
     evidence : dict
-        The figures behind it; what JSON can hold.
+        The figures behind it, as plain data.
     advice : str
         What to do.
     related_to : str or None
-        The critical column that this one is bound to, when it is not suspicious by itself.
+        The critical column that this one depends on, when it is not suspicious by itself.
     """
 
     probe: str
@@ -39,12 +39,12 @@ class Finding:
     columns: tuple[str, ...]
     reason: str
     evidence: dict[str, Any] = field(default_factory=dict)
-    advice: str = LEAVE_OUT
+    advice: str = EXCLUDE
     related_to: str | None = None
 
     @property
     def name(self) -> str:
-        """What ``leakage.accept`` calls it: the column, or the probe where it concerns rows."""
+        """Its name in ``leakage.accept``: the column, or the probe where it concerns rows."""
         return self.columns[0] if self.columns else self.probe
 
     @property
@@ -67,21 +67,21 @@ class Finding:
 
 @dataclass(frozen=True)
 class Leak:
-    """A suspicious column: everything that was found about it.
+    """A suspicious column: all findings about it.
 
     Attributes
     ----------
     column : str
     severity : str
-        ``critical`` (not believed) or ``high`` (look at it).
+        ``critical`` or ``high``.
     auc : float or None
-        Area under the ROC curve of this column alone, 0.5 to 1.
+        AUC of this column alone, 0.5 to 1.
     reasons : tuple of str
-        What was found, with figures, one phrase each.
+        One phrase per finding, with figures.
     related_to : str or None
-        The critical column that it is bound to, when it is not suspicious by itself.
+        The critical column that it depends on, when it is not suspicious by itself.
     figures : dict
-        The numbers behind the reasons.
+        The figures behind the reasons.
     """
 
     column: str
@@ -97,46 +97,49 @@ class Leak:
         return f"`{self.column}`: {'; '.join(self.reasons)}"
 
     def to_dict(self) -> dict[str, Any]:
-        """For findings and metrics."""
-        found: dict[str, Any] = {"column": self.column, "severity": self.severity}
-        if self.auc is not None:
-            found["auc_alone"] = round(self.auc, 4)
-        if self.related_to is not None:
-            found["related_to"] = self.related_to
-        return {**found, **self.figures, "reasons": list(self.reasons)}
+        """For findings.yaml and ``metrics.json``."""
+        return {
+            "column": self.column,
+            "severity": self.severity,
+            **({} if self.auc is None else {"auc_alone": round(self.auc, 4)}),
+            **({} if self.related_to is None else {"related_to": self.related_to}),
+            **self.figures,
+            "reasons": list(self.reasons),
+        }
 
 
 def verdicts(findings: Iterable[Finding]) -> list[Leak]:
-    """Put together what was found about each suspicious column.
+    """Combine the findings about each suspicious column.
 
     Returns
     -------
     list of Leak
-        Critical ones first, then by AUC; columns that are bound to a critical one come last.
+        Critical ones first, then by AUC; columns that depend on a critical one come last.
     """
     by_column: dict[str, list[Finding]] = {}
     for finding in findings:
-        for column in finding.columns[:1]:
-            by_column.setdefault(column, []).append(finding)
-    found = []
-    for column, about in by_column.items():
-        told = [finding for finding in about if finding.severity != INFO]
-        if not told:
-            continue
-        areas = [finding.evidence["auc"] for finding in about if "auc" in finding.evidence]
-        severity = CRITICAL if any(finding.severity == CRITICAL for finding in told) else HIGH
-        bound = next((finding.related_to for finding in told if finding.related_to), None)
-        figures = {key: value for finding in told for key, value in finding.evidence.items() if key != "auc"}
-        reasons = tuple(dict.fromkeys(finding.reason for finding in told))
-        found.append(Leak(column, severity, max(areas, default=None), reasons, bound, figures))
-    return sorted(found, key=_worst_first)
+        if finding.columns:
+            by_column.setdefault(finding.columns[0], []).append(finding)
+    leaks = [_verdict(column, its_findings) for column, its_findings in by_column.items()]
+    return sorted(
+        (leak for leak in leaks if leak.severity != INFO),
+        key=lambda leak: (leak.related_to is not None, leak.severity != CRITICAL, -(leak.auc or 0.0), leak.column),
+    )
 
 
-def _worst_first(leak: Leak) -> tuple[bool, bool, float, str]:
-    return leak.related_to is not None, leak.severity != CRITICAL, -(leak.auc or 0.0), leak.column
+def _verdict(column: str, findings: list[Finding]) -> Leak:
+    suspicions = [finding for finding in findings if finding.severity != INFO]
+    return Leak(
+        column,
+        severity=min((finding.severity for finding in findings), key=SEVERITIES.index),
+        auc=max((finding.evidence["auc"] for finding in findings if "auc" in finding.evidence), default=None),
+        reasons=tuple(dict.fromkeys(finding.reason for finding in suspicions)),
+        related_to=next((finding.related_to for finding in suspicions if finding.related_to), None),
+        figures={key: value for finding in suspicions for key, value in finding.evidence.items() if key != "auc"},
+    )
 
 
-def listed(names: Sequence[str], most: int = 5) -> str:
+def quoted_list(names: Sequence[str], most: int = 5) -> str:
     """Names in back quotes, and how many more there are."""
     shown = ", ".join(f"`{name}`" for name in names[:most])
     return shown + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -1,4 +1,4 @@
-"""Rows rather than columns: copies under other keys, and customers on both sides of a split."""
+"""Rows rather than columns: duplicate customers, and customers and labels on both sides of a split."""
 
 from __future__ import annotations
 
@@ -8,32 +8,32 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from python_ml.leakage._context import FEWEST_ROWS, ProbeContext
 from python_ml.leakage._finding import CRITICAL, HIGH, INFO, Finding
-from python_ml.leakage._statistics import blank
-from python_ml.leakage._subject import FEWEST_ROWS, Subject
+from python_ml.leakage._statistics import is_missing
 
 if TYPE_CHECKING:
     import pandas as pd
 
-TELLING_VALUES = 0.20  # distinct values per row from which on two equal values are no coincidence
-COMMON = 0.05  # share of the customers from which on a value is common: nobody is recognised by it
+IDENTIFYING = 0.20  # distinct values per row from which two equal values are no coincidence
+COMMON = 0.05  # share of the customers from which a value is common and identifies nobody
 COPIES, MANY_COPIES = 0.01, 0.10
-FEWEST_COPIED = 20  # customers, as one pair that came on the same day is alike at all of their feature times
+FEWEST_COPIED = 20  # customers, as two that came on the same day are equal at all of their feature times
 AGREEMENT = 0.95
-NO_CHANCE = 0.02
+ABOVE_CHANCE = 0.02
 
 
 @dataclass(frozen=True)
 class Parts:
-    """A split: which rows teach, which are judged, and what kind of split it is.
+    """A split into training and test rows.
 
     Attributes
     ----------
     train, test : numpy.ndarray of bool, shape (n_rows,)
     by_time : bool
-        Whether the test lies after the training.
+        Whether the test period lies after the training period.
     chosen : bool
-        Whether somebody chose the parts, row by row.
+        Whether the parts were supplied, row by row.
     """
 
     train: np.ndarray
@@ -42,49 +42,46 @@ class Parts:
     chosen: bool = False
 
 
-def duplicates(subject: Subject) -> Iterator[Finding]:
-    """Rows of different customers that are equal in every feature, among values that hardly ever repeat."""
-    telling = np.zeros(len(subject.churned), dtype=bool)
-    digest = np.zeros(len(subject.churned), dtype=np.uint64)
+def duplicates(context: ProbeContext) -> Iterator[Finding]:
+    """Rows of different customers that are equal in every feature, with values that are rarely equal."""
     import pandas as pd
 
-    owners = np.arange(len(telling)) if subject.entities is None else pd.factorize(subject.entities)[0]
+    identifying = np.zeros(len(context.churned), dtype=bool)
+    digest = np.zeros(len(context.churned), dtype=np.uint64)
+    owners = np.arange(len(digest)) if context.entities is None else pd.factorize(context.entities)[0]
     customers = int(owners.max(initial=0)) + 1
-    for name in subject.names:
-        values = subject.values_of(name)
-        codes, found = pd.factorize(values)
-        empty = blank(values) | (values == 0.0 if values.dtype.kind == "f" else False)
-        if len(found) >= TELLING_VALUES * max(len(values), 1):
-            # A ratio may differ in most rows and be 1 for everybody who came once.
-            held = np.unique(np.column_stack([codes, owners]), axis=0)[:, 0]
-            holders = np.bincount(held[held >= 0], minlength=len(found) + 1)
-            telling |= ~empty & (holders[codes] <= max(3, COMMON * customers))
+    for name in context.names:
+        values = context.values_of(name)
+        codes, distinct = pd.factorize(values)
+        if len(distinct) >= IDENTIFYING * max(len(values), 1):
+            empty = is_missing(values) | (values == 0.0 if values.dtype.kind == "f" else False)
+            # A ratio may differ in most rows and be 1 for every customer with one order.
+            pairs = np.unique(np.column_stack([codes, owners]), axis=0)[:, 0]
+            holders = np.bincount(pairs[pairs >= 0], minlength=len(distinct) + 1)
+            identifying |= ~empty & (holders[codes] <= max(3, COMMON * customers))
         with np.errstate(over="ignore"):
             digest = digest * np.uint64(1_000_003) + pd.util.hash_array(codes.astype(np.int64))
-    rows = np.flatnonzero(telling)
+    rows = np.flatnonzero(identifying)
     if len(rows) < 2 * FEWEST_ROWS:
         return
-    codes, found = pd.factorize(digest[rows])
-    entities = subject.entities[rows] if subject.entities is not None else np.arange(len(rows))
-    held_by = pd.DataFrame({"copy": codes, "entity": entities, "left": subject.churned[rows]})
-    by_copy = held_by.groupby("copy").agg(n=("left", "size"), who=("entity", "nunique"), rate=("left", "mean"))
-    copied = by_copy[by_copy["who"] > 1]
-    count = int(copied["n"].sum())
-    share = count / len(subject.churned)
+    table = pd.DataFrame({"digest": digest[rows], "customer": owners[rows], "churned": context.churned[rows]})
+    groups = table.groupby("digest")
+    table = table[groups["customer"].transform("nunique") > 1]
+    count, share = len(table), len(table) / len(context.churned)
     if share < COPIES or count < FEWEST_ROWS:
         return
-    agree = float((copied["n"] * copied["rate"].isin([0.0, 1.0])).sum() / count)
-    base = float(subject.churned.mean())
+    agree = float(groups["churned"].transform("mean").loc[table.index].isin([0.0, 1.0]).mean())
+    base = float(context.churned.mean())
     chance = base**2 + (1 - base) ** 2
-    several = len(np.unique(entities[np.isin(codes, copied.index)])) >= FEWEST_COPIED
-    critical = several and share >= MANY_COPIES and agree >= max(AGREEMENT, chance + NO_CHANCE)
+    several = table["customer"].nunique() >= FEWEST_COPIED
+    critical = several and share >= MANY_COPIES and agree >= max(AGREEMENT, chance + ABOVE_CHANCE)
     yield Finding(
         "duplicate_rows",
-        CRITICAL if critical else HIGH if agree > chance + NO_CHANCE else INFO,
+        CRITICAL if critical else HIGH if agree > chance + ABOVE_CHANCE else INFO,
         (),
         f"{count:,} rows ({share:.0%}) have the same values in every feature as a row of another customer, and "
-        f"{agree:.0%} of them the same outcome ({chance:.0%} by chance): customers who are there twice teach a model "
-        "the answers to its test",
+        f"{agree:.0%} of them the same outcome ({chance:.0%} by chance): with duplicate customers, a model learns the "
+        "outcomes of the test rows",
         {"copied_rows": count, "copied_share": round(share, 4), "same_outcome": round(agree, 4)},
         "keep one row of each customer: correct the key (`--entity`), or drop the copies in bronze",
     )
@@ -111,29 +108,26 @@ def overlap(frame: pd.DataFrame, entity: str, parts: Parts) -> Iterator[Finding]
             "split_overlap",
             CRITICAL,
             (),
-            f"the labels of {reach:,} training rows reach into the test period: what they teach is what is asked",
+            f"the label windows of {reach:,} training rows reach into the test period",
             {"rows": reach},
             "leave a horizon between the parts (training.split in retention.yml)",
         )
     if not both.any():
         return
+    shared = int(both.sum())
     if parts.by_time:
-        yield Finding(
-            "entity_overlap",
-            INFO,
-            (),
-            f"{share:.0%} of the {len(both):,} customers in the test are in the training, too, at earlier feature "
-            "times, as in use",
-            {"customers": int(both.sum()), "share": round(share, 4)},
-            "nothing",
+        severity, advice = INFO, "nothing"
+        reason = (
+            f"{share:.0%} of the {len(both):,} customers of the test part are also in the training part, at earlier "
+            "feature times, as in production"
         )
-        return
-    yield Finding(
-        "entity_overlap",
-        HIGH if parts.chosen else CRITICAL,
-        (),
-        f"{int(both.sum()):,} of {len(both):,} customers of the test ({share:.0%}) have rows in the training, and the "
-        "parts are not divided by time: a model that remembers customers is taken for one that foresees",
-        {"customers": int(both.sum()), "share": round(share, 4)},
-        "divide by time, or put all rows of a customer into one part",
-    )
+    else:
+        severity, advice = (
+            HIGH if parts.chosen else CRITICAL,
+            "split by time, or put all rows of a customer into one part",
+        )
+        reason = (
+            f"{shared:,} of {len(both):,} customers of the test part ({share:.0%}) have rows in the training part, and "
+            "the parts are not divided by time: a model that memorises customers looks as if it could predict them"
+        )
+    yield Finding("entity_overlap", severity, (), reason, {"customers": shared, "share": round(share, 4)}, advice)

@@ -1,4 +1,4 @@
-"""What one column tells of the outcome: its area under the ROC curve, its association, odds, and rare shares."""
+"""AUC and odds ratios with intervals by customer, also within strata; out-of-fold rates; binomial tails."""
 
 from __future__ import annotations
 
@@ -10,124 +10,127 @@ import numpy as np
 from python_ml.stats import Auc, auc, cramers_v
 
 BINS, CATEGORIES = 50, 200
-REPEATED = 5  # rows per distinct value from which on the values of a number may be looked at one by one
-DRAWN = 10  # rows of the base rate that the rate of each group is drawn towards
+REPEATED = 5  # rows per distinct value from which the values of a number are also grouped one by one
+PRIOR_ROWS = 10  # rows of the base rate that are added to each group
 
 
-def halves(clusters: np.ndarray | None, rows: int) -> np.ndarray:
-    """Deal rows into two halves by chance, all rows of a customer into the same one."""
+def random_halves(clusters: np.ndarray | None, rows: int) -> np.ndarray:
+    """Split rows into two random halves, 0 and 1, with all rows of a customer in the same one."""
     rng = np.random.default_rng(0)
     if clusters is None:
         return rng.permutation(rows) % 2
     return (rng.permutation(int(clusters.max()) + 1) % 2)[clusters]
 
 
-def blank(values: np.ndarray) -> np.ndarray:
-    """Where a column is empty, shape (n_rows,)."""
+def is_missing(values: np.ndarray) -> np.ndarray:
+    """Where a column is missing, shape (n_rows,)."""
     if values.dtype.kind == "f":
         return ~np.isfinite(values)
-    return np.fromiter((v is None or v != v or v == "" for v in values), dtype=bool, count=len(values))
+    import pandas as pd
+
+    return pd.isna(values) | (values == "")
 
 
-def groups(values: np.ndarray) -> list[np.ndarray]:
-    """Ways of putting rows into groups by a column: bins of a number, and its values where they repeat; categories."""
-    empty = blank(values)
-    present = values[~empty]
+def as_text(values: np.ndarray) -> np.ndarray:
+    """Values of a column as text, missing ones as the empty text."""
+    return np.where(is_missing(values), "", values).astype(str)
+
+
+def bins(values: np.ndarray, number: int) -> np.ndarray:
+    """Bins of about equally many rows, from 1; 0 for missing values."""
+    present = values[np.isfinite(values)]
+    edges = np.unique(np.quantile(present, np.linspace(0, 1, number + 1)[1:-1])) if len(present) else present
+    return np.where(np.isfinite(values), 1 + np.searchsorted(edges, values, side="left"), 0)
+
+
+def groupings(values: np.ndarray) -> list[np.ndarray]:
+    """Group rows by a column: by bins of a number, and by its values where they repeat; by categories."""
+    missing = is_missing(values)
+    present = values[~missing]
     if values.dtype.kind != "f":
-        return [_ranked(empty, present.astype(str), CATEGORIES)]
+        return [_by_frequency(missing, present.astype(str), CATEGORIES)]
     if not len(present):
         return []
-    edges = np.unique(np.quantile(present, np.linspace(0, 1, BINS + 1)[1:-1]))
-    binned = np.zeros(len(values), dtype=int)
-    binned[~empty] = 1 + np.searchsorted(edges, present, side="left")
-    found = [binned]
     distinct = len(np.unique(present))
-    if BINS < distinct <= len(present) / REPEATED:
-        found.append(_ranked(empty, present, distinct))
-    return found
+    by_value = [_by_frequency(missing, present, distinct)] if BINS < distinct <= len(present) / REPEATED else []
+    return [bins(values, BINS), *by_value]
 
 
-def _ranked(empty: np.ndarray, present: np.ndarray, most: int) -> np.ndarray:
-    """Number of each value by how common it is, 0 for none; beyond ``most``, they share the last."""
-    found = np.zeros(len(empty), dtype=int)
+def _by_frequency(missing: np.ndarray, present: np.ndarray, most: int) -> np.ndarray:
+    """Rank of each value by frequency, from 1; 0 for missing values. Values beyond ``most`` share the last one."""
+    group = np.zeros(len(missing), dtype=int)
     _, codes, counts = np.unique(present, return_inverse=True, return_counts=True)
-    place = np.empty(len(counts), dtype=int)
-    place[np.argsort(-counts, kind="stable")] = np.arange(len(counts))
-    found[~empty] = 1 + np.minimum(place[codes], most)
-    return found
+    rank = np.empty(len(counts), dtype=int)
+    rank[np.argsort(-counts, kind="stable")] = np.arange(len(counts))
+    group[~missing] = 1 + np.minimum(rank[codes], most)
+    return group
 
 
-def rates(group: np.ndarray, churned: np.ndarray, half: np.ndarray) -> np.ndarray:
-    """Rate of each row's group, learnt on the other half of the rows and drawn towards the base rate."""
+def out_of_fold_rates(group: np.ndarray, churned: np.ndarray, half: np.ndarray) -> np.ndarray:
+    """Churn rate of each row's group in the other half of the rows, shrunk towards the base rate."""
     scores = np.empty(len(group))
     width = int(group.max()) + 1
     for part in (0, 1):
-        learn, apply = half != part, half == part
-        n = np.bincount(group[learn], minlength=width)
-        left = np.bincount(group[learn], weights=churned[learn], minlength=width)
-        base = churned[learn].mean() if learn.any() else churned.mean()
-        scores[apply] = ((left + DRAWN * base) / (n + DRAWN))[group[apply]]
+        fit, predict = half != part, half == part
+        rows = np.bincount(group[fit], minlength=width)
+        churners = np.bincount(group[fit], weights=churned[fit], minlength=width)
+        base = churned[fit].mean() if fit.any() else churned.mean()
+        scores[predict] = ((churners + PRIOR_ROWS * base) / (rows + PRIOR_ROWS))[group[predict]]
     return scores
 
 
-def power(
-    values: np.ndarray,
-    churned: np.ndarray,
-    clusters: np.ndarray | None = None,
-    strata: np.ndarray | None = None,
-    half: np.ndarray | None = None,
+def column_auc(
+    values: np.ndarray, churned: np.ndarray, clusters: np.ndarray | None, half: np.ndarray
 ) -> tuple[Auc, np.ndarray]:
     """How well one column alone ranks churned above retained customers, and the scores by which it does.
 
-    By its rank (either way), or by the churn rate of its bins, values or categories, whichever is more. These rates
-    are learnt on one half of the customers and used on the other, so that a column of noise with many values stays
+    The best of its rank (in either direction) and the churn rates of its bins, values or categories. The rates are
+    computed on one ``half`` of the customers and applied to the other, so that a column of noise with many values stays
     near 0.5.
     """
-    half = halves(clusters, len(values)) if half is None else half
-    candidates = [rates(group, churned, half) for group in groups(values)]
-    if values.dtype.kind == "f":
-        candidates.insert(0, filled(values))
+    candidates = [out_of_fold_rates(group, churned, half) for group in groupings(values)]
+    numeric = values.dtype.kind == "f"
+    if numeric:
+        candidates.insert(0, fill_median(values))
     best, scores = Auc(0.5, 0.0), np.zeros(len(values))
-    for candidate in candidates:
-        found = auc(candidate, churned, clusters, strata)
-        if found.value != found.value:
-            continue
-        # The rates of groups have one direction only: that of the rates.
-        if candidate is candidates[0] and values.dtype.kind == "f" and found.value < 0.5:
-            found, candidate = found.reversed, -candidate
-        if found.value > best.value:
-            best, scores = found, candidate
+    for number, candidate in enumerate(candidates):
+        result = auc(candidate, churned, clusters)
+        if numeric and number == 0 and result.value < 0.5:  # a rank counts in either direction, a rate does not
+            result, candidate = Auc(1 - result.value, result.error), -candidate
+        if result.value > best.value:
+            best, scores = result, candidate
     return best, scores
 
 
-def filled(values: np.ndarray) -> np.ndarray:
-    """A number with its median where it is empty."""
+def fill_median(values: np.ndarray) -> np.ndarray:
+    """A number with missing values replaced by its median."""
     present = np.isfinite(values)
     return np.where(present, values, np.median(values[present]) if present.any() else 0.0)
 
 
-def ranked(values: np.ndarray) -> np.ndarray:
-    """Ranks from 1, the mean of those that are tied."""
-    _, codes, counts = np.unique(values, return_inverse=True, return_counts=True)
-    return (np.cumsum(counts) - (counts - 1) / 2)[codes]
+def rank_correlation(one: np.ndarray, other: np.ndarray) -> float:
+    """Spearman's correlation of the rows where ``one`` is present; 0 where it is constant."""
+    from scipy.stats import rankdata
+
+    kept = np.isfinite(one)
+    if kept.sum() < 3 or np.ptp(one[kept]) == 0:
+        return 0.0
+    return float(np.corrcoef(rankdata(one[kept]), rankdata(other[kept]))[0, 1])
 
 
 def association(values: np.ndarray, churned: np.ndarray) -> tuple[str, float]:
-    """Strength of the association with the outcome: correlation of ranks for numbers, Cramér's V for categories."""
+    """Strength of the association with the outcome: rank correlation of numbers, Cramér's V of categories."""
     if values.dtype.kind == "f":
-        ranks = ranked(filled(values))
-        if np.ptp(ranks) == 0:
-            return "rank correlation", 0.0
-        return "rank correlation", float(np.corrcoef(ranks, churned)[0, 1])
-    group = groups(values)[0]
-    rows, gone = np.bincount(group), np.bincount(group, churned)
-    counts = np.stack([gone, rows - gone], axis=1)[rows > 0]
+        return "rank correlation", rank_correlation(fill_median(values), churned)
+    group = groupings(values)[0]
+    rows, churners = np.bincount(group), np.bincount(group, churned)
+    counts = np.stack([churners, rows - churners], axis=1)[rows > 0]
     return "Cramér's V", cramers_v(counts, corrected=False) or 0.0
 
 
 @dataclass(frozen=True)
 class Odds:
-    """How many times the odds of churn are greater in some rows than in the others.
+    """How many times greater the odds of churn are in some rows than in the others.
 
     Attributes
     ----------
@@ -195,19 +198,19 @@ def odds(
     parts = np.stack([table[:, 3], -ratio * table[:, 2], -ratio * table[:, 1], table[:, 0]], axis=1) / total[:, None]
     parts -= common[:, None]
     influence = parts[group, cell]
-    alone = float((influence**2).sum())
+    independent = float((influence**2).sum())
     if clusters is not None:
         influence = np.bincount(clusters, influence)
     variance = float((influence**2).sum())
-    repeated = max(variance / alone, 1.0) if alone else 1.0
+    repeated = max(variance / independent, 1.0) if independent else 1.0
     error = float(np.sqrt(variance + (parts[largest] ** 2).sum()) / slope)
-    stay, churn, mark, both = (raw / repeated).tolist()
-    return Odds(ratio, error, (both, mark, churn, stay))
+    neither, churn, mark, both = (raw / repeated).tolist()
+    return Odds(ratio, error, (both, mark, churn, neither))
 
 
-def surprise(hits: float, of: float, expected: float) -> float:
-    """Probability of at least so many ``hits`` of so many rows, where each has the ``expected`` one."""
+def binomial_tail(hits: float, trials: float, rate: float) -> float:
+    """Probability of at least ``hits`` in ``trials``, each of which hits with the given ``rate``."""
     from scipy.special import bdtrc
 
-    least = np.floor(hits + 1e-9) - 1
-    return 1.0 if least < 0 else float(bdtrc(least, int(np.ceil(of)), min(max(expected, 1e-9), 1 - 1e-9)))
+    fewer = np.floor(hits + 1e-9) - 1
+    return 1.0 if fewer < 0 else float(bdtrc(fewer, int(np.ceil(trials)), min(max(rate, 1e-9), 1 - 1e-9)))

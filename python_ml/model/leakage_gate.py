@@ -9,14 +9,27 @@ from typing import TYPE_CHECKING, Any
 
 from python_ml.dbt import TRAINING_SET
 from python_ml.errors import GateError, UserError
-from python_ml.leakage._finding import CRITICAL, HIGH, INFO, Finding, Leak, listed, verdicts
-from python_ml.leakage.probes import PROVEN, ROW_PROBES, probe_training_set, proven, replayable
+from python_ml.leakage import (
+    CRITICAL,
+    HIGH,
+    INFO,
+    MOST_ROWS,
+    REBUILT,
+    ROW_PROBES,
+    Finding,
+    Leak,
+    probe_training_set,
+    proven,
+    quoted_list,
+    replayable,
+    verdicts,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from python_ml.dbt import Feature
-    from python_ml.leakage._rows import Parts
+    from python_ml.leakage import Parts
     from python_ml.model.replay_evidence import StoredReplay
     from python_ml.settings import Settings
 
@@ -107,10 +120,10 @@ class LeakageCheck:
     def warnings(self) -> list[str]:
         """One sentence for each suspicious column or kind of row, worst first."""
         told = []
-        rebuilt = [leak.column for leak in self.leaks if leak.figures.get(PROVEN)]
+        rebuilt = [leak.column for leak in self.leaks if leak.figures.get(REBUILT)]
         if rebuilt:
             told.append(
-                f"The outcome is easily predicted from past activity alone: {listed(rebuilt)} rank churned above "
+                f"The outcome is easily predicted from past activity alone: {quoted_list(rebuilt)} rank churned above "
                 "retained customers with a high AUC. A replay rebuilt them from data cut off at the feature time: they "
                 "know nothing of the outcome. Compare the models with the recency baseline."
             )
@@ -202,8 +215,6 @@ def check_leakage(
     UserError
         When ``features.exclude`` or ``leakage.accept`` names something that is no feature.
     """
-    from python_ml.leakage._subject import MOST_ROWS
-
     usable(features, settings)
     known = [*(feature.name for feature in features if feature.role == "feature"), *ROW_PROBES]
     for name in settings.leakage.accept:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from python_ml.errors import UserError
-from python_ml.leakage.probes import ROW_PROBES
+from python_ml.leakage import ROW_PROBES
 from python_ml.model.ensemble import ENSEMBLE, average, choose_members
 from python_ml.model.evaluate import better, evaluate, standard_error_of_difference
 from python_ml.model.pipelines import SIMPLICITY

@@ -1,4 +1,4 @@
-"""A subscription business whose truth is known: who leaves is drawn from a hazard that is written down.
+"""A simulated subscription business with known churn risks: churn is drawn from a documented hazard.
 
 Public are :class:`World`, :data:`SMALL_WORLD` and :func:`write_world`; the guide is
 ``docs/guides/simulated_world.md``.

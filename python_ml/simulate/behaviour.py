@@ -1,7 +1,7 @@
-"""How customers live: one block of them, day by day, vectorised over the customers.
+"""Behaviour of customers: one block of them, day by day, vectorised over the customers.
 
-The order of a day: the drivers are read from what happened before midnight, the hazard decides who leaves
-today, and everyone else may order, complain, hear of a new price, move, or be drawn for a retention offer.
+The order of a day: the drivers follow from what happened before midnight, the hazard decides who churns today, and
+everyone else may order, write a ticket, get a new price, move, or be drawn for a retention offer.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from python_ml.simulate.world import (
     BAD_TICKET_CAP,
@@ -36,8 +37,8 @@ from python_ml.simulate.world import (
 LAUNCH_SHARE, LAUNCH_DAYS = 0.45, 30  # this share of the customers joins in the first days
 NEVER_ORDERS = 0.03
 ORDERS_A_MONTH, ORDERS_SPREAD = 2.6, 0.35  # median and log standard deviation over customers
-RHYTHM = 3  # an order comes after this many chance steps: gaps vary less than a coin's would
-FADE_IN, FADE_OUT, FADED_RATE = 0.12 / 30, 1 / 120, 0.06  # daily chances; what is left of the order rate
+RHYTHM = 3  # an order comes after this many random steps, so gaps vary less than exponential ones
+FADE_IN, FADE_OUT, FADED_RATE = 0.12 / 30, 1 / 120, 0.06  # daily chances; share of the order rate that remains
 TROUBLE_IN, TROUBLE_OUT = 0.06 / 30, 1 / 90  # daily chances of trouble with the service
 TICKETS_A_MONTH, TICKETS_IN_TROUBLE = 0.10, 2.4
 TONES_IN_PEACE, TONES_IN_TROUBLE = (0.15, 0.50, 0.35), (0.90, 0.08, 0.02)
@@ -50,7 +51,7 @@ OFFER_CHANCE_AT_RISK, OFFER_CHANCE = 0.04, 0.0015  # daily
 OFFER_SILENCE = 20  # days without an order that put a customer on the list
 HOLDOUT_SHARE = 0.5
 
-# Codes in the tables of days; 0 is nothing.
+# Codes in the day tables; 0 is no event.
 BAD = 1  # tickets: 1 + the tone
 HOLDOUT, OFFER = 1, 2
 MOVED, FLIPPED = 1, 2  # country or segment; marketing opt-in
@@ -64,12 +65,12 @@ class Block:
     ----------
     first : int
         Number of the block's first customer in the world.
-    joined_day, left_day : ndarray of shape (n,)
-        Day of sign-up; day of leaving, or -1.
+    joined_day, churn_day : ndarray of shape (n,)
+        Day of sign-up; day of churn, or -1.
     country, segment, opt_in, plan, channel : ndarray of shape (n,)
         Codes at sign-up.
-    left_because : ndarray of shape (n,)
-        Index of the driver that weighed most on the day of leaving, or -1.
+    churn_driver : ndarray of shape (n,)
+        Index of the driver with the greatest effect on the day of churn, or -1.
     orders, tickets, offers, price_changes, changes : tuple of ndarrays
         Events as (day, customer, code...) in order of days. Codes: tickets tone (1 bad, 2 neutral, 3 good);
         offers arm (1 holdout, 2 offer); price_changes percent; changes the new country, segment and opt_in.
@@ -79,13 +80,13 @@ class Block:
 
     first: int
     joined_day: np.ndarray
-    left_day: np.ndarray
+    churn_day: np.ndarray
     country: np.ndarray
     segment: np.ndarray
     opt_in: np.ndarray
     plan: np.ndarray
     channel: np.ndarray
-    left_because: np.ndarray
+    churn_driver: np.ndarray
     orders: tuple[np.ndarray, ...] = ()
     tickets: tuple[np.ndarray, ...] = ()
     offers: tuple[np.ndarray, ...] = ()
@@ -114,56 +115,55 @@ def simulate_block(world: World, block: int) -> Block:
     Block
         Attributes, events and the truth; a function of ``world`` and ``block`` alone.
     """
-    lives = _Lives(world, _sign_up(world, block), world.generator(block, "behaviour"))
+    customers = _sign_up(world, block)
+    state = _State(world, customers, world.generator(block, "behaviour"))
     month_of_day = {int(day): month for month, day in enumerate(world.month_starts)}
     truth = []
     for day in range(1, world.days + 1):
-        drivers, active = lives.wake(day)
+        drivers, active = state.start_day(day)
         hazard = world.hazard.daily(drivers)
         if day in month_of_day:
             who = np.flatnonzero(active)
-            state = drivers[:, who]
             month = np.full(who.size, month_of_day[day])
-            truth.append((month, who, hazard[who], world.hazard.month(state), state.T))
+            truth.append((month, who, hazard[who], world.hazard.month(drivers[:, who]), drivers[:, who].T))
         if day < world.days:
-            lives.live(day, active, hazard)
-    people = lives.people
-    people.orders = np.nonzero(lives.ordered)
-    people.tickets = _events(lives.ticket)
-    people.offers = _events(lives.offered)
-    people.price_changes = _events(lives.price_change)
-    people.changes = _changes(lives.changed, lives.new_country, lives.new_segment, people.opt_in)
-    people.truth = tuple(np.concatenate(parts) for parts in zip(*truth, strict=True))
-    return people
+            state.advance(day, active, hazard)
+    customers.orders = np.nonzero(state.ordered)
+    customers.tickets = _events(state.ticket)
+    customers.offers = _events(state.offered)
+    customers.price_changes = _events(state.price_change)
+    customers.changes = _changes(state.changed, state.new_country, state.new_segment, customers.opt_in)
+    customers.truth = tuple(np.concatenate(parts) for parts in zip(*truth, strict=True))
+    return customers
 
 
-class _Lives:
+class _State:
     """The state of a block's customers from day to day. Day tables are int8 of shape (days, n)."""
 
-    def __init__(self, world: World, people: Block, rng: np.random.Generator) -> None:
-        self.world, self.people, self.rng = world, people, rng
-        n, days = people.size, world.days
-        self.price_change = _price_calendar(rng, people.joined_day, days)
+    def __init__(self, world: World, customers: Block, rng: np.random.Generator) -> None:
+        self.world, self.customers, self.rng = world, customers, rng
+        n, days = customers.size, world.days
+        self.price_change = _price_calendar(rng, customers.joined_day, days)
         self.ordered, self.ticket, self.offered = (np.zeros((days, n), dtype=np.int8) for _ in range(3))
         self.changed, self.new_country, self.new_segment = (np.zeros((days, n), dtype=np.int8) for _ in range(3))
 
-        self.country, self.segment = people.country.copy(), people.segment.copy()
+        self.country, self.segment = customers.country.copy(), customers.segment.copy()
         self.step_chance = RHYTHM * ORDERS_A_MONTH / 30 * np.exp(ORDERS_SPREAD * rng.standard_normal(n))
         self.step_chance *= rng.random(n) >= NEVER_ORDERS
         self.steps = np.floor(rng.random(n) * RHYTHM).astype(np.int8)
         self.faded, self.troubled = np.zeros(n, dtype=bool), np.zeros(n, dtype=bool)
 
         self.orders_30, self.orders_90, self.bad_30 = (np.zeros(n, dtype=np.int16) for _ in range(3))
-        self.last_order, self.last_change = (people.joined_day.astype(float) for _ in range(2))
+        self.last_order, self.last_change = (customers.joined_day.astype(float) for _ in range(2))
         self.last_rise, self.last_offer, self.last_treatment = (np.full(n, -np.inf) for _ in range(3))
 
         self.drivers = np.zeros((len(DRIVERS), n))
         self.driver = dict(zip(DRIVERS, self.drivers, strict=True))  # views of the rows
-        self.driver["plan_basic"][:] = people.plan == PLANS.index("basic")
-        self.driver["plan_premium"][:] = people.plan == PLANS.index("premium")
-        self.driver["channel_ads"][:] = people.channel == CHANNELS.index("ads")
+        self.driver["plan_basic"][:] = customers.plan == PLANS.index("basic")
+        self.driver["plan_premium"][:] = customers.plan == PLANS.index("premium")
+        self.driver["channel_ads"][:] = customers.channel == CHANNELS.index("ads")
 
-    def wake(self, day: int) -> tuple[np.ndarray, np.ndarray]:
+    def start_day(self, day: int) -> tuple[np.ndarray, np.ndarray]:
         """The drivers at midnight, from what happened before, and who is still a customer."""
         self.orders_30 += self.ordered[day - 1]
         self.orders_90 += self.ordered[day - 1]
@@ -174,7 +174,7 @@ class _Lives:
         if day > 90:
             self.orders_90 -= self.ordered[day - 91]
 
-        driver, joined = self.driver, self.people.joined_day
+        driver, joined = self.driver, self.customers.joined_day
         driver["silence"][:] = np.minimum(day - self.last_order, SILENCE_CAP) / SILENCE_UNIT
         falling = np.log1p((self.orders_90 - self.orders_30) / 2) - np.log1p(self.orders_30)
         driver["falling"][:] = np.clip(falling, 0, FALLING_CAP)
@@ -185,20 +185,20 @@ class _Lives:
         for code, name in enumerate(SEGMENTS):
             driver[f"offer_{name}"][:] = treated & (self.segment == code)
         driver["drift"][:] = day >= self.world.drift_day
-        return self.drivers, (joined < day) & (self.people.left_day < 0)
+        return self.drivers, (joined < day) & (self.customers.churn_day < 0)
 
-    def live(self, day: int, active: np.ndarray, hazard: np.ndarray) -> None:
-        """Let the day happen: some leave, the others go on."""
-        chance = self.rng.random((7, self.people.size))
-        leaving = active & (chance[0] < hazard)
-        self.people.left_day[leaving] = day
-        self.people.left_because[leaving] = _heaviest(self.world, self.drivers[:, leaving])
-        active = active & ~leaving
+    def advance(self, day: int, active: np.ndarray, hazard: np.ndarray) -> None:
+        """Simulate the day: some customers churn, the others go on."""
+        chance = self.rng.random((7, self.customers.size))
+        churning = active & (chance[0] < hazard)
+        self.customers.churn_day[churning] = day
+        self.customers.churn_driver[churning] = _main_driver(self.world, self.drivers[:, churning])
+        active = active & ~churning
 
         self.faded = np.where(self.faded, chance[1] >= FADE_OUT, chance[1] < FADE_IN)
         self.troubled = np.where(self.troubled, chance[2] >= TROUBLE_OUT, chance[2] < TROUBLE_IN)
         self._order(day, active, chance[3])
-        self._complain(day, active, chance[4])
+        self._write_tickets(day, active, chance[4])
         self.price_change[day] *= active
         self.last_rise[self.price_change[day] > 0] = day
         self._offer(day, active, chance[5])
@@ -211,7 +211,7 @@ class _Lives:
         self.ordered[day] = buys
         self.last_order[buys] = day
 
-    def _complain(self, day: int, active: np.ndarray, chance: np.ndarray) -> None:
+    def _write_tickets(self, day: int, active: np.ndarray, chance: np.ndarray) -> None:
         per_day = np.where(self.troubled, TICKETS_IN_TROUBLE, TICKETS_A_MONTH) / 30
         writes = np.flatnonzero(active & (chance < per_day))
         tone = (chance / per_day)[writes]  # uniform again, given that it was below per_day
@@ -254,13 +254,13 @@ def _sign_up(world: World, block: int) -> Block:
     return Block(
         first=block * BLOCK,
         joined_day=joined,
-        left_day=np.full(n, -1, dtype=np.int32),
+        churn_day=np.full(n, -1, dtype=np.int32),
         country=choose(rng.random(n), COUNTRY_SHARES),
         segment=segment,
         opt_in=rng.random(n) < 0.6,
         plan=(plan_draw[:, None] >= plan_edges).sum(axis=1).astype(np.int8),
         channel=channel,
-        left_because=np.full(n, -1, dtype=np.int8),
+        churn_driver=np.full(n, -1, dtype=np.int8),
     )
 
 
@@ -281,14 +281,14 @@ def _price_calendar(rng: np.random.Generator, joined: np.ndarray, days: int) -> 
     return calendar
 
 
-def _heaviest(world: World, drivers: np.ndarray) -> np.ndarray:
-    """The behavioural driver that weighs most, -1 when none weighs anything; int8, shape (n,)."""
-    pushes = (np.asarray(world.hazard.coefficients)[:, None] * drivers)[:4]
-    return np.where(pushes.max(axis=0) > 0.9, pushes.argmax(axis=0), -1).astype(np.int8)
+def _main_driver(world: World, drivers: np.ndarray) -> np.ndarray:
+    """The behavioural driver with the greatest effect, -1 where none has any; int8, shape (n,)."""
+    effects = (np.asarray(world.hazard.coefficients)[:, None] * drivers)[:4]
+    return np.where(effects.max(axis=0) > 0.9, effects.argmax(axis=0), -1).astype(np.int8)
 
 
 def _move(kind: np.ndarray, country: np.ndarray, segment: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """New country (kind < 0.2) or segment (kind < 0.6), always another than before."""
+    """New country (kind < 0.2) or segment (kind < 0.6), always different from before."""
     moved = (country + 1 + np.floor(kind / 0.2 * (len(COUNTRIES) - 1))) % len(COUNTRIES)
     grown = (segment + 1 + ((kind - 0.2) >= 0.25)) % len(SEGMENTS)
     return (
@@ -308,12 +308,5 @@ def _changes(
 ) -> tuple[np.ndarray, ...]:
     """(day, customer, country, segment, opt_in) after each change."""
     day, customer = np.nonzero(changed)
-    # Whether the opt-in has flipped an odd number of times so far, customer by customer.
-    order = np.lexsort((day, customer))
-    flips = (changed[day, customer] == FLIPPED)[order].astype(np.int64)
-    total = np.cumsum(flips)
-    starts = np.r_[True, customer[order][1:] != customer[order][:-1]] if day.size else np.zeros(0, bool)
-    before = np.maximum.accumulate(np.where(starts, total - flips, 0)) if day.size else total
-    odd = np.empty(day.size, dtype=bool)
-    odd[order] = (total - before) % 2 == 1
-    return day, customer, country[day, customer], segment[day, customer], opt_in[customer] ^ odd
+    flips = pd.Series(changed[day, customer] == FLIPPED).groupby(customer).cumsum().to_numpy(np.int64)
+    return day, customer, country[day, customer], segment[day, customer], opt_in[customer] ^ (flips % 2 == 1)

@@ -1,4 +1,4 @@
-"""Fits what the daily hazard amounts to over 30 days; run it after a change of the world's behaviour.
+"""Fits the 30-day probability that follows from the daily hazard; run it after a change of the world's behaviour.
 
 ``python -m python_ml.simulate.calibration`` simulates a large world and prints the month coefficients of
 :class:`~python_ml.simulate.world.Hazard`: the maximum-likelihood fit of a Bernoulli model with complementary
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import click
 import numpy as np
+import scipy.optimize
 
 from python_ml.simulate.behaviour import simulate_block
 from python_ml.simulate.world import CURVED, DRIVERS, World, month_terms
@@ -18,7 +19,7 @@ PILOT = World(customers=200_000, months=24, seed=2_024)
 
 
 def month_outcomes(world: World, blocks: range) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Drivers at the start of each month and what came of them.
+    """Drivers at the start of each month and the outcomes of the month.
 
     Parameters
     ----------
@@ -29,33 +30,31 @@ def month_outcomes(world: World, blocks: range) -> tuple[np.ndarray, np.ndarray,
     Returns
     -------
     drivers : ndarray of shape (n, len(DRIVERS))
-    left : ndarray of shape (n,)
-        1 when the customer left within 30 days, else 0.
+    churned : ndarray of shape (n,)
+        1 if the customer churned within 30 days, else 0.
     probability : ndarray of shape (n,)
-        What the world's present coefficients say.
+        Prediction by the world's present coefficients.
     """
     parts = []
     for number in blocks:
         block = simulate_block(world, number)
         month, customer, _, probability, drivers = block.truth
-        day, end = world.month_starts[month], block.left_day[customer]
+        day, end = world.month_starts[month], block.churn_day[customer]
         complete = day + HORIZON_DAYS <= world.days
-        left = (end >= day) & (end < day + HORIZON_DAYS)
-        parts.append((drivers[complete], left[complete].astype(float), probability[complete]))
-    drivers, left, probability = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-    return drivers, left, probability
+        churned = (end >= day) & (end < day + HORIZON_DAYS)
+        parts.append((drivers[complete], churned[complete].astype(float), probability[complete]))
+    drivers, churned, probability = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    return drivers, churned, probability
 
 
-def fit_cloglog(terms: np.ndarray, left: np.ndarray, rounds: int = 50) -> np.ndarray:
-    """Maximum-likelihood coefficients of ``p = 1 - exp(-exp(X b))`` by Fisher scoring with step halving.
+def fit_cloglog(terms: np.ndarray, churned: np.ndarray) -> np.ndarray:
+    """Maximum-likelihood coefficients of ``p = 1 - exp(-exp(X b))``.
 
     Parameters
     ----------
     terms : ndarray of shape (n, k)
-    left : ndarray of shape (n,)
+    churned : ndarray of shape (n,)
         0 or 1.
-    rounds : int
-        Most scoring steps.
 
     Returns
     -------
@@ -64,33 +63,24 @@ def fit_cloglog(terms: np.ndarray, left: np.ndarray, rounds: int = 50) -> np.nda
     """
     design = np.column_stack([np.ones(len(terms)), terms])
 
-    def likelihood(beta: np.ndarray) -> tuple[float, np.ndarray]:
+    def loss(beta: np.ndarray) -> tuple[float, np.ndarray]:
         rate = np.exp(np.clip(design @ beta, -30, 3))
-        return float((left * np.log(-np.expm1(-rate)) - (1 - left) * rate).mean()), rate
+        hit = -np.expm1(-rate)
+        likelihood = churned * np.log(hit) - (1 - churned) * rate
+        return -likelihood.mean(), -design.T @ ((churned - hit) * rate / hit) / len(design)
 
-    beta = np.zeros(design.shape[1])
-    beta[0] = np.log(-np.log1p(-left.mean()))
-    best, rate = likelihood(beta)
-    for _ in range(rounds):
-        odds = rate / -np.expm1(-rate)  # d log-likelihood / d eta = (left - p) * odds
-        score = design.T @ ((left + np.expm1(-rate)) * odds)
-        information = (design * (rate * odds * np.exp(-rate))[:, None]).T @ design
-        step = np.linalg.solve(information, score)
-        value, rate_there = likelihood(beta + step)
-        while value < best and np.abs(step).max() > 1e-9:
-            step /= 2
-            value, rate_there = likelihood(beta + step)
-        beta, best, rate = beta + step, value, rate_there
-        if np.abs(step).max() < 1e-9:
-            break
-    return beta
+    start = np.zeros(design.shape[1])
+    start[0] = np.log(-np.log1p(-churned.mean()))
+    return scipy.optimize.minimize(loss, start, jac=True, method="BFGS", options={"gtol": 1e-8}).x
 
 
 def main() -> None:
     """Print the coefficients to put into ``Hazard``."""
-    drivers, left, probability = month_outcomes(PILOT, range(PILOT.blocks))
-    beta = fit_cloglog(month_terms(drivers.T).T, left)
-    click.echo(f"{len(left):,} customer-months, {left.mean():.4f} left, {probability.mean():.4f} expected so far")
+    drivers, churned, probability = month_outcomes(PILOT, range(PILOT.blocks))
+    beta = fit_cloglog(month_terms(drivers.T).T, churned)
+    click.echo(
+        f"{len(churned):,} customer-months, {churned.mean():.4f} churned, {probability.mean():.4f} predicted so far"
+    )
     click.echo(f"month_intercept = {beta[0]:.3f}")
     names = [*DRIVERS, *(f"{DRIVERS[index]}_squared" for index in CURVED)]
     for name, value in zip(names, beta[1:], strict=True):

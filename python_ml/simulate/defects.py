@@ -1,7 +1,7 @@
-"""What goes wrong on the way to the warehouse: planted defects, at known rates and with exact counts.
+"""Defects of the data: late, duplicate, missing and impossible values, at known rates and with exact counts.
 
-Each row of an event table falls into at most one trap, so that every count in ``world.yaml`` can be found
-again in the files. Rates and kinds are data (:data:`TRAPS`); :func:`plant` applies them.
+Each row of an event table has at most one defect, so that every count in ``world.yaml`` can be reproduced from the
+files. Kinds and rates are data (:data:`DEFECTS`); :func:`plant` applies them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from python_ml.simulate.schema import EVENT_AT, TABLES
-from python_ml.simulate.typesetting import timestamps
+from python_ml.simulate.text_columns import timestamps
 from python_ml.simulate.world import DAY
 
 PROMPT_SECONDS = 600  # an ordinary row arrives within ten minutes
@@ -23,33 +23,33 @@ LATE_DAYS = (0.25, 5.0)
 RESENT_DAYS = (0.5, 3.0)
 LATE_END_SHARE, LATE_END_DAYS = 0.05, (1.0, 4.0)
 
-Spoil = Callable[[pa.Array, np.random.Generator], pa.Array]
+Corruption = Callable[[pa.Array, np.random.Generator], pa.Array]
 
 
 @dataclass(frozen=True)
-class Trap:
+class Defect:
     """One kind of defect: its name in the manifest, its share of the rows, and what it does to a column.
 
-    A trap without a column is about arrival: ``late``, ``exact_copy`` or ``resent_copy``.
+    A defect without a column concerns arrival: ``late``, ``exact_copy`` or ``resent_copy``.
     """
 
     name: str
     share: float
     column: str | None = None
-    spoil: Spoil | None = None
+    corrupt: Corruption | None = None
 
 
-def one_of(*values: str | None) -> Spoil:
+def one_of(*values: str | None) -> Corruption:
     """Replace by one of these values."""
 
-    def spoil(column: pa.Array, rng: np.random.Generator) -> pa.Array:
+    def corrupt(column: pa.Array, rng: np.random.Generator) -> pa.Array:
         return pa.array(values, pa.string()).take(pa.array(rng.integers(len(values), size=len(column))))
 
-    return spoil
+    return corrupt
 
 
 def untidy(column: pa.Array, rng: np.random.Generator) -> pa.Array:
-    """Write the same word in another case or with spaces around it."""
+    """The same text in another case or with spaces around it."""
     variants = [
         pc.utf8_lower(column),
         pc.utf8_capitalize(column),
@@ -61,31 +61,31 @@ def untidy(column: pa.Array, rng: np.random.Generator) -> pa.Array:
 
 UNREADABLE = one_of("2024-02-30 10:00:00", "31/12/2024", "unknown", "")
 IMPLAUSIBLE = one_of("1900-01-01 00:00:00", "2199-12-31 23:59:59")
-ARRIVAL = (Trap("late", 0.08), Trap("exact_copy", 0.006), Trap("resent_copy", 0.004))
+ARRIVAL = (Defect("late", 0.08), Defect("exact_copy", 0.006), Defect("resent_copy", 0.004))
 
-TRAPS: dict[str, tuple[Trap, ...]] = {
+DEFECTS: dict[str, tuple[Defect, ...]] = {
     "raw_app__customers": (
-        Trap("untidy_country", 0.06, "country", untidy),
-        Trap("missing_birth_year", 0.03, "birth_year", one_of(None)),
-        Trap("implausible_birth_year", 0.005, "birth_year", one_of("1850", "2199", "0")),
+        Defect("untidy_country", 0.06, "country", untidy),
+        Defect("missing_birth_year", 0.03, "birth_year", one_of(None)),
+        Defect("implausible_birth_year", 0.005, "birth_year", one_of("1850", "2199", "0")),
     ),
-    "raw_app__customer_changes": (*ARRIVAL, Trap("untidy_country", 0.06, "country", untidy)),
+    "raw_app__customer_changes": (*ARRIVAL, Defect("untidy_country", 0.06, "country", untidy)),
     "raw_app__price_changes": ARRIVAL,
     "raw_app__orders": (
         *ARRIVAL,
-        Trap("missing_customer_id", 0.003, "customer_id", one_of(None)),
-        Trap("missing_amount", 0.005, "amount", one_of(None)),
-        Trap("unreadable_ordered_at", 0.003, "ordered_at", UNREADABLE),
-        Trap("implausible_ordered_at", 0.001, "ordered_at", IMPLAUSIBLE),
-        Trap("negative_amount", 0.001, "amount", one_of("-1.00", "-24.90", "-310.00")),
-        Trap("huge_amount", 0.001, "amount", one_of("99999.99", "1000000.00")),
-        Trap("implausible_items", 0.001, "items", one_of("999", "-1")),
+        Defect("missing_customer_id", 0.003, "customer_id", one_of(None)),
+        Defect("missing_amount", 0.005, "amount", one_of(None)),
+        Defect("unreadable_ordered_at", 0.003, "ordered_at", UNREADABLE),
+        Defect("implausible_ordered_at", 0.001, "ordered_at", IMPLAUSIBLE),
+        Defect("negative_amount", 0.001, "amount", one_of("-1.00", "-24.90", "-310.00")),
+        Defect("huge_amount", 0.001, "amount", one_of("99999.99", "1000000.00")),
+        Defect("implausible_items", 0.001, "items", one_of("999", "-1")),
     ),
     "raw_support__tickets": (
         *ARRIVAL,
-        Trap("unreadable_opened_at", 0.003, "opened_at", UNREADABLE),
-        Trap("implausible_satisfaction", 0.003, "satisfaction", one_of("0", "9", "55")),
-        Trap("missing_body", 0.005, "body", one_of(None)),
+        Defect("unreadable_opened_at", 0.003, "opened_at", UNREADABLE),
+        Defect("implausible_satisfaction", 0.003, "satisfaction", one_of("0", "9", "55")),
+        Defect("missing_body", 0.005, "body", one_of(None)),
     ),
     "raw_crm__offers": (),
 }
@@ -100,7 +100,7 @@ class Planted:
     table : pyarrow.Table
         Text columns, in order of arrival.
     counts : Counter
-        Rows per trap, and ``not_yet_arrived``.
+        Rows per defect, and ``not_yet_arrived``.
     available : ndarray of shape (n,)
         For each original row, the second at which it arrived.
     arrived : ndarray of shape (n,)
@@ -121,12 +121,12 @@ def plant(
     start: int,
     end: int,
 ) -> Planted:
-    """Send the rows of one table on their way to the warehouse.
+    """Apply the defects of one table, and give its rows a time of arrival.
 
     Parameters
     ----------
     name : str
-        Name of the raw table; decides which traps there are.
+        Name of the raw table; decides which defects there are.
     columns : dict of str to pyarrow.Array
         Text columns, without ``available_at``.
     happened : ndarray of shape (n,)
@@ -138,13 +138,13 @@ def plant(
     Returns
     -------
     Planted
-        The rows that arrived before the end, traps and copies included.
+        The rows that arrived before the end, with defects and copies.
     """
-    traps = TRAPS[name]
+    defects = DEFECTS[name]
     n = happened.size
-    edges = np.cumsum([trap.share for trap in traps])
-    fate = np.searchsorted(edges, rng.random(n), side="right")  # == len(traps): nothing happens to the row
-    position = {trap.name: index for index, trap in enumerate(traps)}
+    edges = np.cumsum([defect.share for defect in defects])
+    fate = np.searchsorted(edges, rng.random(n), side="right")  # == len(defects): no defect
+    position = {defect.name: index for index, defect in enumerate(defects)}
 
     available = happened
     if name in EVENT_AT:
@@ -155,12 +155,12 @@ def plant(
 
     counts: Counter[str] = Counter({"not_yet_arrived": int((~arrived).sum())} if name in EVENT_AT else {})
     columns = dict(columns)
-    for index, trap in enumerate(traps):
+    for index, defect in enumerate(defects):
         hit = fate == index
-        counts[trap.name] = int((hit & arrived).sum())
-        if trap.spoil is not None and hit.any():
-            spoiled = trap.spoil(columns[trap.column].filter(pa.array(hit)), rng)
-            columns[trap.column] = pc.replace_with_mask(columns[trap.column], pa.array(hit), spoiled)
+        counts[defect.name] = int((hit & arrived).sum())
+        if defect.corrupt is not None and hit.any():
+            mask, values = pa.array(hit), columns[defect.column]
+            columns[defect.column] = pc.replace_with_mask(values, mask, defect.corrupt(values.filter(mask), rng))
 
     rows, times = [np.flatnonzero(arrived)], [available[arrived]]
     for kind in ("exact_copy", "resent_copy"):
@@ -190,13 +190,13 @@ def _days(rng: np.random.Generator, n: int, span: tuple[float, float]) -> np.nda
     return np.floor((low + rng.random(n) * (high - low)) * DAY).astype(np.int64)
 
 
-def late_ends(left: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def late_ends(ended: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """When the ends of subscriptions are recorded.
 
     Parameters
     ----------
-    left : ndarray of shape (n,)
-        Second at which each customer left.
+    ended : ndarray of shape (n,)
+        Second at which each subscription ended.
     rng : numpy.random.Generator
 
     Returns
@@ -204,6 +204,6 @@ def late_ends(left: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, n
     recorded, late : ndarray of shape (n,)
         Second of the record; whether it comes days later.
     """
-    late = rng.random(left.size) < LATE_END_SHARE
-    prompt = left + np.floor(rng.random(left.size) * PROMPT_SECONDS).astype(np.int64)
-    return np.where(late, left + _days(rng, left.size, LATE_END_DAYS), prompt), late
+    late = rng.random(ended.size) < LATE_END_SHARE
+    prompt = ended + np.floor(rng.random(ended.size) * PROMPT_SECONDS).astype(np.int64)
+    return np.where(late, ended + _days(rng, ended.size, LATE_END_DAYS), prompt), late

@@ -1,4 +1,4 @@
-"""From simulated lives to the raw tables of the warehouse, as text and with every trap planted."""
+"""Raw tables of a simulated block of customers, as text and with defects."""
 
 from __future__ import annotations
 
@@ -6,20 +6,21 @@ from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 
 from python_ml.simulate.behaviour import Block
 from python_ml.simulate.defects import Planted, late_ends, plant
 from python_ml.simulate.schema import TABLES
 from python_ml.simulate.text import compose
-from python_ml.simulate.typesetting import (
-    blank_where,
+from python_ml.simulate.text_columns import (
+    categories,
+    identifiers,
     integers,
     money,
-    names,
+    null_where,
     probabilities,
     timestamps,
-    words,
 )
 from python_ml.simulate.world import (
     AMOUNT_DRIFT,
@@ -64,14 +65,14 @@ UNIX_DAY_ZERO = np.datetime64("1970-01-01")
 
 @dataclass(frozen=True)
 class RawBlock:
-    """The raw tables of one block and what was planted in them."""
+    """The raw tables of one block, and the numbers of their defects."""
 
     tables: dict[str, pa.Table]
     counts: dict[str, Counter[str]]
 
 
-class _Press:
-    """Prints the tables of one block. It holds what they share: the clock, the names, the sources of chance."""
+class _TableWriter:
+    """Makes the tables of one block, which share the calendar, identifiers and random generators."""
 
     def __init__(self, world: World, block: Block, number: int) -> None:
         self.world, self.block = world, block
@@ -79,19 +80,19 @@ class _Press:
         self.end = world.days * DAY
         self.rng = world.generator(number, "details")
         self.text_rng = world.generator(number, "text")
-        self.trap_rng = world.generator(number, "traps")
-        # A permutation of the numbers, so that a name says nothing about its customer.
+        self.defect_rng = world.generator(number, "defects")
+        # A permutation of the numbers, so that an identifier says nothing about its customer.
         self.number = (block.first + np.arange(block.size)) * 7_368_787 % MAX_CUSTOMERS
         self.first_event = number * 10_000_000
         self.joined = block.joined_day.astype(np.int64) * DAY + self.moment(block.size, (0, DAY))
-        self.left = block.left_day.astype(np.int64) * DAY + self.moment(block.size, (0, DAY))
-        recorded, late = late_ends(self.left, self.trap_rng)
-        gone = block.left_day >= 0
-        self.end_known = gone & (recorded < self.end)
+        self.ended = block.churn_day.astype(np.int64) * DAY + self.moment(block.size, (0, DAY))
+        recorded, late = late_ends(self.ended, self.defect_rng)
+        churned = block.churn_day >= 0
+        self.end_known = churned & (recorded < self.end)
         self.end_recorded = recorded
         self.end_counts = Counter(
             late_end=int((self.end_known & late).sum()),
-            end_not_yet_recorded=int((gone & ~self.end_known).sum()),
+            end_not_yet_recorded=int((churned & ~self.end_known).sum()),
         )
 
     def moment(self, n: int, span: tuple[int, int] = OPEN_HOURS) -> np.ndarray:
@@ -99,26 +100,26 @@ class _Press:
         return span[0] + np.floor(self.rng.random(n) * (span[1] - span[0])).astype(np.int64)
 
     def customer_ids(self, customer: np.ndarray) -> pa.Array:
-        return names("C", self.number[customer], 7)
+        return identifiers("C", self.number[customer], 7)
 
     def event_ids(self, prefix: str, n: int) -> pa.Array:
-        return names(prefix, self.first_event + np.arange(n))
+        return identifiers(prefix, self.first_event + np.arange(n))
 
     def plant(self, name: str, columns: dict[str, pa.Array], happened: np.ndarray) -> Planted:
-        return plant(name, columns, happened, self.trap_rng, self.start, self.end)
+        return plant(name, columns, happened, self.defect_rng, self.start, self.end)
 
     def subscriptions(self) -> tuple[pa.Table, Counter[str]]:
         everyone = np.arange(self.block.size)
         started = timestamps(self.start + self.joined)
         columns = {
-            "subscription_id": names("S", self.number, 7),
+            "subscription_id": identifiers("S", self.number, 7),
             "customer_id": self.customer_ids(everyone),
-            "plan": words(self.block.plan, PLANS),
+            "plan": categories(self.block.plan, PLANS),
             "price_at_start": money(np.asarray(PLAN_PRICES)[self.block.plan]),
             "started_at": started,
             "available_at": started,
-            "ended_at": blank_where(timestamps(self.start + self.left), ~self.end_known),
-            "ended_recorded_at": blank_where(timestamps(self.start + self.end_recorded), ~self.end_known),
+            "ended_at": null_where(timestamps(self.start + self.ended), ~self.end_known),
+            "ended_recorded_at": null_where(timestamps(self.start + self.end_recorded), ~self.end_known),
         }
         order = pa.array(np.argsort(self.joined, kind="stable"))
         return pa.table(columns).take(order), self.end_counts
@@ -153,7 +154,7 @@ class _Press:
         now["opt_in"] = block.opt_in.astype(np.int64)
         known = np.flatnonzero(changes.arrived)
         for name, values in now.items():
-            values[customer[known]] = states[name][known]  # in order of time: the last one stays
+            values[customer[known]] = states[name][known]  # in order of time: the last one counts
         updated = self.joined.copy()
         np.maximum.at(updated, customer[known], changes.available[known])
         updated = np.where(self.end_known, np.maximum(updated, self.end_recorded), updated)
@@ -163,11 +164,11 @@ class _Press:
         columns = {
             "customer_id": self.customer_ids(everyone),
             "signed_up_at": timestamps(self.start + self.joined),
-            "acquisition_channel": words(block.channel, CHANNELS),
+            "acquisition_channel": categories(block.channel, CHANNELS),
             "birth_year": integers(born),
             "updated_at": timestamps(self.start + updated),
             # -1, nothing in particular, is the last reason
-            "account_closed_reason": blank_where(words(block.left_because % 5, REASONS), ~self.end_known),
+            "account_closed_reason": null_where(categories(block.churn_driver % 5, REASONS), ~self.end_known),
             **_attributes(now),
         }
         customers = self.plant("raw_app__customers", columns, self.joined)
@@ -183,7 +184,7 @@ class _Press:
         happened = day * DAY + self.moment(day.size)
         columns = {
             "price_change_id": self.event_ids("P", day.size),
-            "subscription_id": names("S", self.number[customer], 7),
+            "subscription_id": identifiers("S", self.number[customer], 7),
             "customer_id": self.customer_ids(customer),
             "changed_at": timestamps(self.start + happened),
             "old_price": money(old),
@@ -207,7 +208,7 @@ class _Press:
             "order_id": self.event_ids("O", n),
             "customer_id": self.customer_ids(customer),
             "ordered_at": timestamps(self.start + happened),
-            "category": words(category, CATEGORIES),
+            "category": categories(category, CATEGORIES),
             "items": integers(items),
             "amount": money(amount),
         }
@@ -230,10 +231,10 @@ class _Press:
             "ticket_id": self.event_ids("T", n),
             "customer_id": self.customer_ids(customer),
             "opened_at": timestamps(self.start + happened),
-            "channel": words(channel, TICKET_CHANNELS),
-            "topic": words(topic, TOPICS),
-            "priority": words(priority, PRIORITIES),
-            "satisfaction": blank_where(integers(score), silent),
+            "channel": categories(channel, TICKET_CHANNELS),
+            "topic": categories(topic, TOPICS),
+            "priority": categories(priority, PRIORITIES),
+            "satisfaction": null_where(integers(score), silent),
             "body": compose(self.text_rng, topic, tone, self.block.country[customer]),
         }
         planted = self.plant("raw_support__tickets", columns, happened)
@@ -248,7 +249,7 @@ class _Press:
             "offer_id": self.event_ids("R", day.size),
             "customer_id": self.customer_ids(customer),
             "offered_at": timestamps(self.start + happened),
-            "arm": words(arm - 1, ("holdout", "offer")),
+            "arm": categories(arm - 1, ("holdout", "offer")),
             "discount_percent": integers(np.where(arm == 2, discount, 0)),
         }
         planted = self.plant("raw_crm__offers", columns, happened)
@@ -265,7 +266,7 @@ class _Press:
         return pa.table(columns), Counter()
 
 
-def print_block(world: World, block: Block, number: int) -> RawBlock:
+def make_tables(world: World, block: Block, number: int) -> RawBlock:
     """Turn one simulated block into its raw tables.
 
     Parameters
@@ -279,17 +280,17 @@ def print_block(world: World, block: Block, number: int) -> RawBlock:
     Returns
     -------
     RawBlock
-        Text tables in order of arrival, keyed by name in the order of ``TABLES``, and the planted counts.
+        Text tables in order of arrival, keyed by name in the order of ``TABLES``, and the numbers of defects.
     """
-    press = _Press(world, block, number)
+    writer = _TableWriter(world, block, number)
     made = {
-        "raw_app__subscriptions": press.subscriptions(),
-        **press.customers_and_changes(),
-        "raw_app__price_changes": press.price_changes(),
-        "raw_app__orders": press.orders(),
-        "raw_support__tickets": press.tickets(),
-        "raw_crm__offers": press.offers(),
-        "raw_sim__true_hazard": press.truth(),
+        "raw_app__subscriptions": writer.subscriptions(),
+        **writer.customers_and_changes(),
+        "raw_app__price_changes": writer.price_changes(),
+        "raw_app__orders": writer.orders(),
+        "raw_support__tickets": writer.tickets(),
+        "raw_crm__offers": writer.offers(),
+        "raw_sim__true_hazard": writer.truth(),
     }
     return RawBlock(
         tables={name: made[name][0].select(list(columns)) for name, columns in TABLES.items()},
@@ -299,9 +300,9 @@ def print_block(world: World, block: Block, number: int) -> RawBlock:
 
 def _attributes(codes: dict[str, np.ndarray]) -> dict[str, pa.Array]:
     return {
-        "country": words(codes["country"], COUNTRIES),
-        "segment": words(codes["segment"], SEGMENTS),
-        "marketing_opt_in": words(codes["opt_in"], ("false", "true")),
+        "country": categories(codes["country"], COUNTRIES),
+        "segment": categories(codes["segment"], SEGMENTS),
+        "marketing_opt_in": categories(codes["opt_in"], ("false", "true")),
     }
 
 
@@ -316,10 +317,7 @@ def _price_path(customer: np.ndarray, percent: np.ndarray, first: np.ndarray) ->
     price = first.copy()
     old, new = np.empty(customer.size, np.int64), np.empty(customer.size, np.int64)
     # The k-th changes of all customers together: as many rounds as one customer has changes.
-    order = np.argsort(customer, kind="stable")
-    starts = np.searchsorted(customer[order], customer[order], side="left")
-    turn = np.empty(customer.size, np.int64)
-    turn[order] = np.arange(customer.size) - starts
+    turn = pd.Series(customer).groupby(customer).cumcount().to_numpy()
     for k in range(int(turn.max(initial=-1)) + 1):
         now = turn == k
         old[now] = price[customer[now]]

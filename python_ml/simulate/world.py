@@ -1,8 +1,7 @@
-"""The simulated business: its size, its calendar, its prices, and the hazard that makes customers leave.
+"""The simulated business: its size, calendar and prices, and the hazard of churn.
 
-Everything that decides *who leaves* is in this module, so that the truth can be read in one place. How
-customers behave is in :mod:`~python_ml.simulate.behaviour`; what goes wrong with the data on its way to the
-warehouse is in :mod:`~python_ml.simulate.defects`.
+Everything that decides who churns is in this module. How customers behave is in
+:mod:`~python_ml.simulate.behaviour`; the defects of the data are in :mod:`~python_ml.simulate.defects`.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ import numpy as np
 
 from python_ml.errors import UserError
 
-WORLD_VERSION = 1  # raise it whenever the same arguments begin to give other bytes
+WORLD_VERSION = 2  # raise it whenever the same arguments begin to give other bytes
 DAY = 86_400  # seconds
 BLOCK = 5_000  # customers simulated together; part of the definition of a world, not a tuning knob
 MAX_CUSTOMERS = 10_000_000
@@ -68,10 +67,10 @@ CURVED = (DRIVERS.index("silence"), DRIVERS.index("bad_tickets"))  # enter the m
 
 @dataclass(frozen=True)
 class Hazard:
-    """The daily hazard of leaving, and what it amounts to over the next 30 days.
+    """The daily hazard of churn, and the probability of churn within 30 days.
 
-    ``daily = 1 - exp(-exp(intercept + coefficients . drivers))`` is the law of this world: each day a customer
-    leaves with exactly that probability. Over 30 days the drivers move (an order ends a silence, a ticket
+    ``daily = 1 - exp(-exp(intercept + coefficients . drivers))`` holds exactly: each day a customer
+    churns with that probability. Over 30 days the drivers move (an order ends a silence, a ticket
     grows old, a customer begins to fade), so the risk of the month is not 30 times the daily one.
     ``month = 1 - exp(-exp(month_intercept + month_coefficients . terms))`` describes it in the same drivers and
     the squares of two of them, because the effect of long silences and many bad tickets flattens over a month.
@@ -92,7 +91,7 @@ class Hazard:
     )  # fmt: skip
 
     def daily(self, drivers: np.ndarray) -> np.ndarray:
-        """Probability of leaving today.
+        """Probability of churn today.
 
         Parameters
         ----------
@@ -107,7 +106,7 @@ class Hazard:
         return -np.expm1(-np.exp(self.intercept + np.asarray(self.coefficients) @ drivers))
 
     def month(self, drivers: np.ndarray) -> np.ndarray:
-        """Probability of leaving within the next 30 days; same shapes as :meth:`daily`."""
+        """Probability of churn within the next 30 days; same shapes as :meth:`daily`."""
         return -np.expm1(-np.exp(self.month_intercept + np.asarray(self.month_coefficients) @ month_terms(drivers)))
 
 
@@ -118,7 +117,7 @@ class World:
     Parameters
     ----------
     customers : int
-        How many customers sign up over the whole time.
+        Number of customers who sign up over the whole time.
     months : int
         Length in calendar months.
     seed : int
@@ -129,7 +128,7 @@ class World:
     Raises
     ------
     UserError
-        When an argument makes no world.
+        When an argument is out of range.
     """
 
     customers: int = 5_000
@@ -162,7 +161,7 @@ class World:
 
     @property
     def end(self) -> datetime:
-        """The end of the world: nothing is known at or after it."""
+        """The end of the world: no row is known at or after it."""
         return self.moment(self.days)
 
     def moment(self, day: int) -> datetime:
@@ -184,12 +183,12 @@ class World:
         return min(BLOCK, self.customers - block * BLOCK)
 
     def generator(self, block: int, part: str) -> np.random.Generator:
-        """The source of chance for one part of one block, independent of every other.
+        """The random generator of one part of one block, independent of all others.
 
-        A part of its own for behaviour, text and traps means that another typo or another trap leaves every
-        customer's life as it was.
+        As behaviour, text and defects have their own, another typing error or defect does not change any customer's
+        behaviour.
         """
-        parts = ("attributes", "behaviour", "details", "text", "traps")
+        parts = ("attributes", "behaviour", "details", "text", "defects")
         return np.random.Generator(
             np.random.PCG64(np.random.SeedSequence(self.seed, spawn_key=(block, parts.index(part))))
         )
@@ -213,7 +212,7 @@ def _add_months(start: date, months: int) -> date:
 
 def _check(holds: bool, name: str, value: object, expected: str) -> None:
     if not holds:
-        raise UserError(f"{name} cannot be {value}.", where=f"--{name}", hint=f"Give {expected}.")
+        raise UserError(f"{name} cannot be {value}.", where=f"--{name}", hint=f"choose {expected}")
 
 
 SMALL_WORLD = World(customers=780, months=18, seed=7, start=date(2024, 1, 1))

@@ -1,4 +1,4 @@
-"""Writes a world block by block: into a folder beside the target, moved into place only when it is complete."""
+"""Writes a world block by block, into a temporary folder that is moved into place once it is complete."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import yaml
 from python_ml.errors import UserError
 from python_ml.simulate.behaviour import simulate_block
 from python_ml.simulate.schema import FREE_TEXT, TABLES
-from python_ml.simulate.tables import print_block
+from python_ml.simulate.tables import make_tables
 from python_ml.simulate.world import BLOCK, CURVED, DRIVERS, WORLD_VERSION, World
 
 MANIFEST = "world.yaml"
@@ -32,7 +32,7 @@ class _Sink(Protocol):
 
 
 class _CsvSink:
-    """Appends text columns as CSV: UTF-8, line feeds, quotes only where a value needs them, null as nothing."""
+    """Appends text columns as CSV: UTF-8, line feeds, quotes only where a value needs them, null as an empty field."""
 
     def __init__(self, path: Path, columns: tuple[str, ...]) -> None:
         self._file = path.open("wb")
@@ -85,7 +85,7 @@ def write_world(
     ----------
     world : World
     out : Path
-        Folder to make; it may exist when it is empty.
+        Folder to make; it may exist if it is empty.
     file_format : {'csv', 'parquet'}, optional
         By default CSV, and parquet from 50,000 customers on.
     progress : callable, optional
@@ -99,13 +99,13 @@ def write_world(
     Raises
     ------
     UserError
-        When ``out`` holds something or cannot be made, or the format is unknown.
+        When ``out`` is not empty or cannot be made, or the format is unknown.
     """
     file_format = file_format or ("parquet" if world.customers >= PARQUET_FROM else "csv")
     if file_format not in FORMATS:
-        raise UserError(f"'{file_format}' is no format.", where="--format", hint="Give csv or parquet.")
+        raise UserError(f"There is no format '{file_format}'.", where="--format", hint="choose csv or parquet")
     out = out.resolve()
-    _refuse_full(out)
+    _check_empty(out)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         partial = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".partial", dir=out.parent))
@@ -113,7 +113,7 @@ def write_world(
         raise UserError(
             f"The folder cannot be made: {error.strerror}.",
             where=str(out),
-            hint="Give a folder that you own.",
+            hint="choose a folder that you can write to",
         ) from error
     try:
         manifest = _write_into(partial, world, file_format, progress)
@@ -135,26 +135,25 @@ def _write_into(
         name: make(folder / f"{name}.{file_format}", columns) for name, columns in TABLES.items()
     }
     rows: Counter[str] = Counter()
-    traps: dict[str, Counter[str]] = {name: Counter() for name in TABLES}
+    defects: dict[str, Counter[str]] = {name: Counter() for name in TABLES}
     try:
         for number in range(world.blocks):
-            raw = print_block(world, simulate_block(world, number), number)
+            raw = make_tables(world, simulate_block(world, number), number)
             for name, table in raw.tables.items():
                 sinks[name].append(table)
                 rows[name] += table.num_rows
-                for trap, count in raw.counts[name].items():
-                    traps[name][trap] += count
+                defects[name].update(raw.counts[name])
             if progress:
                 progress(min((number + 1) * BLOCK, world.customers), sum(rows.values()))
     finally:
         for sink in sinks.values():
             sink.close()
-    manifest = _manifest(world, file_format, rows, traps)
+    manifest = _manifest(world, file_format, rows, defects)
     (folder / MANIFEST).write_text(yaml.safe_dump(manifest, sort_keys=False), encoding="utf-8", newline="\n")
     return manifest
 
 
-def _manifest(world: World, file_format: str, rows: Counter[str], traps: dict[str, Counter[str]]) -> dict[str, Any]:
+def _manifest(world: World, file_format: str, rows: Counter[str], defects: dict[str, Counter[str]]) -> dict[str, Any]:
     hazard = asdict(world.hazard)
     month_terms = [*DRIVERS, *(f"{DRIVERS[index]}_squared" for index in CURVED)]
     return {
@@ -169,7 +168,7 @@ def _manifest(world: World, file_format: str, rows: Counter[str], traps: dict[st
         "end": f"{world.end:%Y-%m-%d %H:%M:%S}",
         "drift_from": f"{world.moment(world.drift_day):%Y-%m-%d %H:%M:%S}",
         "rows": {name: rows[name] for name in TABLES},
-        "traps": {name: dict(sorted(counts.items())) for name, counts in traps.items() if counts},
+        "defects": {name: dict(sorted(counts.items())) for name, counts in defects.items() if counts},
         "hazard": {
             "intercept": hazard["intercept"],
             "coefficients": dict(zip(DRIVERS, hazard["coefficients"], strict=True)),
@@ -179,12 +178,12 @@ def _manifest(world: World, file_format: str, rows: Counter[str], traps: dict[st
     }
 
 
-def _refuse_full(out: Path) -> None:
+def _check_empty(out: Path) -> None:
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(
             "The folder is not empty; nothing was written." if out.is_dir() else "There is a file of that name.",
             where=str(out),
-            hint="Give another --out, or remove what is there.",
+            hint="choose another folder with --out, or remove this one",
         )
 
 

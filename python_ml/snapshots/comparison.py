@@ -1,4 +1,4 @@
-"""What is different between two snapshots."""
+"""Differences between two snapshots."""
 
 from __future__ import annotations
 
@@ -6,19 +6,22 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from python_ml.errors import UserError
 from python_ml.snapshots.distributions import Shift, category_shift, number_shift
+from python_ml.snapshots.opening import open_store
 from python_ml.snapshots.record import Snapshot
+from python_ml.stats import Z_95
 from python_ml.warehouse import quote
 
-Loaded = tuple[Snapshot, pa.Table]
-_NORMAL_95 = 1.959964
+if TYPE_CHECKING:
+    from python_ml.project import Project
 
 
 @dataclass(frozen=True)
@@ -32,19 +35,19 @@ class Rate:
 
 @dataclass(frozen=True)
 class SnapshotComparison:
-    """Outcome of comparing two snapshots.
+    """Differences between two snapshots.
 
     Attributes
     ----------
     before, after : Snapshot
     definitions, code : dict of str to list
-        What differs, with both values.
+        Differing entries, with both values.
     columns_added, columns_removed : list of str
     columns_retyped : dict of str to list of str
     rows_added, rows_removed, rows_common : int
         By key.
     cells_changed : dict of str to int
-        Columns whose values differ in rows of both, and in how many.
+        Columns whose values differ in rows of both, and in how many rows.
     rates : list of Rate
         Churn rate before and after.
     labels_changed : dict of str to int
@@ -85,18 +88,25 @@ class SnapshotComparison:
         }
 
 
-def compare(before: Loaded, after: Loaded) -> SnapshotComparison:
-    """Compare two loaded snapshots.
+def compare_snapshots(project: Project, before: str, after: str) -> SnapshotComparison:
+    """Compare two verified snapshots: rows, columns, definitions, distributions, labels.
+
+    Parameters
+    ----------
+    project : Project
+    before, after : str
+        Numbers or ids.
 
     Raises
     ------
     UserError
-        When their rows are those of different entities.
+        When one does not exist, or their rows are those of different entities.
+    GateError
+        When one was changed after it was created.
     """
-    (first, old), (second, new) = before, after
+    store = open_store(project)
+    (first, old), (second, new) = store.load(before), store.load(after)
     if first.key != second.key:
-        from python_ml.errors import UserError
-
         raise UserError(
             f"The snapshots have different keys: {', '.join(first.key)} and {', '.join(second.key)}.",
             where=f"{first.id}, {second.id}",
@@ -138,17 +148,17 @@ def _rows(
         connection.execute("set timezone = 'UTC'")
         connection.register("before_rows", old)
         connection.register("after_rows", new)
-        [found] = connection.execute(
+        [counted] = connection.execute(
             f"select count(*), {', '.join([*flips, *counts])} from before_rows as a inner join after_rows as b on {on}"
         ).fetchall()
-    common, up, down, *changed = found
+    common, to_churned, to_retained, *changed = counted
     rows = {
         "rows_added": new.num_rows - common,
         "rows_removed": old.num_rows - common,
         "rows_common": common,
     }
     cells = {name: count for name, count in zip(values, changed, strict=True) if count}
-    return rows, cells, {"0 to 1": up, "1 to 0": down}
+    return rows, cells, {"0 to 1": to_churned, "1 to 0": to_retained}
 
 
 def _rate(table: pa.Table, entity: str) -> Rate:
@@ -158,7 +168,7 @@ def _rate(table: pa.Table, entity: str) -> Rate:
     rate, customers = float(churned.mean()), int(customer.max()) + 1
     residuals = np.bincount(customer, weights=churned - rate)
     spread = customers / (customers - 1) * float((residuals**2).sum()) if customers > 1 else 0.0
-    reach = _NORMAL_95 * float(np.sqrt(spread)) / len(churned)
+    reach = Z_95 * float(np.sqrt(spread)) / len(churned)
     return Rate(rate, max(rate - reach, 0.0), min(rate + reach, 1.0))
 
 
@@ -170,11 +180,11 @@ def _shifts(old: pa.Table, new: pa.Table, names: Sequence[str]) -> list[Shift]:
             return number_shift(name, numbers[0], numbers[1])
         if numbers[0] is None and numbers[1] is None:
             return category_shift(name, *(_counts(column) for column in columns))
-        return None  # it changed from number to text, which the schema says
+        return None  # it changed from number to text, which columns_retyped has
 
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-        found = [one for one in pool.map(shift, names) if one is not None]
-    return sorted(found, key=lambda one: (-one.psi, one.column))
+        shifts = [result for result in pool.map(shift, names) if result is not None]
+    return sorted(shifts, key=lambda one: (-one.psi, one.column))
 
 
 def _numbers(column: pa.ChunkedArray) -> np.ndarray | None:

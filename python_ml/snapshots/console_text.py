@@ -1,7 +1,8 @@
-"""Snapshots told on the terminal."""
+"""Snapshots as text for the terminal."""
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,8 +14,8 @@ if TYPE_CHECKING:
 _HEADING = ("id", "cutoff", "rows", "columns", "churned", "created", "content", "state")
 
 
-def created(snapshot: Snapshot) -> str:
-    """Outcome of ``create``."""
+def creation_text(snapshot: Snapshot) -> str:
+    """Result of ``create``."""
     summary = snapshot.facts["summary"]
     cutoff = (
         "no cutoff, as its rows have no dates" if snapshot.cutoff is None else f"labels known at {_cutoff(snapshot)}"
@@ -27,36 +28,36 @@ def created(snapshot: Snapshot) -> str:
     )
 
 
-def listed(inventory: Inventory, place: str) -> str:
-    """Outcome of ``list``: a table, and the numbers that have no snapshot."""
-    if not inventory.entries and not inventory.gone:
-        return f"No snapshots yet in {place}. Make one with `retention snapshot create`."
+def inventory_text(inventory: Inventory, place: str) -> str:
+    """Result of ``list``: a table, and the numbers without a snapshot."""
+    if not inventory.entries and not inventory.numbers_without_snapshot:
+        return f"No snapshots yet in {place}. Create one with `retention snapshot create`."
     lines = [_HEADING]
     for entry in inventory.entries:
-        found = entry.snapshot
-        if found is None:
-            lines.append((entry.id, *[""] * (len(_HEADING) - 2), f"NOT WHOLE: {entry.problem}"))
+        snapshot = entry.snapshot
+        if snapshot is None:
+            lines.append((entry.id, *[""] * (len(_HEADING) - 2), f"CHANGED: {entry.problem}"))
             continue
         lines.append(
             (
                 entry.id,
-                _cutoff(found) if found.cutoff else "none",
-                f"{found.rows:,}",
-                str(len(found.types)),
-                f"{found.facts['summary']['base_rate']:.1%}",
-                str(found.facts["created_at"])[:16].replace("T", " "),
-                found.content_sha256[:12],
-                "whole",
+                _cutoff(snapshot) if snapshot.cutoff else "none",
+                f"{snapshot.rows:,}",
+                str(len(snapshot.types)),
+                f"{snapshot.facts['summary']['base_rate']:.1%}",
+                str(snapshot.facts["created_at"])[:16].replace("T", " "),
+                snapshot.content_sha256[:12],
+                "intact",
             )
         )
     text = table(lines) if inventory.entries else f"No snapshots in {place}."
-    if inventory.gone:
-        text += f"\n\nNumbers without a snapshot (deleted, or never finished): {', '.join(map(str, inventory.gone))}"
+    if numbers := inventory.numbers_without_snapshot:
+        text += f"\n\nNumbers without a snapshot (deleted, or never finished): {', '.join(map(str, numbers))}"
     return text
 
 
 def table(lines: list[tuple[str, ...]]) -> str:
-    """Lines of cells, one under the other."""
+    """Lines of cells as aligned columns."""
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
@@ -67,37 +68,37 @@ def _cutoff(snapshot: Snapshot) -> str:
     return str(snapshot.cutoff).removesuffix(" 00:00:00")
 
 
-def compared(found: SnapshotComparison, top: int) -> str:
-    """Outcome of ``compare``."""
-    before, after = found.before, found.after
+def comparison_text(result: SnapshotComparison, top: int) -> str:
+    """Result of ``compare``."""
+    before, after = result.before, result.after
     lines = [f"before  {_one_line(before)}", f"after   {_one_line(after)}", ""]
-    if found.same_content:
-        lines.append("content: the same, to the last value")
+    if result.same_content:
+        lines.append("content: identical")
     lines += [
-        f"rows: {found.rows_common:,} in both, {found.rows_added:,} new, {found.rows_removed:,} gone",
-        f"churned: {_rate(found.rates[0])} before, {_rate(found.rates[1])} after {_rates_reading(found.rates)}",
+        f"rows: {result.rows_common:,} in both, {result.rows_added:,} added, {result.rows_removed:,} removed",
+        f"churned: {_rate(result.rates[0])} before, {_rate(result.rates[1])} after {_rates_reading(result.rates)}",
     ]
-    flips = [f"{count:,} from {change}" for change, count in found.labels_changed.items() if count]
+    flips = [f"{count:,} from {change}" for change, count in result.labels_changed.items() if count]
     if flips:
         lines.append(f"labels changed in rows of both: {', '.join(flips)}")
-    for name, values in found.definitions.items():
+    for name, values in result.definitions.items():
         lines.append(f"definition {name}: {values[0]} before, {values[1]} after")
-    if found.code:
-        lines.append(f"code: different ({', '.join(found.code)})")
-    for what, names in (("new", found.columns_added), ("gone", found.columns_removed)):
+    if result.code:
+        lines.append(f"code: different ({', '.join(result.code)})")
+    for change, names in (("added", result.columns_added), ("removed", result.columns_removed)):
         if names:
-            lines.append(f"columns {what}: {', '.join(names)}")
-    lines += [f"column {name}: {kinds[0]} before, {kinds[1]} after" for name, kinds in found.columns_retyped.items()]
-    if found.cells_changed:
-        worst = sorted(found.cells_changed.items(), key=lambda item: (-item[1], item[0]))
+            lines.append(f"columns {change}: {', '.join(names)}")
+    lines += [f"column {name}: {kinds[0]} before, {kinds[1]} after" for name, kinds in result.columns_retyped.items()]
+    if result.cells_changed:
+        worst = sorted(result.cells_changed.items(), key=lambda item: (-item[1], item[0]))
         shown = ", ".join(f"{name} ({count:,} rows)" for name, count in worst[:top])
         lines.append(f"values changed in rows of both: {shown}{_rest(len(worst), top)}")
-    words = [shift.word for shift in found.shifts]
-    lines += ["", "features: " + ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(words))]
-    moved = [shift for shift in found.shifts if shift.word != "unchanged"]
-    if moved:
+    levels = Counter(shift.level for shift in result.shifts)
+    lines += ["", "features: " + ", ".join(f"{count} {level}" for level, count in levels.items())]
+    shifted = [shift for shift in result.shifts if shift.level != "unchanged"]
+    if shifted:
         heading = ("feature", "PSI", "by chance", "KS", "nulls", "mean", "")
-        lines.append(table([heading, *(_shift(shift) for shift in moved[:top])]) + _rest(len(moved), top))
+        lines.append(table([heading, *(_shift(shift) for shift in shifted[:top])]) + _rest(len(shifted), top))
     return "\n".join(lines)
 
 
@@ -112,7 +113,7 @@ def _rate(rate: Rate) -> str:
 
 def _rates_reading(rates: list[Rate]) -> str:
     apart = rates[0].high < rates[1].low or rates[1].high < rates[0].low
-    return "(the intervals are apart: the label has shifted)" if apart else "(the intervals overlap)"
+    return "(the intervals do not overlap: the label has shifted)" if apart else "(the intervals overlap)"
 
 
 def _shift(shift: Shift) -> tuple[str, ...]:
@@ -123,7 +124,7 @@ def _shift(shift: Shift) -> tuple[str, ...]:
         "" if shift.ks is None else f"{shift.ks:.3f}",
         f"{shift.nulls[0]:.1%} > {shift.nulls[1]:.1%}",
         f"{shift.mean[0]:.4g} > {shift.mean[1]:.4g}" if shift.mean else "",
-        shift.word,
+        shift.level,
     )
 
 

@@ -1,8 +1,8 @@
-"""SHA-256 of what a table says: its columns, their types and values, whatever the order of rows and the file.
+"""SHA-256 of the content of a table: columns, types and values, whatever the order of rows and the file.
 
 Rows are put into the order of their key, which is unique; then each column is hashed over canonical bytes, and the
 digest of the table is taken over names, types and digests of the columns, in their order. A chain of SHA-256 over an
-unambiguous encoding is as hard to deceive as SHA-256 itself (docs/decisions/0011-content-hash.md).
+unambiguous encoding resists collisions as well as SHA-256 itself (docs/decisions/0011-content-hash.md).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _INTEGERS = {
 
 
 class ContentError(ValueError):
-    """A table that has no canonical content: a type that is not defined, or a key that is not one."""
+    """A table that has no canonical content: a type that is not defined, or an invalid key."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Columns:
         """Columns of a parquet file; a column is in memory only while it is used."""
         with pq.ParquetFile(path) as file:
             metadata, schema = file.metadata, file.schema_arrow
-        readers = local()  # a reader is not to be shared between threads
+        readers = local()  # a reader is not thread-safe
 
         def read(name: str) -> pa.ChunkedArray:
             if not hasattr(readers, "file"):
@@ -79,7 +79,7 @@ class Columns:
 
 @dataclass(frozen=True)
 class Content:
-    """What a table says, in short.
+    """Digest, rows and types of a table.
 
     Attributes
     ----------
@@ -173,7 +173,7 @@ def content(columns: Columns, key: Sequence[str]) -> Content:
 
 
 def _key_order(key: list[pa.ChunkedArray]) -> pa.Array | None:
-    """Positions of the rows in the order of their key; None where they stand in it already."""
+    """Positions of the rows in the order of their key; None if they have it already."""
     place = np.zeros(len(key[0]), dtype=np.int64)  # two columns of n values have less than n * n places
     for column in key:
         values = _flat(column)

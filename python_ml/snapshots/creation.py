@@ -1,4 +1,4 @@
-"""Making a snapshot of a project's training set."""
+"""Creates a snapshot of a project's training set."""
 
 from __future__ import annotations
 
@@ -9,21 +9,40 @@ from python_ml.dbt import TRAINING_SET
 from python_ml.errors import UserError
 from python_ml.project import is_dateless
 from python_ml.snapshots.definitions import code_of, definitions_of, features_of
-from python_ml.snapshots.store import Available, Draft
+from python_ml.snapshots.opening import open_store
+from python_ml.snapshots.store import Available, SnapshotRequest
 
 if TYPE_CHECKING:
     from python_ml.project import Project
     from python_ml.snapshots.record import Snapshot
-    from python_ml.snapshots.store import SnapshotStore
 
 
-def create(project: Project, store: SnapshotStore, cutoff: datetime | None) -> tuple[Snapshot, list[str]]:
-    """Freeze what was known at the cutoff; see :func:`python_ml.snapshots.create_snapshot`."""
-    key = [project.entity, "feature_timestamp"]
+def create_snapshot(project: Project, cutoff: datetime | None) -> tuple[Snapshot, list[str]]:
+    """Create a snapshot of the rows of ``gold.gld_training_set`` whose label was known at the cutoff.
+
+    Parameters
+    ----------
+    project : Project
+        A built project.
+    cutoff : datetime or None
+        Naive UTC. A project without dates has none.
+
+    Returns
+    -------
+    Snapshot
+    list of str
+        Notes for the user.
+
+    Raises
+    ------
+    UserError
+        When there is no cutoff where one is required, or no row remains.
+    """
+    key, store = [project.entity, "feature_timestamp"], open_store(project)
     dateless = is_dateless(project.vars)
     if cutoff is None and not dateless:
         raise UserError(
-            "A snapshot needs a cutoff: up to when a label must have been known.",
+            "A snapshot requires a cutoff: the time at which a label must have been known.",
             where="--cutoff",
             hint="for instance `retention snapshot create --cutoff 2025-01-31`",
         )
@@ -35,10 +54,10 @@ def create(project: Project, store: SnapshotStore, cutoff: datetime | None) -> t
                 "nothing: every labelled row is taken, and no cutoff is recorded."
             )
         cutoff = None
-    offered = store.available(cutoff)
-    _check(offered, cutoff)
-    notes += _notes(offered, cutoff)
-    draft = Draft(
+    available = store.available(cutoff)
+    _check(available, cutoff)
+    notes += _notes(available, cutoff)
+    request = SnapshotRequest(
         cutoff=cutoff,
         key=key,
         facts={
@@ -48,30 +67,30 @@ def create(project: Project, store: SnapshotStore, cutoff: datetime | None) -> t
             "code": code_of(project),
         },
     )
-    return store.write(draft), notes
+    return store.write(request), notes
 
 
-def _check(offered: Available, cutoff: datetime | None) -> None:
-    if offered.rows:
+def _check(available: Available, cutoff: datetime | None) -> None:
+    if available.rows:
         return
-    if not offered.total:
+    if not available.total:
         raise UserError(
-            "There are no labelled rows to freeze.",
+            "There are no labelled rows.",
             where=TRAINING_SET,
-            hint="labels need history: at least a horizon of data after the first feature time",
+            hint="labels require history: at least a horizon of data after the first feature time",
         )
     raise UserError(
-        f"No label was known at {cutoff}: the first one was at {offered.first}, the last one at {offered.last}.",
+        f"No label was known at {cutoff}: the first one was at {available.first}, the last one at {available.last}.",
         where="--cutoff",
-        hint=f"choose a time from {offered.first} on",
+        hint=f"choose a time from {available.first} on",
     )
 
 
-def _notes(offered: Available, cutoff: datetime | None) -> list[str]:
+def _notes(available: Available, cutoff: datetime | None) -> list[str]:
     notes = []
-    if offered.total > offered.rows:
-        notes.append(f"{offered.total - offered.rows:,} rows whose label was known only later are left out.")
-    end = offered.observation_end or offered.last
+    if available.total > available.rows:
+        notes.append(f"{available.total - available.rows:,} rows whose label was known only later are not included.")
+    end = available.observation_end or available.last
     if cutoff is not None and end is not None and cutoff > end:
         notes.append(
             f"The data is complete only up to {end}: the same cutoff may give more rows once the warehouse knows more."

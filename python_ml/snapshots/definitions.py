@@ -1,4 +1,4 @@
-"""What a snapshot's rows mean: the definitions in force, and the code that made them."""
+"""The meaning of a snapshot's rows: the definitions in force, and the code that made them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 MODEL = "gld_training_set"
 
-# What differs between two parses of the same project: times, places, and what has been compiled so far.
+# Differs between two parses of the same project: times, places, and compiled code.
 _VOLATILE = frozenset(
     {
         "build_path", "index", "compiled", "compiled_code", "compiled_path", "created_at", "deferred", "extra_ctes",
@@ -24,9 +24,7 @@ _VOLATILE = frozenset(
         "run_started_at",
     }
 )  # fmt: skip
-
-
-# dbt's own macros: its version stands for them.
+# Macros of dbt itself, for which its version stands.
 _DBT = frozenset({"dbt", "dbt_duckdb", "dbt_spark", "dbt_databricks"})
 
 
@@ -69,26 +67,26 @@ def code_of(project: Project) -> dict[str, Any]:
 def _sql(manifest: dict[str, Any]) -> dict[str, str]:
     """Text of the training set's model, of all that it is built from, and of the macros at hand, by unique id."""
     nodes = {**manifest.get("sources", {}), **manifest["nodes"]}
-    waiting = [i for i, n in manifest["nodes"].items() if n["resource_type"] == "model" and n["name"] == MODEL]
+    pending = [i for i, n in manifest["nodes"].items() if n["resource_type"] == "model" and n["name"] == MODEL]
     # Which macros a model calls is known only once it has been compiled, so all of them count.
-    found = {
+    texts = {
         unique_id: macro["macro_sql"]
         for unique_id, macro in manifest.get("macros", {}).items()
         if macro["package_name"] not in _DBT
     }
-    while waiting:
-        unique_id = waiting.pop()
-        if unique_id in found or unique_id not in nodes:
+    while pending:
+        unique_id = pending.pop()
+        if unique_id in texts or unique_id not in nodes:
             continue
         node = nodes[unique_id]
-        found[unique_id] = node.get("raw_code") or (node.get("checksum") or {}).get("checksum", "")
-        waiting += (node.get("depends_on") or {}).get("nodes", [])
-    return found
+        texts[unique_id] = node.get("raw_code") or (node.get("checksum") or {}).get("checksum", "")
+        pending += (node.get("depends_on") or {}).get("nodes", [])
+    return texts
 
 
 def _stable(value: Any, under: str = "") -> Any:
     if isinstance(value, dict):
-        left_out = _VOLATILE | ({"macros"} if under == "depends_on" else set())  # those that compiling has found so far
+        left_out = _VOLATILE | ({"macros"} if under == "depends_on" else set())  # those that were compiled so far
         return {name: _stable(inner, name) for name, inner in value.items() if name not in left_out}
     return [_stable(inner) for inner in value] if isinstance(value, list) else value
 
@@ -105,9 +103,9 @@ def _sha256(value: Any) -> str:
 
 
 def _git(folder: Path, *arguments: str) -> str | None:
-    """What git says; None where the folder is in no repository, or there is no git."""
+    """Output of git; None where the folder is in no repository, or there is no git."""
     try:
-        found = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=False)
+        done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=False)
     except OSError:
         return None
-    return found.stdout if found.returncode == 0 else None
+    return done.stdout if done.returncode == 0 else None

@@ -2,11 +2,11 @@
 
 ``gold.gld_training_snapshots`` is replaced as a whole by every snapshot; Delta keeps its earlier versions, numbers
 them, and never gives a number twice while the table stands. A replacement happens as a whole or not at all. Which
-version is ours is shown by a token among the table's properties, since two processes may replace it at once. A version
-becomes a snapshot by its row in ``gold.gld_training_snapshot_records``, written once the version has been read back
-and hashed; a version without one is left by a crash, and is no snapshot.
+version is ours is identified by a token among the table's properties, since two processes may replace it at once. A
+version becomes a snapshot by its row in ``gold.gld_training_snapshot_records``, written once the version has been read
+back and hashed; a version without one was interrupted, and is no snapshot.
 
-The statements are held by unit tests, with rows from a stand-in; nothing here has run on a Databricks workspace.
+The statements are unit-tested with a stand-in; nothing here has run on a Databricks workspace.
 """
 
 from __future__ import annotations
@@ -18,11 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 from python_ml.dbt import TRAINING_SET
 from python_ml.errors import UserError
-from python_ml.snapshots.content import Columns, ContentError, content
+from python_ml.snapshots.content import Columns
 from python_ml.snapshots.record import RecordError, Snapshot
-from python_ml.snapshots.source import unfit
-from python_ml.snapshots.store import Available, Draft, Entry, Inventory, SnapshotStore
-from python_ml.snapshots.summary import summarise
+from python_ml.snapshots.store import Available, Entry, Inventory, SnapshotRequest, SnapshotStore
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -31,7 +29,7 @@ if TYPE_CHECKING:
 
 ROWS = "gold.gld_training_snapshots"
 RECORDS = "gold.gld_training_snapshot_records"
-# Delta forgets old versions after a week, unless told otherwise.
+# Delta deletes old versions after a week by default.
 _KEPT = "interval 36500 days"
 
 
@@ -90,29 +88,24 @@ class DeltaStore(SnapshotStore):
         return cls(execute, str(settings.get("catalog") or "main"))
 
     def available(self, cutoff: datetime | None) -> Available:
-        [found] = self.execute(
+        [counted] = self.execute(
             f"select count(*) as total, count_if({_known(cutoff)}) as offered, min(label_timestamp) as first_label, "
             f"max(label_timestamp) as last_label from {self._name(TRAINING_SET)}"
         ).to_pylist()
-        ends = [found[name] and found[name].replace(tzinfo=None) for name in ("first_label", "last_label")]
-        return Available(found["total"], found["offered"], *ends, observation_end=None)
+        ends = [counted[name] and counted[name].replace(tzinfo=None) for name in ("first_label", "last_label")]
+        return Available(counted["total"], counted["offered"], *ends, observation_end=None)
 
-    def write(self, draft: Draft) -> Snapshot:
-        parent = next((entry.id for entry in reversed(self.inventory().entries) if entry.snapshot), None)
+    def write(self, request: SnapshotRequest) -> Snapshot:
+        parent = self.inventory().latest
         token = uuid.uuid4().hex
         self.execute(
             f"create or replace table {self._name(ROWS)} using delta tblproperties ("
             f"'retention.token' = '{token}', 'delta.logRetentionDuration' = '{_KEPT}', "
             f"'delta.deletedFileRetentionDuration' = '{_KEPT}') "
-            f"as select * from {self._name(TRAINING_SET)} where {_known(draft.cutoff)}"
+            f"as select * from {self._name(TRAINING_SET)} where {_known(request.cutoff)}"
         )
         [number] = [version for version, made in self._versions().items() if token in made]
-        columns = Columns.of_table(self._read(number))
-        try:
-            found = content(columns, draft.key)
-        except ContentError as error:
-            raise unfit(str(error)) from error
-        snapshot = draft.snapshot(number, parent, found, summarise(columns, draft.key))
+        snapshot = request.snapshot(number, parent, Columns.of_table(self._read(number)))
         self.execute(
             f"insert into {self._name(RECORDS)} (number, id, record) "
             f"values ({number}, {_text(snapshot.id)}, {_text(snapshot.to_json())})"
@@ -150,7 +143,7 @@ class DeltaStore(SnapshotStore):
         return table
 
     def _versions(self) -> dict[int, str]:
-        """What Delta's history says of each version that replaced the table."""
+        """The operation of each version in Delta's history that replaced the table."""
         schema, name = ROWS.split(".")
         if not self.execute(f"show tables in {self._name(schema)} like '{name}'").num_rows:
             return {}

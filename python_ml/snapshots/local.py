@@ -3,13 +3,13 @@
 ::
 
     training_snapshots/
-      .numbers/1, .numbers/2     numbers that were given away; they stay when a snapshot goes
-      .making-2/                 a snapshot that is being made
+      .numbers/1, .numbers/2     used numbers; they remain when a snapshot is deleted
+      .making-2/                 a snapshot that is being written
       1-5f0c…/data.parquet       its rows
       1-5f0c…/snapshot.json      its record
 
 A number is taken by creating its file, which only one process can. Rows and record are written and flushed in
-``.making-N``; renaming that folder is the one step by which a snapshot comes to be.
+``.making-N``; renaming that folder creates the snapshot.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -25,11 +25,9 @@ from typing import TYPE_CHECKING
 
 from python_ml.dbt import TRAINING_SET
 from python_ml.errors import UserError
-from python_ml.snapshots.content import Columns, ContentError, content
+from python_ml.snapshots.content import Columns
 from python_ml.snapshots.record import SEAL_IN_ID, RecordError, Snapshot
-from python_ml.snapshots.source import check_types, unfit
-from python_ml.snapshots.store import Available, Draft, Entry, Inventory, SnapshotStore
-from python_ml.snapshots.summary import summarise
+from python_ml.snapshots.store import Available, Entry, Inventory, SnapshotRequest, SnapshotStore
 from python_ml.warehouse import connect, literal, observation_end, relation, table_exists
 
 if TYPE_CHECKING:
@@ -42,10 +40,17 @@ FOLDER = "training_snapshots"
 ROWS, RECORD = "data.parquet", "snapshot.json"
 _ID = re.compile(rf"(\d+)-[0-9a-f]{{{SEAL_IN_ID}}}")
 _MAKING = re.compile(r"\.making-(\d+)")
+# Types that parquet keeps exactly and that have canonical bytes.
+_KEPT = re.compile(
+    r"(BOOLEAN|U?(TINY|SMALL|BIG)INT|U?INTEGER|FLOAT|DOUBLE|DECIMAL\(\d+,\s?\d+\)|DATE|VARCHAR|ENUM\(.*\)"
+    r"|TIMESTAMP(_S|_MS|_NS)?( WITH TIME ZONE)?)",
+    re.DOTALL,
+)
+_REQUIRED = ("churned", "label_timestamp")
 
 
 class LocalStore(SnapshotStore):
-    """Parquet files beside a project.
+    """Parquet files in the folder of a project.
 
     Parameters
     ----------
@@ -61,29 +66,28 @@ class LocalStore(SnapshotStore):
     def available(self, cutoff: datetime | None) -> Available:
         with self._warehouse() as connection:
             end = observation_end(connection)
-            [found] = connection.execute(
+            [counted] = connection.execute(
                 f"select count(*), count(*) filter ({_known(cutoff)}), min(label_timestamp)::timestamp, "
                 f"max(label_timestamp)::timestamp from {relation(TRAINING_SET)}"
             ).fetchall()
-        return Available(*found, observation_end=end)
+        return Available(*counted, observation_end=end)
 
-    def write(self, draft: Draft) -> Snapshot:
-        with self._warehouse() as connection:  # before a number is spent
+    def write(self, request: SnapshotRequest) -> Snapshot:
+        with self._warehouse() as connection:  # before a number is used
             described = connection.execute(f"describe {relation(TRAINING_SET)}").fetchall()
-        check_types({row[0]: row[1] for row in described}, draft.key)
+        _check_types({row[0]: row[1] for row in described}, request.key)
         self._sweep()
-        parent = next((entry.id for entry in reversed(self.inventory().entries) if entry.snapshot), None)
+        parent = self.inventory().latest
         with self._number() as number:
             making = self.root / f".making-{number}"
             making.mkdir()
             try:
-                self._copy(draft, making / ROWS)
-                columns = Columns.of_parquet(making / ROWS)
-                try:
-                    found = content(columns, draft.key)
-                except ContentError as error:
-                    raise unfit(str(error)) from error
-                snapshot = draft.snapshot(number, parent, found, summarise(columns, draft.key))
+                with self._warehouse() as connection:
+                    connection.execute(
+                        f"copy (select * from {relation(TRAINING_SET)} where {_known(request.cutoff)}) "
+                        f"to {literal(str(making / ROWS))} (format parquet)"
+                    )
+                snapshot = request.snapshot(number, parent, Columns.of_parquet(making / ROWS))
                 (making / RECORD).write_text(snapshot.to_json(), encoding="utf-8", newline="\n")
                 for name in (ROWS, RECORD):
                     _flush(making / name)
@@ -103,8 +107,8 @@ class LocalStore(SnapshotStore):
             (path.name for path in self.root.iterdir() if path.is_dir() and _ID.fullmatch(path.name)),
             key=lambda name: (int(name.split("-")[0]), name),
         )
-        held = {int(name.split("-")[0]) for name in ids}
-        return Inventory([self._entry(name) for name in ids], sorted(set(self._numbers()) - held))
+        used = {int(name.split("-")[0]) for name in ids}
+        return Inventory([self._entry(name) for name in ids], sorted(set(self._numbers()) - used))
 
     def columns(self, snapshot: Snapshot) -> Columns:
         return Columns.of_parquet(self.root / snapshot.id / ROWS)
@@ -124,17 +128,17 @@ class LocalStore(SnapshotStore):
         except RecordError as error:
             return Entry(snapshot_id, None, str(error))
         if not (folder / ROWS).is_file():
-            return Entry(snapshot_id, None, f"its rows are gone: there is no {ROWS}")
+            return Entry(snapshot_id, None, f"its rows are missing: there is no {ROWS}")
         return Entry(snapshot_id, snapshot)
 
     def _numbers(self) -> list[int]:
         taken = [int(path.name) for path in (self.root / ".numbers").glob("*") if path.name.isdecimal()]
-        found = [_ID.fullmatch(path.name) or _MAKING.fullmatch(path.name) for path in self.root.glob("*")]
-        return [*taken, *(int(match[1]) for match in found if match)]
+        matches = [_ID.fullmatch(path.name) or _MAKING.fullmatch(path.name) for path in self.root.glob("*")]
+        return [*taken, *(int(match[1]) for match in matches if match)]
 
     @contextmanager
     def _number(self) -> Iterator[int]:
-        """Take a number for good, and hold its lock while the snapshot is made: who finds it free knows of a crash."""
+        """Use up a number, and hold its lock while the snapshot is written: if it is free, the process has crashed."""
         folder = self.root / ".numbers"
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -157,7 +161,7 @@ class LocalStore(SnapshotStore):
             os.close(handle)
 
     def _sweep(self) -> None:
-        """Remove what crashed processes have left: folders in the making whose number nobody holds."""
+        """Remove unfinished folders of crashed processes: nobody holds the lock of their number."""
         for making in self.root.glob(".making-*"):
             match = _MAKING.fullmatch(making.name)
             lock = self.root / ".numbers" / (match[1] if match else "")
@@ -180,12 +184,34 @@ class LocalStore(SnapshotStore):
                 )
             yield connection
 
-    def _copy(self, draft: Draft, path: Path) -> None:
-        with self._warehouse() as connection:
-            connection.execute(
-                f"copy (select * from {relation(TRAINING_SET)} where {_known(draft.cutoff)}) "
-                f"to {literal(str(path))} (format parquet)"
-            )
+
+def _check_types(types: Mapping[str, str], key: Sequence[str]) -> None:
+    """Refuse a training set with types that parquet does not keep exactly, or without a required column.
+
+    Parameters
+    ----------
+    types : mapping of str to str
+        DuckDB's type of each column.
+    key : sequence of str
+
+    Raises
+    ------
+    UserError
+    """
+    missing = [name for name in (*key, *_REQUIRED) if name not in types]
+    if missing:
+        raise UserError(
+            f"The training set has no column {' and no column '.join(missing)}.",
+            where=TRAINING_SET,
+            hint="check the variable `entity` in dbt_project.yml, then run `retention build`",
+        )
+    unsupported = [f"{name} ({kind})" for name, kind in types.items() if not _KEPT.fullmatch(kind)]
+    if unsupported:
+        raise UserError(
+            f"A snapshot cannot keep {', '.join(unsupported[:5])} exactly.",
+            where=TRAINING_SET,
+            hint="cast to bigint, double, decimal(p, s), string, boolean, date or timestamp in gld_customer_features",
+        )
 
 
 def _known(cutoff: datetime | None) -> str:
@@ -204,10 +230,10 @@ def _flush(path: Path) -> None:
 
 
 def _lock(handle: int) -> bool:
-    """Lock a file until it is closed or the process ends; False when another holds it, or nobody can say."""
+    """Lock a file until it is closed or the process ends; False if another process holds it, or there are no locks."""
     try:
         import fcntl
-    except ImportError:  # Windows: what a crash leaves behind is left to people
+    except ImportError:  # Windows: unfinished folders are removed by hand
         return False
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

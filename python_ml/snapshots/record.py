@@ -1,4 +1,4 @@
-"""What is written down about a snapshot, and the seal that protects it."""
+"""The record of a snapshot, and the seal that protects it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _FACTS = (
 
 
 class RecordError(ValueError):
-    """A record of a snapshot that is not whole, or not the one that was written."""
+    """A record of a snapshot that is incomplete, or was changed."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +44,12 @@ class Snapshot:
 
     @classmethod
     def read(cls, text: str, snapshot_id: str) -> Snapshot:
-        """Read a record and hold it against its seal and the name under which it was found.
+        """Read a record, and check it against its seal and the name of its entry.
 
         Raises
         ------
         RecordError
-            When it is not what was written.
+            When it was changed.
         """
         try:
             document = json.loads(text)
@@ -120,5 +120,5 @@ class Snapshot:
         return json.dumps({"seal": self.seal, "snapshot": self.facts}, indent=2, ensure_ascii=False) + "\n"
 
     def to_dict(self) -> dict[str, Any]:
-        """The facts with id and seal, for people and programs."""
+        """The facts with id and seal, as plain data."""
         return {"id": self.id, "seal": self.seal, **self.facts}

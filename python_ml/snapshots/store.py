@@ -1,26 +1,28 @@
-"""What every store of snapshots can do, whatever it keeps them in."""
+"""The interface of snapshot stores, whatever they keep the rows in."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from python_ml.dbt import TRAINING_SET
 from python_ml.errors import GateError, UserError
 from python_ml.snapshots.content import Columns, Content, ContentError, content
 from python_ml.snapshots.record import Snapshot
+from python_ml.snapshots.summary import summarise
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-RECORD = "its record"
+Rows = TypeVar("Rows")
 
 
 @dataclass(frozen=True)
-class Draft:
-    """What is known of a snapshot before its rows are.
+class SnapshotRequest:
+    """A snapshot that is to be written.
 
     Attributes
     ----------
@@ -36,25 +38,40 @@ class Draft:
     key: list[str]
     facts: dict[str, Any]
 
-    def snapshot(self, number: int, parent: str | None, found: Content, summary: dict[str, Any]) -> Snapshot:
-        """The record of the snapshot, once its rows are written."""
+    def snapshot(self, number: int, parent: str | None, columns: Columns) -> Snapshot:
+        """The record of the snapshot, by its written rows.
+
+        Raises
+        ------
+        UserError
+            When the rows have no canonical order.
+        """
+        try:
+            hashed = content(columns, self.key)
+        except ContentError as error:
+            raise UserError(
+                f"The training set has no canonical content: {error}.",
+                where=TRAINING_SET,
+                hint="run `retention build` with its tests: customer and feature_timestamp must be unique and never "
+                "empty, and times have whole microseconds",
+            ) from error
         return Snapshot.of(
             number=number,
             parent=parent,
             cutoff=None if self.cutoff is None else self.cutoff.isoformat(),
             source=TRAINING_SET,
             key=self.key,
-            rows=found.rows,
-            types=list(found.types.items()),
-            content_sha256=found.sha256,
-            summary=summary,
+            rows=hashed.rows,
+            types=list(hashed.types.items()),
+            content_sha256=hashed.sha256,
+            summary=summarise(columns, self.key),
             **self.facts,
         )
 
 
 @dataclass(frozen=True)
 class Available:
-    """What the training set offers at a cutoff: ``rows`` of ``total``, labels known from ``first`` to ``last``."""
+    """Rows of the training set at a cutoff: ``rows`` of ``total``, with labels known from ``first`` to ``last``."""
 
     total: int
     rows: int
@@ -65,7 +82,7 @@ class Available:
 
 @dataclass(frozen=True)
 class Entry:
-    """A place in the store: a snapshot, or the reason why what is there is none."""
+    """An entry of the store: a snapshot, or the problem with its record."""
 
     id: str
     snapshot: Snapshot | None
@@ -74,46 +91,51 @@ class Entry:
 
 @dataclass(frozen=True)
 class Inventory:
-    """What a store holds.
+    """The contents of a store.
 
     Attributes
     ----------
     entries : list of Entry
         By number.
-    gone : list of int
-        Numbers that were given away and have no snapshot: it was deleted, or never finished.
+    numbers_without_snapshot : list of int
+        Numbers that were used and have no snapshot: it was deleted, or never finished.
     """
 
     entries: list[Entry]
-    gone: list[int] = field(default_factory=list)
+    numbers_without_snapshot: list[int] = field(default_factory=list)
+
+    @property
+    def latest(self) -> str | None:
+        """Id of the latest snapshot."""
+        return next((entry.id for entry in reversed(self.entries) if entry.snapshot), None)
 
 
 class SnapshotStore(ABC):
-    """Keeps snapshots: numbered, immutable, verified whenever they are read."""
+    """Keeps snapshots: numbered, immutable, verified when they are read."""
 
     place: str
 
     @abstractmethod
     def available(self, cutoff: datetime | None) -> Available:
-        """Count what a snapshot would take."""
+        """Count the rows that a snapshot would hold."""
 
     @abstractmethod
-    def write(self, draft: Draft) -> Snapshot:
-        """Write a snapshot under a number that nobody had before; it is there as a whole or not at all."""
+    def write(self, request: SnapshotRequest) -> Snapshot:
+        """Write a snapshot under a new number, atomically."""
 
     @abstractmethod
     def inventory(self) -> Inventory:
-        """List what there is; records are held against their seals, rows are not read."""
+        """List the snapshots; seals of the records are checked, rows are not read."""
 
     @abstractmethod
     def columns(self, snapshot: Snapshot) -> Columns:
-        """The stored rows, column by column, not verified."""
+        """The stored rows, column by column, unverified."""
 
     @abstractmethod
     def table(self, snapshot: Snapshot) -> pa.Table:
-        """The stored rows in memory, not verified."""
+        """The stored rows in memory, unverified."""
 
-    def find(self, wanted: str) -> Entry:
+    def find(self, name: str) -> Entry:
         """Find a snapshot by its id or its number.
 
         Raises
@@ -121,21 +143,21 @@ class SnapshotStore(ABC):
         UserError
             When there is none, or more than one.
         """
-        held = self.inventory()
-        found = [e for e in held.entries if wanted in (e.id, e.id.split("-")[0])]
-        if len(found) == 1:
-            return found[0]
-        if found:
+        inventory = self.inventory()
+        matches = [entry for entry in inventory.entries if name in (entry.id, entry.id.split("-")[0])]
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
             raise UserError(
-                f"Several snapshots have the number {wanted}: {', '.join(entry.id for entry in found)}.",
+                f"Several snapshots have the number {name}: {', '.join(entry.id for entry in matches)}.",
                 where=self.place,
                 hint="name one by its whole id",
             )
-        if wanted.split("-")[0] in map(str, held.gone):
-            what = f"Snapshot {wanted} was deleted, or was never finished; its number is not given again."
+        if name.split("-")[0] in map(str, inventory.numbers_without_snapshot):
+            what = f"Snapshot {name} was deleted, or was never finished; its number is not used again."
         else:
-            what = f"There is no snapshot {wanted}."
-        ids = ", ".join(entry.id for entry in held.entries[-5:])
+            what = f"There is no snapshot {name}."
+        ids = ", ".join(entry.id for entry in inventory.entries[-5:])
         raise UserError(
             what,
             where=self.place,
@@ -143,18 +165,10 @@ class SnapshotStore(ABC):
         )
 
     def verify(self, entry: Entry) -> list[str]:
-        """Say what is not as it was when the snapshot was made; nothing when all is."""
-        if entry.snapshot is None:
-            return [entry.problem or RECORD]
-        try:
-            columns = self.columns(entry.snapshot)
-            return _differences(entry.snapshot, content(columns, entry.snapshot.key))
-        except ContentError as error:
-            return [f"its rows are not those that were written: {error}"]
-        except (OSError, ValueError) as error:  # Arrow's errors are both
-            return [f"its rows cannot be read: {str(error).splitlines()[0]}"]
+        """Changes since the snapshot was created, as phrases; empty if there are none."""
+        return _checked(entry, self.columns, lambda columns: columns)[1]
 
-    def load(self, wanted: str) -> tuple[Snapshot, pa.Table]:
+    def load(self, name: str) -> tuple[Snapshot, pa.Table]:
         """Read a snapshot into memory and verify what was read.
 
         Raises
@@ -162,39 +176,48 @@ class SnapshotStore(ABC):
         UserError
             When there is no such snapshot.
         GateError
-            When it is not what it was when it was made.
+            When it was changed after it was created.
         """
-        entry = self.find(wanted)
-        problems, table = [entry.problem or RECORD], None
-        if entry.snapshot is not None:
-            try:
-                table = self.table(entry.snapshot)
-                problems = _differences(entry.snapshot, content(Columns.of_table(table), entry.snapshot.key))
-            except (OSError, ValueError) as error:
-                problems = [f"its rows cannot be read: {str(error).splitlines()[0]}"]
+        entry = self.find(name)
+        table, problems = _checked(entry, self.table, Columns.of_table)
         if entry.snapshot is None or table is None or problems:
             raise GateError(
-                f"Snapshot {entry.id} is not what it was when it was made: {'; '.join(problems)}.",
+                f"Snapshot {entry.id} was changed after it was created: {'; '.join(problems)}.",
                 where=self.place,
-                hint="bring it back from a backup, or make a new one with `retention snapshot create`",
+                hint="restore it from a backup, or create a new one with `retention snapshot create`",
             )
         return entry.snapshot, table
 
 
-def _differences(snapshot: Snapshot, found: Content) -> list[str]:
-    """Why content is not that of the snapshot: columns, types, number of rows, or else values."""
-    if found.sha256 == snapshot.content_sha256:
+def _checked(
+    entry: Entry, read: Callable[[Snapshot], Rows], columns: Callable[[Rows], Columns]
+) -> tuple[Rows | None, list[str]]:
+    """The rows of an entry, and how they differ from its record."""
+    if entry.snapshot is None:
+        return None, [str(entry.problem)]
+    try:
+        rows = read(entry.snapshot)
+        return rows, _differences(entry.snapshot, content(columns(rows), entry.snapshot.key))
+    except ContentError as error:
+        return None, [f"its rows are not those that were written: {error}"]
+    except (OSError, ValueError) as error:  # Arrow's errors are both
+        return None, [f"its rows cannot be read: {str(error).splitlines()[0]}"]
+
+
+def _differences(snapshot: Snapshot, stored: Content) -> list[str]:
+    """How content differs from that of the snapshot: columns, types, number of rows, or else values."""
+    if stored.sha256 == snapshot.content_sha256:
         return []
     expected = snapshot.types
-    said = [f"column {name} is missing" for name in expected if name not in found.types]
-    said += [f"column {name} is new" for name in found.types if name not in expected]
-    said += [
-        f"column {name} is {found.types[name]} and was {kind}"
+    differences = [f"column {name} is missing" for name in expected if name not in stored.types]
+    differences += [f"column {name} is new" for name in stored.types if name not in expected]
+    differences += [
+        f"column {name} is {stored.types[name]} and was {kind}"
         for name, kind in expected.items()
-        if name in found.types and found.types[name] != kind
+        if name in stored.types and stored.types[name] != kind
     ]
-    if not said and list(found.types) != list(expected):
-        said.append("the columns stand in another order")
-    if found.rows != snapshot.rows:
-        said.append(f"there are {found.rows:,} rows and were {snapshot.rows:,}")
-    return said or ["values differ"]
+    if not differences and list(stored.types) != list(expected):
+        differences.append("the columns have another order")
+    if stored.rows != snapshot.rows:
+        differences.append(f"there are {stored.rows:,} rows, and were {snapshot.rows:,}")
+    return differences or ["values differ"]

@@ -1,4 +1,4 @@
-"""The few figures that a snapshot's record shows: customers, labels, times."""
+"""The figures in the record of a snapshot: customers, labels, times."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from python_ml.snapshots.content import Columns
 
 
 def summarise(columns: Columns, key: Sequence[str]) -> dict[str, Any]:
-    """Count customers and labels, and say from when to when.
+    """Count customers and labels, and give the range of times.
 
     Returns
     -------
@@ -20,12 +20,11 @@ def summarise(columns: Columns, key: Sequence[str]) -> dict[str, Any]:
         ``customers``, ``churned`` (rows), ``base_rate``; ``feature_timestamp`` and ``label_timestamp``, each first and
         last in ISO format.
     """
-    churned = columns.read("churned")
-    left = int(pc.sum(pc.equal(churned.cast(pa.int64()), 1)).as_py() or 0)
+    churners = int(pc.sum(pc.equal(columns.read("churned").cast(pa.int64()), 1)).as_py() or 0)
     return {
         "customers": int(pc.count_distinct(columns.read(key[0])).as_py()),
-        "churned": left,
-        "base_rate": left / columns.rows if columns.rows else None,
+        "churned": churners,
+        "base_rate": churners / columns.rows if columns.rows else None,
         **{name: _ends(columns, name) for name in ("feature_timestamp", "label_timestamp")},
     }
 

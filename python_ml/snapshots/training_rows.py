@@ -1,4 +1,4 @@
-"""The rows of a training, read from the warehouse or from a snapshot, with the SHA-256 of their content."""
+"""Training rows, read from the warehouse or from a snapshot, with the SHA-256 of their content."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from python_ml.dbt import TRAINING_SET, feature_registry
 from python_ml.model.dataset import TrainingSet
-from python_ml.snapshots import open_store
 from python_ml.snapshots.content import Columns, ContentError, content
+from python_ml.snapshots.opening import open_store
 from python_ml.warehouse import read_arrow
 
 if TYPE_CHECKING:
@@ -29,18 +29,18 @@ def read_training_set(project: Project) -> TrainingSet:
     table = read_arrow(project, TRAINING_SET)
     try:
         sha256 = content(Columns.of_table(table), [project.entity, "feature_timestamp"]).sha256
-    except ContentError:  # keys that are no keys are refused before training; an unusual type need not be
+    except ContentError:  # invalid keys are refused before training; an unusual type need not be
         sha256 = None
     return TrainingSet(_frame(table), features, project.entity, project.vars, str(project.warehouse_path), sha256)
 
 
-def read_snapshot(project: Project, wanted: str) -> TrainingSet:
+def read_snapshot(project: Project, name: str) -> TrainingSet:
     """Read and verify a snapshot; features and definitions are those of its time.
 
     Parameters
     ----------
     project : Project
-    wanted : str
+    name : str
         Number or id.
 
     Raises
@@ -48,10 +48,10 @@ def read_snapshot(project: Project, wanted: str) -> TrainingSet:
     UserError
         When there is no such snapshot.
     GateError
-        When it is not what it was when it was made.
+        When it was changed after it was created.
     """
     store = open_store(project)
-    snapshot, table = store.load(wanted)
+    snapshot, table = store.load(name)
     return TrainingSet(
         _frame(table),
         snapshot.features,
@@ -65,7 +65,7 @@ def read_snapshot(project: Project, wanted: str) -> TrainingSet:
 
 
 def _frame(table: pa.Table) -> pd.DataFrame:
-    """Arrow as pandas, in one way for all sources: decimals as floats, times as naive UTC, enumerations as text."""
+    """Arrow as pandas, the same for all sources: decimals as floats, times as naive UTC, enumerations as text."""
     import duckdb
     import pyarrow as pa
 

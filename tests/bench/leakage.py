@@ -43,17 +43,17 @@ def planted(seeds: tuple[int, ...]) -> dict[tuple[str, str], dict[str, Any]]:
             clean = make(seed)
             for number, (name, plant) in enumerate(plants.items()):
                 leak = plant(clean, np.random.default_rng([seed, number]))
-                found = planting.criticals(leak)
+                findings = planting.criticals(leak)
                 row = rows.setdefault((name, kind), {"of": 0, "found": 0, "probes": set(), "others": []})
                 row["of"] += 1
-                row["found"] += {finding.name for finding in found} >= set(leak.suspects)
-                row["probes"] |= {finding.probe for finding in found if finding.name in leak.suspects}
-                row["others"] += [f"{f.name} ({f.probe})" for f in found if f.name not in leak.suspects]
+                row["found"] += {finding.name for finding in findings} >= set(leak.expected)
+                row["probes"] |= {finding.probe for finding in findings if finding.name in leak.expected}
+                row["others"] += [f"{f.name} ({f.probe})" for f in findings if f.name not in leak.expected]
     return rows
 
 
 def graded_recall(seeds: tuple[int, ...]) -> tuple[list[dict[str, Any]], list[str]]:
-    """How often each kind of leak is critical, by share and noise; and alarms about columns beside it.
+    """How often each kind of leak is critical, by share and noise; and alarms about other columns.
 
     Returns
     -------
@@ -68,8 +68,8 @@ def graded_recall(seeds: tuple[int, ...]) -> tuple[list[dict[str, Any]], list[st
             clean = make(seed)
             for share, noise in graded.strengths():
                 table, leaks, _ = graded.planted(clean, share, noise, seed)
-                said, others = graded.verdicts(table, leaks)
-                for kind, verdict in said.items():
+                severities, others = graded.verdicts(table, leaks)
+                for kind, verdict in severities.items():
                     place = {"kind": kind, "world": world, "share": share, "noise": noise}
                     row = rows.setdefault(tuple(place.values()), {**place, "of": 0, CRITICAL: 0, HIGH: 0})
                     row["of"] += 1
@@ -88,8 +88,8 @@ def recall_table(rows: list[dict[str, Any]]) -> list[str]:
             cells = []
             for share in graded.SHARES:
                 chosen = [r for r in rows if (r["kind"], r["share"], r["noise"]) == (kind, share, noise)]
-                found, of = sum(r[CRITICAL] for r in chosen), sum(r["of"] for r in chosen)
-                cells.append(f"{100 * found / of:.0f}" if of else "")
+                hits, of = sum(r[CRITICAL] for r in chosen), sum(r["of"] for r in chosen)
+                cells.append(f"{100 * hits / of:.0f}" if of else "")
             lines.append(f"| `{kind}` | {noise:.1%} | " + " | ".join(cells) + " |")
     return lines
 
@@ -123,30 +123,30 @@ def examined(clean: worlds.Clean) -> dict[str, Any]:
     start = time.perf_counter()
     alone = probe_training_set(clean.frame, clean.features, clean.entity, dated=clean.dated)
     seconds = time.perf_counter() - start
-    found = alone
+    findings = alone
     if clean.dated and any(finding.severity == CRITICAL for finding in alone):
         replay = StoredReplay(str(clean.frame["feature_timestamp"].median()), len(clean.frame))
-        found = probe_training_set(clean.frame, clean.features, clean.entity, dated=True, replays=[replay])
-    areas = {f.name: f.evidence["auc"] for f in found if f.probe in ("single_feature_auc", "separation")}
-    strongest = max(areas, key=areas.__getitem__, default=None)
+        findings = probe_training_set(clean.frame, clean.features, clean.entity, dated=True, replays=[replay])
+    aucs = {f.name: f.evidence["auc"] for f in findings if f.probe in ("single_feature_auc", "separation")}
+    strongest = max(aucs, key=aucs.__getitem__, default=None)
     return {
         "name": clean.name,
         "rows": len(clean.frame),
-        "columns": len(areas),
-        "strongest": f"{strongest} {areas[strongest]:.3f}" if strongest else "too few rows",
-        "critical": [finding.sentence for finding in found if finding.severity == CRITICAL],
+        "columns": len(aucs),
+        "strongest": f"{strongest} {aucs[strongest]:.3f}" if strongest else "too few rows",
+        "critical": [finding.sentence for finding in findings if finding.severity == CRITICAL],
         "unproven": len({finding.name for finding in alone if finding.severity == CRITICAL}),
-        "high": sum(finding.severity == HIGH for finding in found),
+        "high": sum(finding.severity == HIGH for finding in findings),
         "seconds": seconds,
     }
 
 
 def shuffled(clean: worlds.Clean, seed: int) -> tuple[float, int]:
     """Greatest AUC of a column once outcomes are shuffled, and how many columns look suspicious."""
-    left = np.random.default_rng(seed).permutation(clean.frame["churned"])
-    found = probe_training_set(clean.frame.assign(churned=left), clean.features, clean.entity, dated=clean.dated)
-    areas = [f.evidence["auc"] for f in found if f.probe == "single_feature_auc"]
-    return max(areas), sum(f.severity in (CRITICAL, HIGH) for f in found)
+    churned = np.random.default_rng(seed).permutation(clean.frame["churned"])
+    findings = probe_training_set(clean.frame.assign(churned=churned), clean.features, clean.entity, dated=clean.dated)
+    aucs = [f.evidence["auc"] for f in findings if f.probe == "single_feature_auc"]
+    return max(aucs), sum(f.severity in (CRITICAL, HIGH) for f in findings)
 
 
 def main() -> None:
@@ -167,16 +167,18 @@ def main() -> None:
     print(f"planted leaks, {len(chosen.seeds)} seeds each")
     print(f"{'class':{width}}  {'world':8}  found  other alarms  by")
     for (name, kind), row in sorted(rows.items()):
-        found = f"{row['found']}/{row['of']}"
-        print(f"{name:{width}}  {kind:8}  {found:>5}  {len(row['others']):12}  {', '.join(sorted(row['probes']))}")
+        recall = f"{row['found']}/{row['of']}"
+        print(f"{name:{width}}  {kind:8}  {recall:>5}  {len(row['others']):12}  {', '.join(sorted(row['probes']))}")
     total, hits = sum(row["of"] for row in rows.values()), sum(row["found"] for row in rows.values())
     others = [what for row in rows.values() for what in row["others"]]
     classes = len({name for name, _ in rows})
     print(f"{classes} classes: {hits} of {total} leaks found ({hits / total:.1%}), {len(others)} alarms about others\n")
 
-    by_strength, beside = graded_recall(chosen.graded)
+    by_strength, graded_alarms = graded_recall(chosen.graded)
     print(f"recall in per cent by share and noise, seeds {', '.join(map(str, chosen.graded))}")
-    print("\n".join([*recall_table(by_strength), f"{len(beside)} alarms about columns beside them", *beside, ""]))
+    print(
+        "\n".join([*recall_table(by_strength), f"{len(graded_alarms)} alarms about other columns", *graded_alarms, ""])
+    )
 
     looked = [examined(clean) for clean in clean_sets(chosen.seeds, chosen.data)]
     width = max(len(one["name"]) for one in looked)
@@ -203,7 +205,7 @@ def main() -> None:
         {"class": name, "world": kind, **row, "probes": sorted(row["probes"])} for (name, kind), row in rows.items()
     ]
     keep({"planted": planted_rows, "graded": by_strength, "clean": looked, "shuffled": noise}, chosen.json)
-    raise SystemExit(hits < total or bool(alarms) or bool(others) or bool(beside))
+    raise SystemExit(hits < total or bool(alarms) or bool(others) or bool(graded_alarms))
 
 
 if __name__ == "__main__":

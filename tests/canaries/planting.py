@@ -22,14 +22,14 @@ class Planted:
     ----------
     clean : Clean
         The training set, no longer clean.
-    suspects : tuple of str
+    expected : tuple of str
         Columns (or probes, for rows) that must be found critical.
     replays, parts
         As for :func:`python_ml.leakage.probe_training_set`.
     """
 
     clean: Clean
-    suspects: tuple[str, ...]
+    expected: tuple[str, ...]
     replays: Sequence[StoredReplay] = ()
     parts: Parts | None = None
 
@@ -54,10 +54,10 @@ def in_time(plant: Plant) -> Plant:
 def criticals(planted: Planted) -> list[Finding]:
     """The critical findings of a planted training set."""
     clean = planted.clean
-    found = probe_training_set(
+    findings = probe_training_set(
         clean.frame, clean.features, clean.entity, dated=clean.dated, replays=planted.replays, parts=planted.parts
     )
-    return [finding for finding in found if finding.severity == CRITICAL]
+    return [finding for finding in findings if finding.severity == CRITICAL]
 
 
 def with_columns(clean: Clean, values: dict[str, object], **meta: str) -> Clean:
@@ -72,12 +72,12 @@ def with_columns(clean: Clean, values: dict[str, object], **meta: str) -> Clean:
     return replace(clean, frame=frame, features=[*clean.features, *added])
 
 
-def _left(clean: Clean) -> np.ndarray:
+def _churned(clean: Clean) -> np.ndarray:
     return clean.frame["churned"].to_numpy() == 1
 
 
-def _some(left: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
-    return left & (rng.random(len(left)) < share)
+def _some(churned: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
+    return churned & (rng.random(len(churned)) < share)
 
 
 def _groups(clean: Clean, rng: np.random.Generator, size: int) -> np.ndarray:
@@ -93,15 +93,15 @@ def copy_of_the_label(clean: Clean, rng: np.random.Generator) -> Planted:
     """The outcome itself, with a few typing errors."""
     wrong = rng.random(len(clean.frame)) < 0.03
     return Planted(
-        with_columns(clean, {"segment_code": np.where(wrong, ~_left(clean), _left(clean)).astype(float)}),
+        with_columns(clean, {"segment_code": np.where(wrong, ~_churned(clean), _churned(clean)).astype(float)}),
         ("segment_code",),
     )
 
 
 @everywhere
 def score_made_afterwards(clean: Clean, rng: np.random.Generator) -> Planted:
-    """A number that was lowered once the customer had left."""
-    value = rng.normal(size=len(clean.frame)) - 2.3 * _left(clean)
+    """A number that was lowered once the customer had churned."""
+    value = rng.normal(size=len(clean.frame)) - 2.3 * _churned(clean)
     return Planted(with_columns(clean, {"health": value}), ("health",))
 
 
@@ -110,15 +110,15 @@ def empty_for_leavers(clean: Clean, rng: np.random.Generator) -> Planted:
     """A field that is cleared when an account is closed."""
     value = rng.gamma(2.0, 10.0, len(clean.frame))
     return Planted(
-        with_columns(clean, {"limit_granted": np.where(_some(_left(clean), 0.5, rng), np.nan, value)}),
+        with_columns(clean, {"limit_granted": np.where(_some(_churned(clean), 0.5, rng), np.nan, value)}),
         ("limit_granted",),
     )
 
 
 @everywhere
 def zero_for_leavers(clean: Clean, rng: np.random.Generator) -> Planted:
-    """Mailing that stops once a customer has left, and the rates that are computed from it."""
-    stopped = _some(_left(clean), 0.45, rng)
+    """Mailing that stops once a customer has churned, and the rates that are computed from it."""
+    stopped = _some(_churned(clean), 0.45, rng)
     sent = np.where(stopped, 0.0, 1.0 + rng.poisson(12, len(stopped)))
     opened = np.where(stopped, 0.0, np.round(0.01 + rng.random(len(stopped)), 2))
     return Planted(with_columns(clean, {"mails": sent, "mails_opened": opened}), ("mails", "mails_opened"))
@@ -128,14 +128,14 @@ def zero_for_leavers(clean: Clean, rng: np.random.Generator) -> Planted:
 def value_of_leavers(clean: Clean, rng: np.random.Generator) -> Planted:
     """A category that only closed accounts are given."""
     value = rng.choice([f"R{n}" for n in range(6)], len(clean.frame)).astype(object)
-    value[_some(_left(clean), 0.4, rng)] = "R9"
+    value[_some(_churned(clean), 0.4, rng)] = "R9"
     return Planted(with_columns(clean, {"handling": value}), ("handling",))
 
 
 @everywhere
 def number_of_leavers(clean: Clean, rng: np.random.Generator) -> Planted:
     """A sentinel that stands for closed accounts."""
-    value = np.where(_some(_left(clean), 0.4, rng), 999.0, rng.poisson(30, len(clean.frame)))
+    value = np.where(_some(_churned(clean), 0.4, rng), 999.0, rng.poisson(30, len(clean.frame)))
     return Planted(with_columns(clean, {"grade": value}), ("grade",))
 
 
@@ -143,7 +143,7 @@ def number_of_leavers(clean: Clean, rng: np.random.Generator) -> Planted:
 def proxy_by_name(clean: Clean, rng: np.random.Generator) -> Planted:
     """A reason for leaving, filled in for a fifth of the leavers and by mistake for one stayer in two thousand."""
     reason = rng.choice(["price", "service", "moved"], len(clean.frame)).astype(object)
-    filled = _some(_left(clean), 0.22, rng) | _some(~_left(clean), 0.0004, rng)
+    filled = _some(_churned(clean), 0.22, rng) | _some(~_churned(clean), 0.0004, rng)
     return Planted(with_columns(clean, {"cancellation_note": np.where(filled, reason, None)}), ("cancellation_note",))
 
 
@@ -166,7 +166,7 @@ def smoothed_target_mean(clean: Clean, rng: np.random.Generator) -> Planted:
 
 @everywhere
 def leave_one_out_mean(clean: Clean, rng: np.random.Generator) -> Planted:
-    """The churn rate of the others of the group, beside the group."""
+    """The churn rate of the others of the group, next to the group."""
     group, y = _groups(clean, rng, 12), clean.frame["churned"]
     total, n = y.groupby(group).transform("sum"), y.groupby(group).transform("size")
     mean = ((total - y) / (n - 1).clip(lower=1)).to_numpy(float)
@@ -178,7 +178,7 @@ def leave_one_out_mean(clean: Clean, rng: np.random.Generator) -> Planted:
 def load_order(clean: Clean, rng: np.random.Generator) -> Planted:
     """The number of a customer in a file into which leavers tended to be written first."""
     codes, customers = pd.factorize(clean.frame[clean.entity])
-    ever = np.bincount(codes, _left(clean)) > 0
+    ever = np.bincount(codes, _churned(clean)) > 0
     place = np.argsort(np.argsort(rng.normal(size=len(customers)) - 1.6 * ever))
     return Planted(with_columns(clean, {"record_no": 1.0 + place[codes]}), ("record_no",))
 
@@ -187,7 +187,7 @@ def load_order(clean: Clean, rng: np.random.Generator) -> Planted:
 def telling_code(clean: Clean, rng: np.random.Generator) -> Planted:
     """A code of the customer whose first letter says which system archived them."""
     codes, customers = pd.factorize(clean.frame[clean.entity])
-    ever = np.bincount(codes, _left(clean)) > 0
+    ever = np.bincount(codes, _churned(clean)) > 0
     number = rng.permutation(10 * len(customers))[: len(customers)]
     wrong = rng.random(len(customers)) < 0.04
     last = clean.frame["churned"].to_numpy() == 1 if clean.dated else ever[codes]
@@ -212,11 +212,11 @@ def copied_customers(clean: Clean, rng: np.random.Generator) -> Planted:
 
 @in_time
 def frozen_counter(clean: Clean, rng: np.random.Generator) -> Planted:
-    """A meter that was read when the customer had left: for leavers it has not moved since the time before."""
+    """A meter that was read when the customer had churned: for leavers it has not moved since the time before."""
     keys = clean.frame[clean.entity]
     value = pd.Series(1.0 + rng.poisson(20, len(keys)), index=clean.frame.index).groupby(keys).cumsum()
     before = value.groupby(keys).shift()
-    still = _some(_left(clean), 0.6, rng) & before.notna().to_numpy()
+    still = _some(_churned(clean), 0.6, rng) & before.notna().to_numpy()
     return Planted(with_columns(clean, {"meter": np.where(still, before, value)}), ("meter",))
 
 
@@ -234,9 +234,9 @@ def window_of_the_future(clean: Clean, rng: np.random.Generator) -> Planted:
 
 @in_time
 def attribute_as_it_is_today(clean: Clean, rng: np.random.Generator) -> Planted:
-    """A field of the customer that was overwritten when they left, joined to all of their past."""
+    """A field of the customer that was overwritten when they churned, joined to all of their past."""
     codes, customers = pd.factorize(clean.frame[clean.entity])
-    ever = np.bincount(codes, _left(clean)) > 0
+    ever = np.bincount(codes, _churned(clean)) > 0
     note = np.where(_some(ever, 0.95, rng), "X", rng.choice(["A", "B", "C"], len(customers))).astype(object)
     return Planted(with_columns(clean, {"service_level": note[codes]}), ("service_level",))
 
@@ -245,7 +245,7 @@ def attribute_as_it_is_today(clean: Clean, rng: np.random.Generator) -> Planted:
 def sudden_knowledge(clean: Clean, rng: np.random.Generator) -> Planted:
     """What is written down in the label window: nothing the time before, then nearly everything."""
     n = len(clean.frame)
-    value = np.where(_some(_left(clean), 0.72, rng) | (rng.random(n) < 0.04), 1.0 + rng.poisson(2, n), 0.0)
+    value = np.where(_some(_churned(clean), 0.72, rng) | (rng.random(n) < 0.04), 1.0 + rng.poisson(2, n), 0.0)
     return Planted(with_columns(clean, {"contacts": value}), ("contacts",))
 
 
@@ -253,7 +253,7 @@ def sudden_knowledge(clean: Clean, rng: np.random.Generator) -> Planted:
 def time_to_come(clean: Clean, rng: np.random.Generator) -> Planted:
     """The end of the contract as it turned out, as a time."""
     n = len(clean.frame)
-    days = np.where(_left(clean), 30 * rng.random(n), 60 + 300 * rng.random(n))
+    days = np.where(_churned(clean), 30 * rng.random(n), 60 + 300 * rng.random(n))
     when = clean.frame["feature_timestamp"] + pd.to_timedelta(days, unit="D")
     return Planted(with_columns(clean, {"valid_through": when.where(rng.random(n) < 0.8)}), ("valid_through",))
 
@@ -262,7 +262,7 @@ def time_to_come(clean: Clean, rng: np.random.Generator) -> Planted:
 def negative_age(clean: Clean, rng: np.random.Generator) -> Planted:
     """Days since the last contact, of which some lie ahead."""
     n = len(clean.frame)
-    days = np.round(np.where(_some(_left(clean), 0.2, rng), -30 * rng.random(n) - 1, 300 * rng.random(n)))
+    days = np.round(np.where(_some(_churned(clean), 0.2, rng), -30 * rng.random(n) - 1, 300 * rng.random(n)))
     return Planted(
         with_columns(clean, {"contact_days_since_last": days}, source="contact", aggregate="days_since_last"),
         ("contact_days_since_last",),

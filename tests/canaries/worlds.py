@@ -122,7 +122,7 @@ _SATISFACTION = {
 
 
 def shop(customers: int, months: int, seed: int) -> Clean:
-    """The same simulated world without its contracts: who orders nothing for 60 days has left."""
+    """The same simulated world without its contracts: who orders nothing for 60 days has churned."""
     with _simulated(customers, months, seed) as connection:
         frame = _inactivity(connection, active=120, horizon=60)
         events = connection.execute(EVENTS).df()
@@ -255,7 +255,7 @@ def undated(rows: int, seed: int) -> Clean:
 
 def registry(frame: pd.DataFrame, entity: str = "customer_id") -> list[Feature]:
     """The registry that `window_features` and attributes would have, read from the names."""
-    found = [Feature(entity, "key", "varchar"), Feature("feature_timestamp", "time", "timestamp")]
+    features = [Feature(entity, "key", "varchar"), Feature("feature_timestamp", "time", "timestamp")]
     for name in frame.columns:
         if name in (entity, "feature_timestamp", "label_timestamp", "churned"):
             continue
@@ -274,8 +274,8 @@ def registry(frame: pd.DataFrame, entity: str = "customer_id") -> list[Feature]:
             meta |= {"aggregate": aggregate} | ({"measure": measure} if measure else {})
         else:
             meta["aggregate"] = "attribute"
-        found.append(Feature(name, "feature", kind, **meta))
-    return found
+        features.append(Feature(name, "feature", kind, **meta))
+    return features
 
 
 # Honest worlds that look like leaks.
@@ -343,13 +343,13 @@ def terms(customers: int, months: int, seed: int, *, dated: bool = True) -> Clea
         off_since = np.inf
         for month in range(months):
             tenure = 30 * month + 12 + joined % 30
-            left = 365 - (joined + 30 * month) % 365
+            days_left = 365 - (joined + 30 * month) % 365
             failed = rng.poisson(0.06)
             complaint = rng.choice(["none", "billing", "quality"], p=[0.92, 0.04, 0.04])
             if np.isinf(off_since) and rng.random() < {"basic": 0.05, "plus": 0.03, "team": 0.01}[plan]:
                 off_since = month
             hazard = 0.015 + 0.10 * (failed > 0) + 0.12 * (complaint == "quality")
-            if left <= 30:
+            if days_left <= 30:
                 hazard += 0.55 if off_since <= month else 0.04
             churned = rng.random() < hazard
             rows.append(
@@ -357,7 +357,7 @@ def terms(customers: int, months: int, seed: int, *, dated: bool = True) -> Clea
                     f"T{customer:05d}",
                     month,
                     plan,
-                    float(left),
+                    float(days_left),
                     "off" if off_since <= month else "on",
                     float(failed),
                     complaint,
@@ -433,11 +433,11 @@ def retail(data: Path, with_mail: bool = False) -> Clean:
     )
 
 
-def _snapshot(name: str, frame: pd.DataFrame, key: str, left: pd.Series) -> Clean:
+def _snapshot(name: str, frame: pd.DataFrame, key: str, churned: pd.Series) -> Clean:
     frame = frame.rename(columns={key: "customer_id"}).assign(
         feature_timestamp=pd.Timestamp("1970-01-01"),
         label_timestamp=pd.Timestamp("1970-01-01"),
-        churned=left.astype(int),
+        churned=churned.astype(int),
     )
     return Clean(name, frame, registry(frame), dated=False)
 

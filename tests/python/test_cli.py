@@ -5,9 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import click
 import pytest
 
-from python_ml.cli import COMMANDS
+from python_ml.cli import COMMANDS, retention
+from python_ml.project import nearest_root
 from tests.python.command_line import command_here
 
 
@@ -31,12 +33,67 @@ def test_help_imports_nothing_heavy():
     assert all(name in outcome.stdout for name in COMMANDS)
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_teaches_with_an_example(name):
-    outcome = run(name, "--help")
-    assert outcome.returncode == 0, outcome.stderr
-    assert "Example" in outcome.stdout
-    assert "--json" in outcome.stdout
+def commands() -> dict[str, click.Command]:
+    """Every command, those of groups as ``group command``."""
+    result = {}
+    for name in COMMANDS:
+        command = retention.get_command(click.Context(retention), name)
+        subcommands = command.commands if isinstance(command, click.Group) else {"": command}
+        result |= {f"{name} {below}".strip(): inner for below, inner in subcommands.items()}
+    return result
+
+
+def options(command: click.Command) -> dict[str, click.Option]:
+    """The options of a command by each of their spellings."""
+    return {spelling: p for p in command.params if isinstance(p, click.Option) for spelling in p.opts}
+
+
+WITHOUT_PROJECT = {"init", "profile", "simulate"}
+
+
+@pytest.mark.parametrize(("name", "command"), commands().items(), ids=list(commands()))
+def test_commands_share_their_options(name, command):
+    found = options(command)
+    assert found["--json"].is_flag
+    assert ("--project-dir" in found) == ("--target" in found) == (name not in WITHOUT_PROJECT)
+    if name not in WITHOUT_PROJECT:
+        assert "the nearest parent" in found["--project-dir"].help
+        assert "profiles.yml" in found["--target"].help
+    if "--outcome" in found:
+        assert found["--outcome"].opts == ["--outcome"]
+    assert all(option.help for option in found.values())
+
+
+@pytest.mark.parametrize(("name", "command"), commands().items(), ids=list(commands()))
+def test_the_help_of_a_command_teaches(name, command):
+    for part in ("Reads ", "Writes ", "Exit codes: 0 ", "2 invalid input or usage", "Example", f"retention {name}"):
+        assert part in command.help, part
+    assert command.name == name.split()[-1]
+
+
+def test_the_list_of_commands_repeats_their_help():
+    for name, (_, line) in COMMANDS.items():
+        command = retention.get_command(click.Context(retention), name)
+        assert command.help.splitlines()[0] == line
+
+
+def test_a_project_is_found_from_a_folder_inside_it(tmp_path, monkeypatch):
+    (tmp_path / "dbt_project.yml").write_text("name: empty\n")
+    (tmp_path / "models" / "gold").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "models" / "gold")
+    assert nearest_root() == tmp_path
+    monkeypatch.chdir(tmp_path)
+    assert nearest_root().absolute() == tmp_path
+
+
+@pytest.mark.parametrize("name", ["generate", "recommend", "build", "report"])
+def test_an_unknown_target_is_a_users_mistake(name, tmp_path):
+    (tmp_path / "dbt_project.yml").write_text("name: shop\nprofile: shop\n")
+    (tmp_path / "profiles.yml").write_text("shop: {target: dev, outputs: {dev: {type: duckdb}}}\n")
+    outcome = command_here(tmp_path, name, "--target", "nonsense")
+    assert outcome.returncode == 2
+    assert "There is no target nonsense" in outcome.stderr
+    assert "choose one of dev" in outcome.stderr
 
 
 def test_an_unknown_command_is_a_users_mistake():

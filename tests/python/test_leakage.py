@@ -52,29 +52,29 @@ def criticals(clean: worlds.Clean) -> list[str]:
 
 @pytest.mark.parametrize("name", planting.DATED)
 def test_a_planted_leak_is_found_where_rows_have_times(name, contract):
-    found = planting.criticals(planted := planting.DATED[name](contract, np.random.default_rng(SEED)))
-    assert {finding.name for finding in found} >= set(planted.suspects)
-    honest = {feature.name for feature in contract.features} - set(planted.suspects)
-    assert not {finding.name for finding in found} & honest
+    findings = planting.criticals(planted := planting.DATED[name](contract, np.random.default_rng(SEED)))
+    assert {finding.name for finding in findings} >= set(planted.expected)
+    honest = {feature.name for feature in contract.features} - set(planted.expected)
+    assert not {finding.name for finding in findings} & honest
 
 
 @pytest.mark.parametrize("name", planting.UNDATED)
 def test_a_planted_leak_is_found_in_a_table_without_dates(name, undated):
-    found = planting.criticals(planted := planting.UNDATED[name](undated, np.random.default_rng(SEED)))
-    assert {finding.name for finding in found} >= set(planted.suspects)
+    findings = planting.criticals(planted := planting.UNDATED[name](undated, np.random.default_rng(SEED)))
+    assert {finding.name for finding in findings} >= set(planted.expected)
 
 
 @pytest.mark.parametrize("name", ["window_of_the_future", "frozen_counter", "sudden_knowledge", "zero_for_leavers"])
 def test_a_leak_is_told_from_honest_recency_in_a_shop(name, shop):
     """Where leaving means to buy nothing, honest columns are strong; leaks are found beside them all the same."""
-    found = planting.criticals(planted := planting.DATED[name](shop, np.random.default_rng(SEED)))
-    assert {finding.name for finding in found} == set(planted.suspects)
+    findings = planting.criticals(planted := planting.DATED[name](shop, np.random.default_rng(SEED)))
+    assert {finding.name for finding in findings} == set(planted.expected)
 
 
 def test_clean_worlds_raise_nothing_critical(contract, shop, undated):
     assert criticals(contract) == criticals(shop) == criticals(undated) == []
-    found = probe_training_set(shop.frame, shop.features, shop.entity, dated=True)
-    recency = next(f for f in found if f.name == "orders_days_since_last" and "auc" in f.evidence)
+    findings = probe_training_set(shop.frame, shop.features, shop.entity, dated=True)
+    recency = next(f for f in findings if f.name == "orders_days_since_last" and "auc" in f.evidence)
     assert recency.evidence["auc"] > 0.85  # strong, honest, and not refused
 
 
@@ -116,13 +116,13 @@ def test_mail_of_retail_retention_is_critical_and_without_it_the_gate_opens(shar
 
 @pytest.mark.parametrize("seed", range(3))
 def test_shuffled_outcomes_leave_nothing(seed, contract):
-    left = np.random.default_rng(seed).permutation(contract.frame["churned"])
-    shuffled = worlds.Clean("shuffled", contract.frame.assign(churned=left), contract.features)
-    found = probe_training_set(shuffled.frame, shuffled.features, shuffled.entity, dated=True)
-    assert not [f.sentence for f in found if f.severity in (CRITICAL, HIGH)]
-    areas = [f.evidence["auc"] for f in found if f.probe == "single_feature_auc"]
-    assert max(areas) < 0.57
-    assert abs(np.mean(areas) - 0.5) < 0.03
+    churned = np.random.default_rng(seed).permutation(contract.frame["churned"])
+    shuffled = worlds.Clean("shuffled", contract.frame.assign(churned=churned), contract.features)
+    findings = probe_training_set(shuffled.frame, shuffled.features, shuffled.entity, dated=True)
+    assert not [f.sentence for f in findings if f.severity in (CRITICAL, HIGH)]
+    aucs = [f.evidence["auc"] for f in findings if f.probe == "single_feature_auc"]
+    assert max(aucs) < 0.57
+    assert abs(np.mean(aucs) - 0.5) < 0.03
 
 
 def test_supplied_labels_without_a_time_of_their_own_are_no_leak(contract):
@@ -134,28 +134,28 @@ def test_supplied_labels_without_a_time_of_their_own_are_no_leak(contract):
 # Leaks by strength
 
 
-def told(clean: worlds.Clean, share: float, noise: float) -> dict[str, str]:
+def severities(clean: worlds.Clean, share: float, noise: float) -> dict[str, str]:
     table, leaks, _ = graded.planted(clean, share, noise, SEED)
-    said, others = graded.verdicts(table, leaks)
+    by_kind, others = graded.verdicts(table, leaks)
     assert not [finding.sentence for finding in others]
-    return said
+    return by_kind
 
 
 def test_leaks_with_noise_are_found_where_rows_have_times(contract):
-    said = told(contract, 0.5, 0.005)
+    by_kind = severities(contract, 0.5, 0.005)
     for kind in ("emptiness", "category", "small_counts", "overwritten", "centred_window", "next_month"):
-        assert said[kind] == CRITICAL, kind
+        assert by_kind[kind] == CRITICAL, kind
 
 
 def test_leaks_with_noise_are_found_in_a_table_without_dates(undated):
-    said = told(undated, 0.5, 0.005)
-    assert {said[kind] for kind in ("emptiness", "category", "small_counts", "leave_one_out")} == {CRITICAL}
-    assert told(undated, 1.0, 0.02)["rounded_mean"] == CRITICAL
+    by_kind = severities(undated, 0.5, 0.005)
+    assert {by_kind[kind] for kind in ("emptiness", "category", "small_counts", "leave_one_out")} == {CRITICAL}
+    assert severities(undated, 1.0, 0.02)["rounded_mean"] == CRITICAL
 
 
 def test_what_statistics_cannot_tell_is_not_claimed(undated):
     """A tenth of the churned customers and a fifth of the others: less than honest columns reach."""
-    assert CRITICAL not in told(undated, 0.1, 0.2).values()
+    assert CRITICAL not in severities(undated, 0.1, 0.2).values()
 
 
 def test_attributes_that_are_strong_sudden_and_known_in_advance_are_not_refused():
@@ -174,8 +174,8 @@ def replayed(clean: worlds.Clean, *differing: str) -> list[Finding]:
 
 def test_honest_usage_is_refused_no_more_once_a_replay_has_rebuilt_it():
     usage = worlds.usage(2_000, SEED)
-    found = probe_training_set(usage.frame, usage.features, usage.entity, dated=True)
-    assert max(f.evidence["auc"] for f in found if "auc" in f.evidence) > 0.95
+    findings = probe_training_set(usage.frame, usage.features, usage.entity, dated=True)
+    assert max(f.evidence["auc"] for f in findings if "auc" in f.evidence) > 0.95
     assert replayed(usage) == []
     assert {f.name for f in replayed(usage, "orders_count_30d")} == {"orders_count_30d"}
     check = check_leakage(usage.frame, usage.features, usage.entity, Settings(), dated=True)
@@ -197,11 +197,11 @@ def test_the_odds_ratio_agrees_with_the_table_and_its_bound_holds():
         np.repeat([True, True, False, False], [40, 10, 60, 890]),
         np.repeat([1.0, 0, 1, 0], [40, 10, 60, 890]),
     )
-    found = odds(marked, churned)
-    assert found.ratio == pytest.approx(41 * 891 / (11 * 61))
+    result = odds(marked, churned)
+    assert result.ratio == pytest.approx(41 * 891 / (11 * 61))
     strata = np.arange(1000) % 2
-    assert odds(marked, churned, strata=strata).ratio == pytest.approx(found.ratio, rel=0.1)
-    assert odds(marked, churned, np.arange(1000) // 5).error > found.error  # five equal rows are one witness
+    assert odds(marked, churned, strata=strata).ratio == pytest.approx(result.ratio, rel=0.1)
+    assert odds(marked, churned, np.arange(1000) // 5).error > result.error  # five equal rows are one witness
 
     exceeded = 0
     for seed in range(400):  # a true ratio of 10, few rows of each kind
@@ -229,20 +229,20 @@ def test_the_area_agrees_with_scikit_learn_and_its_interval_covers():
     covered = 0
     for seed in range(300):  # ten rows of each customer, alike: rows are no independent witnesses
         rng = np.random.default_rng(seed)
-        left = (rng.random(120) < 0.4).astype(float)
-        found = auc(np.repeat(rng.normal(size=120), 10), np.repeat(left, 10), np.repeat(np.arange(120), 10))
-        covered += found.low <= 0.5 <= found.high
+        churned = (rng.random(120) < 0.4).astype(float)
+        result = auc(np.repeat(rng.normal(size=120), 10), np.repeat(churned, 10), np.repeat(np.arange(120), 10))
+        covered += result.low <= 0.5 <= result.high
     assert 0.90 <= covered / 300 <= 0.985
 
 
 def test_large_tables_are_looked_at_by_customer(monkeypatch, contract):
-    from python_ml.leakage import _subject
+    from python_ml.leakage import _context
 
-    monkeypatch.setattr(_subject, "MOST_ROWS", 3_000)
-    subject = _subject.Subject.of(contract.frame, contract.features, contract.entity, dated=True)
-    assert len(subject.churned) <= 3_000 < subject.rows
+    monkeypatch.setattr(_context, "MOST_ROWS", 3_000)
+    context = _context.ProbeContext.of(contract.frame, contract.features, contract.entity, dated=True)
+    assert len(context.churned) <= 3_000 < context.rows
     kept = contract.frame.groupby(contract.entity).size().value_counts()
-    assert set(np.bincount(subject.entities)) <= set(kept.index)
+    assert set(np.bincount(context.entities)) <= set(kept.index)
 
 
 # The command and the table
@@ -251,8 +251,8 @@ def test_large_tables_are_looked_at_by_customer(monkeypatch, contract):
 def project_with_leak(folder: Path, settings: dict | None = None) -> Path:
     world = small_world()
     rng = np.random.default_rng(0)
-    left = world.frame["churned"].to_numpy() == 1
-    mails = np.where(left & (rng.random(len(left)) < 0.7), 0.0, 1.0 + rng.poisson(9, len(left)))
+    churned = world.frame["churned"].to_numpy() == 1
+    mails = np.where(churned & (rng.random(len(churned)) < 0.7), 0.0, 1.0 + rng.poisson(9, len(churned)))
     clean = planting.with_columns(worlds.Clean("small", world.frame, world.features), {"mails": mails})
     write_project(folder, type(world)(clean.frame, clean.features, world.oracle))
     (folder / "retention.yml").write_text(yaml.safe_dump(settings or {}))
@@ -299,9 +299,9 @@ def test_the_command_refuses_keeps_and_accepts(tmp_path):
 
     (folder / "retention.yml").write_text("leakage: {accept: {mails: counted on the first of the month}}")
     code, out, _ = run(folder, "leakage", "--json")
-    found = json.loads(out)
+    result = json.loads(out)
     assert code == 0
-    assert found["accepted"] == {"mails": "counted on the first of the month"}
+    assert result["accepted"] == {"mails": "counted on the first of the month"}
     decisions = stored(folder)
     assert set(decisions[(decisions["feature"] == "mails") & (decisions["severity"] == "critical")]["decision"]) == {
         "refused",
@@ -320,10 +320,10 @@ def test_mistakes_in_the_settings_are_explained(tmp_path):
 def test_the_help_teaches():
     from python_ml.cli import retention
 
-    said = CliRunner().invoke(retention, ["leakage", "--help"])
-    assert said.exit_code == 0
-    for words in ("accept:", "exclude:", "gold.gld_leakage_findings", "Exit code 3"):
-        assert words in said.output
+    result = CliRunner().invoke(retention, ["leakage", "--help"])
+    assert result.exit_code == 0
+    for text in ("accept:", "exclude:", "gold.gld_leakage_findings", "Exit codes"):
+        assert text in result.output
 
 
 def test_a_replay_speaks_for_as_long_as_the_features_stand(tmp_path):
@@ -349,7 +349,7 @@ def test_a_replay_speaks_for_as_long_as_the_features_stand(tmp_path):
     assert same.identical
     code, out, _ = run(folder, "leakage")
     assert code == 3
-    assert "4 of 10 rows come out otherwise" in out
+    assert "4 of 10 rows have other values" in out
     with duckdb.connect(str(folder / "warehouse.duckdb")) as connection:
         connection.execute(
             "update gold.gld_customer_features set orders_count_7d = orders_count_7d + 1 "

@@ -22,11 +22,11 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from python_ml.errors import UserError
-from python_ml.simulate import SMALL_WORLD, World, text, typesetting, write_world, writing
+from python_ml.simulate import SMALL_WORLD, World, text, text_columns, write_world, writing
 from python_ml.simulate.behaviour import HOLDOUT, OFFER, Block, simulate_block
 from python_ml.simulate.calibration import fit_cloglog, month_outcomes
 from python_ml.simulate.schema import EVENT_AT, TABLES
-from python_ml.simulate.tables import print_block
+from python_ml.simulate.tables import make_tables
 from python_ml.simulate.world import BLOCK, DRIVERS, SEGMENTS, TONES, TOPICS, month_terms
 
 KEYS = {name: columns[0] for name, columns in TABLES.items()}
@@ -113,10 +113,10 @@ def test_another_process_writes_the_same_bytes(tmp_path, file_format):
 def test_a_block_needs_no_other():
     """A block is a function of the seed and its number: not of the blocks before it, nor of how many follow."""
     large, larger = (World(customers=BLOCK + more, months=4, seed=5) for more in (30, 2 * BLOCK))
-    alone = print_block(large, simulate_block(large, 0), 0)
-    assert alone.tables == print_block(larger, simulate_block(larger, 0), 0).tables
-    last = print_block(large, simulate_block(large, 1), 1)
-    assert last.tables == print_block(large, simulate_block(large, 1), 1).tables
+    alone = make_tables(large, simulate_block(large, 0), 0)
+    assert alone.tables == make_tables(larger, simulate_block(larger, 0), 0).tables
+    last = make_tables(large, simulate_block(large, 1), 1)
+    assert last.tables == make_tables(large, simulate_block(large, 1), 1).tables
     ids = [table["order_id"].unique().to_pylist() for table in (t.tables["raw_app__orders"] for t in (alone, last))]
     assert not set(ids[0]) & set(ids[1])
 
@@ -147,18 +147,18 @@ def test_rows_as_counted(raw, manifest):
 
 
 def test_planted_counts_are_exact(raw, manifest):
-    traps = manifest["traps"]
+    defects = manifest["defects"]
     for name in ("raw_app__customer_changes", "raw_app__price_changes", "raw_app__orders", "raw_support__tickets"):
         frame, key = raw[name], KEYS[name]
         delay = times(frame, "available_at") - times(frame, EVENT_AT[name])
         first = ~frame.duplicated(key)
         plausible = delay.abs() < pd.Timedelta("30d")  # not the years 1900 and 2199
-        assert traps[name]["late"] == (first & plausible & (delay > pd.Timedelta("1h"))).sum()
+        assert defects[name]["late"] == (first & plausible & (delay > pd.Timedelta("1h"))).sum()
         exact = frame.duplicated()
-        assert traps[name]["exact_copy"] == exact.sum()
-        assert traps[name]["resent_copy"] == (~first & ~exact).sum()
+        assert defects[name]["exact_copy"] == exact.sum()
+        assert defects[name]["resent_copy"] == (~first & ~exact).sum()
 
-    orders, counts = raw["raw_app__orders"].drop_duplicates("order_id"), traps["raw_app__orders"]
+    orders, counts = raw["raw_app__orders"].drop_duplicates("order_id"), defects["raw_app__orders"]
     at, amount = times(orders, "ordered_at"), orders["amount"].astype(float)
     assert counts["missing_customer_id"] == orders["customer_id"].isna().sum()
     assert counts["missing_amount"] == amount.isna().sum()
@@ -170,7 +170,7 @@ def test_planted_counts_are_exact(raw, manifest):
     buyers = set(orders["customer_id"].dropna())
     assert counts["customers_without_orders"] == (~raw["raw_app__customers"]["customer_id"].isin(buyers)).sum()
 
-    tickets, counts = raw["raw_support__tickets"], traps["raw_support__tickets"]
+    tickets, counts = raw["raw_support__tickets"], defects["raw_support__tickets"]
     assert counts["missing_satisfaction"] == tickets["satisfaction"].isna().sum()
     tickets = tickets.drop_duplicates("ticket_id")
     assert counts["missing_body"] == tickets["body"].isna().sum()
@@ -178,27 +178,27 @@ def test_planted_counts_are_exact(raw, manifest):
     scores = tickets["satisfaction"].dropna().astype(int)
     assert counts["implausible_satisfaction"] == (~scores.between(1, 5)).sum()
 
-    customers, counts = raw["raw_app__customers"], traps["raw_app__customers"]
+    customers, counts = raw["raw_app__customers"], defects["raw_app__customers"]
     born = customers["birth_year"].astype(float)
     assert counts["missing_birth_year"] == born.isna().sum()
     assert counts["implausible_birth_year"] == (~born.dropna().between(1900, 2020)).sum()
     assert counts["filled_account_closed_reason"] == customers["account_closed_reason"].notna().sum()
     for name in ("raw_app__customers", "raw_app__customer_changes"):
         country = raw[name].drop_duplicates(KEYS[name])["country"]
-        assert traps[name]["untidy_country"] == (~country.str.fullmatch("[A-Z]{2}")).sum()
+        assert defects[name]["untidy_country"] == (~country.str.fullmatch("[A-Z]{2}")).sum()
 
     subscriptions = raw["raw_app__subscriptions"]
     delay = times(subscriptions, "ended_recorded_at") - times(subscriptions, "ended_at")
-    assert traps["raw_app__subscriptions"]["late_end"] == (delay > pd.Timedelta("12h")).sum()
+    assert defects["raw_app__subscriptions"]["late_end"] == (delay > pd.Timedelta("12h")).sum()
     assert delay.min() >= pd.Timedelta(0)
     assert delay.max() <= pd.Timedelta("4d")
 
 
 def test_every_trap_is_sprung(manifest):
-    for name, counts in manifest["traps"].items():
-        for trap, count in counts.items():
-            if trap not in ("not_yet_arrived", "end_not_yet_recorded"):
-                assert count > 0, (name, trap)
+    for name, counts in manifest["defects"].items():
+        for defect, count in counts.items():
+            if defect not in ("not_yet_arrived", "end_not_yet_recorded"):
+                assert count > 0, (name, defect)
 
 
 def test_nothing_is_known_after_the_end(raw):
@@ -315,9 +315,9 @@ def outcomes(world: World, blocks: list[Block]) -> pd.DataFrame:
     frames = []
     for block in blocks:
         month, customer, hazard, probability, _ = block.truth
-        day, left = world.month_starts[month], block.left_day[customer]
+        day, churn_day = world.month_starts[month], block.churn_day[customer]
         frame = pd.DataFrame({"hazard": hazard, "probability": probability})
-        frame["next_day"], frame["next_30"] = left == day, (left >= day) & (left < day + 30)
+        frame["next_day"], frame["next_30"] = churn_day == day, (churn_day >= day) & (churn_day < day + 30)
         frames.append(frame[day + 30 <= world.days])
     return pd.concat(frames, ignore_index=True)
 
@@ -353,19 +353,19 @@ def test_oracle_and_base_rate(default_world):
 
 def test_month_coefficients_are_where_the_fit_puts_them(default_world):
     world, _ = default_world
-    drivers, left, probability = month_outcomes(world, range(1))
+    drivers, churned, probability = month_outcomes(world, range(1))
     terms = month_terms(drivers.T).T
-    beta = fit_cloglog(terms, left)
+    beta = fit_cloglog(terms, churned)
     fitted = -np.expm1(-np.exp(beta[0] + terms @ beta[1:]))
-    assert fitted.mean() == pytest.approx(left.mean(), rel=0.02)
+    assert fitted.mean() == pytest.approx(churned.mean(), rel=0.02)
     assert np.corrcoef(np.log(fitted), np.log(probability))[0, 1] > 0.99
 
 
 def test_fit_finds_known_coefficients():
     rng = np.random.default_rng(4)
     terms = rng.normal(size=(40_000, 2))
-    left = rng.random(40_000) < -np.expm1(-np.exp(-2 + terms @ [0.8, -0.4]))
-    assert fit_cloglog(terms, left.astype(float)) == pytest.approx([-2, 0.8, -0.4], abs=0.06)
+    churned = rng.random(40_000) < -np.expm1(-np.exp(-2 + terms @ [0.8, -0.4]))
+    assert fit_cloglog(terms, churned.astype(float)) == pytest.approx([-2, 0.8, -0.4], abs=0.06)
 
 
 def test_the_guide_states_the_hazard(repository):
@@ -406,10 +406,10 @@ def offers(default_world) -> pd.DataFrame:
     frames = []
     for block in blocks:
         day, customer, arm = block.offers
-        left = block.left_day[customer]
+        churn_day = block.churn_day[customer]
         frame = pd.DataFrame({"treated": arm == OFFER, "segment": block.segment[customer]})
         frame["plan"], frame["tenure"] = block.plan[customer], day - block.joined_day[customer]
-        frame["left"] = (left >= day) & (left < day + 60)
+        frame["churned"] = (churn_day >= day) & (churn_day < day + 60)
         assert set(np.unique(arm)) == {HOLDOUT, OFFER}
         frames.append(frame[day + 60 <= world.days])
     return pd.concat(frames, ignore_index=True)
@@ -426,7 +426,7 @@ def test_arms_are_balanced(default_world):
 
 def test_offers_help_and_not_everyone_alike(default_world):
     drawn = offers(default_world)
-    rate = drawn.groupby(["segment", "treated"])["left"].mean().unstack()
+    rate = drawn.groupby(["segment", "treated"])["churned"].mean().unstack()
     saved = 1 - rate[True] / rate[False]
     assert (saved > 0).all()
     assert saved[SEGMENTS.index("student")] > saved[SEGMENTS.index("professional")] + 0.15
@@ -473,14 +473,14 @@ def test_csv_round_trip(rows):
 
 
 @given(st.lists(st.integers(0, 10**10), max_size=5))
-def test_typesetting(values):
+def test_text_columns(values):
     values = np.array(values, dtype=np.int64)
-    assert typesetting.money(values).to_pylist() == [f"{v // 100}.{v % 100:02d}" for v in values]
+    assert text_columns.money(values).to_pylist() == [f"{v // 100}.{v % 100:02d}" for v in values]
     seconds = values % 4_000_000_000
     expected = [str(np.datetime64(int(s), "s")).replace("T", " ") for s in seconds]
-    assert typesetting.timestamps(seconds).to_pylist() == expected
+    assert text_columns.timestamps(seconds).to_pylist() == expected
     shares = values / 10**10
-    printed = [float(number) for number in typesetting.probabilities(shares).to_pylist()]
+    printed = [float(number) for number in text_columns.probabilities(shares).to_pylist()]
     assert all(0 < number < 1 for number in printed)
     assert printed == pytest.approx(shares, abs=2e-8)
 
@@ -512,7 +512,7 @@ def test_a_failure_leaves_nothing(monkeypatch, tmp_path):
     def fail(*_):
         raise RuntimeError("disk full")
 
-    monkeypatch.setattr(writing, "print_block", fail)
+    monkeypatch.setattr(writing, "make_tables", fail)
     with pytest.raises(RuntimeError, match="disk full"):
         write_world(World(customers=10, months=3), tmp_path / "world")
     assert not list(tmp_path.iterdir())

@@ -10,11 +10,11 @@ import pytest
 
 from python_ml.errors import GateError, UserError
 from python_ml.snapshots.delta import DeltaStore
-from python_ml.snapshots.store import Draft
+from python_ml.snapshots.store import SnapshotRequest
 
 DEFINITIONS = {"name": "O'Neill \\ Söhne"}
 FACTS = {"created_at": "2024-05-01T00:00:00+00:00", "definitions": DEFINITIONS, "features": [], "code": {}}
-DRAFT = Draft(datetime(2024, 3, 1), ["customer_id", "feature_timestamp"], FACTS)
+REQUEST = SnapshotRequest(datetime(2024, 3, 1), ["customer_id", "feature_timestamp"], FACTS)
 
 
 def training_rows(churned: int = 1) -> pa.Table:
@@ -73,7 +73,7 @@ def store() -> DeltaStore:
 
 
 def test_a_version_with_a_record_is_a_snapshot(store: DeltaStore) -> None:
-    first, second = store.write(DRAFT), store.write(DRAFT)
+    first, second = store.write(REQUEST), store.write(REQUEST)
     assert (first.number, second.number) == (0, 2), "the number is Delta's version"
     assert second.facts["parent"] == first.id
     assert [entry.snapshot for entry in store.inventory().entries] == [first, second]
@@ -85,16 +85,16 @@ def test_a_version_with_a_record_is_a_snapshot(store: DeltaStore) -> None:
 
 
 def test_a_version_without_a_record_is_none(store: DeltaStore) -> None:
-    store.write(DRAFT)
-    store.write(DRAFT)
+    store.write(REQUEST)
+    store.write(REQUEST)
     store.execute.records.pop(0)
-    assert store.inventory().gone == [0]
+    assert store.inventory().numbers_without_snapshot == [0]
     with pytest.raises(UserError, match="Snapshot 0 was deleted, or was never finished"):
         store.load("0")
 
 
 def test_changed_rows_and_records_are_seen(store: DeltaStore) -> None:
-    store.write(DRAFT)
+    store.write(REQUEST)
     token, _ = store.execute.versions[0]
     store.execute.versions[0] = (token, training_rows(churned=0))
     with pytest.raises(GateError, match="values differ"):
@@ -104,8 +104,8 @@ def test_changed_rows_and_records_are_seen(store: DeltaStore) -> None:
 
 
 def test_the_statements(store: DeltaStore) -> None:
-    store.write(DRAFT)
-    assert store.available(DRAFT.cutoff).rows == 2
+    store.write(REQUEST)
+    assert store.available(REQUEST.cutoff).rows == 2
     said = store.execute.said
     [made] = [s for s in said if s.startswith("create or replace")]
     assert re.sub(r"'\w{32}'", "'TOKEN'", made) == (
@@ -122,7 +122,7 @@ def test_the_statements(store: DeltaStore) -> None:
 
 def test_databricks_reads_the_statements(store: DeltaStore) -> None:
     sqlfluff = pytest.importorskip("sqlfluff")
-    store.write(DRAFT)
+    store.write(REQUEST)
     for statement in dict.fromkeys(store.execute.said):
         assert sqlfluff.parse(statement, dialect="databricks"), statement
 

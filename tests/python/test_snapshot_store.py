@@ -62,7 +62,7 @@ def test_a_snapshot_holds_what_was_known_at_the_cutoff(shop):
     assert found == snapshot
     assert len(labels) == due == snapshot.rows < 60 * 12
     assert max(labels) <= CUTOFF
-    assert f"{60 * 12 - due} rows whose label was known only later are left out." in notes
+    assert f"{60 * 12 - due} rows whose label was known only later are not included." in notes
     assert snapshot.cutoff == CUTOFF
     assert snapshot.definitions == {"entity": "customer_id", "horizon": "30d", "gap": "0d"}
     assert {feature.name for feature in snapshot.features} <= set(snapshot.types)
@@ -86,23 +86,23 @@ def test_the_same_rows_have_the_same_content_under_another_number(shop):
 
 
 @pytest.mark.parametrize(
-    ("select", "said"),
+    ("select", "message"),
     [
         ("select * replace (case when rowid = 7 then 1e9 else noise_0 end as noise_0) from rows", "values differ"),
         ("select * rename (noise_0 as noise_9) from rows", "column noise_0 is missing; column noise_9 is new"),
         ("select * replace (noise_0::float as noise_0) from rows", "column noise_0 is real and was double"),
         ("select * replace (noise_0 as noise_1, noise_1 as noise_0) from rows", "values differ"),
-        ("select * from rows where rowid <> 3", "there are 479 rows and were 480"),
+        ("select * from rows where rowid <> 3", "there are 479 rows, and were 480"),
         ("from rows union all (from rows limit 1)", "its rows are not those that were written: 1 row(s) have the key"),
-        ("select churned, * exclude (churned) from rows", "the columns stand in another order"),
+        ("select churned, * exclude (churned) from rows", "the columns have another order"),
     ],
 )
-def test_what_was_changed_is_seen_and_said(shop, select, said):
+def test_what_was_changed_is_seen_and_reported(shop, select, message):
     snapshot, _ = create_snapshot(shop, CUTOFF)
     rewrite(shop, snapshot.id, select)
-    [found] = problems(open_store(shop)).values()
-    assert said in "; ".join(found)
-    with pytest.raises(GateError, match="is not what it was"):
+    [changes] = problems(open_store(shop)).values()
+    assert message in "; ".join(changes)
+    with pytest.raises(GateError, match="was changed after it was created"):
         open_store(shop).load("1")
 
 
@@ -128,14 +128,14 @@ def test_a_changed_record_is_seen_even_with_a_new_seal(shop):
     assert problems(open_store(shop)) == {snapshot.id: ["its record cannot be read"]}
 
 
-def test_a_damaged_file_is_said_not_traced(shop):
+def test_a_damaged_file_is_explained(shop):
     snapshot, _ = create_snapshot(shop, CUTOFF)
     path = open_store(shop).root / snapshot.id / "data.parquet"
     path.chmod(0o644)
     path.write_bytes(path.read_bytes()[:-100])
     assert problems(open_store(shop))[snapshot.id][0].startswith("its rows cannot be read")
     path.unlink()
-    assert problems(open_store(shop))[snapshot.id] == ["its rows are gone: there is no data.parquet"]
+    assert problems(open_store(shop))[snapshot.id] == ["its rows are missing: there is no data.parquet"]
 
 
 def test_numbers_are_not_used_again_whatever_was_deleted(shop):
@@ -146,7 +146,7 @@ def test_numbers_are_not_used_again_whatever_was_deleted(shop):
     fourth, _ = create_snapshot(shop, CUTOFF)
     assert fourth.number == 4
     assert fourth.facts["parent"] == ids[1]
-    assert store.inventory().gone == [1, 3]
+    assert store.inventory().numbers_without_snapshot == [1, 3]
     with pytest.raises(UserError, match="Snapshot 3 was deleted"):
         store.find("3")
     shutil.rmtree(store.root / ".numbers")
@@ -202,7 +202,7 @@ def test_killing_at_random_points_leaves_only_whole_snapshots(shop):
 def test_a_refused_training_set_spends_no_number(shop, monkeypatch):
     with pytest.raises(UserError, match="No label was known at 2020-01-01"):
         create_snapshot(shop, datetime(2020, 1, 1))
-    with pytest.raises(UserError, match="needs a cutoff"):
+    with pytest.raises(UserError, match="requires a cutoff"):
         create_snapshot(shop, None)
     assert not open_store(shop).root.exists()
 
@@ -226,7 +226,7 @@ def test_the_commands(shop):
     assert [entry["id"] for entry in listed["snapshots"]] == [snapshot["id"]]
     verified = command_here(shop.root, "snapshot", "verify", "1", "--json")
     assert verified.returncode == 0
-    assert json.loads(verified.stdout) == {"verified": [{"id": snapshot["id"], "whole": True, "problems": []}]}
+    assert json.loads(verified.stdout) == {"verified": [{"id": snapshot["id"], "intact": True, "problems": []}]}
     rewrite(shop, snapshot["id"], "select * replace (1 - churned as churned) from rows")
     broken = command_here(shop.root, "snapshot", "verify")
     assert broken.returncode == 3

@@ -122,7 +122,7 @@ def test_training_refuses_a_changed_snapshot(shop: Project) -> None:
 def test_from_a_table_without_dates_to_a_model_made_again(tmp_path: Path) -> None:
     """The whole way of docs/guides/snapshots.md, for a table as one finds them on Kaggle."""
     table = customers(tmp_path / "people.csv", rows=400)
-    made = command_here(tmp_path, "init", "my_telco", "--data", str(table), "--target", "Churn", "--yes")
+    made = command_here(tmp_path, "init", "my_telco", "--data", str(table), "--outcome", "Churn", "--yes")
     assert made.returncode == 0, made.stderr
     folder = tmp_path / "my_telco"
     (folder / "retention.yml").write_text(

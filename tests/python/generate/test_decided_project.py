@@ -117,7 +117,7 @@ def test_the_command_line_decides_and_generates(tmp_path, monkeypatch, capsys) -
     words = ("--accept", "bronze.orders.fold_case.*", "--reject", "silver.*.window.all_time")
     code, out, err = run("recommend", "--project-dir", home, *words)
     assert code == 0, err
-    assert "1 accepted, and not in the code yet" in out
+    assert "1 accepted, but not applied yet" in out
     (home / "models/gold/gld_customer_features.sql").write_text("select 1 as mine\n")
     code, out, err = run("generate", "--project-dir", home, "--json")
     assert code == 0, err

@@ -1,4 +1,4 @@
-"""Numbers and times as text columns, in Arrow's own loops."""
+"""Numbers, times and categories as text columns, by Arrow kernels."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ def probabilities(values: np.ndarray) -> pa.Array:
     return _fixed(scaled, 8)
 
 
-def words(codes: np.ndarray, vocabulary: tuple[str, ...]) -> pa.Array:
-    """Codes as the words of a vocabulary."""
-    return pa.array(vocabulary, pa.string()).take(pa.array(np.asarray(codes, dtype=np.int64)))
+def categories(codes: np.ndarray, values: tuple[str, ...]) -> pa.Array:
+    """Codes as categories."""
+    return pa.array(values, pa.string()).take(pa.array(np.asarray(codes, dtype=np.int64)))
 
 
-def names(prefix: str, numbers: np.ndarray, width: int = 0) -> pa.Array:
+def identifiers(prefix: str, numbers: np.ndarray, width: int = 0) -> pa.Array:
     """Identifiers: a prefix and a number, padded with zeros to a width."""
     return pc.binary_join_element_wise(prefix, pc.utf8_lpad(integers(numbers), width, "0"), "")
 
 
-def blank_where(column: pa.Array, mask: np.ndarray) -> pa.Array:
+def null_where(column: pa.Array, mask: np.ndarray) -> pa.Array:
     """Null where the mask holds."""
     return pc.if_else(pa.array(mask), pa.scalar(None, column.type), column)
 

@@ -1,4 +1,4 @@
-"""What the probes look at: the columns of a table, the outcome, and where rows have them, customers and times."""
+"""The input of the probes: columns, outcome and, where rows have them, customers and times."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from python_ml.leakage._statistics import halves, power, rates
-from python_ml.leakage._vocabulary import LOOKING_BACK
+from python_ml.leakage._statistics import bins, column_auc, out_of_fold_rates, random_halves
 from python_ml.stats import Auc, auc
 
 if TYPE_CHECKING:
@@ -19,15 +18,23 @@ if TYPE_CHECKING:
     from python_ml.dbt import Feature
 
 MOST_ROWS = 200_000
-FEWEST_ROWS = 50  # of either class, and of a pattern, below which nothing is said
+FEWEST_ROWS = 50  # of either class, and of a pattern, below which nothing is reported
 RECENCY = "days_since_last"
+# Aggregates of what lies before a feature time; a difference or a shifted window is none of them.
+WINDOW_AGGREGATES = frozenset({
+    "count", "sum", "mean", "min", "max", "variance", "stddev", "slope", "first", "last", "nunique", "mode",
+    "entropy", "any", "all", "share", "days_since_last", "days_since_first", "mean_gap_days", "active_days",
+    "gap_stddev_days", "last_gap_days", "median_gap_days", "longest_gap_days", "recency_per_mean_gap",
+    "recency_per_longest_gap", "recency_per_tenure", "recency_zscore", "last_per_mean", "longest_streak_days",
+    "current_streak_days",
+})  # fmt: skip
 RECENCY_BINS = 20
 TICK = 1e-4  # days; finer than any two feature times, coarser than the rounding of the keys
 
 
 @dataclass(frozen=True, eq=False)
-class Subject:
-    """A table whose columns are suspects.
+class ProbeContext:
+    """A table that is probed for leaks.
 
     Attributes
     ----------
@@ -41,11 +48,11 @@ class Subject:
     times, ends : numpy.ndarray of float or None
         Feature time and end of the label in days; None where rows have no times.
     dates : mapping of str to numpy.ndarray
-        Registered features that are times, in days, NaN where empty.
+        Registered features that are times, in days, NaN where missing.
     registry : mapping of str to Feature
-        What is known of the columns.
+        The registry by column.
     rows : int
-        Rows of the whole table, of which these may be a sample of customers.
+        Rows of the whole table, of which this may be a sample of customers.
     """
 
     names: tuple[str, ...]
@@ -65,26 +72,26 @@ class Subject:
 
     @cached_property
     def has_enough(self) -> bool:
-        """Whether there are enough rows of either class to say anything."""
+        """Whether there are enough rows of either class."""
         return min(self.churned.sum(), (1 - self.churned).sum()) >= FEWEST_ROWS
 
     @cached_property
     def half(self) -> np.ndarray:
-        """Two halves of the customers."""
-        return halves(self.entities, len(self.churned))
+        """Two random halves of the customers, 0 and 1; shape (n_rows,)."""
+        return random_halves(self.entities, len(self.churned))
 
     @cached_property
-    def powers(self) -> dict[str, tuple[Auc, np.ndarray]]:
-        """How well each column alone ranks, and the scores by which it does."""
-        return {name: power(self.values_of(name), self.churned, self.entities, half=self.half) for name in self.names}
+    def aucs(self) -> dict[str, tuple[Auc, np.ndarray]]:
+        """How well each column alone ranks churned customers, and the scores by which it does."""
+        return {name: column_auc(self.values_of(name), self.churned, self.entities, self.half) for name in self.names}
 
     @cached_property
     def recency(self) -> str | None:
-        """The strongest of the registered days since the last event, which are what an honest column may know.
+        """The strongest of the registered days since the last event, whose strength is no suspicion.
 
-        Only where rows have times, and the days are none of the future.
+        Only where rows have times, and no day is negative.
         """
-        found = [
+        candidates = [
             name
             for name in self.names
             if self.is_dated
@@ -92,36 +99,30 @@ class Subject:
             and feature.aggregate == RECENCY
             and not (self.values_of(name) < 0).any()
         ]
-        return max(found, key=lambda name: self.powers[name][0].value, default=None)
+        return max(candidates, key=lambda name: self.aucs[name][0].value, default=None)
 
     @cached_property
     def strata(self) -> np.ndarray | None:
         """Rows of similar recency, shape (n_rows,); None without a recency."""
-        if self.recency is None:
-            return None
-        days = self.values_of(self.recency)
-        present = days[np.isfinite(days)]
-        if not len(present):
-            return None
-        edges = np.unique(np.quantile(present, np.linspace(0, 1, RECENCY_BINS + 1)[1:-1]))
-        return np.where(np.isfinite(days), 1 + np.searchsorted(edges, days, side="left"), 0)
+        days = None if self.recency is None else self.values_of(self.recency)
+        return None if days is None or not np.isfinite(days).any() else bins(days, RECENCY_BINS)
 
     @cached_property
     def expected(self) -> np.ndarray:
-        """Churn rate that is no surprise for each row: that of its recency, else that of everybody."""
+        """Churn rate expected of each row: that of its recency, else the base rate; shape (n_rows,)."""
         if self.strata is None:
             return np.full(len(self.churned), self.churned.mean())
-        return rates(self.strata, self.churned, self.half)
+        return out_of_fold_rates(self.strata, self.churned, self.half)
 
     def looks_back(self, name: str) -> bool:
         """Whether a column is registered as an aggregate of what lies before the feature time."""
         feature = self.registry.get(name)
         return feature is not None and is_window(feature)
 
-    def beyond_recency(self, name: str) -> Auc:
-        """Power of a column among rows of the same recency; its plain power where there is no recency."""
-        found, scores = self.powers[name]
-        return found if self.strata is None else auc(scores, self.churned, self.entities, self.strata)
+    def auc_beyond_recency(self, name: str) -> Auc:
+        """AUC of a column among rows of the same recency; its plain AUC where there is no recency."""
+        alone, scores = self.aucs[name]
+        return alone if self.strata is None else auc(scores, self.churned, self.entities, self.strata)
 
     @cached_property
     def _order(self) -> np.ndarray:
@@ -130,31 +131,31 @@ class Subject:
     @cached_property
     def previous(self) -> np.ndarray:
         """Row of the same customer at the feature time before, -1 where there is none; shape (n_rows,)."""
-        order, found = self._order, np.full(len(self.churned), -1)
+        order, rows = self._order, np.full(len(self.churned), -1)
         same = self.entities[order[1:]] == self.entities[order[:-1]]
-        found[order[1:][same]] = order[:-1][same]
-        return found
+        rows[order[1:][same]] = order[:-1][same]
+        return rows
 
     @cached_property
     def next_outcome(self) -> np.ndarray:
-        """First row of the same customer whose label begins when this one's is over, -1 where there is none."""
-        # Labels may name no time of their own: then the next feature time is the next outcome.
+        """First row of the same customer whose label begins when this one has ended, -1 where there is none."""
+        # Labels may have no time of their own: then the next feature time is the next outcome.
         return self.first_from(np.maximum(self.ends - TICK, self.times + TICK))
 
-    def first_from(self, wanted: np.ndarray) -> np.ndarray:
+    def first_from(self, moments: np.ndarray) -> np.ndarray:
         """First row of the same customer at or after a time, -1 where there is none; shape (n_rows,)."""
         order = self._order
-        origin, width = self.times.min(), np.ptp(np.concatenate([self.times, wanted])) + 1.0
+        origin, width = self.times.min(), np.ptp(np.concatenate([self.times, moments])) + 1.0
         keys = self.entities[order] * width + (self.times[order] - origin)
-        place = np.searchsorted(keys, self.entities * width + np.minimum(wanted - origin, width - 0.5))
+        place = np.searchsorted(keys, self.entities * width + np.minimum(moments - origin, width - 0.5))
         inside = place < len(order)
-        found = np.full(len(order), -1)
-        found[inside] = order[place[inside]]
-        return np.where((found >= 0) & (self.entities[found] == self.entities), found, -1)
+        rows = np.full(len(order), -1)
+        rows[inside] = order[place[inside]]
+        return np.where((rows >= 0) & (self.entities[rows] == self.entities), rows, -1)
 
     @cached_property
     def last_departure(self) -> np.ndarray:
-        """Latest feature time at which each row's customer was about to churn, -inf for those who never were."""
+        """Latest feature time whose label says that the customer of each row churned, -inf where there is none."""
         latest = np.full(int(self.entities.max()) + 1, -np.inf)
         leaving = self.churned == 1
         np.maximum.at(latest, self.entities[leaving], self.times[leaving])
@@ -163,8 +164,8 @@ class Subject:
     @classmethod
     def of(
         cls, frame: pd.DataFrame, features: Sequence[Feature], entity: str, *, dated: bool, seed: int = 0
-    ) -> Subject:
-        """The features of a training set; of a large one, all rows of customers who are drawn by chance.
+    ) -> ProbeContext:
+        """The features of a training set; of a large one, all rows of a random sample of customers.
 
         Parameters
         ----------
@@ -208,11 +209,11 @@ class Subject:
 
 def is_window(feature: Feature) -> bool:
     """Whether a feature is an aggregate of what lies before the feature time."""
-    return bool(feature.window or feature.aggregate == RECENCY) and feature.aggregate in LOOKING_BACK
+    return bool(feature.window or feature.aggregate == RECENCY) and feature.aggregate in WINDOW_AGGREGATES
 
 
 def _days(times: pd.Series) -> np.ndarray:
-    """Times as days since 1970, NaN where empty."""
+    """Times as days since 1970, NaN where missing."""
     import pandas as pd
 
     stamps = pd.to_datetime(times, errors="coerce", utc=True).dt.tz_localize(None).to_numpy("datetime64[us]")
