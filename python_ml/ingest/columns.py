@@ -13,6 +13,7 @@ from python_ml.ingest.counts import (
     MOSTLY,
     MeasuredColumn,
     count_columns,
+    count_placeholders,
     count_values,
     measure_durations,
     measure_numbers,
@@ -21,7 +22,7 @@ from python_ml.ingest.counts import (
 )  # fmt: skip
 from python_ml.ingest.schema import EPOCHS, Column, Reading
 from python_ml.ingest.typing import is_integer_type, is_number_type, is_time_type, typed_sql
-from python_ml.ingest.vocabulary import word_set
+from python_ml.ingest.vocabulary import PLACEHOLDERS, word_set
 from python_ml.names import unique_identifiers, words
 
 if TYPE_CHECKING:
@@ -141,6 +142,10 @@ def _choose_text(
         if result and result[1].readable >= (MOSTLY if is_plain else 0.5) * item.filled:
             item.kind, (item.reading, item.times) = "time", result
             return
+    if not is_plain and any(value.lower() in PLACEHOLDERS for value in sample):
+        item.placeholders = count_placeholders(connection, relation, item)
+        is_plain = 0 < MOSTLY * item.telling <= item.plain
+        sample = [value for value in sample if value.lower() not in PLACEHOLDERS] or [""]
     if is_plain:
         item.kind, item.reading = "number", Reading("decimal")
     elif _share(sample, _DURATION.fullmatch) >= MOSTLY:
@@ -150,7 +155,7 @@ def _choose_text(
         counted = _count_styles(connection, "sample_values", "v")
         if max(counted) >= 0.8 * len(sample):
             counted = _count_styles(connection, relation, item.column)
-            if max(counted) >= MOSTLY * item.filled:
+            if max(counted) >= MOSTLY * item.telling:
                 style = _STYLES[0] if counted[0] >= counted[1] else _STYLES[1]
                 item.kind, item.reading = "number", Reading("decimal", style=style)
 
@@ -181,7 +186,7 @@ def _settle(connection: duckdb.DuckDBPyConnection, relation: str, item: Measured
         item.kind, item.reading = "time", Reading("timestamp", formats=("month",))
         item.times = times.measure(connection, relation, item.column, item.reading)
     if item.kind in ("number", "duration") and (
-        item.padded or not item.numbers or item.numbers.readable < MOSTLY * item.filled
+        item.padded or not item.numbers or item.numbers.readable < MOSTLY * item.telling
     ):
         item.kind, item.reading = "text", Reading("text", item.physical)
         item.numbers = item.numbers if item.padded else None

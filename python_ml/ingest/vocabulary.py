@@ -185,6 +185,11 @@ def name_score(child_column: str, parent_column: str, parent_table: str) -> floa
     return 0.0
 
 
+# Texts that can mean nothing but a missing value, and numbers that are not finite: they do not say what a column is.
+MISSING_MARKERS = ("n/a", "#n/a", "n.a.", "(blank)", "(null)", "#value!", "#ref!", "#div/0!", "\\n", "nan", "?", "??")
+NOT_FINITE = tuple(f"{sign}{text}" for text in ("inf", "infinity", "nan") for sign in ("", "+", "-"))
+PLACEHOLDERS = tuple(dict.fromkeys((*MISSING_MARKERS, *NOT_FINITE)))
+
 CHURNED = word_set(
     "churn churned churns churner attrition attrited cancel cancelled canceled cancellation left leave leaves leaver "
     "lapsed lapse exit exited exits closed terminated termination inactive lost quit quits gone defected departed "

@@ -51,6 +51,18 @@ def test_numbers(connection, tmp_path, style, texts, numbers):
     assert column.numbers.negatives == sum(n < 0 for n in numbers)
 
 
+@pytest.mark.parametrize("placeholder", ["inf", "-Infinity", "NaN", "#DIV/0!", "?"])
+@pytest.mark.parametrize(("numbers", "style"), [(["1.5", "-2"], "plain"), (["1,234.56", "7"], "grouped")])
+def test_placeholders_do_not_make_numbers_a_category(connection, tmp_path, numbers, style, placeholder):
+    column, read = opened(connection, tmp_path, [*numbers * 4, placeholder, placeholder])
+    assert (column.kind, column.reading.style, column.reading.scale) == ("number", style, 2)
+    assert (column.filled, column.readable, read[-2:]) == (10, 8, [None, None])
+
+
+def test_a_column_of_placeholders_with_a_few_numbers_is_text(connection, tmp_path):
+    assert opened(connection, tmp_path, ["?"] * 97 + ["1", "2", "3"])[0].kind == "text"
+
+
 @pytest.mark.parametrize(
     "texts", [["SKU12", "SKU13"], ["A-1", "B-2"], ["1-2", "3-4"], ["1.2.3", "4.5.6"], ["--5", "-"]]
 )
