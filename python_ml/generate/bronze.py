@@ -11,9 +11,8 @@ from python_ml.generate.text import as_argument
 from python_ml.ingest.schema import LINE_NUMBER, LINE_PROBLEM, LINE_TEXT, ROW_NUMBER
 from python_ml.ingest.typing import typed_expression
 from python_ml.names import RESERVED, comment_text, jinja_string
-from python_ml.plan.schema import ColumnPlan, DerivedColumn, ReversalPlan, SourcePlan
+from python_ml.plan.schema import COPY_REASON, ColumnPlan, DerivedColumn, ReversalPlan, SourcePlan
 
-COPY_REASON = "exact copy"
 LINE_COLUMNS = (LINE_NUMBER, LINE_TEXT, LINE_PROBLEM)
 _TYPES = ("text", "integer", "decimal", "double", "boolean", "timestamp")
 _RANKS = {"key": 0, "entity": 1, "identifier": 2}

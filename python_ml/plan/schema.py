@@ -12,10 +12,11 @@ from datetime import date
 from typing import Any, Literal
 
 from python_ml.feature_columns import FeatureColumn, Measure, window_feature_columns
-from python_ml.ingest.schema import EPOCHS, EXCEL_SERIAL, PERIODS, Conversion, Reading
+from python_ml.ingest.schema import Conversion, Reading
 from python_ml.profile.schema import EarlyFacts, RowCounts
 
 NUMBER_TYPES = ("integer", "decimal", "double")
+COPY_REASON = "exact copy"  # of quarantined rows
 Role = Literal[
     "entity", "time", "available", "changed", "key", "identifier", "number", "nominal", "boolean", "text",
     "further_time", "constant", "empty", "label",
@@ -154,11 +155,6 @@ class ColumnPlan:
     def formats(self) -> tuple[str, ...]:
         """How times are written."""
         return self.reading.formats
-
-    @property
-    def named_formats(self) -> tuple[str, ...]:
-        """Formats that are no strftime pattern."""
-        return tuple(f for f in self.reading.formats if f in (*EPOCHS, *PERIODS, EXCEL_SERIAL))
 
 
 @dataclass(frozen=True)
@@ -374,6 +370,11 @@ class SourcePlan:
         return text if re.search(r"[^su]s$", text) else f"{text} events"
 
     @property
+    def has_events(self) -> bool:
+        """Whether window features can be made of its rows."""
+        return self.use in ("events", "spans")
+
+    @property
     def available_at(self) -> str:
         """Column that says when a row was known, where that is not its time."""
         return self.known or self.available
@@ -405,7 +406,7 @@ class SourcePlan:
     def feature_sets(self) -> tuple[FeatureSet, ...]:
         """The feature models that are made of it."""
         made = []
-        if self.use in ("events", "spans") and self.windows:
+        if self.has_events and self.windows:
             columns = window_feature_columns(
                 self.name, self.measures, self.windows, events=self.events, rhythm=self.rhythm,
                 leakage_risk=self.leakage_risk,
