@@ -16,7 +16,15 @@ from python_ml.generate.package import package_files
 from python_ml.generate.preview import SourceRows, preview_arrivals, preview_outcome, preview_sources
 from python_ml.generate.render import render
 from python_ml.generate.writing import Written, check_folder, create, refuse_outside, renew
-from python_ml.ingest import DataArgument, RawTable, align_clocks, open_tables, scratch_connection, with_row_number
+from python_ml.ingest import (
+    DataArgument,
+    RawTable,
+    align_clocks,
+    open_tables,
+    scratch_connection,
+    unknown_column,
+    with_row_number,
+)
 from python_ml.plan import (
     Options,
     PlanFacts,
@@ -207,16 +215,10 @@ def _check_together(options: Options, labels: Path | None) -> None:
 def _profiled(
     connection: duckdb.DuckDBPyConnection, tables: list[RawTable], options: Options, probe, progress
 ) -> Profile:
-    if options.outcome is not None and not any(t.column(options.outcome) for t in tables):
-        known = "; ".join(f"{t.path.name}: {', '.join(c.raw_name for c in t.columns[:30])}" for t in tables)
-        raise UserError(f"There is no column `{options.outcome}`.", where="--outcome", hint=f"choose one of {known}")
-    if options.time is not None and not any(t.column(options.time) for t in tables):
-        known = "; ".join(f"{t.path.name}: {', '.join(c.raw_name for c in t.columns[:30])}" for t in tables)
-        raise UserError(f"There is no column `{options.time}`.", where="--time", hint=f"choose one of {known}")
-    for name in options.exclude_columns:
-        if not any(t.column(name) for t in tables):
-            known = ", ".join(c.raw_name for t in tables for c in t.columns[:30])
-            raise UserError(f"There is no column `{name}`.", where="--exclude-columns", hint=f"choose among {known}")
+    named = [(options.outcome, "--outcome"), (options.time, "--time")]
+    for name, flag in (*named, *((name, "--exclude-columns") for name in options.exclude_columns)):
+        if name is not None and not any(t.column(name) for t in tables):
+            raise unknown_column(name, tables, flag)
     return profile_tables(
         connection,
         tables,

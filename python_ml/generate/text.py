@@ -10,7 +10,6 @@ from typing import Any
 import yaml
 
 from python_ml.durations import duration_words
-from python_ml.ingest.vocabulary import word_set
 from python_ml.names import comment_text, jinja_string, yaml_text
 
 WIDTH = 105  # a line may exceed it by its last word
@@ -105,7 +104,7 @@ def plain_flow(value: Any) -> str:
 
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_.,;()/`' -]*[A-Za-z0-9_.)`]")
 # What YAML 1.1 reads as something else than text.
-_YAML_WORDS = word_set("true false yes no on off null y n")
+_YAML_WORDS = frozenset(["true", "false", "yes", "no", "on", "off", "null", "y", "n"])
 
 
 def _key(key: str) -> str:

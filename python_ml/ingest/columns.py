@@ -22,7 +22,7 @@ from python_ml.ingest.counts import (
 )  # fmt: skip
 from python_ml.ingest.schema import EPOCHS, Column, Reading
 from python_ml.ingest.typing import is_integer_type, is_number_type, is_time_type, typed_sql
-from python_ml.ingest.vocabulary import PLACEHOLDERS, word_set
+from python_ml.ingest.vocabulary import PLACEHOLDERS, has_word, terms
 from python_ml.names import unique_identifiers, words
 
 if TYPE_CHECKING:
@@ -34,14 +34,11 @@ _STYLES: tuple[Literal["grouped", "decimal_comma"], ...] = ("grouped", "decimal_
 _PAIRS = ({"true", "false"}, {"t", "f"}, {"yes", "no"}, {"y", "n"}, {"0", "1"})
 _CLOCK = re.compile(r"([01]?\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d+)?)?")
 _DURATION = re.compile(r"-?(\d+:)?\d+:[0-5]?\d(\.\d+)?")
-_CLOCK_NAMES = word_set("time hour clock uhrzeit uhr zeit heure hora ora orario tijd")
-_DATE_NAMES = word_set("date datum fecha data dt day tag fech datetime timestamp dob birthday birthdate")
-_TIME_NAMES = _DATE_NAMES | word_set(
-    "time ts at when created updated modified epoch unix registered registration "
-    "joined signup login seen started ended zeit zeitstempel heure hora moment"
-)
-_PERIOD_NAMES = _TIME_NAMES | word_set("period month yyyymm monat mois mes mese maand periode periodo")
-_PERIODS = word_set("period month monat mois mes mese maand periode periodo")
+_CLOCK_NAMES = terms("clocks")
+_DATE_NAMES = terms("dates")
+_TIME_NAMES = _DATE_NAMES | terms("counted_times")
+_PERIODS = terms("periods")
+_PERIOD_NAMES = _TIME_NAMES | _PERIODS | {"yyyymm"}
 _EPOCH_FROM, _EPOCH_TO = 788_918_400, 4_102_444_800  # 1995 to 2100, in seconds
 _NAMELESS = re.compile(r"column_\d+")
 _EPOCH_SPAN = 30 * 365 * 86_400  # longest span of seconds since 1970 that no name announces
@@ -202,7 +199,7 @@ def _settle(connection: duckdb.DuckDBPyConnection, relation: str, item: Measured
 
 def _is_short_month(item: MeasuredColumn) -> bool:
     """Whether values such as ``Jan 23`` are months rather than days: the name of the column decides."""
-    is_named = bool(_PERIODS & set(words(item.raw)))
+    is_named = has_word(item.raw, _PERIODS)
     return is_named and _share(item.sample, times.SHORT_MONTH.fullmatch) == 1 and times.language_of(item.sample) == "en"
 
 
@@ -259,7 +256,7 @@ def _join_clock(connection: duckdb.DuckDBPyConnection, relation: str, items: lis
     ]  # fmt: skip
     clocks = [
         d for d in items
-        if set(words(d.raw)) & _CLOCK_NAMES and d.kind in ("text", "constant", "duration") and (
+        if has_word(d.raw, _CLOCK_NAMES) and d.kind in ("text", "constant", "duration") and (
             d.physical == "TIME" or (d.sample and _share(d.sample, _CLOCK.fullmatch) >= MOSTLY)
         )
     ]  # fmt: skip

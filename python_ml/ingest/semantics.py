@@ -12,45 +12,13 @@ from python_ml.ingest.schema import Column
 from python_ml.names import words
 
 _COMPILED = {kind: re.compile(pattern) for kind, pattern in PATTERNS.items()}
-_DURATIONS = frozenset(
-    words(
-        "days day hours hour minutes minute mins min seconds secs sec weeks months years duration tenure age elapsed "
-        "latency lifetime recency term"
-    )
-)
-_LEVELS = frozenset(
-    words("rating satisfaction score stars priority severity level grade tier rank stage step class band nps csat")
-)
+_DURATIONS, _RATINGS = vocabulary.terms("durations"), vocabulary.terms("ratings")
 _CYCLES = {
     "weekday": (0, 7), "dow": (0, 7), "dayofweek": (0, 7), "month": (1, 12), "hour": (0, 23), "quarter": (1, 4),
     "monthday": (1, 31), "week": (1, 53),
 }  # fmt: skip
-_WEEKDAYS = frozenset(
-    words("monday tuesday wednesday thursday friday saturday sunday mon tue tues wed thu thur thurs fri sat sun")
-)
-_MONTHS = frozenset(
-    words(
-        "january february march april may june july august september october november december "
-        "jan feb mar apr jun jul aug sep sept oct nov dec"
-    )
-)
-_LADDERS = tuple(
-    frozenset(ladder.split(","))
-    for ladder in (
-        "very low,low,medium,normal,moderate,high,very high,urgent,critical,none",
-        "xs,s,m,l,xl,xxl,xxxl,small,medium,large,extra large,tiny,huge",
-        "free,trial,starter,basic,standard,plus,pro,professional,business,premium,enterprise,ultimate",
-        "bronze,silver,gold,platinum,diamond,titanium",
-        "strongly disagree,disagree,neutral,agree,strongly agree,neither agree nor disagree",
-        "never,rarely,seldom,sometimes,often,usually,always",
-        "very dissatisfied,dissatisfied,neutral,satisfied,very satisfied",
-        "poor,fair,average,good,very good,excellent,bad",
-        "daily,weekly,biweekly,fortnightly,monthly,quarterly,half-yearly,annual,annually,yearly",
-        "month-to-month,one year,two year,three year",
-        "minor,major,blocker,trivial,critical",
-        "primary,secondary,tertiary,high school,bachelor,bachelors,master,masters,phd,doctorate",
-    )
-)
+_WEEKDAYS, _MONTHS = vocabulary.terms("weekdays"), vocabulary.terms("months")
+_LADDERS = vocabulary.ladders()
 
 
 def described(column: Column, sample: Sequence[str]) -> Column:
@@ -132,7 +100,7 @@ def _of_number(column: Column, outcome: bool) -> tuple[str, str]:
         last = "".join(parts).endswith(word)
         if number.is_integer and last and low <= span[0] and span[1] <= high and column.distinct <= high + 1:
             return "cyclic", f"whole numbers from {span[0]:.0f} to {span[1]:.0f}, and its name says {word}"
-    if number.is_integer and 2 <= column.distinct <= 11 and set(parts) & _LEVELS and span[1] - span[0] <= 10:
+    if number.is_integer and 2 <= column.distinct <= 11 and set(parts) & _RATINGS and span[1] - span[0] <= 10:
         return "ordinal", f"{column.distinct} whole numbers, and its name says a level"
     if outcome and number.is_integer and column.distinct <= 5:
         return "target_candidate", f"{column.distinct} values, and its name says an outcome"

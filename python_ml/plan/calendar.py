@@ -111,12 +111,6 @@ def maturity_setting(delays: Delays | None, events: str) -> Setting:
     return Setting("maturity_lag", lag, f"{share} {events} arrive within {delays.high:.2g} days{longest}")
 
 
-def fitting_cutoff(start: date, anchor: date, label: float) -> date:
-    """A day that lies before the validation period: what SQL fits may know only what is earlier."""
-    spare = (anchor - start).days - 3 * label
-    return start + timedelta(days=math.floor(max(spare, 0) / 2))
-
-
 def _warm_up(activity: Activity, label: float, active: float, lag: float) -> float:
     labelled = activity.span_days - label - lag
     return min(active, max(min(30.0, activity.span_days / 10), labelled - 3 * label))

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from python_ml.ingest import vocabulary
+from python_ml.ingest.personal import PERSONAL
 from python_ml.ingest.schema import ROW_NUMBER, Column, Reading
 from python_ml.names import RESERVED, free_name, identifier, words
 from python_ml.plan.schema import ColumnPlan
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from python_ml.plan.roles import Roles
     from python_ml.profile.schema import ColumnProfile, Profile, TableProfile
 
-PERSONAL = ("email", "phone", "personal")
 DIGITS = 18  # of a decimal that every engine computes exactly
 FIXED = 0.98  # share of customers with a single value from which a column is an attribute, not an event
 OUTCOME_NAMED = "its name says the outcome"

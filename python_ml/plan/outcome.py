@@ -10,27 +10,23 @@ from python_ml.ingest import vocabulary
 from python_ml.names import words
 from python_ml.plan.roles import Roles, is_one_row_per_customer
 from python_ml.plan.schema import AsOf, EndDate, Inactivity, LabelTable, Options, Outcome
-from python_ml.profile.row_times import BEGAN, LASTING
+from python_ml.profile.row_times import LASTING
 from python_ml.profile.schema import OutcomeColumn, Profile, TableProfile
 
 SNAPSHOT_AT = "1970-01-01 00:00:00"  # stands for "no date": no report shows it as one
 PARTS = ("entity", "time", "label", "known", "split")
-SPLIT_PARTS = ("train", "validation", "test")
 _SPLIT_VALUES = {
     "train": {"train", "training", "tr", "fit", "learn"},
     "validation": {"validation", "val", "valid", "dev", "eval"},
     "test": {"test", "testing", "holdout", "hold-out", "oot", "out of time"},
 }
-_SPLIT = vocabulary.word_set("split fold part partition subset set sample")
-_LABEL = vocabulary.word_set("label y target class outcome")
-_KNOWN = vocabulary.word_set("label outcome decided observed known resolved until horizon")
-_SEEN = vocabulary.word_set("snapshot asof observation observed reference cutoff scoring scored reporting feature")
-_DECIDED = vocabulary.word_set(
-    "label outcome churn churned attrition cancel cancelled canceled cancellation exit exited termination terminated "
-    "target left"
-)
-_RETURNED = vocabulary.word_set("returned return returns rejoined reactivated reactivation winback resumed back")
-_CASE_ENDS = vocabulary.word_set("closed close resolved completed finished")
+_SPLIT = vocabulary.terms("split")
+_LABEL = vocabulary.terms("label")
+_KNOWN = vocabulary.terms("label_known")
+_SEEN = vocabulary.terms("as_of")
+_DECIDED = vocabulary.terms("decided")
+_RETURNED = vocabulary.terms("returned")
+_CASE_ENDS = vocabulary.terms("case_ends")
 MOSTLY = 0.95
 SWITCH = "1d"  # a row that starts so soon after another ended is a change of plan; dates do not tell midnight from noon
 
@@ -58,11 +54,11 @@ def label_column(table: TableProfile, options: Options) -> str:
         return table.column(named["label"]).raw_name
     taken = set(named.values())
     free = [c.column for c in table.columns if c.column.kind not in ("empty", "time") and c.column.name not in taken]
-    speaking = [c for c in free if set(words(c.raw_name)) & (_LABEL | vocabulary.CHURNED | vocabulary.RETAINED)]
+    speaking = [c for c in free if vocabulary.has_word(c.raw_name, _LABEL | vocabulary.CHURNED | vocabulary.RETAINED)]
     if speaking:
-        best = max(speaking, key=lambda c: (c.distinct <= 20, bool(set(words(c.raw_name)) & _LABEL)))
+        best = max(speaking, key=lambda c: (c.distinct <= 20, vocabulary.has_word(c.raw_name, _LABEL)))
         return best.raw_name
-    classes = [c for c in free if c.distinct == 2 and not set(words(c.raw_name)) & _SPLIT]
+    classes = [c for c in free if c.distinct == 2 and not vocabulary.has_word(c.raw_name, _SPLIT)]
     if len(classes) == 1:
         return classes[0].raw_name
     raise UserError(
@@ -90,7 +86,7 @@ def label_parts(table: TableProfile, options: Options) -> dict[str, str]:
             raise UserError(
                 f"The labels have no column `{name}`.",
                 where=f"--label-column, {table.table.path}",
-                hint="choose one of " + ", ".join(c.column.raw_name for c in table.columns[:30]),
+                hint=f"choose one of {table.table.column_names}",
             )
         if part in named or column.name in named.values():
             raise UserError(
@@ -153,7 +149,7 @@ def _is_span(table: TableProfile, roles: Roles) -> bool:
     if table.time is None or not table.time.ended or role.use not in ("events", "attributes", "labels"):
         return False
     # a ticket that is closed ends nobody's coverage
-    is_case = set(words(table.column(table.time.ended).raw_name)) & _CASE_ENDS and not person_table(table.name)
+    is_case = vocabulary.has_word(table.column(table.time.ended).raw_name, _CASE_ENDS) and not person_table(table.name)
     return bool(role.entity) and not is_case
 
 
@@ -168,7 +164,7 @@ def _ending(table: TableProfile, outcome: OutcomeColumn) -> str:
     share = outcome.churned_rows / max(outcome.labelled_rows, 1)
     for measured in table.columns:
         column = measured.column
-        is_named = column.kind == "time" and set(words(column.raw_name)) & (_DECIDED | vocabulary.ENDS)
+        is_named = column.kind == "time" and vocabulary.has_word(column.raw_name, _DECIDED | vocabulary.ENDS)
         if is_named and column.fill_share < 0.98 and abs(column.fill_share - share) <= 0.1:
             return column.name
     return ""
@@ -190,8 +186,8 @@ def _end_date(profile: Profile, roles: Roles, spans: list[TableProfile]) -> Outc
         if roles.tables[t.name].use in ("events", "attributes")
         and t.time is not None
         and (
-            _has(t.name, vocabulary.DEPARTURES)
-            or _has(t.column(t.time.column).raw_name, vocabulary.DEPARTURES | _DECIDED)
+            vocabulary.has_word(t.name, vocabulary.DEPARTURES)
+            or vocabulary.has_word(t.column(t.time.column).raw_name, vocabulary.DEPARTURES | _DECIDED)
         )
     ]
     if not departures:
@@ -201,7 +197,9 @@ def _end_date(profile: Profile, roles: Roles, spans: list[TableProfile]) -> Outc
             hint="bring a table with a start and an end of each subscription, or one with the dates of departures",
         )
     source = departures[0].name
-    returns = next((t.name for t in profile.tables if t.name != source and _has(t.name, _RETURNED) and t.time), "")
+    returns = next(
+        (t.name for t in profile.tables if t.name != source and vocabulary.has_word(t.name, _RETURNED) and t.time), ""
+    )
     starts = next(
         (
             t.name
@@ -230,10 +228,6 @@ def _end_date(profile: Profile, roles: Roles, spans: list[TableProfile]) -> Outc
         )
     reason = f"churned = a departure of {source} in the label window; coverage begins with {starts or activity}"
     return OutcomeChoice(EndDate(source, starts, activity, returns), reason)
-
-
-def _has(name: str, vocabulary_: frozenset[str]) -> bool:
-    return bool(set(words(name)) & vocabulary_)
 
 
 def _labels(
@@ -298,7 +292,7 @@ def label_time(table: TableProfile, named: dict[str, str]) -> str:
         return named["time"]
     times = [c.column for c in table.columns if c.column.kind == "time" and c.column.readable_share >= 0.5]
     first = table.time.column if table.time else ""
-    times.sort(key=lambda c: (bool(set(words(c.raw_name)) & (_KNOWN | _DECIDED)), c.name != first))
+    times.sort(key=lambda c: (vocabulary.has_word(c.raw_name, _KNOWN | _DECIDED), c.name != first))
     return times[0].name if times else ""
 
 
@@ -340,7 +334,7 @@ def _known(table: TableProfile, named: dict[str, str], used: set[str], as_of: st
     for name in possible:
         column = table.column(name)
         if "known" not in named and (
-            name in used or column.kind != "time" or not set(words(column.raw_name)) & (_KNOWN | _DECIDED)
+            name in used or column.kind != "time" or not vocabulary.has_word(column.raw_name, _KNOWN | _DECIDED)
         ):
             continue
         pair = next((p for p in table.time_pairs if (p.first, p.second) == (as_of, name)), None)
@@ -370,7 +364,7 @@ def _split(table: TableProfile, named: dict[str, str], used: set[str]) -> tuple[
         column = measured.column
         if named.get("split", column.name) != column.name or column.name in used:
             continue
-        if "split" not in named and not set(words(column.raw_name)) & _SPLIT:
+        if "split" not in named and not vocabulary.has_word(column.raw_name, _SPLIT):
             continue
         values = sorted({v.strip().lower() for v, _ in column.values})
         parts = {
@@ -442,14 +436,14 @@ def _scenario(
     """What is known of time: kind, reason, as-of time, and the column with the time of the outcome."""
     columns = [c.column for c in table.columns if c.column.name != outcome.column]
     times = [c for c in columns if c.kind == "time" and c.readable_share >= 0.5]
-    lasting = [c for c in columns if c.kind == "number" and set(words(c.raw_name)) & LASTING]
+    lasting = [c for c in columns if c.kind == "number" and vocabulary.has_word(c.raw_name, LASTING)]
     if not times:
         reason = "no column holds dates or times"
         if lasting:
             reason += f"; `{lasting[0].raw_name}` is a duration without a date to count from"
         return "static", reason, None, ""
     whole = [c for c in times if c.readable_share >= MOSTLY and c.fill_share >= MOSTLY]
-    known = next((c.name for c in whole if set(words(c.raw_name)) & _DECIDED), "")
+    known = next((c.name for c in whole if vocabulary.has_word(c.raw_name, _DECIDED)), "")
     seen = next((c for c in whole if _is_seen(c.raw_name)), None)
     kind, as_of = "production", None
     if seen is not None:
@@ -492,7 +486,7 @@ def _follows(table: TableProfile, first: str, second: str) -> bool:
 def began(table: TableProfile) -> str:
     """Safe name of the earliest time of the customer, from which other dates can be counted; empty without one."""
     times = [c.column for c in table.columns if c.column.kind == "time" and c.column.readable_share >= 0.5]
-    named = [c for c in times if set(words(c.raw_name)) & BEGAN] or times
+    named = [c for c in times if vocabulary.has_word(c.raw_name, vocabulary.BEGINNINGS)] or times
     if not named:
         return ""
 
@@ -515,7 +509,6 @@ def _no_events(profile: Profile, roles: Roles) -> UserError:
                 hint="bring a file with several dated rows per customer, such as orders, visits or usage; name the "
                 "column that tells who churned with --outcome; or name another customer with --entity",
             )
-    first = profile.tables[0]
     for table in profile.tables:
         for measured in table.columns:
             column = measured.column
@@ -526,7 +519,7 @@ def _no_events(profile: Profile, roles: Roles) -> UserError:
         "No file has a time column, so no activity is dated.",
         where=", ".join(str(t.table.path) for t in profile.tables),
         hint="bring a file of dated events (orders, visits, usage), or name its time with --time; columns: "
-        + ", ".join(c.column.raw_name for c in first.columns[:30]),
+        f"{profile.tables[0].table.column_names}",
     )
 
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 
 from python_ml.errors import UserError
 from python_ml.ingest import vocabulary
-from python_ml.names import words
 from python_ml.plan.customer import Customer, choose_customer
 from python_ml.plan.graph import KeyGraph
 from python_ml.plan.schema import Options, Use
@@ -15,11 +14,8 @@ from python_ml.profile.schema import Profile, Relation, TableProfile
 ONE_ROW = 1.05  # rows per customer below which a table has one row per customer
 MOST_LOOKUP_VALUES = 50  # different values up to which a text of a lookup is a category
 # Undated rows of these kinds are written later than what they point at, so they must not get its time.
-_LATER = vocabulary.word_set(
-    "return returns refund refunds review reviews rating ratings delivery deliveries shipment shipments feedback "
-    "cancellation cancellations complaint complaints"
-)
-_HISTORY = vocabulary.word_set("history histories change changes version versions scd audit attributes log")
+_LATER = vocabulary.terms("written_later")
+_HISTORY = vocabulary.terms("histories")
 
 
 @dataclass(frozen=True)
@@ -141,7 +137,7 @@ def parse_excluded(profile: Profile, names: tuple[str, ...]) -> set[str]:
             raise UserError(
                 f"{source} has no column `{column}`.",
                 where="--exclude",
-                hint="choose one of " + ", ".join(c.column.raw_name for c in table.columns[:30]),
+                hint=f"choose one of {table.table.column_names}",
             )
         excluded.add(f"{source}.{known.name}")
     return excluded
@@ -207,7 +203,9 @@ def _time_steps(graph: KeyGraph, customer: Customer, entity_steps: dict[str, Rel
         own = customer.columns.get(relation.parent)
         parent = profile.table(relation.parent)
         is_customers = own is not None and is_one_row_per_customer(parent, own)
-        is_later = bool(_LATER & set(words(relation.child))) or vocabulary.has_word(relation.child, vocabulary.OUTCOMES)
+        is_later = vocabulary.has_word(relation.child, _LATER) or vocabulary.has_word(
+            relation.child, vocabulary.OUTCOMES
+        )
         # one row per customer is no line of an event
         child_own = customer.columns.get(relation.child)
         is_person = child_own is not None and is_one_row_per_customer(profile.table(relation.child), child_own)
@@ -288,7 +286,7 @@ def _with_history(profile: Profile, roles: dict[str, TableRole]) -> dict[str, Ta
     }
     for table in profile.tables:
         role = roles[table.name]
-        if role.use != "events" or role.steps or not set(words(table.name)) & _HISTORY:
+        if role.use != "events" or role.steps or not vocabulary.has_word(table.name, _HISTORY):
             continue
         values = [c.column.name for c in table.columns if c.column.kind not in ("time", "empty", "constant")]
         shared = [name for name in values if name in own and name != role.entity]

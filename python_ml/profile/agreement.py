@@ -13,7 +13,7 @@ from python_ml.profile.values import SPELLINGS, canonical
 
 ONE_ROW = 1.05  # rows per customer up to which a table holds one row of each
 # What a departure may be named after: an order or a ticket that is cancelled ends nobody's coverage.
-_ENDED = vocabulary.COVERING | vocabulary.PERSONS | vocabulary.word_set("event reason")
+_ENDED = vocabulary.COVERING | vocabulary.PERSONS | {"event", "reason"}
 
 
 def compare_outcomes(

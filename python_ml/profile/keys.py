@@ -145,7 +145,7 @@ def _is_line_number(column: Column) -> bool:
     return named and column.kind == "number" and column.numbers.is_integer and (column.numbers.minimum or 0) >= 0
 
 
-_LINES = vocabulary.word_set("line item position seq sequence row index lap number no nr step rank version")
+_LINES = vocabulary.terms("line_numbers")
 
 
 def identifier_facts(

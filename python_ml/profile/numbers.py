@@ -25,9 +25,7 @@ RARE = 0.05  # share of rows up to which a code at the upper end may stand for a
 FEW_VALUES = 1_000  # different values up to which the most frequent one means anything
 NEGATIVE_CODES = frozenset({-1.0, -9.0, -99.0, -999.0, -9999.0, -99999.0})
 POSITIVE_CODES = frozenset({99.0, 999.0, 9999.0, 99999.0, 999999.0, 9999999.0, 99999999.0, 2147483647.0})
-_COUNTED = vocabulary.word_set(
-    "seats seat licenses licences users employees visits orders points stock fee plan mrr arr"
-)
+_COUNTED = vocabulary.terms("counted")
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,8 @@ ODD = 0.05  # share of codes up to which one without a digit is odd
 MOST_FOLLOWED = 3  # identifiers of a table
 SHIFTED, SHIFTED_DAYS = 0.01, 28  # share of rows; days: rows that are merely alike lie closer together
 _KINDS = ("nominal", "ordinal", "binary", "target_candidate", "cyclic", "discrete", "money", "continuous", "datetime")
-_COUNTS = vocabulary.word_set("count counts total totals number num sum users customers signups subscribers")
-_NOBODY = vocabulary.word_set("country city region zip channel plan currency store product category platform gender")
+_COUNTS = vocabulary.terms("counts")
+_NOBODY = vocabulary.terms("dimensions")
 
 
 def find_totals(table: Table, facts: Sequence[IdentifierFacts], time: TimeRole | None) -> Totals | None:
@@ -37,7 +37,7 @@ def find_totals(table: Table, facts: Sequence[IdentifierFacts], time: TimeRole |
     dimensions = [
         c.raw_name
         for c in table.columns
-        if set(words(c.raw_name)) & _NOBODY or (c.kind in ("text", "boolean") and 1 < c.distinct <= 50)
+        if vocabulary.has_word(c.raw_name, _NOBODY) or (c.kind in ("text", "boolean") and 1 < c.distinct <= 50)
     ]
     codes = [f for f in facts if f.distinct > 0.5 * table.rows]
     if not counts or len(dimensions) < 2 or codes:

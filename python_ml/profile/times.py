@@ -23,13 +23,10 @@ BULK_LAG, BULK_DAYS = 31, 0.2  # days, share of days: less tells an arrival colu
 # A thin tail: most rows (share), density (share of the usual one), fewest days, and rows that one would expect there.
 TAIL, THIN, TAIL_DAYS, EXPECTED = 0.005, 0.1, 7, 10
 
-BIRTHS = vocabulary.word_set("dob birth birthday birthdate born naissance nacimiento nascita geburt geburtsdatum geb")
-DEADLINES = vocabulary.word_set(
-    "due limit deadline expires expire expiry expiration until planned scheduled estimated expected target promised"
-)
+DEADLINES = vocabulary.terms("deadlines")
 _DEADLINE_PAIRS = {("ship", "by"), ("valid", "to"), ("pay", "by"), ("deliver", "by")}
 ARRIVALS = vocabulary.AVAILABILITY | {"synced", "ingestion", "recorded"}
-VERSIONS = vocabulary.word_set("updated modified changed version revised amended edited")
+VERSIONS = vocabulary.terms("versions")
 # From the most to the least telling; a current period or a trial ends without the customer leaving.
 _ENDS = (
     ("cancel", "cancels", "cancelled", "canceled", "cancellation"),
@@ -37,7 +34,7 @@ _ENDS = (
     ("closed", "terminated", "termination", "close"),
     ("until", "expired", "to"),
 )
-_NO_ENDS = vocabulary.word_set("period trial last next weekend")
+_NO_ENDS = vocabulary.terms("no_ends")
 
 
 @dataclass(frozen=True)
@@ -51,7 +48,7 @@ class TimeFinding:
 def is_birth(name: str) -> bool:
     """Whether a name says a date of birth."""
     parts = words(name)
-    return any(part in BIRTHS or part.startswith(("birth", "geburt")) for part in parts)
+    return any(part in vocabulary.BIRTH or part.startswith(("birth", "geburt")) for part in parts)
 
 
 def is_deadline(name: str) -> bool:

@@ -36,7 +36,7 @@ _MEANINGS = {
     "active_window": "At risk is who was active within it",
     "step": "From one feature time to the next",
 }
-_STATES = vocabulary.word_set("status state active stage phase")  # of a span: what ends it may overwrite them
+_STATES = vocabulary.terms("states")  # of a span: what ends it may overwrite them
 RETURNING = 0.1  # share of customers with several active days from which cadence says something
 
 
