@@ -12,11 +12,10 @@ from pathlib import Path
 
 from python_ml.errors import UserError
 from python_ml.files import read_json, replacing, spelled, write_text
+from python_ml.generate.layout import MANIFEST, RAW_FOLDER
 from python_ml.generate.package import install_package
-from python_ml.generate.sources import RAW_FOLDER
 from python_ml.project import warehouse_of
 
-MANIFEST = Path(".retention") / "generated.json"
 VERSION = 1
 BESIDE = ".new"  # behind the whole name: dbt reads neither `model.sql.new` nor `schema.yml.new`
 

@@ -11,6 +11,7 @@ from python_ml.profile.notices import unreadable_values
 if TYPE_CHECKING:
     from python_ml.plan.base import PlanFacts
     from python_ml.plan.schema import ProjectPlan, SourcePlan
+    from python_ml.profile.schema import RowCounts
 
 
 def notices(facts: PlanFacts, plan: ProjectPlan) -> tuple[str, ...]:
@@ -37,13 +38,17 @@ def _leaks(facts: PlanFacts) -> list[str]:
     return made
 
 
+def quarantine_notices(counts: RowCounts) -> list[str]:
+    """How many rows of a source are quarantined, and why."""
+    of = f"of {counts.rows:,} rows"
+    made = [f"{rows:,} {of} are quarantined: {reason}" for reason, rows in counts.quarantined.items()]
+    unlinked = counts.unlinked.items()
+    return made + [f"{rows:,} {of} cannot be linked and are quarantined: {reason}" for reason, rows in unlinked]
+
+
 def _of_source(facts: PlanFacts, plan: ProjectPlan, source: SourcePlan) -> list[str]:
     table, counts = facts.table(source.name), source.counts
-    made = list(table.table.notes)
-    for reason, rows in counts.quarantined.items():
-        made.append(f"{rows:,} of {counts.rows:,} rows are quarantined: {reason}")
-    for reason, rows in counts.unlinked.items():
-        made.append(f"{rows:,} of {counts.rows:,} rows cannot be linked and are quarantined: {reason}")
+    made = [*table.table.notes, *quarantine_notices(counts)]
     if source.superseded and table.versions is not None:
         made.append(
             f"{table.versions.several:,} of {table.versions.keys:,} values of `{source.key[0]}` have several rows: "
@@ -146,7 +151,6 @@ def unused(facts: PlanFacts, plan: ProjectPlan) -> tuple[tuple[str, str, str], .
         for column in source.columns:
             is_part = column.role in ("key", "entity", "time", "available", "changed", "label")
             is_part = is_part or column.name in (source.time, source.ended, source.ended_available)
-            is_part |= column.name in (source.ended, source.ended_available)
             is_part |= column.raw_name in clocks
             is_used = any(a.origin == column.name for a in source.attributes)
             reason = reasons[column.name]

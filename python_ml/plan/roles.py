@@ -362,27 +362,24 @@ def _with_values(graph: KeyGraph, roles: dict[str, TableRole]) -> dict[str, Tabl
                 steps.append(Step(relation, (), values))
         return steps
 
-    enriched = dict(roles)
-    needed: set[str] = set()
-    for name, role in roles.items():
-        if role.use != "events":
-            continue
+    def with_steps(role: TableRole, further: list[Step]) -> TableRole:
         steps = {s.relation: s for s in role.steps}
-        for step in enriching(name, 2):
+        for step in further:
             before = steps.get(step.relation)
             steps[step.relation] = replace(before, values=step.values) if before else step
-            if any(table != step.relation.parent for table, _ in step.values):
-                needed.add(step.relation.parent)
-        enriched[name] = replace(role, steps=tuple(steps.values()))
-    for name in needed:
-        # a table on the way brings the values of what it points at
-        role = enriched[name]
-        if role.use != "events":
-            steps = {s.relation: s for s in role.steps}
-            for step in enriching(name, 1):
-                before = steps.get(step.relation)
-                steps[step.relation] = replace(before, values=step.values) if before else step
-            enriched[name] = replace(role, steps=tuple(steps.values()))
+        return replace(role, steps=tuple(steps.values()))
+
+    enriched = dict(roles)
+    on_the_way: set[str] = set()
+    for name, role in roles.items():
+        if role.use == "events":
+            steps = enriching(name, 2)
+            enriched[name] = with_steps(role, steps)
+            on_the_way |= {s.relation.parent for s in steps if any(t != s.relation.parent for t, _ in s.values)}
+    for name in on_the_way:
+        # it brings the values of what it points at
+        if enriched[name].use != "events":
+            enriched[name] = with_steps(enriched[name], enriching(name, 1))
     for name in lookups:
         role = enriched[name]
         enriched[name] = replace(

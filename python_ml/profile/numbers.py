@@ -12,7 +12,7 @@ from python_ml.ingest import vocabulary
 from python_ml.ingest.schema import Column
 from python_ml.names import words
 from python_ml.profile.schema import Distribution, EarlyFacts, Histogram, Sentinel
-from python_ml.profile.tables import Table, batches, kind_of, number, plain
+from python_ml.profile.tables import Table, batches, kind_of, number, plain, scale_of
 from python_ml.warehouse import quote
 
 QUANTILES = {"p01": 0.01, "p05": 0.05, "p25": 0.25, "p50": 0.5, "p75": 0.75, "p95": 0.95, "p99": 0.99}
@@ -75,8 +75,7 @@ def _is_measured(column: Column) -> bool:
 def _spreads(table: Table, columns: list[Column]) -> list[_Spread]:
     exact, sampled = [], []
     for column in columns:
-        # Squares of great numbers overflow; those of shares of the greatest one cannot.
-        scaled = f"{number(column)} / {_scale(column)!r}"
+        scaled = f"{number(column)} / {scale_of(column)!r}"
         exact += [f"stddev_samp({scaled})", f"skewness({scaled})"]
         sampled += [f"quantile_cont({number(column)}, {list(QUANTILES.values())})", f"mad({number(column)})"]
     first, second = table.row(exact), table.row(sampled, table.sample)
@@ -85,13 +84,9 @@ def _spreads(table: Table, columns: list[Column]) -> list[_Spread]:
         deviation, skew = first[2 * place : 2 * place + 2]
         quantiles, mad = second[2 * place : 2 * place + 2]
         # The last digits of sums differ from run to run.
-        deviation = None if deviation is None else float(f"{deviation * _scale(column):.10g}")
+        deviation = None if deviation is None else float(f"{deviation * scale_of(column):.10g}")
         spreads.append(_Spread(deviation, None if skew is None else round(skew, 4), quantiles or [], mad or 0.0))
     return spreads
-
-
-def _scale(column: Column) -> float:
-    return max(abs(column.numbers.minimum), abs(column.numbers.maximum)) or 1.0
 
 
 def _beyond(table: Table, columns: list[Column], spreads: list[_Spread]) -> list[tuple[Any, ...]]:
@@ -234,7 +229,7 @@ def measure_early(table: Table, time: str, before: date) -> dict[str, EarlyFacts
                 rows=rows,
                 filled=filled,
                 mean=None if mean is None else float(f"{mean:.10g}"),
-                deviation=None if deviation is None else float(f"{deviation * _scale(column):.10g}"),
+                deviation=None if deviation is None else float(f"{deviation * scale_of(column):.10g}"),
                 quantiles=dict(zip(EARLY, quantiles or [], strict=False)),
                 mode=top["key"],
             )
@@ -249,7 +244,7 @@ def _early_measures(column: Column, early: str) -> tuple[str, ...]:
         value = number(column)
         fitted = (
             f"avg({value}) {early}",
-            f"stddev_samp({value} / {_scale(column)!r}) {early}",
+            f"stddev_samp({value} / {scale_of(column)!r}) {early}",
             f"quantile_cont({value}, {list(EARLY.values())}) {early}",
         )
     few = column.distinct <= FEW_VALUES

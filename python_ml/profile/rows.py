@@ -6,11 +6,10 @@ import math
 from collections.abc import Sequence
 
 from python_ml.ingest import vocabulary
-from python_ml.ingest.schema import Column
 from python_ml.names import words
 from python_ml.profile.keys import MANY_ROWS, identifying
 from python_ml.profile.schema import IdentifierFacts, Reversal, ShiftedCopies, TimeRole, Totals
-from python_ml.profile.tables import Table, batches, kind_of, number
+from python_ml.profile.tables import Table, batches, kind_of, number, scale_of
 from python_ml.profile.values import KeyValues
 from python_ml.warehouse import literal, quote
 
@@ -108,18 +107,14 @@ def find_correlated(table: Table) -> tuple[tuple[str, str, float], ...]:
     for start in range(0, len(pairs), 200):
         some = pairs[start : start + 200]
         # Differences of great numbers overflow; what cannot be measured is not alike.
-        row = table.row([f"corr({_scaled(a)}, {_scaled(b)})" for a, b in some], table.sample)
+        scaled = [[f"{number(c)} / {scale_of(c)!r}" for c in pair] for pair in some]
+        row = table.row([f"corr({a}, {b})" for a, b in scaled], table.sample)
         alike += [
             (a.name, b.name, round(r, 4))
             for (a, b), r in zip(some, row, strict=True)
             if r is not None and math.isfinite(r) and abs(r) >= ALIKE
         ]
     return tuple(alike)
-
-
-def _scaled(column: Column) -> str:
-    size = max(abs(column.numbers.minimum or 0.0), abs(column.numbers.maximum or 0.0)) or 1.0
-    return f"{number(column)} / {size!r}"
 
 
 def find_odd_codes(table: Table, values: KeyValues) -> dict[str, tuple[int, tuple[str, ...]]]:

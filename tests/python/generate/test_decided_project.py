@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from python_ml.generate.project import create_project, examine_again, generate_project, recommend_project
+from python_ml.generate.examination import examine_again
+from python_ml.generate.project import create_project, generate_project, recommend_project
 from python_ml.leakage import find_leaks
 from python_ml.plan import Recommendations
 from tests.python.command_line import retention, rows
