@@ -80,7 +80,7 @@ class BronzeModel:
 
     @property
     def checked(self) -> tuple[BronzeColumn, ...]:
-        """Columns whose text is kept beside the typed value."""
+        """Columns whose raw text is kept with the typed value."""
         return tuple(c for c in self.columns if c.raw_text)
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from python_ml.durations import duration_words
+from python_ml.durations import duration_text
 from python_ml.generate.bronze import output_columns
 from python_ml.generate.text import listed
 from python_ml.ingest.schema import ROW_NUMBER
@@ -48,7 +48,7 @@ def texts(plan: ProjectPlan) -> dict[str, str]:
 
 def _inactivity(plan: ProjectPlan, outcome: Inactivity) -> dict[str, str]:
     events, grain = plan.source(outcome.source).events, "One row per customer and feature time"
-    active = duration_words(plan.setting("active_window"))
+    active = duration_text(plan.setting("active_window"))
     return {
         "definition": f"churned is who has none of the {events} in the label window",
         "observation": f"A single row: from the first to the newest of the {events}.",
@@ -96,7 +96,7 @@ def _label_table(plan: ProjectPlan, outcome: LabelTable) -> dict[str, str]:
         events, until = plan.source(outcome.activity).events, ", or to the last supplied outcome where that is later"
         made["observation"] = f"A single row: from the first to the newest of the {events}{until}."
     if outcome.scores == "active":
-        active = duration_words(plan.setting("active_window"))
+        active = duration_text(plan.setting("active_window"))
         made["spine"] = f"{grain}, and one per customer at `score_at` who was active in the {active} before it."
     if as_of.kind == "constant":
         made["time"] = "As of when the table was written (UTC): the variable `snapshot_at`"

@@ -173,5 +173,5 @@ def preview_text(plan: ProjectPlan, profile: Profile | None) -> str:
 
 
 def own_notices(plan: ProjectPlan) -> list[str]:
-    """Notices beside the counts of quarantined rows."""
+    """Notices other than the counts of quarantined rows."""
     return [comment_text(text) for text in plan.notices if QUARANTINED not in text]

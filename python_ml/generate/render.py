@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from python_ml.generate import descriptions, pages
 from python_ml.generate.bronze import bronze_model, output_columns
 from python_ml.generate.findings import findings_yaml
-from python_ml.generate.linked import linked_model
+from python_ml.generate.links import linked_model
 from python_ml.generate.sources import declared
 from python_ml.generate.text import environment, names_in
 from python_ml.names import comment_text, free_name, jinja_string

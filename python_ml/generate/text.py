@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from python_ml.durations import duration_words
+from python_ml.durations import duration_text
 from python_ml.names import comment_text, jinja_string, yaml_text
 
 WIDTH = 105  # a line may exceed it by its last word
@@ -35,7 +35,7 @@ def environment() -> Any:
         "yaml": scalar,
         "flow": flow,
         "vars": lambda value: flow(value, has_jinja=False),
-        "duration": duration_words,
+        "duration": duration_text,
         "patterns": patterns,
         "lower_first": lambda text: text[:1].lower() + text[1:],
         "code": code,

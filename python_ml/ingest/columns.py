@@ -23,7 +23,7 @@ from python_ml.ingest.counts import (
 from python_ml.ingest.schema import EPOCHS, Column, Reading
 from python_ml.ingest.typing import is_integer_type, is_number_type, is_time_type, typed_sql
 from python_ml.ingest.vocabulary import PLACEHOLDERS, has_word, terms
-from python_ml.names import unique_identifiers, words
+from python_ml.names import name_parts, unique_identifiers
 
 if TYPE_CHECKING:
     import duckdb
@@ -205,7 +205,7 @@ def _is_short_month(item: MeasuredColumn) -> bool:
 
 def _counted_time(item: MeasuredColumn, is_named: bool) -> Reading | None:
     """How numbers count time: since 1970 or 1899, or as the digits of a date; None when they do not."""
-    facts, name = item.numbers, set(words(item.raw))
+    facts, name = item.numbers, set(name_parts(item.raw))
     if facts is None or facts.minimum is None or max(facts.readable, item.plain) < item.filled:
         return None
     low, high = facts.minimum, facts.maximum

@@ -9,7 +9,7 @@ from dataclasses import replace
 from python_ml.ingest import vocabulary
 from python_ml.ingest.personal import ENOUGH, PATTERNS, PERSONAL, personal_by_name
 from python_ml.ingest.schema import Column
-from python_ml.names import words
+from python_ml.names import name_parts
 
 _COMPILED = {kind: re.compile(pattern) for kind, pattern in PATTERNS.items()}
 _DURATIONS, _RATINGS = vocabulary.terms("durations"), vocabulary.terms("ratings")
@@ -88,7 +88,7 @@ def named_key(name: str) -> bool:
 
 
 def _of_number(column: Column, outcome: bool) -> tuple[str, str]:
-    number, parts = column.numbers, words(column.raw_name)
+    number, parts = column.numbers, name_parts(column.raw_name)
     unique_share = column.distinct / max(column.filled, 1)
     named_key = vocabulary.person_score(column.raw_name) >= 2 or (
         bool(parts) and parts[-1] in vocabulary.IDENTIFIERS and parts[:1] != ["number"]

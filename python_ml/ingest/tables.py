@@ -21,7 +21,7 @@ from python_ml.warehouse import quote
 if TYPE_CHECKING:
     import duckdb
 
-# What file names hold beside their subject.
+# What file names hold besides their subject.
 _NOISE = vocabulary.terms("file_names")
 # CTE names of generated models
 _TAKEN = ("spine", "final", "features", "labels", "linked", "copies", "ambiguous_keys", "link_counts")

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from python_ml.names import words
+from python_ml.names import name_parts
 
 
 @cache
@@ -51,7 +51,7 @@ _SHORT = {
 
 def time_score(name: str) -> float:
     """How much a name looks like the time of an event, -2 to 3."""
-    parts = words(name)
+    parts = name_parts(name)
     if {"valid", "effective"} & set(parts) and {"from", "since"} & set(parts):
         return 2.0  # a version of a history happens when it begins to hold
     score = 2.0 if any(part in TIMES for part in parts) else 0.0
@@ -61,18 +61,18 @@ def time_score(name: str) -> float:
 
 def has_word(name: str, vocabulary: frozenset[str]) -> bool:
     """Whether a word of the name is in a vocabulary."""
-    return any(part in vocabulary for part in words(name))
+    return any(part in vocabulary for part in name_parts(name))
 
 
 def is_quantity(name: str) -> bool:
     """Whether a name suggests how many pieces."""
-    parts = words(name)
+    parts = name_parts(name)
     return has_word(name, QUANTITIES) or parts[:2] == ["number", "of"] or parts[:2] == ["num", "of"]
 
 
 def is_unit_price(name: str) -> bool:
     """Whether a name suggests the price of one piece."""
-    parts = words(name)
+    parts = name_parts(name)
     if not {"price", "cost", "preis", "rate"} & set(parts):
         return False
     return len(parts) == 1 or bool({"unit", "each", "item", "per", "piece", "list"} & set(parts))
@@ -96,7 +96,7 @@ def subject(name: str) -> tuple[str, ...]:
     (('customer',), ('customer',), ('subscription',), ())
     """
     parts = []
-    for part in words(name):
+    for part in name_parts(name):
         for ending in _KEY_ENDINGS:
             stem = part.removesuffix(ending)
             if stem != part and (stem in PERSONS or stem in _SHORT):
@@ -104,12 +104,12 @@ def subject(name: str) -> tuple[str, ...]:
         if part not in IDENTIFIERS:
             parts.append(_SHORT.get(singular(part), singular(part)))
     # A code that is only given to products says what it is about.
-    return tuple(parts) or (("product",) if PRODUCT_CODES & set(words(name)) else ())
+    return tuple(parts) or (("product",) if PRODUCT_CODES & set(name_parts(name)) else ())
 
 
 def person_score(name: str) -> float:
     """How much a name looks like the key of a customer, 0 to 3; joined spellings such as ``CLIENTNUM`` count."""
-    parts, about = words(name), subject(name)
+    parts, about = name_parts(name), subject(name)
     if len(about) == 1 and about[0] in PERSONS and "".join(parts).endswith(_KEY_ENDINGS):
         return 3.0
     has_id = any(part in IDENTIFIERS for part in parts)
@@ -124,7 +124,7 @@ def person_score(name: str) -> float:
 
 def is_key_name(name: str) -> bool:
     """Whether a name marks a key: ``order_id``, ``CLIENTNUM``, ``id``; a quantity does not."""
-    parts = words(name)
+    parts = name_parts(name)
     joined = any(part.endswith(_KEY_ENDINGS) and subject(part) and subject(part)[0] in PERSONS for part in parts)
     return (joined or has_word(name, IDENTIFIERS)) and not is_quantity(name)
 

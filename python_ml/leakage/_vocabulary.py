@@ -5,9 +5,9 @@ from __future__ import annotations
 
 def words_of(name: str) -> set[str]:
     """The words of a column's name, lower case."""
-    from python_ml.names import words
+    from python_ml.names import name_parts
 
-    return set(words(name))
+    return set(name_parts(name))
 
 
 def _vocabulary(text: str) -> frozenset[str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from python_ml.feature_columns import FeatureColumn
 from python_ml.ingest import vocabulary
-from python_ml.names import free_name, words
+from python_ml.names import free_name, name_parts
 from python_ml.plan.columns import OUTCOME_NAMED, label_of
 from python_ml.plan.outcome import began
 from python_ml.plan.schema import AttributePlan, ColumnPlan, LabelTable, Outcome, SourcePlan
@@ -84,7 +84,7 @@ def attributes_of(
 
 
 def _unused(column: ColumnPlan, labels: LabelTable | None, is_snapshot: bool, start: str) -> str:
-    parts = set(words(column.raw_name))
+    parts = set(name_parts(column.raw_name))
     if column.unused.startswith("personal data") and not parts & vocabulary.BIRTH:
         return column.unused
     if vocabulary.has_word(column.raw_name, vocabulary.OUTCOMES):

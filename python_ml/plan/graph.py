@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from python_ml.ingest import vocabulary
-from python_ml.names import words
+from python_ml.names import name_parts
 from python_ml.profile.schema import Profile, Relation
 
 if TYPE_CHECKING:
@@ -111,6 +111,6 @@ def says_other_thing(profile: Profile, node: Node) -> bool:
     table, column = node
     raw = profile.table(table).column(column).raw_name
     about = vocabulary.subject(raw)
-    if not about and words(raw):
+    if not about and name_parts(raw):
         about = vocabulary.subject(table)  # the bare `id` of a table of orders
     return bool(about) and about[-1] in vocabulary.OTHER_THINGS and person_name(profile, node) < 2

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from python_ml.errors import UserError
 from python_ml.ingest import vocabulary
-from python_ml.names import words
+from python_ml.names import name_parts
 from python_ml.plan.roles import Roles, is_one_row_per_customer
 from python_ml.plan.schema import AsOf, EndDate, Inactivity, LabelTable, Options, Outcome
 from python_ml.profile.row_times import LASTING
@@ -471,7 +471,7 @@ def _scenario(
 
 
 def _is_seen(name: str) -> bool:
-    parts = words(name)
+    parts = name_parts(name)
     return bool(set(parts) & _SEEN) or "as_of" in "_".join(parts)
 
 

@@ -143,7 +143,7 @@ class ColumnPlan:
 
     @property
     def is_checked(self) -> bool:
-        """Whether bronze keeps the raw text beside the typed value, to show what could not be read."""
+        """Whether bronze keeps the raw text with the typed value, to show what could not be read."""
         return self.type in (*NUMBER_TYPES, "timestamp") and self.reading.physical_type == "VARCHAR"
 
     @property

@@ -384,7 +384,7 @@ def measure_labels(
         first=first,
         last=last,
         newest_unlabelled=newest_unlabelled,
-        parts={part: (retained, left) for part, retained, left in parts},
+        parts={part: (retained, churned) for part, retained, churned in parts},
         **(_beside_activity(connection, activity) if activity else {"without_events": 0}),
     )
 

@@ -1,4 +1,4 @@
-"""From raw tables to a profile: every question about a table is asked once, of the same typed relation."""
+"""From raw tables to a profile: every fact of a table is measured once, on the same typed relation."""
 
 from __future__ import annotations
 
@@ -107,14 +107,14 @@ def profile_tables(
     outcomes = find_outcomes(connection, list(tables), outcome, positive)
     segments = []
     for table, profile in zip(prepared, profiles, strict=True):
-        found = next((o for o in outcomes if o.table == table.name), None)
+        own = next((o for o in outcomes if o.table == table.name), None)
         labelled = None
-        if found is not None:
+        if own is not None:
             progress(f"{table.name}: associations")
-            labelled = label(table, profile, found)
-            outcomes[outcomes.index(found)] = found = associate(table, profile, found, labelled, probe)
+            labelled = label(table, profile, own)
+            outcomes[outcomes.index(own)] = own = associate(table, profile, own, labelled, probe)
         progress(f"{table.name}: segments")
-        segments.append(find_segments(table, profile, found, labelled))
+        segments.append(find_segments(table, profile, own, labelled))
     violations = [v for t, p in zip(prepared, profiles, strict=True) for v in order.within_rows(t, p.time_pairs)]
     violations += order.across_tables(prepared, profiles, related.relations)
     agreements = compare_outcomes(prepared, profiles, related.relations, outcomes)
@@ -142,17 +142,17 @@ def _profile(
     columns = _columns(table, spans, time.column if time else "")
     progress(f"{table.name}: keys and copies")
     different = keys.count_different(table, values)
-    found_keys = keys.find_keys(table, values, different, time)
+    table_keys = keys.find_keys(table, values, different, time)
     facts = keys.identifier_facts(table, values, time, wanted[0])
     progress(f"{table.name}: rows")
-    versions = keys.find_versions(table, values, found_keys, time, different)
+    versions = keys.find_versions(table, values, table_keys, time, different)
     span = spans[time.column].span if time else None
     customer = next((f.column for f in facts if f.person >= 2), "")
     return TableProfile(
         table=table.raw,
         columns=tuple(columns),
         different_rows=different,
-        keys=found_keys,
+        keys=table_keys,
         identifiers=facts,
         time=time,
         time_pairs=pairs,

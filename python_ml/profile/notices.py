@@ -185,11 +185,11 @@ def _of_outcome(table: TableProfile, outcome: OutcomeColumn) -> Iterator[Notice]
     if outcome.warning:
         level: Level = "critical" if outcome.positive_is_retained else "warning"
         yield Notice(level, "meaning of the outcome", table.name, outcome.warning, name)
-    for found in outcome.associations:
-        if found.leak:
-            level = "critical" if found.leak == "critical" else "warning"
-            text = f"it probably knows `{name}` already: {'; '.join(found.leak_reasons)}"
-            yield Notice(level, "leak", table.name, text, found.column)
+    for association in outcome.associations:
+        if association.leak:
+            level = "critical" if association.leak == "critical" else "warning"
+            text = f"it probably knows `{name}` already: {'; '.join(association.leak_reasons)}"
+            yield Notice(level, "leak", table.name, text, association.column)
     rarer = min(outcome.churned_rows, outcome.labelled_rows - outcome.churned_rows)
     used = len(outcome.associations)
     if used and rarer < FEW_EVENTS * used:
@@ -251,11 +251,13 @@ def _table_lines(profile: Profile, table: TableProfile) -> Iterator[str]:
             f"  outcome    {outcome.column} = {' or '.join(map(comment_text, outcome.churned))}: "
             f"{outcome.churned_rows / max(outcome.labelled_rows, 1):.1%} of {outcome.labelled_rows:,} rows churned"
         )
-        for found in outcome.associations[:8]:
-            figure = f"Cramer's V {found.value:.3f}"
-            if found.interval:
-                figure = f"AUC {found.value:.3f} ({found.interval.low:.3f} to {found.interval.high:.3f})"
-            yield f"    {found.column[:30]:<30}  {figure}{'  LEAK?' if found.leak else ''}"
+        for association in outcome.associations[:8]:
+            figure = f"Cramer's V {association.value:.3f}"
+            if association.interval:
+                figure = (
+                    f"AUC {association.value:.3f} ({association.interval.low:.3f} to {association.interval.high:.3f})"
+                )
+            yield f"    {association.column[:30]:<30}  {figure}{'  LEAK?' if association.leak else ''}"
 
 
 def _column_line(profile: ColumnProfile) -> str:

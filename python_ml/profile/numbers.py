@@ -10,7 +10,7 @@ from typing import Any
 
 from python_ml.ingest import vocabulary
 from python_ml.ingest.schema import Column
-from python_ml.names import words
+from python_ml.names import name_parts
 from python_ml.profile.schema import Distribution, EarlyFacts, Histogram, Sentinel
 from python_ml.profile.tables import Table, batches, kind_of, number, plain, scale_of
 from python_ml.warehouse import quote
@@ -190,7 +190,7 @@ def _sentinels(
     if counted:
         return sentinels
     if at_maximum and at_maximum <= RARE * facts.readable and below is not None and facts.maximum > 1.5 * below:
-        impossible = "age" in words(column.raw_name) and facts.maximum > 150
+        impossible = "age" in name_parts(column.raw_name) and facts.maximum > 150
         why = f"far from all other values; the next is {plain(below)}"
         sentinels.append(Sentinel(plain(facts.maximum), at_maximum, why, impossible))
     is_rare = bool(spread.quantiles) and facts.zeros < 0.5 * facts.readable

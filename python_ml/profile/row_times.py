@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from python_ml.ingest import vocabulary
-from python_ml.names import words
+from python_ml.names import name_parts
 from python_ml.profile.schema import ComputedTime
 from python_ml.warehouse import quote
 
@@ -34,7 +34,7 @@ def computed_times(connection: duckdb.DuckDBPyConnection, table: RawTable) -> tu
     made = []
     for start in starts:
         for length in lasting:
-            named = [_UNITS[part] for part in words(length.raw_name) if part in _UNITS]
+            named = [_UNITS[part] for part in name_parts(length.raw_name) if part in _UNITS]
             for unit in named or ("month", "day", "year"):
                 share = _agreeing(connection, table, start.name, length.name, unit)
                 if share >= AGREEING:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from python_ml.ingest import vocabulary
-from python_ml.names import words
+from python_ml.names import name_parts
 from python_ml.profile.keys import MANY_ROWS, identifying
 from python_ml.profile.schema import IdentifierFacts, Reversal, ShiftedCopies, TimeRole, Totals
 from python_ml.profile.tables import Table, batches, kind_of, number, scale_of
@@ -30,7 +30,7 @@ def find_totals(table: Table, facts: Sequence[IdentifierFacts], time: TimeRole |
     counts = [
         c.raw_name
         for c in table.of_kind("number")
-        if c.numbers.is_integer and words(c.raw_name)[-1:] and words(c.raw_name)[-1] in _COUNTS
+        if c.numbers.is_integer and name_parts(c.raw_name)[-1:] and name_parts(c.raw_name)[-1] in _COUNTS
         and not vocabulary.has_word(c.raw_name, vocabulary.IDENTIFIERS - _COUNTS)
     ]  # fmt: skip
     dimensions = [

@@ -660,7 +660,7 @@ class OutcomeColumn:
 
 @dataclass(frozen=True)
 class OutcomeAgreement:
-    """An outcome of customers beside a table that records departures: how many customers each of them says churned.
+    """An outcome of customers compared with a table of departures: how many customers churned by each of them.
 
     Attributes
     ----------

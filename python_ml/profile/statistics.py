@@ -57,13 +57,13 @@ def auc(values: np.ndarray, churned: np.ndarray, clusters: np.ndarray | None = N
     ranks = rankdata(values)
     above = (ranks[is_churned] - rankdata(values[is_churned])) / n
     below = 1 - (ranks[~is_churned] - rankdata(values[~is_churned])) / m
-    area = float(above.mean())
+    value = float(above.mean())
     if clusters is None:
         variance = above.var(ddof=1) / m + below.var(ddof=1) / n
     else:
         count = int(clusters.max()) + 1
-        a = np.bincount(clusters[is_churned], above - area, count)
-        b = np.bincount(clusters[~is_churned], below - area, count)
+        a = np.bincount(clusters[is_churned], above - value, count)
+        b = np.bincount(clusters[~is_churned], below - value, count)
         with_a = len(np.unique(clusters[is_churned]))
         with_b, all_clusters = len(np.unique(clusters[~is_churned])), len(np.unique(clusters))
         if min(with_a, with_b) < 2:
@@ -71,11 +71,11 @@ def auc(values: np.ndarray, churned: np.ndarray, clusters: np.ndarray | None = N
         s10 = with_a / ((with_a - 1) * m) * (a @ a)
         s01 = with_b / ((with_b - 1) * n) * (b @ b)
         variance = s10 / m + s01 / n + 2 * all_clusters / (all_clusters - 1) * (a @ b) / (m * n)
-    if not 1e-9 < area < 1 - 1e-9:
-        return IntervalEstimate(area, area, area)
-    middle, reach = math.log(area / (1 - area)), Z_95 * math.sqrt(max(float(variance), 0.0)) / (area * (1 - area))
+    if not 1e-9 < value < 1 - 1e-9:
+        return IntervalEstimate(value, value, value)
+    middle, reach = math.log(value / (1 - value)), Z_95 * math.sqrt(max(float(variance), 0.0)) / (value * (1 - value))
     low, high = (1 / (1 + math.exp(-min(max(x, -700.0), 700.0))) for x in (middle - reach, middle + reach))
-    return IntervalEstimate(area, low, high)
+    return IntervalEstimate(value, low, high)
 
 
 def cramers_v(counts: list[tuple[int, int]]) -> float | None:

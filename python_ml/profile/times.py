@@ -10,7 +10,7 @@ from math import log
 from python_ml.errors import UserError
 from python_ml.ingest import vocabulary
 from python_ml.ingest.schema import Column
-from python_ml.names import words
+from python_ml.names import name_parts
 from python_ml.profile.schema import Sentinel, Span, TimePair, TimeRole
 from python_ml.profile.tables import Table, plausible
 from python_ml.warehouse import quote
@@ -47,13 +47,13 @@ class TimeFinding:
 
 def is_birth(name: str) -> bool:
     """Whether a name says a date of birth."""
-    parts = words(name)
+    parts = name_parts(name)
     return any(part in vocabulary.BIRTH or part.startswith(("birth", "geburt")) for part in parts)
 
 
 def is_deadline(name: str) -> bool:
     """Whether a name says until when something is to happen."""
-    parts = words(name)
+    parts = name_parts(name)
     pairs = set(pairwise(parts))
     return bool(set(parts) & DEADLINES) or bool(pairs & _DEADLINE_PAIRS)
 
@@ -263,7 +263,7 @@ def _available(times: list[Column], event: Column, order: dict[tuple[str, str], 
 
 def _end_rank(name: str) -> int:
     """How telling a name is of an end, 4 to 1; 0 for none."""
-    parts = words(name)
+    parts = name_parts(name)
     if set(parts) & _NO_ENDS or is_birth(name):
         return 0
     ranks = [len(_ENDS) - place for place, group in enumerate(_ENDS) if set(parts) & set(group)]

@@ -182,9 +182,9 @@ def built(made) -> Path:
     shutil.copytree(made, project, ignore=shutil.ignore_patterns("dbt_packages"))
     dbt = str(Path(sys.executable).with_name("dbt"))
     environment = {k: v for k, v in os.environ.items() if not k.startswith("RETENTION_")} | {"RETENTION_THREADS": "2"}
-    for words in (["deps"], ["build", "--exclude", "gld_churn_scores_raw+", "gld_churn_reasons_raw+"]):
+    for steps in (["deps"], ["build", "--exclude", "gld_churn_scores_raw+", "gld_churn_reasons_raw+"]):
         outcome = subprocess.run(
-            [dbt, "--no-use-colors", *words], cwd=project, env=environment, capture_output=True, text=True, check=False
+            [dbt, "--no-use-colors", *steps], cwd=project, env=environment, capture_output=True, text=True, check=False
         )
         assert outcome.returncode == 0, outcome.stdout[-4000:]
     assert "WARN=0 ERROR=0 SKIP=0" in outcome.stdout

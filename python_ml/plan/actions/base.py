@@ -64,7 +64,7 @@ class Action(BaseModel):
     action: ClassVar[str]
     # `retention init --yes` accepts what cannot destroy real values; anything else a person decides.
     is_safe: ClassVar[bool] = True
-    # What is proposed without a doubt is accepted at once; anything else waits for a decision.
+    # A proposal without any risk is accepted at once; anything else waits for a decision.
     initial_status: ClassVar[Status] = "proposed"
 
     table: str

@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 
 from pydantic import Field, field_validator
 
-from python_ml.durations import ALL_TIME, sorted_windows, window_words
+from python_ml.durations import ALL_TIME, sorted_windows, window_text
 from python_ml.errors import UserError
 from python_ml.feature_columns import AGGREGATES, FeatureColumn, Measure
 from python_ml.ingest import vocabulary
@@ -158,7 +158,7 @@ class MakeMeasure(_EventAction):
 
     @classmethod
     def _of(cls, source: SourcePlan, measure: Measure) -> Action:
-        column, text = source.column(measure.name), measure.words
+        column, text = source.column(measure.name), measure.display_name
         figures = {"rows": source.counts.rows}
         figures |= {"missing": column.missing, "distinct": column.distinct} if column else {}
         reason = f"{text[:1].upper()}{text[1:]} of {source.events}, per window: {', '.join(measure.aggregates)}."
@@ -231,7 +231,7 @@ class UseWindow(_EventAction):
             activity = facts.profile.activities.get(source.name)
             for window in (w.strip() for w in setting.value.split(",")):
                 occupied = activity.occupied.get(window) if activity else None
-                text = f"What happened {window_words(window)} the feature time"
+                text = f"What happened {window_text(window)} the feature time"
                 if occupied is not None:
                     text += f"; {occupied:.0%} of such windows in customers' lives hold an event"
                 elif window == ALL_TIME:

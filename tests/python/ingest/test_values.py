@@ -17,7 +17,7 @@ def connection():
 
 
 def opened(connection, tmp_path, values, name="x", **options):
-    """A table of one column with these values beside another, and what is read."""
+    """A table of one column with these values and another one, and what is read."""
     path = tmp_path / "values.csv"
     path.write_text(f"{name}\tother\n" + "".join(f"{value}\tz{n % 3}\n" for n, value in enumerate(values)))
     (table,) = open_tables(connection, [DataArgument(path)], **options)

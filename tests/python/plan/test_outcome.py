@@ -233,8 +233,8 @@ class TestCoverage:
         assert [m.name for m in plan.source("subscriptions").measures] == ["plan"]
         unused = {name: reason for name, reason, _ in plan.unused}
         assert unused == {"subscriptions.status": "not accepted yet: silver.subscriptions.measure.status"}
-        asked = examination.planned(decided.accept("silver.subscriptions.measure.status")).plan
-        assert {m.name for m in asked.source("subscriptions").measures} == {"plan", "status"}
+        changed = examination.planned(decided.accept("silver.subscriptions.measure.status")).plan
+        assert {m.name for m in changed.source("subscriptions").measures} == {"plan", "status"}
 
     def test_events_beside_spans_mean_inactivity_unless_asked(self, tmp_path):
         plans = [
@@ -246,8 +246,8 @@ class TestCoverage:
         plan = plan_of(*paths)
         assert plan.outcome.definition == "inactivity"
         assert any("--churn end_date" in review for review in plan.reviews)
-        asked = plan_of(*paths, churn="end_date")
-        assert (asked.outcome.definition, asked.outcome.source) == ("end_date", "subscriptions")
+        chosen = plan_of(*paths, churn="end_date")
+        assert (chosen.outcome.definition, chosen.outcome.source) == ("end_date", "subscriptions")
 
     def test_departures_and_returns(self, tmp_path):
         paths = write_tables(
@@ -283,7 +283,7 @@ def visits(small, tmp_path_factory) -> Path:
 class TestSuppliedLabels:
     @pytest.fixture
     def planned(self, visits):
-        """The examination and the plan of labels beside visits."""
+        """The examination and the plan of labels with visits."""
 
         def plan(labels: Path, *columns: str, **options):
             examination = examined(visits, labels=labels, label_columns=columns, **options)
@@ -421,14 +421,14 @@ def test_on_a_terminal_init_asks_which_value_means_churn(tmp_path):
     os.write(keyboard, b"1\ny\n")
     words = ("init", "shop", "--data", str(path), "--outcome", "retained", "--json")
     try:
-        asked = subprocess.run(
+        completed = subprocess.run(
             [sys.executable, "-m", "python_ml", *words],
             cwd=tmp_path, stdin=terminal, capture_output=True, text=True, check=False,
         )  # fmt: skip
     finally:
         os.close(keyboard)
         os.close(terminal)
-    assert asked.returncode == 0, asked.stderr
-    assert "Which value of `retained` means" in asked.stderr
+    assert completed.returncode == 0, completed.stderr
+    assert "Which value of `retained` means" in completed.stderr
     findings = yaml.safe_load((tmp_path / "shop" / "findings.yaml").read_text(encoding="utf-8"))
     assert findings["outcome"]["churned_values"] == ["1"]
