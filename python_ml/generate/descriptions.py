@@ -50,7 +50,7 @@ def _inactivity(plan: ProjectPlan, outcome: Inactivity) -> dict[str, str]:
     events, grain = plan.source(outcome.source).events, "One row per customer and feature time"
     active = duration_text(plan.setting("active_window"))
     return {
-        "definition": f"churned is who has none of the {events} in the label window",
+        "definition": f"a customer churns with none of the {events} in the label window",
         "observation": f"A single row: from the first to the newest of the {events}.",
         "spine": f"{grain} at which they are at risk: active in the {active} before it.",
         "churned": f"1 when none of the {events} is in the label window, 0 when one is, null while it is not known",
@@ -68,7 +68,7 @@ def _end_date(plan: ProjectPlan, outcome: EndDate) -> dict[str, str]:
         coverage = "One row per customer and start of coverage. "
         coverage += f"It begins with {begin}{again}, and ends with the next row of {source.name}."
     return {
-        "definition": "churned is whose coverage ends in the label window and is not continued",
+        "definition": "a customer churns when coverage ends in the label window and is not continued",
         "observation": "A single row: from the first to the newest time that any source knows.",
         "spine": "One row per customer and feature time at which they are covered, as far as that was known then.",
         "coverage": coverage,
@@ -137,7 +137,7 @@ def bronze_entry(plan: ProjectPlan, source: SourcePlan) -> dict[str, Any]:
         if own is not None:
             description = _column_text(own)
         elif name == "is_reversal":
-            description = f"Whether the row takes something back: {source.reversal.text}. Such a row is no activity."
+            description = f"Whether the row is a reversal: {source.reversal.text}. Such a row is no activity."
         elif name == ROW_NUMBER:
             description, tests = "Number of the row in the file.", ["unique"]
         elif name == source.superseded:

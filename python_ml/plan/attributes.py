@@ -29,7 +29,7 @@ class Attribute:
     ----------
     plan : AttributePlan
     is_constant : bool
-        Whether its name says something that hardly ever changes; anything else may have been overwritten since.
+        Whether its name suggests something that hardly ever changes; anything else may have been overwritten since.
     missing, distinct : int
     """
 

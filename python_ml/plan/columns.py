@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 DIGITS = 18  # of a decimal that every engine computes exactly
 FIXED = 0.98  # share of customers with a single value from which a column is an attribute, not an event
-OUTCOME_NAMED = "its name says the outcome"
+OUTCOME_NAMED = "its name suggests the outcome"
 # Names that our models and macros use.
 _TAKEN = ("feature_timestamp", "label_timestamp", "churned", "supplied_split", "known_at", "superseded_at")
 

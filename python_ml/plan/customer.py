@@ -90,7 +90,7 @@ def _by_evidence(graph: KeyGraph) -> Customer:
             for score, other in scored[1:]
             if score[0] >= 2 and score[1:3] == scored[0][0][1:3] and len(graph.tables) > 1
         ]
-        return _customer(graph, part, node, ("its name says a customer",), tuple(reviews[:1]))
+        return _customer(graph, part, node, ("its name suggests a customer",), tuple(reviews[:1]))
     return _by_values(graph, [part for _, part in scored])
 
 
@@ -157,7 +157,10 @@ def _of_labels(graph: KeyGraph, options: Options, labels: str) -> tuple[Node, st
         if own:
             best = max(own, key=weight)
             named_like = person_name(graph.profile, best) > 0
-            return best, "its name says an identifier" if named_like else "the only column that differs in every row"
+            return (
+                best,
+                "its name suggests an identifier" if named_like else "the only column that differs in every row",
+            )
         if table.table.has_row_number:
             return (labels, ROW_NUMBER), "the file has no key: its rows are numbered"
         repeated = [n for n in nodes if person_name(graph.profile, n) >= 2]
@@ -243,7 +246,7 @@ def _by_values(graph: KeyGraph, parts: list[frozenset[Node]]) -> Customer:
             and its.distinct == facts.distinct
         )
     ]
-    reason = "no name says a customer, but only its values come back on several days"
+    reason = "no name suggests a customer, but only its values come back on several days"
     review = f"the customer was taken to be `{_raw(profile, node)}` from its values alone"
     if others:
         table = profile.table(node[0])

@@ -107,7 +107,7 @@ def person_name(profile: Profile, node: Node) -> float:
 
 
 def says_other_thing(profile: Profile, node: Node) -> bool:
-    """Whether a column's name says a place, product, plan, channel, document or device rather than a customer."""
+    """Whether a column's name suggests a place, product, plan, channel, document or device rather than a customer."""
     table, column = node
     raw = profile.table(table).column(column).raw_name
     about = vocabulary.subject(raw)

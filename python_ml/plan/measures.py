@@ -55,7 +55,7 @@ def reversal_of(
     derived: DerivedColumn | None,
     taken: set[str],
 ) -> ReversalPlan | None:
-    """Rows that take something back, in names of bronze.
+    """Reversals, in names of bronze.
 
     Parameters
     ----------

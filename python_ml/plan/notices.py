@@ -62,7 +62,7 @@ def _of_source(facts: PlanFacts, plan: ProjectPlan, source: SourcePlan) -> list[
         )
     if source.reversal is not None:
         made.append(
-            f"{source.reversal.rows:,} rows take something back ({source.reversal.text}); they are kept with "
+            f"{source.reversal.rows:,} rows are reversals ({source.reversal.text}); they are kept with "
             f"is_reversal, do not count as activity, and have features of their own ({source.reversal.name}_…)"
         )
     if source.has_row_number:

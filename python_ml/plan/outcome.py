@@ -120,7 +120,7 @@ def choose_outcome(profile: Profile, roles: Roles, options: Options, names: dict
     spans = [t for t in profile.tables if _is_span(t, roles)]
     if options.churn == "supplied" and outcome is None:
         raise UserError(
-            "No file tells who churned.", where="--churn supplied", hint="add --labels PATH or --outcome COL"
+            "No file says which customers churned.", where="--churn supplied", hint="add --labels PATH or --outcome COL"
         )
     if outcome is not None and options.churn in (None, "supplied"):
         table = profile.table(outcome.table)
@@ -192,7 +192,7 @@ def _end_date(profile: Profile, roles: Roles, spans: list[TableProfile]) -> Outc
     ]
     if not departures:
         raise UserError(
-            "No file tells when coverage ends.",
+            "No file says when coverage ends.",
             where="--churn end_date",
             hint="bring a table with a start and an end of each subscription, or one with the dates of departures",
         )
@@ -507,7 +507,7 @@ def _no_events(profile: Profile, roles: Roles) -> UserError:
                 f"This is not a table of events: nearly every `{table.column(entity).raw_name}` has a single row.",
                 where=str(table.table.path),
                 hint="bring a file with several dated rows per customer, such as orders, visits or usage; name the "
-                "column that tells who churned with --outcome; or name another customer with --entity",
+                "column with the outcome with --outcome; or name another customer with --entity",
             )
     for table in profile.tables:
         for measured in table.columns:

@@ -175,7 +175,7 @@ class DerivedColumn:
 
 @dataclass(frozen=True)
 class ReversalPlan:
-    """Rows that take something back: kept with ``is_reversal``, no activity, with features of their own.
+    """Reversals: kept with ``is_reversal``, no activity, with features of their own.
 
     Attributes
     ----------
@@ -443,7 +443,7 @@ class FeatureSet:
 
 @dataclass(frozen=True)
 class Inactivity:
-    """Churned is who has no activity in the label window; at risk is who was active within the active window."""
+    """Customers active within the active window are at risk; they churn without activity in the label window."""
 
     source: str
     definition = "inactivity"
@@ -451,7 +451,7 @@ class Inactivity:
 
 @dataclass(frozen=True)
 class EndDate:
-    """Churned is whose coverage ends in the label window and is not continued; at risk is who is covered.
+    """Covered customers are at risk; they churn when coverage ends in the label window and is not continued.
 
     Attributes
     ----------

@@ -13,7 +13,7 @@ from python_ml.profile.tables import Table, batches, kind_of, number, scale_of
 from python_ml.profile.values import KeyValues
 from python_ml.warehouse import literal, quote
 
-MAX_REVERSED = 0.3  # share of negative values up to which they take something back
+MAX_REVERSED = 0.3  # share of negative values up to which they are reversals
 ALIKE, COMPARED = 0.98, 60  # correlation; most columns of numbers that are compared
 ODD = 0.05  # share of codes up to which one without a digit is odd
 MOST_FOLLOWED = 3  # identifiers of a table
@@ -49,7 +49,7 @@ def find_totals(table: Table, facts: Sequence[IdentifierFacts], time: TimeRole |
 
 
 def find_reversal(table: Table) -> Reversal | None:
-    """Find rows that take something back, by negative quantities or amounts and by the letter that identifiers get."""
+    """Find reversals, by negative quantities or amounts and by the letter that identifiers get."""
     negative = [
         c.name
         for c in table.of_kind("number")

@@ -189,7 +189,7 @@ class Key:
     distinct : int
         Different values; exact.
     is_named : bool
-        Whether the name says a key of this very table (``order_id`` of orders, ``id``).
+        Whether the name suggests a key of this very table (``order_id`` of orders, ``id``).
     """
 
     columns: tuple[str, ...]
@@ -218,7 +218,7 @@ class IdentifierFacts:
     top : tuple of ValueCount
         The three most frequent values.
     person : float
-        How much the name says a customer, 0 to 3 (:func:`python_ml.ingest.vocabulary.person_score`).
+        How much the name suggests a customer, 0 to 3 (:func:`python_ml.ingest.vocabulary.person_score`).
     """
 
     column: str
@@ -284,7 +284,7 @@ class TimeRole:
     ended_available : str
         Column with the time at which the end was recorded.
     is_deadline : bool
-        Whether the name says a deadline: the time of a dated parent is then the better event time.
+        Whether the name suggests a deadline: the time of a dated parent is then the better event time.
     """
 
     column: str
@@ -317,7 +317,7 @@ class RowVersions:
 
 @dataclass(frozen=True)
 class Reversal:
-    """Rows that take something back: returns, cancellations, refunds.
+    """Reversals: returns, cancellations, refunds.
 
     Attributes
     ----------

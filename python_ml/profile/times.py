@@ -46,13 +46,13 @@ class TimeFinding:
 
 
 def is_birth(name: str) -> bool:
-    """Whether a name says a date of birth."""
+    """Whether a name suggests a date of birth."""
     parts = name_parts(name)
     return any(part in vocabulary.BIRTH or part.startswith(("birth", "geburt")) for part in parts)
 
 
 def is_deadline(name: str) -> bool:
-    """Whether a name says until when something is to happen."""
+    """Whether a name suggests until when something is to happen."""
     parts = name_parts(name)
     pairs = set(pairwise(parts))
     return bool(set(parts) & DEADLINES) or bool(pairs & _DEADLINE_PAIRS)
@@ -219,7 +219,7 @@ def choose_time(
         scores[named.name] = max(scores.values(), default=0.0) + 1
     best, *rest = sorted(candidates, key=lambda c: -scores[c.name])
     reasons = ["named with --time"] if named is not None else []
-    reasons += ["its name says a time"] * (vocabulary.time_score(best.raw_name) > 0)
+    reasons += ["its name suggests a time"] * (vocabulary.time_score(best.raw_name) > 0)
     reasons += [earlier[best.name]] if best.name in earlier else []
     reasons += ["the only time of the table"] * (len(times) == 1)
     available, why = _available(rest, best, order)
@@ -257,7 +257,7 @@ def _available(times: list[Column], event: Column, order: dict[tuple[str, str], 
         is_bulk = lag > BULK_LAG and column.times.days < BULK_DAYS * max(event.times.days, 1)
         if ordered >= ARRIVES * pair.both and not is_bulk:
             late = f"by {lag:.2g} days in half of the rows, by up to {pair.lag_p95 or 0:.2g} days in 95 %"
-            return column.name, f"its name says when rows arrive, and it follows `{event.raw_name}`, {late}"
+            return column.name, f"its name suggests when rows arrive, and it follows `{event.raw_name}`, {late}"
     return "", ""
 
 

@@ -360,7 +360,7 @@ class TestOutcomes:
     def test_31_values_are_shown_as_they_stand(self, made):
         result = made("31", "out --data customers.csv --outcome 'Customer Status'")
         assert "np.str_" not in json.dumps(result["findings"])
-        assert ["customers.Churn Category", "its name says the outcome", ""] in result["unused"]
+        assert ["customers.Churn Category", "its name suggests the outcome", ""] in result["unused"]
 
 
 @pytest.mark.parametrize("number", ["01", "02", "36"])

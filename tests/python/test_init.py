@@ -202,7 +202,7 @@ class TestBuild:
         counts = {(t, o): n for t, o, n in ask(built, "from bronze.brz_row_counts")}
         assert counts == {
             ("project_1_my_shop__shop", "kept"): 1277,
-            ("project_1_my_shop__shop", "kept: takes something back, no activity"): 223,
+            ("project_1_my_shop__shop", "kept: reversal, no activity"): 223,
             ("project_1_my_shop__tickets", "kept"): 397,
             ("project_1_my_shop__tickets", "duplicate ticket_id"): 3,
             ("project_1_my_shop__people", "kept"): 60,

@@ -162,7 +162,7 @@ class Derive(SourceAction):
 
 
 class FlagReversals(SourceAction):
-    """Rows that take something back are no activity, and have features of their own."""
+    """Reversals are no activity, and have features of their own."""
 
     layer, action, initial_status = "bronze", "flag_reversals", "accepted"
     condition: str
@@ -179,8 +179,7 @@ class FlagReversals(SourceAction):
             yield cls.proposal(
                 source.name,
                 reversal.name,
-                f"{reversal.rows:,} rows take something back ({reversal.text}): no activity, and features of "
-                "their own.",
+                f"{reversal.rows:,} rows are reversals ({reversal.text}): no activity, and features of their own.",
                 columns=sorted(names_in(reversal.condition) & {c.name for c in source.columns}),
                 evidence={"rows": reversal.rows, "of": source.counts.rows},
                 condition=reversal.condition,

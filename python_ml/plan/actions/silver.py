@@ -33,7 +33,7 @@ DEFAULTS = {"horizon": "30d", "gap": "0d", "active_window": "60d", "step": "7d"}
 _MEANINGS = {
     "horizon": "Length of the label window",
     "gap": "From the feature time to the label window",
-    "active_window": "At risk is who was active within it",
+    "active_window": "Customers active within it are at risk",
     "step": "From one feature time to the next",
 }
 _STATES = vocabulary.terms("states")  # of a span: what ends it may overwrite them

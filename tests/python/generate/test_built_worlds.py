@@ -110,7 +110,7 @@ class TestSilver:
             "items_line_amount_sum_all_time, items_category_tea_count_all_time, returns_count_all_time "
             "from gold.gld_customer_features where feature_timestamp < '2024-04-01' order by all",
         )
-        # A: 2 x 3.00 + 4.00 in January, 7.50 in February; the row of B takes something back
+        # A: 2 x 3.00 + 4.00 in January, 7.50 in February; the row of B is a reversal
         assert result == [
             ("A", "02-01", 2, 10.0, 1, 0),
             ("A", "03-02", 3, 17.5, 1, 0),

@@ -21,7 +21,7 @@ COUNTS = RowCounts(
 PLAN = replace(
     INACTIVITY,
     sources=(replace(ORDERS, counts=COUNTS), *INACTIVITY.sources[1:]),
-    evidence={"orders": (("customer", "Customer: its name says a customer"),)},
+    evidence={"orders": (("customer", "Customer: its name suggests a customer"),)},
     notices=("orders: 2 of 12 rows are quarantined: missing customer_id", "orders: 1 | row is *odd*"),
     reviews=("only 3 customers are at risk",),
     unused=(("orders.memo", "free text", ""), ("extra.csv", "no customer", "--relate a.b=c.d")),
@@ -39,7 +39,7 @@ def test_the_summary_has_every_section_and_counts_rows_once() -> None:
     for expected in (
         "Wrote the dbt project shop to shop",
         "orders  (orders.csv, 12 rows): events, for a test",
-        "customer  Customer: its name says a customer",
+        "customer  Customer: its name suggests a customer",
         "Changes to rows and values:\n    - orders: 2 of 12 rows are quarantined: missing customer_id",
         "- orders.channel: 'N/A' is read as missing",
         "- orders.amount: values below 0 or above 100 are set to the bound",

@@ -191,7 +191,7 @@ class TestRows:
         assert reversal.condition == "quantity < 0 or order_id like 'C%'"
         assert (reversal.rows, reversal.name) == (150, "returns")
         assert "returns_line_amount_sum_30d" in {c.name for c in plan.features}
-        assert any("150 rows take something back" in notice for notice in plan.notices)
+        assert any("150 rows are reversals" in notice for notice in plan.notices)
 
 
 class TestValues:

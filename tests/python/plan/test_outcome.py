@@ -100,9 +100,9 @@ class TestTableWithOutcome:
         types = {feature.name: feature.data_type for feature in plan.features}
         assert types == {"tenure": "double", "monthly_price": "double", "plan": "string", "paperless": "boolean"}
         unused = {name.removeprefix("people."): reason for name, reason, _ in plan.unused}
-        assert unused["ChurnReason"] == "its name says the outcome"
+        assert unused["ChurnReason"] == "its name suggests the outcome"
         assert unused["Country"] == "it is constant"
-        assert unused["Phone"] == "personal data: its name says phone"
+        assert unused["Phone"] == "personal data: its name suggests phone"
         assert unused["Comment"]
         # The leak is measured although no feature is made of it.
         (given,) = [o for o in examination.profile.outcomes if o.is_given]
@@ -264,9 +264,9 @@ class TestCoverage:
 
     def test_nothing_that_ends(self, tmp_path):
         paths = write_tables(tmp_path / "data", visits=VISITS)
-        with pytest.raises(UserError, match="No file tells when coverage ends"):
+        with pytest.raises(UserError, match="No file says when coverage ends"):
             plan_of(*paths, churn="end_date")
-        with pytest.raises(UserError, match="No file tells who churned"):
+        with pytest.raises(UserError, match="No file says which customers churned"):
             plan_of(*paths, churn="supplied")
 
 

@@ -119,7 +119,7 @@ derived as (
 ),
 [% set ns.last = "derived" %][% endif %]
 [%- if source.reversal %]
--- a row that takes something back is no activity
+-- a reversal is no activity
 flagged as (
     select
         *,
