@@ -44,7 +44,7 @@ from python_ml.plan.calendar import (
     scoring_settings,
 )
 from python_ml.plan.fold import fold_rows
-from python_ml.plan.outcome import label_column
+from python_ml.plan.labels import label_column
 from python_ml.plan.roles import decide_roles
 from python_ml.plan.schema import EndDate, LabelTable
 from python_ml.plan.split import check_split, label_clock, label_reviews, split_dates, split_setting
@@ -282,12 +282,8 @@ def _activities(
     for source in plan.sources:
         if source.use not in ("events", "spans") or not (source.entity and source.time):
             continue
-        own = next((t for t in profile.tables if t.name == source.name), None)
-        span = (
-            own.profile_of(own.time.column).span
-            if own is not None and own.time is not None and source.own_time
-            else None
-        )
+        time = profile.table(source.name).time
+        span = profile.table(source.name).profile_of(time.column).span if time and source.own_time else None
         end = span.end if span is not None and span.tail else None
         activity = measure_activity(connection, source.name, rows[source.name].activity, end)
         if activity is not None:

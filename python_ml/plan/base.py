@@ -12,9 +12,18 @@ from python_ml.names import identifier
 from python_ml.plan.attributes import Attribute, attributes_of
 from python_ml.plan.calendar import CalendarChoice
 from python_ml.plan.columns import column_plans, customer_columns, entity_name
-from python_ml.plan.outcome import OutcomeChoice, choose_outcome
+from python_ml.plan.outcome import choose_outcome
 from python_ml.plan.roles import Roles, decide_roles, is_one_row_per_customer
-from python_ml.plan.schema import DerivedColumn, EndDate, LabelTable, Options, ProjectPlan, Setting, SourcePlan
+from python_ml.plan.schema import (
+    DerivedColumn,
+    EndDate,
+    LabelTable,
+    Options,
+    OutcomeChoice,
+    ProjectPlan,
+    Setting,
+    SourcePlan,
+)
 from python_ml.profile.schema import ColumnProfile, Profile, RowCounts, TableProfile
 
 DEFAULT_FROM, DEFAULT_TO = "1900-01-01", "2200-01-01"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from python_ml.errors import UserError
 from python_ml.ingest import vocabulary
 from python_ml.names import name_parts
 from python_ml.profile.schema import Profile, Relation
@@ -84,6 +85,39 @@ class KeyGraph:
         """Relations by which a table points at another, the likeliest first."""
         own = [r for r in self.relations if r.child == table]
         return sorted(own, key=lambda r: (not r.is_given, -r.name_score, -r.inclusion, r.parent))
+
+
+def parse_excluded(profile: Profile, names: tuple[str, ...]) -> set[str]:
+    """Read ``--exclude``: sources, and columns as ``source.column`` under safe names.
+
+    Raises
+    ------
+    UserError
+        When there is no such source or column.
+    """
+    excluded = set()
+    for name in names:
+        source, dot, column = name.strip().partition(".")
+        table = next((t for t in profile.tables if name in (t.name, t.table.path.name)), None)
+        if table is not None:
+            excluded.add(table.name)
+            continue
+        table = next((t for t in profile.tables if source == t.name), None)
+        if table is None:
+            raise UserError(
+                f"There is no source `{name}`.",
+                where="--exclude",
+                hint="choose one of " + ", ".join(t.name for t in profile.tables) + ", or a column as source.column",
+            )
+        known = table.table.column(column) if dot else None
+        if known is None:
+            raise UserError(
+                f"{source} has no column `{column}`.",
+                where="--exclude",
+                hint=f"choose one of {table.table.column_names}",
+            )
+        excluded.add(f"{source}.{known.name}")
+    return excluded
 
 
 def _touches(relation: Relation, excluded: set[str]) -> bool:

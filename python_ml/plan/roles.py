@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from python_ml.errors import UserError
 from python_ml.ingest import vocabulary
 from python_ml.plan.customer import Customer, choose_customer
-from python_ml.plan.graph import KeyGraph
+from python_ml.plan.graph import KeyGraph, parse_excluded
 from python_ml.plan.schema import Options, Use
 from python_ml.profile.schema import Profile, Relation, TableProfile
 
@@ -108,39 +108,6 @@ def decide_roles(profile: Profile, options: Options) -> Roles:
     for relation in {s.relation for role in roles.values() for s in role.steps if s.parts}:
         reviews += _relation_review(profile, relation)
     return Roles(customer, roles, activity, labels, tuple(dict.fromkeys(reviews)), frozenset(excluded))
-
-
-def parse_excluded(profile: Profile, names: tuple[str, ...]) -> set[str]:
-    """Read ``--exclude``: sources, and columns as ``source.column`` under safe names.
-
-    Raises
-    ------
-    UserError
-        When there is no such source or column.
-    """
-    excluded = set()
-    for name in names:
-        source, dot, column = name.strip().partition(".")
-        table = next((t for t in profile.tables if name in (t.name, t.table.path.name)), None)
-        if table is not None:
-            excluded.add(table.name)
-            continue
-        table = next((t for t in profile.tables if source == t.name), None)
-        if table is None:
-            raise UserError(
-                f"There is no source `{name}`.",
-                where="--exclude",
-                hint="choose one of " + ", ".join(t.name for t in profile.tables) + ", or a column as source.column",
-            )
-        known = table.table.column(column) if dot else None
-        if known is None:
-            raise UserError(
-                f"{source} has no column `{column}`.",
-                where="--exclude",
-                hint=f"choose one of {table.table.column_names}",
-            )
-        excluded.add(f"{source}.{known.name}")
-    return excluded
 
 
 def is_one_row_per_customer(table: TableProfile, entity: str, further: tuple[str, ...] = ()) -> bool:

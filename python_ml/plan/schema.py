@@ -560,6 +560,16 @@ Outcome = Inactivity | EndDate | LabelTable
 
 
 @dataclass(frozen=True)
+class OutcomeChoice:
+    """What churn means, why, and what requires review."""
+
+    outcome: Outcome
+    reason: str
+    flag: str = "--churn"
+    reviews: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Setting:
     """A choice of the configuration, with its reason and the flag that changes it.
 

@@ -264,6 +264,11 @@ class TimePair:
         """Share of rows in which the first is not later."""
         return self.ordered / self.both if self.both else 0.0
 
+    @property
+    def reversed(self) -> TimePair:
+        """The same in the other order, without lags."""
+        return TimePair(self.second, self.first, self.both, self.both - self.ordered + self.equal, self.equal)
+
 
 @dataclass(frozen=True)
 class TimeRole:
@@ -480,6 +485,11 @@ class TableProfile:
     def column(self, name: str) -> Column:
         """A column by its safe name."""
         return self.profile_of(name).column
+
+    def time_pair(self, first: str, second: str) -> TimePair | None:
+        """Two columns of times (safe names) compared in this order; None where they were not compared."""
+        pairs = (*self.time_pairs, *(pair.reversed for pair in self.time_pairs))
+        return next((pair for pair in pairs if (pair.first, pair.second) == (first, second)), None)
 
     def identifier(self, name: str) -> IdentifierFacts | None:
         """The facts of an identifier by its safe name."""
