@@ -84,11 +84,8 @@ def _of_source(facts: PlanFacts, plan: ProjectPlan, source: SourcePlan) -> list[
 
 def _of_columns(facts: PlanFacts, plan: ProjectPlan, source: SourcePlan) -> list[str]:
     made, later = [], []
-    safe = {name: column for column, name in facts.names[source.name].items()}
-    table = facts.table(source.name)
-    measured = {c.column.name: c for c in table.columns}
     for column in source.columns:
-        profile = measured.get(safe.get(column.name, ""))
+        profile = facts.measured(source.name, column.name)
         if profile is None:
             continue
         unreadable = profile.column.filled - profile.column.readable
@@ -115,7 +112,7 @@ def _of_columns(facts: PlanFacts, plan: ProjectPlan, source: SourcePlan) -> list
         if column.reading.strip_point_zero and column.reading.physical_type == "VARCHAR" and column.role == "entity":
             made.append(f"`{column.raw_name}` is written with and without `.0`: both are the same customer")
         is_reference = column.role in ("key", "entity") or any(column.name in k.columns for k in source.links)
-        if not is_reference and (odd := table.odd_codes.get(safe.get(column.name, ""))):
+        if not is_reference and (odd := facts.table(source.name).odd_codes.get(profile.column.name)):
             examples = ", ".join(map(repr, odd[1]))
             made.append(
                 f"{odd[0]:,} rows have a `{column.name}` without a digit, unlike the others ({examples}): perhaps "

@@ -113,10 +113,15 @@ class Action(BaseModel):
         """``layer.table.action.subject``: the same in every run."""
         return f"{self.layer}.{self.table}.{self.action}.{self.subject}"
 
+    @classmethod
+    def parameter_names(cls) -> set[str]:
+        """Fields of its own."""
+        return set(cls.model_fields) - set(Action.model_fields)
+
     @property
     def parameters(self) -> dict[str, Any]:
         """What an editor may change."""
-        own = set(type(self).model_fields) - set(Action.model_fields)
+        own = self.parameter_names()
         return {k: v for k, v in self.model_dump(mode="json").items() if k in own and v is not None}
 
     @property
