@@ -27,14 +27,14 @@ def window_hours(window: str) -> float:
     """Length of a window in hours (infinite for ``all_time``)."""
     if window == ALL_TIME:
         return float("inf")
-    found = re.fullmatch(r"(\d+)([hdw])", window)
-    if not found:
+    match = re.fullmatch(r"(\d+)([hdw])", window)
+    if not match:
         raise UserError(
             f"`{window}` is not a window.",
             where="windows",
             hint="write 24h, 7d, 2w or all_time, for instance",
         )
-    return int(found[1]) * _HOURS[found[2]]
+    return int(match[1]) * _HOURS[match[2]]
 
 
 def days(duration: str) -> float:
@@ -53,14 +53,14 @@ def days(duration: str) -> float:
     return window_hours(duration) / 24
 
 
-def window_words(window: str) -> str:
-    """A window in words: ``in the 30 days before``."""
+def window_text(window: str) -> str:
+    """A window in a sentence: ``in the 30 days before``."""
     if window == ALL_TIME:
         return "at any time before"
-    return f"in the {duration_words(window)} before"
+    return f"in the {duration_text(window)} before"
 
 
-def duration_words(duration: str) -> str:
-    """A duration in words: ``30 days``."""
+def duration_text(duration: str) -> str:
+    """A duration in a sentence: ``30 days``."""
     number, unit = int(duration[:-1]), _UNITS[duration[-1]]
     return f"{number} {unit}{'' if number == 1 else 's'}"

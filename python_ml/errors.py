@@ -131,8 +131,8 @@ def database_refusal(text: str, where: str | None) -> UserError | None:
         The database, for messages that do not name a file themselves.
     """
     if re.search(r"could not set lock|lock is held|being used by another process", text, re.IGNORECASE):
-        found = _HOLDER.search(text)
-        holder = f"process {found['pid']} ({found['program'] or 'unknown program'})" if found else "another process"
+        match = _HOLDER.search(text)
+        holder = f"process {match['pid']} ({match['program'] or 'unknown program'})" if match else "another process"
         return UserError(
             f"The warehouse is in use by {holder}.",
             where=where,

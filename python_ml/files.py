@@ -14,8 +14,8 @@ from typing import Any
 from python_ml.errors import UserError
 
 
-def spelled(path: Path) -> Path:
-    """The path, when every program can be told its name.
+def encodable(path: Path) -> Path:
+    """The path, when its name is text that every program can take.
 
     Raises
     ------
@@ -28,7 +28,7 @@ def spelled(path: Path) -> Path:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a draft beside ``path``, which takes its place when the block ends, and is gone when it fails.
+    """Give a temporary file next to ``path``, which takes its place when the block ends, and is deleted when it fails.
 
     Parameters
     ----------
@@ -38,16 +38,16 @@ def replacing(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    # A name of this process's own: two that write the same file do not write into each other's draft.
-    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
+    # A name of this process's own: two that write the same file do not share a temporary file.
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        yield draft
-        draft.replace(path)
+        yield temporary
+        temporary.replace(path)
     except BaseException as error:
-        with suppress(OSError):  # the first error is the one to be told
-            draft.unlink(missing_ok=True)
-        # A full disk does not say which file it was, and the name of a draft says nothing to anybody.
-        if isinstance(error, OSError) and error.filename in (None, str(draft)):
+        with suppress(OSError):  # the first error is the one to report
+            temporary.unlink(missing_ok=True)
+        # A full disk does not say which file it was, and the name of a temporary file helps nobody.
+        if isinstance(error, OSError) and error.filename in (None, str(temporary)):
             error.filename = str(path)
         raise
 
@@ -57,8 +57,8 @@ def write_text(path: Path, text: str) -> None:
 
     JSON and CSV can smuggle in half of a surrogate pair, which UTF-8 cannot carry: it becomes a question mark.
     """
-    with replacing(path) as draft:
-        draft.write_bytes(text.encode("utf-8", errors="replace"))
+    with replacing(path) as temporary:
+        temporary.write_bytes(text.encode("utf-8", errors="replace"))
 
 
 @contextmanager

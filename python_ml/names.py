@@ -152,7 +152,7 @@ def yaml_text(text: str) -> str:
     return text
 
 
-def words(name: str) -> list[str]:
+def name_parts(name: str) -> list[str]:
     """The words of a column's name, lower case: ``"InvoiceNo"`` is ``["invoice", "no"]``."""
     return [word for word in _snake_case(name).split("_") if word]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from python_ml.errors import UserError
-from python_ml.files import read_json, spelled
+from python_ml.files import encodable, read_json
 
 if TYPE_CHECKING:
     from python_ml.settings import Settings
@@ -107,7 +107,7 @@ class Project:
         UserError
             When the folder has no ``dbt_project.yml`` or the file cannot be read.
         """
-        root = spelled(Path(folder or os.environ.get(PROJECT_DIR_VARIABLE) or ".").resolve())
+        root = encodable(Path(folder or os.environ.get(PROJECT_DIR_VARIABLE) or ".").resolve())
         path = root / "dbt_project.yml"
         if not path.is_file():
             raise UserError(

@@ -1,4 +1,4 @@
-"""YAML that people edit: read with messages that name the line, written in a stable, readable form."""
+"""YAML that users edit: read with messages that name the line, written in a stable, readable form."""
 
 from __future__ import annotations
 

@@ -47,12 +47,12 @@ def command(folder: Path, console: Console) -> None:
 def _text(written: Written, counts: dict[str, int]) -> str:
     lines = [
         f"{len(written.written)} files written, {len(written.unchanged)} unchanged, "
-        f"{len(written.edited) + len(written.beside)} edited by you and kept, {len(written.removed)} removed."
+        f"{len(written.edited) + len(written.conflicts)} edited by you and kept, {len(written.removed)} removed."
     ]
     for title, names in (
         ("Written", written.written),
         ("Removed, since nothing generates them any more", written.removed),
-        ("Edited by you, and generated differently now; the new version is in NAME.new", written.beside),
+        ("Edited by you, and generated differently now; the new version is in NAME.new", written.conflicts),
         ("Not generated any more, but edited by you, so they are kept", written.kept),
     ):
         if names:

@@ -114,7 +114,8 @@ def command(
     if not paths:
         raise click.UsageError("Missing option '--data'. Name at least one raw file.")
     from python_ml.generate import check_folder, summary
-    from python_ml.generate.project import create_project, examine
+    from python_ml.generate.examination import examine
+    from python_ml.generate.project import create_project
     from python_ml.ingest import DataArgument
     from python_ml.leakage import find_leaks
     from python_ml.plan import Options, Recommendations, propose

@@ -42,7 +42,8 @@ def command(
     """
     from functools import partial
 
-    from python_ml.generate.project import examine_again, recommend_project
+    from python_ml.generate.examination import examine_again
+    from python_ml.generate.project import recommend_project
     from python_ml.leakage import find_leaks
     from python_ml.plan.recommendations import FILE
     from python_ml.report.profile_page import save_profile

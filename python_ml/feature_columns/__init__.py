@@ -7,10 +7,10 @@ declaration.
 
 from python_ml.durations import (
     ALL_TIME,
-    duration_words,
+    duration_text,
     sorted_windows,
     window_hours,
-    window_words,
+    window_text,
 )
 from python_ml.feature_columns.columns import RHYTHM, FeatureColumn, window_feature_columns
 from python_ml.feature_columns.comparisons import KINDS, Comparison
@@ -24,9 +24,9 @@ __all__ = [
     "Comparison",
     "FeatureColumn",
     "Measure",
-    "duration_words",
+    "duration_text",
     "sorted_windows",
     "window_feature_columns",
     "window_hours",
-    "window_words",
+    "window_text",
 ]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from python_ml.durations import ALL_TIME, sorted_windows, window_words
+from python_ml.durations import ALL_TIME, sorted_windows, window_text
 from python_ml.errors import UserError
 from python_ml.feature_columns.comparisons import Comparison, describe
 from python_ml.feature_columns.measures import Measure, Result, results
@@ -92,7 +92,7 @@ def window_feature_columns(
     windows : sequence of str
         In any order.
     events : str, optional
-        What the rows are, in the plural and in words; by default the source's name in words.
+        What the rows are, in the plural; by default the source's name.
     recency : bool
         Whether days since first and last event and the mean gap are made.
     rhythm : sequence of str
@@ -109,7 +109,7 @@ def window_feature_columns(
     Raises
     ------
     UserError
-        When something that is asked for is not known or has no meaning, or a column would be made twice.
+        When a wanted aggregate or comparison is not known or has no meaning, or a column would be made twice.
     """
     events = events or source.replace("_", " ")
     ordered = sorted_windows(windows)
@@ -124,7 +124,7 @@ def window_feature_columns(
     def add_windows(result: Result) -> None:
         stem = f"{result.measure}_{result.aggregate}" if result.measure else result.aggregate
         for window in result.windows:
-            description = f"{result.words} {window_words(window)} the feature time"
+            description = f"{result.text} {window_text(window)} the feature time"
             add(f"{stem}_{window}", result.data_type, description, result.measure, result.aggregate, window)
 
     compared = [Result("", "count", tuple(ordered), "bigint", f"Number of {events}")]
@@ -133,8 +133,8 @@ def window_feature_columns(
     for result in compared:
         add_windows(result)
     if recency:
-        for aggregate, words in _RECENCY.items():
-            add(aggregate, "double", words.format(events=events), "", aggregate, ALL_TIME)
+        for aggregate, text in _RECENCY.items():
+            add(aggregate, "double", text.format(events=events), "", aggregate, ALL_TIME)
     for aggregate in rhythm:
         if aggregate not in _RHYTHM:
             raise UserError(
@@ -142,11 +142,11 @@ def window_feature_columns(
                 where=f"rhythm of {source}",
                 hint="choose from " + ", ".join(RHYTHM),
             )
-        data_type, words = _RHYTHM[aggregate]
+        data_type, text = _RHYTHM[aggregate]
         if aggregate == "active_days":
-            add_windows(Result("", aggregate, tuple(ordered), data_type, words.format(events=events)))
+            add_windows(Result("", aggregate, tuple(ordered), data_type, text.format(events=events)))
         else:
-            add(aggregate, data_type, words.format(events=events), "", aggregate, ALL_TIME)
+            add(aggregate, data_type, text.format(events=events), "", aggregate, ALL_TIME)
     for comparison in comparisons:
         description = describe(source, comparison, compared)
         add(comparison.name, "double", description, comparison.of, comparison.kind, "/".join(comparison.windows))

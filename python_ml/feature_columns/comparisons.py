@@ -6,19 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from python_ml.durations import ALL_TIME, sorted_windows, window_words
+from python_ml.durations import ALL_TIME, sorted_windows, window_text
 from python_ml.errors import UserError
 from python_ml.feature_columns.measures import Result
 
-# The words of each kind; an acceleration is a change of velocities, (a - b) - (b - c).
-_WORDS = {
+# How each kind reads; an acceleration is a change of velocities, (a - b) - (b - c).
+_TEXTS = {
     "ratio": "{what} {a} the feature time, divided by that {b} it",
     "difference": "{what} {a} the feature time, less that {b} it",
     "velocity": "{what} per day {a} the feature time, less that {b} it",
     "momentum": "{what} per day {a} the feature time, divided by that {b} it",
     "acceleration": "{what} per day {a} the feature time, less twice that {b} it, plus that {c} it",
 }
-KINDS = tuple(_WORDS)
+KINDS = tuple(_TEXTS)
 _PER_DAY = ("velocity", "momentum", "acceleration")
 _NUMBERS = ("bigint", "double")
 
@@ -68,7 +68,7 @@ def describe(source: str, comparison: Comparison, compared: Sequence[Result]) ->
         When the comparison is of something that does not exist or that the kind has no meaning for.
     """
     where = f"comparison {comparison.name} of {source}"
-    if comparison.kind not in _WORDS:
+    if comparison.kind not in _TEXTS:
         raise UserError(
             f"`{comparison.kind}` is not a kind of comparison.", where=where, hint="choose from " + ", ".join(KINDS)
         )
@@ -106,5 +106,5 @@ def describe(source: str, comparison: Comparison, compared: Sequence[Result]) ->
                 where=where,
                 hint="choose windows with a length",
             )
-    spans = dict(zip("abc", map(window_words, windows), strict=False))
-    return _WORDS[comparison.kind].format(what=result.words, **spans)
+    spans = dict(zip("abc", map(window_text, windows), strict=False))
+    return _TEXTS[comparison.kind].format(what=result.text, **spans)

@@ -15,11 +15,11 @@ DOUBLE = "double"  # a type of numbers
 
 
 class _Aggregate(NamedTuple):
-    """What an aggregate takes and gives; ``words`` name the measure (one, many) and the events."""
+    """What an aggregate takes and gives; ``text`` names the measure (one, many) and the events."""
 
     kinds: tuple[str, ...]
     data_type: str
-    words: str
+    text: str
 
 
 _ANY_KIND = (NUMBER, TEXT, BOOLEAN)
@@ -63,22 +63,22 @@ class Measure:
     aggregates : tuple of str
         Some of :data:`AGGREGATES`.
     label : str
-        The value in words, such as ``line amount``.
+        How the value reads in a sentence, such as ``line amount``.
     windows : tuple of str, optional
         Fewer windows than the source has.
     where : str, optional
         SQL condition on the rows that count.
     type : str, optional
         Type of numbers, such as ``decimal(18, 4)`` or ``double``; else ``text`` or ``boolean``. Without it, values are
-        booleans when any, all or share is asked of them, else numbers.
+        booleans when any, all or share is among the aggregates, else numbers.
     by : str, optional
         SQL of a category: every one of ``values`` gets the aggregates of its own rows.
     values : sequence of str or mapping of name to value, optional
         With ``by``, values of the category; without, values of the measure itself, for ``count`` and ``share``.
     plural : str
-        Several values in words, such as ``categories``; by default the label, else ``values of`` the name.
+        Several values in a sentence, such as ``categories``; by default the label, else ``values of`` the name.
     by_label : str
-        The category in words; by default the column that ``by`` names.
+        The category in a sentence; by default the column that ``by`` names.
     """
 
     name: str
@@ -94,8 +94,8 @@ class Measure:
     by_label: str = ""
 
     @property
-    def words(self) -> str:
-        """The label, else the name in words."""
+    def display_name(self) -> str:
+        """The label, else the name with blanks."""
         return self.label or self.name.replace("_", " ")
 
     @property
@@ -128,14 +128,14 @@ class Measure:
 class Result(NamedTuple):
     """One aggregate of one measure, over all of its windows.
 
-    ``words`` leave out the window: ``Mean amount of orders``.
+    ``text`` leaves out the window: ``Mean amount of orders``.
     """
 
     measure: str
     aggregate: str
     windows: tuple[str, ...]
     data_type: str
-    words: str
+    text: str
 
 
 def results(source: str, measure: Measure, windows: Sequence[str], events: str) -> Iterator[Result]:
@@ -149,7 +149,7 @@ def results(source: str, measure: Measure, windows: Sequence[str], events: str) 
     windows : sequence of str
         Of the source, sorted.
     events : str
-        What the rows are, in the plural and in words.
+        What the rows are, in the plural.
 
     Raises
     ------
@@ -159,27 +159,30 @@ def results(source: str, measure: Measure, windows: Sequence[str], events: str) 
     where = f"measure {measure.name} of {source}"
     _check(measure, where)
     own = tuple(windows if measure.windows is None else sorted_windows(measure.windows))
-    words = {"one": measure.words, "many": measure.plural or measure.label or f"values of {measure.words}"}
+    names = {
+        "one": measure.display_name,
+        "many": measure.plural or measure.label or f"values of {measure.display_name}",
+    }
 
     def result(name: str, aggregate: str, pattern: str, rows: str, value: str = "") -> Result:
         data_type = _AGGREGATES[aggregate].data_type
         if aggregate in ("first", "last") and measure.kind == TEXT:
             data_type = "string"
-        return Result(name, aggregate, own, data_type, pattern.format(**words, events=rows, value=value))
+        return Result(name, aggregate, own, data_type, pattern.format(**names, events=rows, value=value))
 
     if not measure.values:
         for aggregate in measure.aggregates:
-            yield result(measure.name, aggregate, _AGGREGATES[aggregate].words, events)
+            yield result(measure.name, aggregate, _AGGREGATES[aggregate].text, events)
         return
     split = {f"{measure.name}_{suffix}": _shown(value) for suffix, value in _suffixes(measure.values, where).items()}
     if measure.by is not None:
         by = measure.by_label or (measure.by.replace("_", " ") if re.fullmatch(r"\w+", measure.by) else "group")
         for name, value in split.items():
             for aggregate in measure.aggregates:
-                yield result(name, aggregate, _AGGREGATES[aggregate].words, f"{events} with {by} {value}")
+                yield result(name, aggregate, _AGGREGATES[aggregate].text, f"{events} with {by} {value}")
         return
     for aggregate in measure.together:
-        yield result(measure.name, aggregate, _AGGREGATES[aggregate].words, events)
+        yield result(measure.name, aggregate, _AGGREGATES[aggregate].text, events)
     for name, value in split.items():
         for aggregate in measure.aggregates:
             if aggregate in _OF_VALUES:

@@ -11,9 +11,8 @@ from python_ml.generate.text import as_argument
 from python_ml.ingest.schema import LINE_NUMBER, LINE_PROBLEM, LINE_TEXT, ROW_NUMBER
 from python_ml.ingest.typing import typed_expression
 from python_ml.names import RESERVED, comment_text, jinja_string
-from python_ml.plan.schema import ColumnPlan, DerivedColumn, ReversalPlan, SourcePlan
+from python_ml.plan.schema import COPY_REASON, ColumnPlan, DerivedColumn, SourcePlan
 
-COPY_REASON = "exact copy"
 LINE_COLUMNS = (LINE_NUMBER, LINE_TEXT, LINE_PROBLEM)
 _TYPES = ("text", "integer", "decimal", "double", "boolean", "timestamp")
 _RANKS = {"key": 0, "entity": 1, "identifier": 2}
@@ -45,8 +44,8 @@ class BronzeModel:
         Whether any raw name differs from the safe one.
     checks : tuple of (str, str)
         Condition (an expression of Jinja) and reason, in the order in which they are tried.
-    early_derived, derived : tuple of DerivedColumn
-        Texts that identify the row, and numbers that are computed of imputed values.
+    keys, numbers : tuple of DerivedColumn
+        Derived texts that identify the row, and derived numbers, which are computed of imputed values.
     output : tuple of str
         Columns of the kept rows.
     copy_columns, copy_when, copy_reason : str
@@ -54,21 +53,14 @@ class BronzeModel:
     known_at : str
         Expression of Jinja: which copy was known first.
     tie_breakers : tuple of str
-    superseded : str
-        Column with the time from which a newer version is known; empty without versions.
-    version_key : str
-        What the versions of a row share.
     """
 
-    name: str
     title: str
     columns: tuple[BronzeColumn, ...]
     renames: bool
-    has_rejected: bool
     checks: tuple[tuple[str, str], ...]
-    early_derived: tuple[DerivedColumn, ...]
-    derived: tuple[DerivedColumn, ...]
-    reversal: ReversalPlan | None
+    keys: tuple[DerivedColumn, ...]
+    numbers: tuple[DerivedColumn, ...]
     output: tuple[str, ...]
     line_columns: tuple[str, ...]
     copy_columns: str
@@ -76,12 +68,10 @@ class BronzeModel:
     copy_reason: str
     known_at: str
     tie_breakers: tuple[str, ...]
-    superseded: str
-    version_key: str
 
     @property
     def checked(self) -> tuple[BronzeColumn, ...]:
-        """Columns whose text is kept beside the typed value."""
+        """Columns whose raw text is kept with the typed value."""
         return tuple(c for c in self.columns if c.raw_text)
 
     @property
@@ -124,15 +114,12 @@ def bronze_model(source: SourcePlan) -> BronzeModel:
     # The outcome must not decide which of several rows of a customer is kept.
     breakers = [n for n in names if n not in source.key and n not in labels] + labels
     return BronzeModel(
-        name=source.name,
         title=comment_text(source.file),
         columns=tuple(columns),
         renames=any(c.raw_sql != c.name for c in columns),
-        has_rejected=source.has_rejected,
         checks=tuple(_checks(source, columns)),
-        early_derived=tuple(d for d in source.derived if d.type == "text"),
-        derived=tuple(d for d in source.derived if d.type != "text"),
-        reversal=source.reversal,
+        keys=tuple(d for d in source.derived if d.type == "text"),
+        numbers=tuple(d for d in source.derived if d.type != "text"),
         output=_output(source, ordered),
         line_columns=LINE_COLUMNS if source.has_rejected else (),
         copy_columns=copies[0],
@@ -140,8 +127,6 @@ def bronze_model(source: SourcePlan) -> BronzeModel:
         copy_reason=copies[2],
         known_at=known_expression(source) or f"'{[*source.key, *names][0]}'",
         tie_breakers=tuple(breakers or names),
-        superseded=source.superseded,
-        version_key=", ".join(source.key),
     )
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from functools import cache
+from pathlib import Path
 from typing import Any
 
-from python_ml.durations import duration_words
+import yaml
+
+from python_ml.durations import duration_text
 from python_ml.generate.bronze import output_columns
-from python_ml.generate.text import listed
+from python_ml.generate.text import environment, listed
 from python_ml.ingest.schema import ROW_NUMBER
-from python_ml.plan.schema import ColumnPlan, EndDate, Inactivity, LabelTable, ProjectPlan, SourcePlan
+from python_ml.plan.schema import ColumnPlan, LabelTable, ProjectPlan, SourcePlan
 from python_ml.project import DATELESS
 
 NOT_NULL = "not_null"
@@ -20,7 +24,7 @@ def is_dateless(plan: ProjectPlan) -> bool:
 
 
 def texts(plan: ProjectPlan) -> dict[str, str]:
-    """Descriptions that depend on the kind of outcome.
+    """Descriptions that depend on the kind of outcome: those of ``templates/docs/texts.yml``, filled in.
 
     Returns
     -------
@@ -28,100 +32,29 @@ def texts(plan: ProjectPlan) -> dict[str, str]:
         definition, observation, spine, coverage, time, label_time, available, churned, features, labels, scoring,
         scored, scored_time, validation, within, scenario.
     """
-    shared = {
-        "coverage": "",
-        "scenario": "",
-        "time": "As-of time of the row (UTC); nothing known at or after it is in the features",
-        "label_time": "End of the label window (UTC); from then on the outcome can be known",
-        "available": "Whether the label window and the maturity lag after it were over when the observation ended",
-        "features": "One row per customer and feature time. Every feature, nothing of the label. A row can be rebuilt "
-        "from data cut off at its own time (`retention replay`).",
-        "scoring": "One row per customer at risk at the newest feature time.",
-        "scored": "customer at risk at the newest feature time",
-        "scored_time": "As-of time of the features that were scored (UTC).",
-        "validation": "the validation period",
-        "within": " in the label window",
+    outcome, kinds, jinja = plan.outcome, _kinds(), environment()
+    source, activity = plan.source(outcome.source), getattr(outcome, "activity", "")
+    context: dict[str, Any] = {
+        "plan": plan,
+        "outcome": outcome,
+        "shared": kinds["shared"],
+        "events": source.events,
+        "activity_events": plan.source(activity).events if activity else "",
+        "active": duration_text(plan.setting("active_window") or "0d"),
     }
-    kinds = {Inactivity: _inactivity, EndDate: _end_date, LabelTable: _label_table}
-    return shared | kinds[type(plan.outcome)](plan, plan.outcome)
+    if isinstance(outcome, LabelTable):
+        known = source.column(outcome.known)
+        context["known"] = known.raw_name if known else outcome.known
+        meaning = outcome.meaning.removeprefix("churned = ")
+        context["meaning"] = meaning or f"`{outcome.raw_label}` is one of `churned_values`"
+        context |= {"as_of": outcome.as_of, "is_dateless": is_dateless(plan)}
+    own = {name: jinja.from_string(text).render(context) for name, text in kinds[outcome.definition].items()}
+    return kinds["shared"] | own
 
 
-def _inactivity(plan: ProjectPlan, outcome: Inactivity) -> dict[str, str]:
-    events, grain = plan.source(outcome.source).events, "One row per customer and feature time"
-    active = duration_words(plan.setting("active_window"))
-    return {
-        "definition": f"churned is who has none of the {events} in the label window",
-        "observation": f"A single row: from the first to the newest of the {events}.",
-        "spine": f"{grain} at which they are at risk: active in the {active} before it.",
-        "churned": f"1 when none of the {events} is in the label window, 0 when one is, null while it is not known",
-        "labels": f"{grain}. Whether none of the {events} is in [T + gap, T + gap + horizon).",
-    }
-
-
-def _end_date(plan: ProjectPlan, outcome: EndDate) -> dict[str, str]:
-    source = plan.source(outcome.source)
-    coverage = f"One row of {source.events}, from its start to its end."
-    if outcome.is_departures:
-        first = f"the first of the {plan.source(outcome.activity).events}" if outcome.activity else ""
-        begin = f"the time in {outcome.starts}" if outcome.starts else first
-        again = f", and again with a row of {outcome.returns}" if outcome.returns else ""
-        coverage = "One row per customer and start of coverage. "
-        coverage += f"It begins with {begin}{again}, and ends with the next row of {source.name}."
-    return {
-        "definition": "churned is whose coverage ends in the label window and is not continued",
-        "observation": "A single row: from the first to the newest time that any source knows.",
-        "spine": "One row per customer and feature time at which they are covered, as far as that was known then.",
-        "coverage": coverage,
-        "churned": "1 when coverage ends in the label window and is not continued, 0 when it goes on, null while it is "
-        "not known",
-        "labels": "One row per customer and feature time. Whether coverage ends in [T + gap, T + gap + horizon).",
-    }
-
-
-def _label_table(plan: ProjectPlan, outcome: LabelTable) -> dict[str, str]:
-    meaning = outcome.meaning.removeprefix("churned = ") or f"`{outcome.raw_label}` is one of `churned_values`"
-    as_of, grain = outcome.as_of, "One row per customer and as-of time of the labels"
-    made = {
-        "definition": f"churned when {meaning}",
-        "scenario": outcome.scenario_reason.replace("\n", " ") or outcome.scenario,
-        "observation": "A single row: from the first event or outcome to the newest of them.",
-        "spine": f"{grain}.",
-        "label_time": label_time_text(plan, outcome),
-        "available": "Whether an outcome was supplied",
-        "churned": f"1 when {meaning}, 0 for any other value, null without one",
-        "labels": "One row per customer and feature time. The outcome as supplied.",
-        "scoring": "One row per customer who is not known to have churned at the newest feature time.",
-    }
-    if outcome.activity:
-        events, until = plan.source(outcome.activity).events, ", or to the last supplied outcome where that is later"
-        made["observation"] = f"A single row: from the first to the newest of the {events}{until}."
-    if outcome.scores == "active":
-        active = duration_words(plan.setting("active_window"))
-        made["spine"] = f"{grain}, and one per customer at `score_at` who was active in the {active} before it."
-    if as_of.kind == "constant":
-        made["time"] = "As of when the table was written (UTC): the variable `snapshot_at`"
-        made["scored"] = "customer of the table who is not known to have churned"
-        made["scored_time"] = "As of when the table was written (UTC): the variable `snapshot_at`."
-    if as_of.is_snapshot:
-        made["time"] = "The snapshot: a constant, the variable `snapshot_at`, and no date of the data"
-        made["scored_time"] = "A constant for the snapshot; it is not a date of the data."
-        made["features"] = (
-            "One row per customer. Every feature, nothing of the label. Columns whose `leakage_risk` is high are kept "
-            "here for inspection; models do not use them (`features.exclude` in `retention.yml`)."
-        )
-    if is_dateless(plan):
-        made |= {"validation": "cross-validation", "within": " as others in the table have"}
-    return made
-
-
-def label_time_text(plan: ProjectPlan, outcome: LabelTable) -> str:
-    """When a supplied outcome was known, in prose."""
-    if outcome.known:
-        column = plan.source(outcome.source).column(outcome.known)
-        return f"When the outcome was known (UTC), from `{column.raw_name if column else outcome.known}`"
-    if plan.setting("horizon"):
-        return "End of the label window (UTC): feature time, gap and horizon"
-    return "The feature time itself: how far the label looks ahead is not known"
+@cache
+def _kinds() -> dict[str, dict[str, str]]:
+    return yaml.safe_load((Path(__file__).parent / "templates" / "docs" / "texts.yml").read_text(encoding="utf-8"))
 
 
 def bronze_entry(plan: ProjectPlan, source: SourcePlan) -> dict[str, Any]:
@@ -137,7 +70,7 @@ def bronze_entry(plan: ProjectPlan, source: SourcePlan) -> dict[str, Any]:
         if own is not None:
             description = _column_text(own)
         elif name == "is_reversal":
-            description = f"Whether the row takes something back: {source.reversal.text}. Such a row is no activity."
+            description = f"Whether the row is a reversal: {source.reversal.text}. Such a row is no activity."
         elif name == ROW_NUMBER:
             description, tests = "Number of the row in the file.", ["unique"]
         elif name == source.superseded:

@@ -8,6 +8,7 @@ from itertools import groupby
 
 from python_ml.generate.text import listed, names_in
 from python_ml.names import comment_text
+from python_ml.plan.notices import quarantine_notices
 from python_ml.plan.schema import ColumnPlan, Imputation, LabelTable, ProjectPlan, SourcePlan
 from python_ml.profile.schema import Profile, Relation
 
@@ -54,13 +55,7 @@ def row_changes(plan: ProjectPlan, profile: Profile | None) -> list[str]:
     """What becomes of rows and values that are not kept as they are, with the number of rows, one sentence each."""
     made = []
     for source in plan.sources:
-        counts = source.counts
-        for reason, rows in counts.quarantined.items():
-            made.append(f"{source.name}: {rows:,} of {counts.rows:,} rows are quarantined: {reason}")
-        for reason, rows in counts.unlinked.items():
-            made.append(
-                f"{source.name}: {rows:,} of {counts.rows:,} rows cannot be linked and are quarantined: {reason}"
-            )
+        made += [f"{source.name}: {text}" for text in quarantine_notices(source.counts)]
         for column in source.columns:
             made += [f"{source.name}.{column.raw_name}: {text}" for text in _value_changes(source, column, profile)]
     return made
@@ -178,5 +173,5 @@ def preview_text(plan: ProjectPlan, profile: Profile | None) -> str:
 
 
 def own_notices(plan: ProjectPlan) -> list[str]:
-    """Notices beside the counts of quarantined rows."""
+    """Notices other than the counts of quarantined rows."""
     return [comment_text(text) for text in plan.notices if QUARANTINED not in text]

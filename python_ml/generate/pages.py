@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from python_ml.durations import duration_words
+from python_ml.durations import duration_text
 from python_ml.generate import figures
 from python_ml.generate.bronze import sql_type
 from python_ml.generate.text import code, listed, markdown
@@ -39,7 +39,7 @@ def readme(renderer: Renderer, plan: ProjectPlan, profile: Profile | None) -> st
     relations = figures.relation_uses(plan, profile) if profile else []
     return renderer.text(
         "docs/README.md",
-        gap_text=f" after a gap of {duration_words(gap)}" if gap not in ("", "0d") else "",
+        gap_text=f" after a gap of {duration_text(gap)}" if gap not in ("", "0d") else "",
         preview=figures.preview_text(plan, profile),
         leaks=_leaks(plan, profile),
         files=[

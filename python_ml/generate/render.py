@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from python_ml.generate import descriptions, pages
 from python_ml.generate.bronze import bronze_model, output_columns
 from python_ml.generate.findings import findings_yaml
-from python_ml.generate.linked import linked_model
+from python_ml.generate.links import linked_model
 from python_ml.generate.sources import declared
 from python_ml.generate.text import environment, names_in
 from python_ml.names import comment_text, free_name, jinja_string
@@ -144,25 +144,25 @@ def render(plan: ProjectPlan, profile: Profile | None = None, recommendations: I
 
 def checked_model(renderer: Renderer, source: SourcePlan) -> str:
     """The model that types and checks the rows of a source."""
-    return renderer.text("bronze/checked.sql", source=bronze_model(source))
+    return renderer.text("bronze/checked.sql", source=source, model=bronze_model(source))
 
 
 def linked_rows_model(renderer: Renderer, plan: ProjectPlan, source: SourcePlan) -> str:
     """The model that gives the rows of a source columns of others."""
-    return renderer.text("silver/linked.sql", source=linked_model(plan, source))
+    return renderer.text("silver/linked.sql", source=source, model=linked_model(plan, source))
 
 
 def _source_models(renderer: Renderer, plan: ProjectPlan, source: SourcePlan) -> Iterator[tuple[str, str]]:
     stem = f"bronze/{plan.name}/brz_{plan.name}__{source.name}"
     model = bronze_model(source)
     yield f"{stem}__checked.sql", checked_model(renderer, source)
-    yield f"{stem}.sql", renderer.text("bronze/kept.sql", source=model)
-    yield f"{stem}__quarantine.sql", renderer.text("bronze/quarantine.sql", source=model)
+    yield f"{stem}.sql", renderer.text("bronze/kept.sql", source=source, model=model)
+    yield f"{stem}__quarantine.sql", renderer.text("bronze/quarantine.sql", source=source)
     if source.links:
         linked = linked_model(plan, source)
         yield f"silver/slv_{source.name}__linked.sql", linked_rows_model(renderer, plan, source)
-        yield f"silver/slv_{source.name}.sql", renderer.text("silver/linked_kept.sql", source=linked)
-        yield f"silver/slv_{source.name}__quarantine.sql", renderer.text("silver/linked_quarantine.sql", source=linked)
+        yield f"silver/slv_{source.name}.sql", renderer.text("silver/linked_kept.sql", source=source, model=linked)
+        yield f"silver/slv_{source.name}__quarantine.sql", renderer.text("silver/linked_quarantine.sql", source=source)
     for made in source.feature_sets:
         path = f"silver/{made.model}.sql"
         if made.model == f"slv_{source.name}_attributes":

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
+from python_ml.generate.layout import RAW_FOLDER
 from python_ml.ingest.schema import Reading
 from python_ml.names import RESERVED
 from python_ml.plan.schema import ColumnPlan, LabelTable, ProjectPlan, SourcePlan
-
-RAW_FOLDER = "raw"  # of converted files, in the project
 
 
 def declared(plan: ProjectPlan, source: SourcePlan) -> dict[str, Any]:

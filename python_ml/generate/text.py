@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import yaml
 
-from python_ml.durations import duration_words
-from python_ml.ingest.vocabulary import word_set
+from python_ml.durations import duration_text
 from python_ml.names import comment_text, jinja_string, yaml_text
 
 WIDTH = 105  # a line may exceed it by its last word
@@ -36,7 +35,7 @@ def environment() -> Any:
         "yaml": scalar,
         "flow": flow,
         "vars": lambda value: flow(value, has_jinja=False),
-        "duration": duration_words,
+        "duration": duration_text,
         "patterns": patterns,
         "lower_first": lambda text: text[:1].lower() + text[1:],
         "code": code,
@@ -78,34 +77,40 @@ def scalar(text: str, indent: int = 0) -> str:
 
 def flow(value: Any, has_jinja: bool = True) -> str:
     """A value on one line, as JSON, which is YAML; ``has_jinja`` says whether dbt renders it."""
-    if isinstance(value, str):
+
+    def leaf(value: Any) -> str:
+        if not isinstance(value, str):
+            return json.dumps(value)
         text = (yaml_text(value) if has_jinja else value).encode("utf-8", "replace").decode("utf-8")
         quoted = json.dumps(text, ensure_ascii=False)
         # YAML takes some characters for line breaks that JSON does not escape.
         return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in quoted)
-    if isinstance(value, Mapping):
-        inner = ", ".join(f"{_key(k)}: {flow(v, has_jinja)}" for k, v in value.items())
-        return f"{{{inner}}}"
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(flow(v, has_jinja) for v in value)}]"
-    return json.dumps(value)
+
+    return _nested(value, leaf, _key)
 
 
 def plain_flow(value: Any) -> str:
     """A value of our own names on one line, without quotes where YAML needs none."""
-    if isinstance(value, str):
-        is_plain = re.fullmatch(r"[A-Za-z][\w./() '-]*|\d+[hdw]", value) and value.lower() not in _YAML_WORDS
-        return value if is_plain else flow(value)
+
+    def leaf(value: Any) -> str:
+        is_plain = isinstance(value, str) and re.fullmatch(r"[A-Za-z][\w./() '-]*|\d+[hdw]", value)
+        return value if is_plain and value.lower() not in _YAML_WORDS else flow(value)
+
+    return _nested(value, leaf, str)
+
+
+def _nested(value: Any, leaf: Callable[[Any], str], key: Callable[[Any], str]) -> str:
+    """Mappings and lists on one line, in the notation that YAML, JSON and Jinja share."""
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{k}: {plain_flow(v)}" for k, v in value.items()) + "}"
+        return "{" + ", ".join(f"{key(k)}: {_nested(v, leaf, key)}" for k, v in value.items()) + "}"
     if isinstance(value, list | tuple):
-        return f"[{', '.join(plain_flow(v) for v in value)}]"
-    return json.dumps(value)
+        return "[" + ", ".join(_nested(v, leaf, key) for v in value) + "]"
+    return leaf(value)
 
 
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_.,;()/`' -]*[A-Za-z0-9_.)`]")
 # What YAML 1.1 reads as something else than text.
-_YAML_WORDS = word_set("true false yes no on off null y n")
+_YAML_WORDS = frozenset(["true", "false", "yes", "no", "on", "off", "null", "y", "n"])
 
 
 def _key(key: str) -> str:
@@ -137,13 +142,11 @@ def as_argument(expression: str) -> str:
 
 def jinja_literal(value: Any) -> str:
     """A value as an argument of a macro, whatever text it holds."""
-    if isinstance(value, str):
-        return jinja_string(value)
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{jinja_literal(k)}: {jinja_literal(v)}" for k, v in value.items()) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(jinja_literal(v) for v in value) + "]"
-    return repr(value)
+
+    def leaf(value: Any) -> str:
+        return jinja_string(value) if isinstance(value, str) else repr(value)
+
+    return _nested(value, leaf, leaf)
 
 
 def wrapped(expression: str) -> str:

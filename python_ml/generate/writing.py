@@ -11,14 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from python_ml.errors import UserError
-from python_ml.files import read_json, replacing, spelled, write_text
+from python_ml.files import encodable, read_json, replacing, write_text
+from python_ml.generate.layout import MANIFEST, RAW_FOLDER
 from python_ml.generate.package import install_package
-from python_ml.generate.sources import RAW_FOLDER
 from python_ml.project import warehouse_of
 
-MANIFEST = Path(".retention") / "generated.json"
-VERSION = 1
-BESIDE = ".new"  # behind the whole name: dbt reads neither `model.sql.new` nor `schema.yml.new`
+VERSION = 2
+NEW_SUFFIX = ".new"  # behind the whole name: dbt reads neither `model.sql.new` nor `schema.yml.new`
 
 
 @dataclass
@@ -33,7 +32,7 @@ class Written:
         As it should be already.
     edited : list of str
         Edited; what is generated has not changed.
-    beside : list of str
+    conflicts : list of str
         Edited, and what is generated has changed: the new version is in ``<name>.new``.
     removed : list of str
         Not generated any more, and not edited.
@@ -44,7 +43,7 @@ class Written:
     written: list[str] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
     edited: list[str] = field(default_factory=list)
-    beside: list[str] = field(default_factory=list)
+    conflicts: list[str] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
 
@@ -57,7 +56,7 @@ def check_folder(folder: Path) -> None:
     UserError
         When it exists and is not an empty folder, or DuckDB cannot write there.
     """
-    spelled(folder)
+    encodable(folder)
     warehouse_of(folder)
     if folder.exists() and not folder.is_dir():
         raise UserError("The project's folder is the name of a file.", where=str(folder), hint="choose another folder")
@@ -75,7 +74,7 @@ def create(
 ) -> list[str]:
     """Write a project into a new folder.
 
-    Everything is written beside the folder first and moved there at the end: a failure leaves nothing half done.
+    Everything is written next to the folder first and moved there at the end: a failure leaves nothing half done.
 
     Parameters
     ----------
@@ -136,21 +135,22 @@ def renew(folder: Path, files: Mapping[str, str]) -> Written:
     UserError
         When nothing says which files were generated, one cannot be written, or one lies outside of the project.
     """
-    hashes, beside = _read_manifest(folder)
-    done, new_beside = Written(), {}
-    refuse_outside(folder, {*files, *hashes, *beside, MANIFEST.as_posix(), "dbt_packages"})
+    hashes, conflicts = _read_manifest(folder)
+    done, new_conflicts = Written(), {}
+    refuse_outside(folder, {*files, *hashes, *conflicts, MANIFEST.as_posix(), "dbt_packages"})
     try:
         plan = {
-            name: _what(folder, name, _digest(text), hashes.get(name), beside.get(name)) for name, text in files.items()
+            name: _what(folder, name, _digest(text), hashes.get(name), conflicts.get(name))
+            for name, text in files.items()
         }
         for name in sorted(files):
             what = plan[name]
             getattr(done, what).append(name)
             if what == "written":
                 write_text(folder / name, files[name])
-            elif what == "beside":
-                write_text(folder / (name + BESIDE), files[name])
-                new_beside[name] = _digest(files[name])
+            elif what == "conflicts":
+                write_text(folder / (name + NEW_SUFFIX), files[name])
+                new_conflicts[name] = _digest(files[name])
         for name in sorted(set(hashes) - set(files)):
             there = _digest_of(folder / name)
             if there == hashes[name]:
@@ -159,12 +159,12 @@ def renew(folder: Path, files: Mapping[str, str]) -> Written:
                 done.removed.append(name)
             elif there is not None:
                 done.kept.append(name)
-        for name in sorted(set(beside) - set(new_beside)):
-            old = folder / (name + BESIDE)
-            if _digest_of(old) == beside[name]:
+        for name in sorted(set(conflicts) - set(new_conflicts)):
+            old = folder / (name + NEW_SUFFIX)
+            if _digest_of(old) == conflicts[name]:
                 old.unlink()
         install_package(folder)
-        write_text(folder / MANIFEST, _manifest({name: _digest(text) for name, text in files.items()}, new_beside))
+        write_text(folder / MANIFEST, _manifest({name: _digest(text) for name, text in files.items()}, new_conflicts))
     except OSError as error:
         raise UserError(
             f"The project cannot be written: {error.strerror}.",
@@ -181,15 +181,15 @@ def _what(folder: Path, name: str, now: str, last: str | None, waiting: str | No
         return "unchanged"
     if there is None or there == last:
         return "written"
-    new = _digest_of(folder / (name + BESIDE))
+    new = _digest_of(folder / (name + NEW_SUFFIX))
     if new not in (None, waiting, now):
         raise UserError(
             "A new version was edited, too: merging it was not finished.",
-            where=str(folder / (name + BESIDE)),
+            where=str(folder / (name + NEW_SUFFIX)),
             hint=f"move what you need from it to {Path(name).name} and delete it",
         )
     # A new version that a person deleted was merged; one that waits still does.
-    return "beside" if now != last or new is not None else "edited"
+    return "conflicts" if now != last or new is not None else "edited"
 
 
 def refuse_outside(folder: Path, names: Iterable[str]) -> None:
@@ -230,8 +230,8 @@ def _digest_of(path: Path) -> str | None:
     return hashlib.sha256(data.replace(b"\r\n", b"\n")).hexdigest()
 
 
-def _manifest(hashes: dict[str, str], beside: dict[str, str]) -> str:
-    data = {"version": VERSION, "files": dict(sorted(hashes.items())), "beside": dict(sorted(beside.items()))}
+def _manifest(hashes: dict[str, str], conflicts: dict[str, str]) -> str:
+    data = {"version": VERSION, "files": dict(sorted(hashes.items())), "conflicts": dict(sorted(conflicts.items()))}
     return json.dumps(data, indent=1) + "\n"
 
 
@@ -241,7 +241,7 @@ def _read_manifest(folder: Path) -> tuple[dict[str, str], dict[str, str]]:
         data = read_json(path, "list of generated files", "restore the file from version control")
         if data["version"] != VERSION:
             raise ValueError(f"version {data['version']} is not known")
-        lists = dict(data["files"]), dict(data["beside"])
+        lists = dict(data["files"]), dict(data["conflicts"])
     except FileNotFoundError as error:
         raise UserError(
             "The list of generated files is missing, so edited files cannot be recognised.",

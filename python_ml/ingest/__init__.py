@@ -9,7 +9,7 @@ from python_ml.ingest.connection import scratch_connection
 from python_ml.ingest.conversion import convert, refresh_converted
 from python_ml.ingest.macros import rendered
 from python_ml.ingest.schema import Column, Conversion, NumberFacts, RawTable, Reading, TimeFacts
-from python_ml.ingest.tables import DataArgument, align_clocks, open_tables, with_row_number
+from python_ml.ingest.tables import DataArgument, align_clocks, open_tables, unknown_column, with_row_number
 from python_ml.ingest.typing import typed_expression
 
 __all__ = [
@@ -27,5 +27,6 @@ __all__ = [
     "rendered",
     "scratch_connection",
     "typed_expression",
+    "unknown_column",
     "with_row_number",
 ]

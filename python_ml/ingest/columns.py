@@ -13,6 +13,7 @@ from python_ml.ingest.counts import (
     MOSTLY,
     MeasuredColumn,
     count_columns,
+    count_placeholders,
     count_values,
     measure_durations,
     measure_numbers,
@@ -21,8 +22,8 @@ from python_ml.ingest.counts import (
 )  # fmt: skip
 from python_ml.ingest.schema import EPOCHS, Column, Reading
 from python_ml.ingest.typing import is_integer_type, is_number_type, is_time_type, typed_sql
-from python_ml.ingest.vocabulary import word_set
-from python_ml.names import unique_identifiers, words
+from python_ml.ingest.vocabulary import PLACEHOLDERS, has_word, terms
+from python_ml.names import name_parts, unique_identifiers
 
 if TYPE_CHECKING:
     import duckdb
@@ -33,14 +34,11 @@ _STYLES: tuple[Literal["grouped", "decimal_comma"], ...] = ("grouped", "decimal_
 _PAIRS = ({"true", "false"}, {"t", "f"}, {"yes", "no"}, {"y", "n"}, {"0", "1"})
 _CLOCK = re.compile(r"([01]?\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d+)?)?")
 _DURATION = re.compile(r"-?(\d+:)?\d+:[0-5]?\d(\.\d+)?")
-_CLOCK_NAMES = word_set("time hour clock uhrzeit uhr zeit heure hora ora orario tijd")
-_DATE_NAMES = word_set("date datum fecha data dt day tag fech datetime timestamp dob birthday birthdate")
-_TIME_NAMES = _DATE_NAMES | word_set(
-    "time ts at when created updated modified epoch unix registered registration "
-    "joined signup login seen started ended zeit zeitstempel heure hora moment"
-)
-_PERIOD_NAMES = _TIME_NAMES | word_set("period month yyyymm monat mois mes mese maand periode periodo")
-_PERIODS = word_set("period month monat mois mes mese maand periode periodo")
+_CLOCK_NAMES = terms("clocks")
+_DATE_NAMES = terms("dates")
+_TIME_NAMES = _DATE_NAMES | terms("counted_times")
+_PERIODS = terms("periods")
+_PERIOD_NAMES = _TIME_NAMES | _PERIODS | {"yyyymm"}
 _EPOCH_FROM, _EPOCH_TO = 788_918_400, 4_102_444_800  # 1995 to 2100, in seconds
 _NAMELESS = re.compile(r"column_\d+")
 _EPOCH_SPAN = 30 * 365 * 86_400  # longest span of seconds since 1970 that no name announces
@@ -141,6 +139,10 @@ def _choose_text(
         if result and result[1].readable >= (MOSTLY if is_plain else 0.5) * item.filled:
             item.kind, (item.reading, item.times) = "time", result
             return
+    if not is_plain and any(value.lower() in PLACEHOLDERS for value in sample):
+        item.placeholders = count_placeholders(connection, relation, item)
+        is_plain = 0 < MOSTLY * item.telling <= item.plain
+        sample = [value for value in sample if value.lower() not in PLACEHOLDERS] or [""]
     if is_plain:
         item.kind, item.reading = "number", Reading("decimal")
     elif _share(sample, _DURATION.fullmatch) >= MOSTLY:
@@ -150,7 +152,7 @@ def _choose_text(
         counted = _count_styles(connection, "sample_values", "v")
         if max(counted) >= 0.8 * len(sample):
             counted = _count_styles(connection, relation, item.column)
-            if max(counted) >= MOSTLY * item.filled:
+            if max(counted) >= MOSTLY * item.telling:
                 style = _STYLES[0] if counted[0] >= counted[1] else _STYLES[1]
                 item.kind, item.reading = "number", Reading("decimal", style=style)
 
@@ -181,7 +183,7 @@ def _settle(connection: duckdb.DuckDBPyConnection, relation: str, item: Measured
         item.kind, item.reading = "time", Reading("timestamp", formats=("month",))
         item.times = times.measure(connection, relation, item.column, item.reading)
     if item.kind in ("number", "duration") and (
-        item.padded or not item.numbers or item.numbers.readable < MOSTLY * item.filled
+        item.padded or not item.numbers or item.numbers.readable < MOSTLY * item.telling
     ):
         item.kind, item.reading = "text", Reading("text", item.physical)
         item.numbers = item.numbers if item.padded else None
@@ -197,13 +199,13 @@ def _settle(connection: duckdb.DuckDBPyConnection, relation: str, item: Measured
 
 def _is_short_month(item: MeasuredColumn) -> bool:
     """Whether values such as ``Jan 23`` are months rather than days: the name of the column decides."""
-    is_named = bool(_PERIODS & set(words(item.raw)))
+    is_named = has_word(item.raw, _PERIODS)
     return is_named and _share(item.sample, times.SHORT_MONTH.fullmatch) == 1 and times.language_of(item.sample) == "en"
 
 
 def _counted_time(item: MeasuredColumn, is_named: bool) -> Reading | None:
     """How numbers count time: since 1970 or 1899, or as the digits of a date; None when they do not."""
-    facts, name = item.numbers, set(words(item.raw))
+    facts, name = item.numbers, set(name_parts(item.raw))
     if facts is None or facts.minimum is None or max(facts.readable, item.plain) < item.filled:
         return None
     low, high = facts.minimum, facts.maximum
@@ -254,7 +256,7 @@ def _join_clock(connection: duckdb.DuckDBPyConnection, relation: str, items: lis
     ]  # fmt: skip
     clocks = [
         d for d in items
-        if set(words(d.raw)) & _CLOCK_NAMES and d.kind in ("text", "constant", "duration") and (
+        if has_word(d.raw, _CLOCK_NAMES) and d.kind in ("text", "constant", "duration") and (
             d.physical == "TIME" or (d.sample and _share(d.sample, _CLOCK.fullmatch) >= MOSTLY)
         )
     ]  # fmt: skip

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any
 from python_ml.ingest import times
 from python_ml.ingest.schema import NumberFacts, Reading, TimeFacts
 from python_ml.ingest.typing import is_integer_type, is_number_type, is_time_type, typed_sql
-from python_ml.warehouse import quote
+from python_ml.ingest.vocabulary import PLACEHOLDERS
+from python_ml.warehouse import literal, quote
 
 if TYPE_CHECKING:
     import duckdb
 
 BATCH = 40  # columns per query: one over thousands takes more memory than the data
 MOSTLY = 0.95  # share of a column's values that must agree on what it is
+MOST_PLACEHOLDERS = 0.9  # share of a column's values up to which placeholders are not its own values
 FEW = 50  # different values up to which all are counted
 SMALL = 200_000  # rows up to which different values are counted exactly
 _SCALES, _MORE = (2, 4, 6, 9), 99  # digits after the point of a decimal, and what stands for more of them
@@ -39,6 +41,7 @@ class MeasuredColumn:
     padded: bool = False
     zeros_in_front: bool = False
     plain: int = 0
+    placeholders: int = 0
     sample: list[str] = field(default_factory=list)
     kind: str = "text"
     reading: Reading | None = None
@@ -49,6 +52,11 @@ class MeasuredColumn:
     @property
     def column(self) -> str:
         return quote(self.raw)
+
+    @property
+    def telling(self) -> int:
+        """Values that say what the column is."""
+        return self.filled - self.placeholders
 
     @property
     def clean(self) -> str:
@@ -159,6 +167,14 @@ def take_samples(connection: duckdb.DuckDBPyConnection, relation: str, items: li
                     f"select {item.clean} as v from {relation} where v is not null limit 1000"
                 ).fetchall()
             ]
+
+
+def count_placeholders(connection: duckdb.DuckDBPyConnection, relation: str, item: MeasuredColumn) -> int:
+    """Values such as ``inf`` or ``#N/A`` that do not say what their column is; none where most values are such."""
+    texts = ", ".join(map(literal, PLACEHOLDERS))
+    query = f"select count(*) from {relation} where lower({item.clean}) in ({texts})"
+    count = connection.execute(query).fetchall()[0][0]
+    return count if count < MOST_PLACEHOLDERS * item.filled else 0
 
 
 def count_values(connection: duckdb.DuckDBPyConnection, relation: str, items: list[MeasuredColumn]) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from python_ml.errors import UserError
-from python_ml.files import spelled
+from python_ml.files import encodable
 from python_ml.ingest.connection import count_rows, create_raw, scratch_folder
 from python_ml.ingest.conversion import convert, header_of
 from python_ml.ingest.dialect import Dialect, describes_columns, detect, looks_like_names, months_of, table_start
@@ -100,7 +100,7 @@ def open_file(
         )
     if not path.is_file():
         raise UserError("There is no such file.", where=str(path), hint="check its path and its name")
-    source = _source(connection, spelled(path.resolve()), table)
+    source = _source(connection, encodable(path.resolve()), table)
     head = source.sample[:8]
     if head.startswith(_PARQUET) and not source.bytes_options.get("compression"):
         if source.bytes_options:
@@ -246,8 +246,8 @@ def _open_dialect(source: _Source, dialect: Dialect, encoding: Encoding, options
         # The first letter of another encoding may stand behind the sample.
         encoding = encoding_of(source.path, source.sample, source.opened)
         if encoding.name != "utf-8":
-            found = {**options, "encoding": encoding.name}
-            return _open_dialect(replace(source, notes=(*source.notes, encoding.note)), dialect, encoding, found)
+            options = {**options, "encoding": encoding.name}
+            return _open_dialect(replace(source, notes=(*source.notes, encoding.note)), dialect, encoding, options)
     converted = {**options, **read, "encoding": encoding.name}
     converted |= {"mixed": encoding.mixed} if encoding.mixed else {}
     converted |= {"description_row": True} if description else {}

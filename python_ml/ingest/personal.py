@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from python_ml.names import words
+from python_ml.names import name_parts
 
 PERSONAL = ("email", "phone", "personal")  # meanings of columns that are counted, but neither shown nor used
 ENOUGH = 0.8  # share of values that must have the shape
@@ -28,7 +28,7 @@ _NAMES = {
 
 def personal_by_name(name: str) -> str | None:
     """What personal data a column's name suggests."""
-    parts = set(words(name))
+    parts = set(name_parts(name))
     for kind, sets in _NAMES.items():
         if any(wanted <= parts for wanted in sets):
             return kind

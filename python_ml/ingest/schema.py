@@ -7,6 +7,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from python_ml.names import identifier
+
 Type = Literal["text", "integer", "decimal", "double", "boolean", "timestamp", "duration"]
 Kind = Literal["empty", "constant", "boolean", "time", "number", "duration", "text"]
 Semantic = Literal[
@@ -21,6 +23,7 @@ EXCEL_SERIAL = "excel_serial"  # days since 1899-12-30
 
 LINE_NUMBER, LINE_TEXT, LINE_PROBLEM = "line_number_", "line_text_", "line_problem_"
 ROW_NUMBER = "row_number_"
+MOST_NAMED = 30  # columns in a message
 
 
 @dataclass(frozen=True)
@@ -264,10 +267,13 @@ class RawTable:
     has_row_number: bool = False
     notes: tuple[str, ...] = ()
 
+    @property
+    def column_names(self) -> str:
+        """Raw names for messages: the first of very many."""
+        return ", ".join(column.raw_name for column in self.columns[:MOST_NAMED])
+
     def column(self, wanted: str) -> Column | None:
         """Look up a column by its raw or safe name, ignoring case."""
-        from python_ml.names import identifier
-
         for column in self.columns:
             if wanted == column.raw_name:
                 return column

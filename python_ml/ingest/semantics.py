@@ -9,48 +9,16 @@ from dataclasses import replace
 from python_ml.ingest import vocabulary
 from python_ml.ingest.personal import ENOUGH, PATTERNS, PERSONAL, personal_by_name
 from python_ml.ingest.schema import Column
-from python_ml.names import words
+from python_ml.names import name_parts
 
 _COMPILED = {kind: re.compile(pattern) for kind, pattern in PATTERNS.items()}
-_DURATIONS = frozenset(
-    words(
-        "days day hours hour minutes minute mins min seconds secs sec weeks months years duration tenure age elapsed "
-        "latency lifetime recency term"
-    )
-)
-_LEVELS = frozenset(
-    words("rating satisfaction score stars priority severity level grade tier rank stage step class band nps csat")
-)
+_DURATIONS, _RATINGS = vocabulary.terms("durations"), vocabulary.terms("ratings")
 _CYCLES = {
     "weekday": (0, 7), "dow": (0, 7), "dayofweek": (0, 7), "month": (1, 12), "hour": (0, 23), "quarter": (1, 4),
     "monthday": (1, 31), "week": (1, 53),
 }  # fmt: skip
-_WEEKDAYS = frozenset(
-    words("monday tuesday wednesday thursday friday saturday sunday mon tue tues wed thu thur thurs fri sat sun")
-)
-_MONTHS = frozenset(
-    words(
-        "january february march april may june july august september october november december "
-        "jan feb mar apr jun jul aug sep sept oct nov dec"
-    )
-)
-_LADDERS = tuple(
-    frozenset(ladder.split(","))
-    for ladder in (
-        "very low,low,medium,normal,moderate,high,very high,urgent,critical,none",
-        "xs,s,m,l,xl,xxl,xxxl,small,medium,large,extra large,tiny,huge",
-        "free,trial,starter,basic,standard,plus,pro,professional,business,premium,enterprise,ultimate",
-        "bronze,silver,gold,platinum,diamond,titanium",
-        "strongly disagree,disagree,neutral,agree,strongly agree,neither agree nor disagree",
-        "never,rarely,seldom,sometimes,often,usually,always",
-        "very dissatisfied,dissatisfied,neutral,satisfied,very satisfied",
-        "poor,fair,average,good,very good,excellent,bad",
-        "daily,weekly,biweekly,fortnightly,monthly,quarterly,half-yearly,annual,annually,yearly",
-        "month-to-month,one year,two year,three year",
-        "minor,major,blocker,trivial,critical",
-        "primary,secondary,tertiary,high school,bachelor,bachelors,master,masters,phd,doctorate",
-    )
-)
+_WEEKDAYS, _MONTHS = vocabulary.terms("weekdays"), vocabulary.terms("months")
+_LADDERS = vocabulary.ladders()
 
 
 def described(column: Column, sample: Sequence[str]) -> Column:
@@ -99,53 +67,53 @@ def _semantic(column: Column, personal: str | None) -> tuple[str, str]:
     outcome = vocabulary.has_word(column.raw_name, vocabulary.OUTCOMES)
     if column.distinct == 2:
         if outcome:
-            return "target_candidate", "two values, and its name says an outcome"
+            return "target_candidate", "two values, and its name suggests an outcome"
         return "binary", "two values"
     if by_name in ("email", "phone") and column.distinct > 20 and column.kind in ("text", "number"):
-        return by_name, f"its name says {by_name}"
+        return by_name, f"its name suggests {by_name}"
     if by_name in ("address", "id document") and column.distinct > 20:
-        return "personal", f"its name says: {by_name}"
+        return "personal", f"its name suggests: {by_name}"
     if column.kind == "duration":
         return "duration", "written as a length of time"
     if column.kind == "number" and column.numbers is not None:
         return _of_number(column, outcome)
     if by_name and column.kind == "text" and column.distinct > 20:
-        return "personal", f"its name says: {by_name}"
+        return "personal", f"its name suggests: {by_name}"
     return _of_text(column, values, outcome)
 
 
 def named_key(name: str) -> bool:
-    """Whether a name says a key: ``customer_id``, ``order no``; a count is none."""
+    """Whether a name suggests a key: ``customer_id``, ``order no``; a count is none."""
     return vocabulary.has_word(name, vocabulary.IDENTIFIERS) and not vocabulary.is_quantity(name)
 
 
 def _of_number(column: Column, outcome: bool) -> tuple[str, str]:
-    number, parts = column.numbers, words(column.raw_name)
+    number, parts = column.numbers, name_parts(column.raw_name)
     unique_share = column.distinct / max(column.filled, 1)
     named_key = vocabulary.person_score(column.raw_name) >= 2 or (
         bool(parts) and parts[-1] in vocabulary.IDENTIFIERS and parts[:1] != ["number"]
     )
     if number.is_integer and named_key and (column.distinct > 20 or unique_share > 0.5):
-        return "identifier", "whole numbers whose name says a key"
+        return "identifier", "whole numbers whose name suggests a key"
     span = (number.minimum, number.maximum)
     for word, (low, high) in _CYCLES.items():
         last = "".join(parts).endswith(word)
         if number.is_integer and last and low <= span[0] and span[1] <= high and column.distinct <= high + 1:
-            return "cyclic", f"whole numbers from {span[0]:.0f} to {span[1]:.0f}, and its name says {word}"
-    if number.is_integer and 2 <= column.distinct <= 11 and set(parts) & _LEVELS and span[1] - span[0] <= 10:
-        return "ordinal", f"{column.distinct} whole numbers, and its name says a level"
+            return "cyclic", f"whole numbers from {span[0]:.0f} to {span[1]:.0f}, and its name suggests {word}"
+    if number.is_integer and 2 <= column.distinct <= 11 and set(parts) & _RATINGS and span[1] - span[0] <= 10:
+        return "ordinal", f"{column.distinct} whole numbers, and its name suggests a level"
     if outcome and number.is_integer and column.distinct <= 5:
-        return "target_candidate", f"{column.distinct} values, and its name says an outcome"
+        return "target_candidate", f"{column.distinct} values, and its name suggests an outcome"
     if set(parts) & _DURATIONS and number.minimum >= 0 and not set(parts) & {"rate", "per"}:
-        return "duration", "not negative, and its name says a length of time"
+        return "duration", "not negative, and its name suggests a length of time"
     if ({part.removesuffix("s") for part in parts} | set(parts)) & vocabulary.MONEY and not _is_share(parts):
-        return "money", "its name says money"
+        return "money", "its name suggests money"
     if column.reading.style != "plain" and not number.is_integer and column.reading.scale == 2:
         return "money", "written with currency signs or thousands, and two decimals"
     if number.is_integer and (column.distinct <= 50 or vocabulary.is_quantity(column.raw_name)):
         return "discrete", f"whole numbers, about {column.distinct:,} different ones"
     if number.is_integer and unique_share > 0.95 and column.distinct > 100 and parts[-1:] in (["index"], ["row"]):
-        return "identifier", "whole numbers that hardly repeat, and its name says a row"
+        return "identifier", "whole numbers that hardly repeat, and its name suggests a row"
     if number.is_integer and number.maximum - number.minimum <= 1000:
         return "discrete", f"whole numbers from {span[0]:.0f} to {span[1]:.0f}"
     return "continuous", f"numbers, about {column.distinct:,} different ones"
@@ -158,13 +126,13 @@ def _is_share(parts: list[str]) -> bool:
 def _of_text(column: Column, values: frozenset[str], outcome: bool) -> tuple[str, str]:
     name, share = column.raw_name, column.distinct / max(column.filled, 1)
     if outcome and column.distinct <= 5:
-        return "target_candidate", f"{column.distinct} values, and its name says an outcome"
+        return "target_candidate", f"{column.distinct} values, and its name suggests an outcome"
     if column.padded:
         return "identifier", "digits that begin with zeros"
     if vocabulary.person_score(name) >= 3 or (
         vocabulary.has_word(name, vocabulary.IDENTIFIERS) and column.spaced < 0.2 and column.distinct > 20
     ):
-        return "identifier", "its name says a key"
+        return "identifier", "its name suggests a key"
     few = 3 <= len(values) <= 12
     if few and (values <= _WEEKDAYS or values <= _MONTHS):
         return "cyclic", "its values are " + ("weekdays" if values <= _WEEKDAYS else "months")

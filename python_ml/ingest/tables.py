@@ -21,14 +21,8 @@ from python_ml.warehouse import quote
 if TYPE_CHECKING:
     import duckdb
 
-# What file names hold beside their subject.
-_NOISE = vocabulary.word_set(
-    """
-    data dataset table tbl export exported extract dump raw file final copy new old full master sample part all column
-    year month day date csv txt parquet gz xlsx xls json v1 v2 v3 q1 q2 q3 q4 jan feb mar apr may jun jul aug sep oct
-    nov dec
-    """
-)
+# What file names hold besides their subject.
+_NOISE = vocabulary.terms("file_names")
 # CTE names of generated models
 _TAKEN = ("spine", "final", "features", "labels", "linked", "copies", "ambiguous_keys", "link_counts")
 
@@ -128,6 +122,12 @@ def open_tables(
     wanted = [argument.name or source_name(table) for argument, table in zip(arguments, measured, strict=True)]
     names = unique_identifiers(wanted, "source", taken=(*_TAKEN, *taken))
     return [_with_view(connection, replace(t, name=name)) for t, name in zip(measured, names, strict=True)]
+
+
+def unknown_column(name: str, tables: Sequence[RawTable], flag: str) -> UserError:
+    """The error for a column that none of the tables has."""
+    known = "; ".join(f"{table.path.name}: {table.column_names}" for table in tables)
+    return UserError(f"There is no column `{name}`.", where=flag, hint=f"choose one of {known}")
 
 
 def _check_sheets(arguments: Sequence[DataArgument], opened: list[RawTable], sheet: str | None) -> None:

@@ -2,61 +2,56 @@
 
 from __future__ import annotations
 
-from python_ml.names import words
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from python_ml.names import name_parts
 
 
-def word_set(text: str) -> frozenset[str]:
-    """Words, as written apart by blanks."""
-    return frozenset(text.split())
+@cache
+def _lists() -> dict[str, Any]:
+    text = (Path(__file__).parent / "vocabulary.yml").read_text(encoding="utf-8")
+    return yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe
 
 
-PERSONS = word_set(
-    "customer cust client user member account acct subscriber buyer shopper patient player guest contact consumer "
-    "person household donor student tenant passenger rider driver visitor policyholder kunde kunden mitglied klant "
-    "cliente usuario utilisateur company organisation organization org shop merchant seller msisdn"
-)
-IDENTIFIERS = word_set("id ids no nr num number code key uuid guid nummer ref sku ean isbn hash")
-# Written without a break, such as custid or userno.
-_JOINED = tuple(
-    f"{person}{suffix}" for person in PERSONS for suffix in ("id", "no", "nr", "num", "key", "code", "number", "nummer")
-)
+def terms(name: str) -> frozenset[str]:
+    """The words of a list in ``vocabulary.yml``."""
+    return frozenset(_lists()[name].split())
 
-TIMES = word_set("date datetime timestamp time ts at on dt day when datum fecha fecha_hora tag moment period month")
-HAPPENINGS = word_set(
-    "order ordered invoice purchase purchased transaction trans sale sold event visit session created opened "
-    "submitted usage started start booking booked paid payment received log logged posted changed happened"
-)
-# Times that are not when the row happened.
-OTHER_TIMES = word_set(
-    "birth born dob birthday expiry expires expire expiration end ended ends until closed close resolved updated "
-    "modified due deliver delivered delivery ship shipped shipping returned cancelled canceled last next first renewal "
-    "effective scheduled planned valid deleted"
-)
-AVAILABILITY = word_set("available ingested loaded received synced arrived extracted inserted recorded etl load")
 
-MONEY = word_set(
-    "amount price value revenue sales total cost spend spent paid payment fee charge dollar dollars eur euro usd gbp "
-    "mrr arr balance refund discount tax money turnover amt umsatz betrag"
-)
-TOTALS = word_set("amount total revenue sales value spend spent paid turnover amt umsatz betrag")
-QUANTITIES = word_set("quantity qty units items pieces menge anzahl cantidad count")
-# Numbers of which a sum says nothing.
-LEVELS = word_set(
-    "price rate ratio percent percentage pct share score rating satisfaction age temperature avg average mean median "
-    "level index balance seats mrr arr stars rank duration_avg"
-)
-NOT_MEASURES = word_set(
-    "year month day week hour weekday zip postcode postal plz phone fax latitude longitude lat lon lng"
-)
-OUTCOMES = word_set(
-    "churn churned churns attrition attrited retained retention cancelled canceled closed lapsed exited left target "
-    "label outcome inactive terminated unsubscribed"
-)
+def ladders() -> tuple[frozenset[str], ...]:
+    """Values that are steps of one ladder, such as low, medium and high."""
+    return tuple(frozenset(steps) for steps in _lists()["ladders"])
+
+
+PERSONS, OTHER_THINGS = terms("persons"), terms("other_things")
+IDENTIFIERS, PRODUCT_CODES = terms("identifiers"), terms("product_codes")
+TIMES, HAPPENINGS, OTHER_TIMES = terms("times"), terms("happenings"), terms("other_times")
+AVAILABILITY, BEGINNINGS, BIRTH, ENDS = terms("availability"), terms("beginnings"), terms("birth"), terms("ends")
+MONEY, TOTALS, QUANTITIES = terms("money"), terms("totals"), terms("quantities")
+LEVELS, NOT_MEASURES = terms("levels"), terms("not_measures")
+OUTCOMES, CHURNED, RETAINED = terms("outcomes"), terms("churned"), terms("retained")
+DEPARTURES, RECORDS, COVERING = terms("departures"), terms("records"), terms("covering")
+
+# Texts that can mean nothing but a missing value, and numbers that are not finite: they do not say what a column is.
+MISSING_MARKERS = ("n/a", "#n/a", "n.a.", "(blank)", "(null)", "#value!", "#ref!", "#div/0!", "\\n", "nan", "?", "??")
+NOT_FINITE = tuple(f"{sign}{text}" for text in ("inf", "infinity", "nan") for sign in ("", "+", "-"))
+PLACEHOLDERS = tuple(dict.fromkeys((*MISSING_MARKERS, *NOT_FINITE)))
+
+_KEY_ENDINGS = ("uuid", "guid", "nummer", "number", "code", "key", "id", "no", "nr", "num")
+_SHORT = {
+    "cust": "customer", "acct": "account", "acc": "account", "usr": "user", "org": "organization",
+    "organisation": "organization", "sub": "subscription", "subs": "subscription", "prod": "product", "inv": "invoice",
+    "txn": "transaction", "trans": "transaction", "ord": "order",
+}  # fmt: skip
 
 
 def time_score(name: str) -> float:
     """How much a name looks like the time of an event, -2 to 3."""
-    parts = words(name)
+    parts = name_parts(name)
     if {"valid", "effective"} & set(parts) and {"from", "since"} & set(parts):
         return 2.0  # a version of a history happens when it begins to hold
     score = 2.0 if any(part in TIMES for part in parts) else 0.0
@@ -66,39 +61,21 @@ def time_score(name: str) -> float:
 
 def has_word(name: str, vocabulary: frozenset[str]) -> bool:
     """Whether a word of the name is in a vocabulary."""
-    return any(part in vocabulary for part in words(name))
+    return any(part in vocabulary for part in name_parts(name))
 
 
 def is_quantity(name: str) -> bool:
     """Whether a name suggests how many pieces."""
-    parts = words(name)
+    parts = name_parts(name)
     return has_word(name, QUANTITIES) or parts[:2] == ["number", "of"] or parts[:2] == ["num", "of"]
 
 
 def is_unit_price(name: str) -> bool:
     """Whether a name suggests the price of one piece."""
-    parts = words(name)
+    parts = name_parts(name)
     if not {"price", "cost", "preis", "rate"} & set(parts):
         return False
     return len(parts) == 1 or bool({"unit", "each", "item", "per", "piece", "list"} & set(parts))
-
-
-# Things that have identifiers and are no customers.
-OTHER_THINGS = word_set(
-    "country region state city town district postcode zip area place location venue hall store branch warehouse site "
-    "product item article sku stock category brand model plan tier package currency channel medium source campaign "
-    "coupon promo promotion language platform device browser os app page url session visit event order invoice receipt "
-    "transaction payment basket cart line ticket case message subscription contract offer employee agent team status "
-    "reason type kind segment industry department meet match race film movie book song listing geo gender sex color "
-    "colour size currency weekday month year ip cookie"
-)
-_SHORT = {
-    "cust": "customer", "acct": "account", "acc": "account", "usr": "user", "org": "organization",
-    "organisation": "organization", "sub": "subscription", "subs": "subscription", "prod": "product", "inv": "invoice",
-    "txn": "transaction", "trans": "transaction", "ord": "order",
-}  # fmt: skip
-_PRODUCT_CODES = word_set("sku ean isbn")
-_KEY_ENDINGS = ("uuid", "guid", "nummer", "number", "code", "key", "id", "no", "nr", "num")
 
 
 def singular(word: str) -> str:
@@ -119,7 +96,7 @@ def subject(name: str) -> tuple[str, ...]:
     (('customer',), ('customer',), ('subscription',), ())
     """
     parts = []
-    for part in words(name):
+    for part in name_parts(name):
         for ending in _KEY_ENDINGS:
             stem = part.removesuffix(ending)
             if stem != part and (stem in PERSONS or stem in _SHORT):
@@ -127,12 +104,12 @@ def subject(name: str) -> tuple[str, ...]:
         if part not in IDENTIFIERS:
             parts.append(_SHORT.get(singular(part), singular(part)))
     # A code that is only given to products says what it is about.
-    return tuple(parts) or (("product",) if _PRODUCT_CODES & set(words(name)) else ())
+    return tuple(parts) or (("product",) if PRODUCT_CODES & set(name_parts(name)) else ())
 
 
 def person_score(name: str) -> float:
     """How much a name looks like the key of a customer, 0 to 3; joined spellings such as ``CLIENTNUM`` count."""
-    parts, about = words(name), subject(name)
+    parts, about = name_parts(name), subject(name)
     if len(about) == 1 and about[0] in PERSONS and "".join(parts).endswith(_KEY_ENDINGS):
         return 3.0
     has_id = any(part in IDENTIFIERS for part in parts)
@@ -147,7 +124,7 @@ def person_score(name: str) -> float:
 
 def is_key_name(name: str) -> bool:
     """Whether a name marks a key: ``order_id``, ``CLIENTNUM``, ``id``; a quantity does not."""
-    parts = words(name)
+    parts = name_parts(name)
     joined = any(part.endswith(_KEY_ENDINGS) and subject(part) and subject(part)[0] in PERSONS for part in parts)
     return (joined or has_word(name, IDENTIFIERS)) and not is_quantity(name)
 
@@ -183,19 +160,3 @@ def name_score(child_column: str, parent_column: str, parent_table: str) -> floa
     if about and child[-1] in PERSONS and about[-1] in PERSONS:
         return 0.4
     return 0.0
-
-
-CHURNED = word_set(
-    "churn churned churns churner attrition attrited cancel cancelled canceled cancellation left leave leaves leaver "
-    "lapsed lapse exit exited exits closed terminated termination inactive lost quit quits gone defected departed "
-    "unsubscribed resigned dropped dormant"
-)
-RETAINED = word_set(
-    "retained retain retention active renewed renew renewal renews stayed stay stays stayer staying kept loyal "
-    "existing current subscribed remaining remained continued survived alive"
-)
-# What the rows of a table of departures are called, and what ends with them.
-DEPARTURES = word_set("left leave departed departure departures churn churned cancellation cancellations exits")
-RECORDS = word_set("event events record records log logs history list date dates reason reasons")
-COVERING = word_set("subscription contract membership policy plan account customer member")
-ENDS = word_set("end ended ends closed cancelled canceled cancel cancellation expired until terminated churned churn")

@@ -40,7 +40,7 @@ def probe(context: ProbeContext) -> Iterator[Finding]:
 
 def _numbering(context: ProbeContext, name: str, values: np.ndarray, first: np.ndarray) -> Iterator[Finding]:
     """A number that counts customers or rows one by one."""
-    from python_ml.names import words
+    from python_ml.names import name_parts
 
     for rows in (first, np.arange(len(values))):
         present = values[rows][np.isfinite(values[rows])]
@@ -58,7 +58,7 @@ def _numbering(context: ProbeContext, name: str, values: np.ndarray, first: np.n
     loaded = order >= SAME_ORDER
     yield Finding(
         "identifier",
-        CRITICAL if loaded or NAMES & set(words(name)) else HIGH,
+        CRITICAL if loaded or NAMES & set(name_parts(name)) else HIGH,
         (name,),
         f"it numbers {distinct:,} of {len(present):,} {'customers' if rows is first else 'rows'} one by one, and still "
         f"ranks churned customers with an AUC of {alone}: the order in which rows were loaded or numbered depends on "

@@ -25,10 +25,10 @@ PURE, LEAST_SHARE, CHANCE = 0.95, 0.10, 1e-3
 
 def probe(context: ProbeContext) -> Iterator[Finding]:
     """Apply lower limits where the name of a column refers to churn."""
-    from python_ml.names import words
+    from python_ml.names import name_parts
 
     for name in context.names:
-        matched = set(words(name)) & (DEPARTURES | STATES)
+        matched = set(name_parts(name)) & (DEPARTURES | STATES)
         if not matched:
             continue
         is_departure = bool(matched & DEPARTURES)

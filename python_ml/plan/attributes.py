@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from python_ml.feature_columns import FeatureColumn
 from python_ml.ingest import vocabulary
-from python_ml.names import free_name, words
+from python_ml.names import free_name, name_parts
 from python_ml.plan.columns import OUTCOME_NAMED, label_of
 from python_ml.plan.outcome import began
 from python_ml.plan.schema import AttributePlan, ColumnPlan, LabelTable, Outcome, SourcePlan
@@ -14,18 +14,10 @@ from python_ml.profile.schema import TableProfile
 
 MOST_CODES = 100  # different values up to which a code is a category
 MOST_ATTRIBUTES = 500
-_CODES = vocabulary.word_set("phone fax zip postcode postal plz telephone mobile ssn iban")
-BIRTH = vocabulary.word_set("birth dob birthday birthdate born geburtstag geburtsdatum naissance nacimiento")
+_CODES = vocabulary.terms("contact_codes")
 # What hardly ever changes once it is written.
-_CONSTANT = vocabulary.word_set(
-    "gender sex country nation nationality region state province county city town language locale ethnicity race "
-    "education channel source medium campaign acquisition acquired referral referrer referred origin cohort signup "
-    "joined join created registered registration enrolled onboarded first initial birth dob birthday born"
-)
-_LATE = vocabulary.word_set(
-    "last latest end ended ends until closed updated modified expiry expires expired expiration renewal next due final "
-    "recent"
-)
+_CONSTANT = vocabulary.terms("constant_attributes")
+_LATE = vocabulary.terms("overwritten")
 _LATE_BEGINNINGS = ("last", "latest", "expir", "cancel")
 
 
@@ -37,7 +29,7 @@ class Attribute:
     ----------
     plan : AttributePlan
     is_constant : bool
-        Whether its name says something that hardly ever changes; anything else may have been overwritten since.
+        Whether its name suggests something that hardly ever changes; anything else may have been overwritten since.
     missing, distinct : int
     """
 
@@ -86,14 +78,14 @@ def attributes_of(
             unused[column.name] = reason
             continue
         plan = _attribute(column, source, labels, start, used, risks.get(column.name, "low"))
-        constant = bool(set(words(column.raw_name)) & _CONSTANT) and not set(words(column.raw_name)) & _LATE
+        constant = vocabulary.has_word(column.raw_name, _CONSTANT) and not vocabulary.has_word(column.raw_name, _LATE)
         made.append(Attribute(plan, constant or source.use == "history", column.missing, column.distinct))
     return tuple(made), unused
 
 
 def _unused(column: ColumnPlan, labels: LabelTable | None, is_snapshot: bool, start: str) -> str:
-    parts = set(words(column.raw_name))
-    if column.unused.startswith("personal data") and not parts & BIRTH:
+    parts = set(name_parts(column.raw_name))
+    if column.unused.startswith("personal data") and not parts & vocabulary.BIRTH:
         return column.unused
     if vocabulary.has_word(column.raw_name, vocabulary.OUTCOMES):
         return OUTCOME_NAMED
@@ -164,7 +156,7 @@ def _time_attribute(column: ColumnPlan, text: str, start: str) -> tuple[str, str
         from_text = start.replace("_", " ")
         return f"{name}_days_after_{start}", expression, f"Days from {from_text} to {text.lower()}"
     days = f"{{{{ dbt.datediff('{name}', 'feature_timestamp', 'day') }}}}"
-    if set(words(column.raw_name)) & BIRTH:
+    if vocabulary.has_word(column.raw_name, vocabulary.BIRTH):
         expression = f"case when {name} < feature_timestamp then cast({days} as double) / 365.25 end"
         return "age_years", expression, "Age in years at the feature time"
     expression = f"case when {name} < feature_timestamp then cast({days} as double) end"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from python_ml.ingest import vocabulary
@@ -11,10 +12,19 @@ from python_ml.names import identifier
 from python_ml.plan.attributes import Attribute, attributes_of
 from python_ml.plan.calendar import CalendarChoice
 from python_ml.plan.columns import column_plans, customer_columns, entity_name
-from python_ml.plan.outcome import OutcomeChoice, choose_outcome
+from python_ml.plan.outcome import choose_outcome
 from python_ml.plan.roles import Roles, decide_roles, is_one_row_per_customer
-from python_ml.plan.schema import DerivedColumn, EndDate, LabelTable, Options, ProjectPlan, Setting, SourcePlan
-from python_ml.profile.schema import Profile, RowCounts, TableProfile
+from python_ml.plan.schema import (
+    DerivedColumn,
+    EndDate,
+    LabelTable,
+    Options,
+    OutcomeChoice,
+    ProjectPlan,
+    Setting,
+    SourcePlan,
+)
+from python_ml.profile.schema import ColumnProfile, Profile, RowCounts, TableProfile
 
 DEFAULT_FROM, DEFAULT_TO = "1900-01-01", "2200-01-01"
 
@@ -48,6 +58,25 @@ class PlanFacts:
     def table(self, name: str) -> TableProfile:
         """The profile of a source."""
         return self.profile.table(name)
+
+    @property
+    def data_sources(self) -> list[SourcePlan]:
+        """Sources that actions are about: all but a file of supplied labels."""
+        return [source for source in self.planned.values() if source.name != self.options.labels]
+
+    @property
+    def event_sources(self) -> list[SourcePlan]:
+        """Those of which window features can be made."""
+        return [source for source in self.data_sources if source.has_events]
+
+    @cached_property
+    def _measured(self) -> dict[tuple[str, str], ColumnProfile]:
+        names = self.names
+        return {(t.name, names[t.name][c.column.name]): c for t in self.profile.tables for c in t.columns}
+
+    def measured(self, source: str, column: str) -> ColumnProfile | None:
+        """The profile of a column of bronze; None for one that is not in the file."""
+        return self._measured.get((source, column))
 
     def brings_attributes(self, name: str) -> bool:
         """Whether a source has one row per customer whose columns can be attributes, or a history of them."""

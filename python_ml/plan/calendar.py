@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from python_ml.durations import ALL_TIME, window_hours
 from python_ml.errors import UserError
@@ -50,6 +50,21 @@ def days_of(duration: str, name: str) -> float:
             hint=f"write hours, days or weeks, such as 24h, 30d or 2w{also}",
         )
     return int(match[1]) * {"h": 1 / 24, "d": 1, "w": 7}[match[2]]
+
+
+def date_of(text: str, flag: str) -> datetime:
+    """A date or time that the user gave, in UTC.
+
+    Raises
+    ------
+    UserError
+        When it is no date.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise UserError(f"`{text}` is not a date.", where=flag, hint="write it as 2024-05-01") from error
+    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
 
 
 def check_durations(options: Options) -> None:
@@ -109,12 +124,6 @@ def maturity_setting(delays: Delays | None, events: str) -> Setting:
     longest = f", the last of them after {delays.longest:.2g} days" if delays.longest > delays.high else ""
     share = f"{100 * DELAY_QUANTILE:.0f} of 100"
     return Setting("maturity_lag", lag, f"{share} {events} arrive within {delays.high:.2g} days{longest}")
-
-
-def fitting_cutoff(start: date, anchor: date, label: float) -> date:
-    """A day that lies before the validation period: what SQL fits may know only what is earlier."""
-    spare = (anchor - start).days - 3 * label
-    return start + timedelta(days=math.floor(max(spare, 0) / 2))
 
 
 def _warm_up(activity: Activity, label: float, active: float, lag: float) -> float:

@@ -6,18 +6,18 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from python_ml.ingest import vocabulary
+from python_ml.ingest.personal import PERSONAL
 from python_ml.ingest.schema import ROW_NUMBER, Column, Reading
-from python_ml.names import RESERVED, free_name, identifier, words
+from python_ml.names import RESERVED, free_name, identifier, name_parts
 from python_ml.plan.schema import ColumnPlan
 
 if TYPE_CHECKING:
     from python_ml.plan.roles import Roles
     from python_ml.profile.schema import ColumnProfile, Profile, TableProfile
 
-PERSONAL = ("email", "phone", "personal")
 DIGITS = 18  # of a decimal that every engine computes exactly
 FIXED = 0.98  # share of customers with a single value from which a column is an attribute, not an event
-OUTCOME_NAMED = "its name says the outcome"
+OUTCOME_NAMED = "its name suggests the outcome"
 # Names that our models and macros use.
 _TAKEN = ("feature_timestamp", "label_timestamp", "churned", "supplied_split", "known_at", "superseded_at")
 
@@ -26,7 +26,7 @@ def entity_name(raw_name: str) -> str:
     """Name of the customer's key in every model: that of the column, but ``user_id`` for a bare ``user``."""
     if raw_name == ROW_NUMBER:
         return "row_number"
-    plain = "_".join(words(raw_name))
+    plain = "_".join(name_parts(raw_name))
     return f"{plain}_id" if plain in RESERVED else identifier(raw_name)
 
 
@@ -117,7 +117,7 @@ def column_plans(profile: Profile, table: TableProfile, roles: Roles) -> tuple[t
 def _name(column: Column, plan: ColumnPlan) -> str:
     """A bare ``date`` is no good column name in SQL, and describes nothing either."""
     bare = {"date", "time", "timestamp", "datetime", "day", "month", "year", "at", "ts", "dt", "when", "moment"}
-    if plan.role == "time" and "_".join(words(column.raw_name)) in bare:
+    if plan.role == "time" and "_".join(name_parts(column.raw_name)) in bare:
         has_clock = bool(column.reading.clock_column or (column.times and column.times.has_clock))
         return "event_at" if has_clock else "event_date"
     return column.name
@@ -125,7 +125,7 @@ def _name(column: Column, plan: ColumnPlan) -> str:
 
 def label_of(column: Column) -> str:
     """The name of a column in prose."""
-    return " ".join(words(column.raw_name)) or column.name
+    return " ".join(name_parts(column.raw_name)) or column.name
 
 
 def _plan(table, measured: ColumnProfile, role, key, parents: set[str], children: set[str]) -> ColumnPlan:

@@ -7,15 +7,13 @@ from dataclasses import dataclass, field, replace
 from python_ml.errors import UserError
 from python_ml.ingest import vocabulary
 from python_ml.ingest.schema import ROW_NUMBER
+from python_ml.ingest.tables import unknown_column
 from python_ml.plan.graph import KeyGraph, Node, person_name, says_other_thing
 from python_ml.plan.schema import Options
 from python_ml.profile.schema import IdentifierFacts, Profile, TableProfile
 
 FEWEST = 20  # different values without which values alone do not make a customer
-NOBODY = vocabulary.word_set(
-    "null none nil na n/a nan unknown unspecified undefined anonymous guest anon default dummy test missing not_set 0 "
-    "-1 -9 99 999 9999 99999 999999 00000000 ? - ."
-)
+NOBODY = vocabulary.terms("nobody")
 OUTSIZED = 5  # times the share of the next value from which a code for nobody stands out
 LEAST_SHARE = 0.02
 
@@ -92,7 +90,7 @@ def _by_evidence(graph: KeyGraph) -> Customer:
             for score, other in scored[1:]
             if score[0] >= 2 and score[1:3] == scored[0][0][1:3] and len(graph.tables) > 1
         ]
-        return _customer(graph, part, node, ("its name says a customer",), tuple(reviews[:1]))
+        return _customer(graph, part, node, ("its name suggests a customer",), tuple(reviews[:1]))
     return _by_values(graph, [part for _, part in scored])
 
 
@@ -105,10 +103,7 @@ def _named(graph: KeyGraph, options: Options) -> Customer:
     profile, first = graph.profile, options.entity[0]
     nodes = [(t.name, c.name) for t in profile.tables if (c := t.table.column(first)) is not None]
     if not nodes:
-        known = "; ".join(
-            f"{t.table.path.name}: {', '.join(c.column.raw_name for c in t.columns[:30])}" for t in profile.tables
-        )
-        raise UserError(f"There is no column `{first}`.", where="--entity", hint=f"choose one of {known}")
+        raise unknown_column(first, [t.table for t in profile.tables], "--entity")
     part = frozenset(n for node in nodes for n in (*graph.identity(node), node))
     further: dict[str, tuple[str, ...]] = {}
     for table in profile.tables:
@@ -136,7 +131,7 @@ def _of_labels(graph: KeyGraph, options: Options, labels: str) -> tuple[Node, st
             raise UserError(
                 f"The labels have no column `{wanted.strip()}`.",
                 where="--label-column",
-                hint="choose one of " + ", ".join(c.column.raw_name for c in table.columns[:30]),
+                hint=f"choose one of {table.table.column_names}",
             )
         return (labels, column.name), "named with --label-column"
     taken = {c.name for name in named.values() if (c := table.table.column(name.strip())) is not None}
@@ -162,7 +157,10 @@ def _of_labels(graph: KeyGraph, options: Options, labels: str) -> tuple[Node, st
         if own:
             best = max(own, key=weight)
             named_like = person_name(graph.profile, best) > 0
-            return best, "its name says an identifier" if named_like else "the only column that differs in every row"
+            return (
+                best,
+                "its name suggests an identifier" if named_like else "the only column that differs in every row",
+            )
         if table.table.has_row_number:
             return (labels, ROW_NUMBER), "the file has no key: its rows are numbered"
         repeated = [n for n in nodes if person_name(graph.profile, n) >= 2]
@@ -182,8 +180,7 @@ def _of_labels(graph: KeyGraph, options: Options, labels: str) -> tuple[Node, st
         raise UserError(
             "No column of the labels says which customer.",
             where=str(table.table.path),
-            hint="name it as in the events, or add --label-column entity=COLUMN; columns: "
-            + ", ".join(c.column.raw_name for c in table.columns[:30]),
+            hint=f"name it as in the events, or add --label-column entity=COLUMN; columns: {table.table.column_names}",
         )
     return max(speaking, key=weight), "the entity that the labels name"
 
@@ -249,7 +246,7 @@ def _by_values(graph: KeyGraph, parts: list[frozenset[Node]]) -> Customer:
             and its.distinct == facts.distinct
         )
     ]
-    reason = "no name says a customer, but only its values come back on several days"
+    reason = "no name suggests a customer, but only its values come back on several days"
     review = f"the customer was taken to be `{_raw(profile, node)}` from its values alone"
     if others:
         table = profile.table(node[0])

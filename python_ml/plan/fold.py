@@ -92,8 +92,7 @@ def _fold(
     facts: PlanFacts, name: str, raw_dir: str, paths: dict[str, str], actions: Iterable[Action]
 ) -> tuple[ProjectPlan, set[str], dict[str, str]]:
     plan = base_plan(facts, name, raw_dir, paths)
-    order = {kind.action: place for place, kind in enumerate((*FROM_FACTS, *FROM_FEATURES))}
-    accepted = sorted((a for a in actions if a.is_accepted), key=lambda a: order[a.action])
+    accepted = [action for action in actions if action.is_accepted]
     applied: set[str] = set()
     not_applied: dict[str, str] = {}
     for kind in (*FROM_FACTS, *FROM_FEATURES):

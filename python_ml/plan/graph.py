@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from python_ml.errors import UserError
 from python_ml.ingest import vocabulary
-from python_ml.names import words
+from python_ml.names import name_parts
 from python_ml.profile.schema import Profile, Relation
 
 if TYPE_CHECKING:
@@ -86,6 +87,39 @@ class KeyGraph:
         return sorted(own, key=lambda r: (not r.is_given, -r.name_score, -r.inclusion, r.parent))
 
 
+def parse_excluded(profile: Profile, names: tuple[str, ...]) -> set[str]:
+    """Read ``--exclude``: sources, and columns as ``source.column`` under safe names.
+
+    Raises
+    ------
+    UserError
+        When there is no such source or column.
+    """
+    excluded = set()
+    for name in names:
+        source, dot, column = name.strip().partition(".")
+        table = next((t for t in profile.tables if name in (t.name, t.table.path.name)), None)
+        if table is not None:
+            excluded.add(table.name)
+            continue
+        table = next((t for t in profile.tables if source == t.name), None)
+        if table is None:
+            raise UserError(
+                f"There is no source `{name}`.",
+                where="--exclude",
+                hint="choose one of " + ", ".join(t.name for t in profile.tables) + ", or a column as source.column",
+            )
+        known = table.table.column(column) if dot else None
+        if known is None:
+            raise UserError(
+                f"{source} has no column `{column}`.",
+                where="--exclude",
+                hint=f"choose one of {table.table.column_names}",
+            )
+        excluded.add(f"{source}.{known.name}")
+    return excluded
+
+
 def _touches(relation: Relation, excluded: set[str]) -> bool:
     names = {relation.child, relation.parent}
     names |= {f"{relation.child}.{c}" for c in relation.child_columns}
@@ -107,10 +141,10 @@ def person_name(profile: Profile, node: Node) -> float:
 
 
 def says_other_thing(profile: Profile, node: Node) -> bool:
-    """Whether a column's name says a place, product, plan, channel, document or device rather than a customer."""
+    """Whether a column's name suggests a place, product, plan, channel, document or device rather than a customer."""
     table, column = node
     raw = profile.table(table).column(column).raw_name
     about = vocabulary.subject(raw)
-    if not about and words(raw):
+    if not about and name_parts(raw):
         about = vocabulary.subject(table)  # the bare `id` of a table of orders
     return bool(about) and about[-1] in vocabulary.OTHER_THINGS and person_name(profile, node) < 2

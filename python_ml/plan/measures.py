@@ -18,9 +18,7 @@ _CADENCE_RATIOS = (
 CADENCE = (*_CADENCE, *_CADENCE_RATIOS)
 
 
-_RUNNING = vocabulary.word_set(
-    "standing standings balance balances cumulative running ranking rankings leaderboard ytd"
-)
+_RUNNING = vocabulary.terms("running_totals")
 
 
 def is_running_total(table: str, column: ColumnPlan) -> bool:
@@ -57,7 +55,7 @@ def reversal_of(
     derived: DerivedColumn | None,
     taken: set[str],
 ) -> ReversalPlan | None:
-    """Rows that take something back, in names of bronze.
+    """Reversals, in names of bronze.
 
     Parameters
     ----------

@@ -11,6 +11,7 @@ from python_ml.profile.notices import unreadable_values
 if TYPE_CHECKING:
     from python_ml.plan.base import PlanFacts
     from python_ml.plan.schema import ProjectPlan, SourcePlan
+    from python_ml.profile.schema import RowCounts
 
 
 def notices(facts: PlanFacts, plan: ProjectPlan) -> tuple[str, ...]:
@@ -37,13 +38,17 @@ def _leaks(facts: PlanFacts) -> list[str]:
     return made
 
 
+def quarantine_notices(counts: RowCounts) -> list[str]:
+    """How many rows of a source are quarantined, and why."""
+    of = f"of {counts.rows:,} rows"
+    made = [f"{rows:,} {of} are quarantined: {reason}" for reason, rows in counts.quarantined.items()]
+    unlinked = counts.unlinked.items()
+    return made + [f"{rows:,} {of} cannot be linked and are quarantined: {reason}" for reason, rows in unlinked]
+
+
 def _of_source(facts: PlanFacts, plan: ProjectPlan, source: SourcePlan) -> list[str]:
     table, counts = facts.table(source.name), source.counts
-    made = list(table.table.notes)
-    for reason, rows in counts.quarantined.items():
-        made.append(f"{rows:,} of {counts.rows:,} rows are quarantined: {reason}")
-    for reason, rows in counts.unlinked.items():
-        made.append(f"{rows:,} of {counts.rows:,} rows cannot be linked and are quarantined: {reason}")
+    made = [*table.table.notes, *quarantine_notices(counts)]
     if source.superseded and table.versions is not None:
         made.append(
             f"{table.versions.several:,} of {table.versions.keys:,} values of `{source.key[0]}` have several rows: "
@@ -57,7 +62,7 @@ def _of_source(facts: PlanFacts, plan: ProjectPlan, source: SourcePlan) -> list[
         )
     if source.reversal is not None:
         made.append(
-            f"{source.reversal.rows:,} rows take something back ({source.reversal.text}); they are kept with "
+            f"{source.reversal.rows:,} rows are reversals ({source.reversal.text}); they are kept with "
             f"is_reversal, do not count as activity, and have features of their own ({source.reversal.name}_…)"
         )
     if source.has_row_number:
@@ -79,11 +84,8 @@ def _of_source(facts: PlanFacts, plan: ProjectPlan, source: SourcePlan) -> list[
 
 def _of_columns(facts: PlanFacts, plan: ProjectPlan, source: SourcePlan) -> list[str]:
     made, later = [], []
-    safe = {name: column for column, name in facts.names[source.name].items()}
-    table = facts.table(source.name)
-    measured = {c.column.name: c for c in table.columns}
     for column in source.columns:
-        profile = measured.get(safe.get(column.name, ""))
+        profile = facts.measured(source.name, column.name)
         if profile is None:
             continue
         unreadable = profile.column.filled - profile.column.readable
@@ -110,7 +112,7 @@ def _of_columns(facts: PlanFacts, plan: ProjectPlan, source: SourcePlan) -> list
         if column.reading.strip_point_zero and column.reading.physical_type == "VARCHAR" and column.role == "entity":
             made.append(f"`{column.raw_name}` is written with and without `.0`: both are the same customer")
         is_reference = column.role in ("key", "entity") or any(column.name in k.columns for k in source.links)
-        if not is_reference and (odd := table.odd_codes.get(safe.get(column.name, ""))):
+        if not is_reference and (odd := facts.table(source.name).odd_codes.get(profile.column.name)):
             examples = ", ".join(map(repr, odd[1]))
             made.append(
                 f"{odd[0]:,} rows have a `{column.name}` without a digit, unlike the others ({examples}): perhaps "
@@ -146,7 +148,6 @@ def unused(facts: PlanFacts, plan: ProjectPlan) -> tuple[tuple[str, str, str], .
         for column in source.columns:
             is_part = column.role in ("key", "entity", "time", "available", "changed", "label")
             is_part = is_part or column.name in (source.time, source.ended, source.ended_available)
-            is_part |= column.name in (source.ended, source.ended_available)
             is_part |= column.raw_name in clocks
             is_used = any(a.origin == column.name for a in source.attributes)
             reason = reasons[column.name]

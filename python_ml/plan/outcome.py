@@ -2,104 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from python_ml.errors import UserError
 from python_ml.ingest import vocabulary
-from python_ml.names import words
+from python_ml.names import name_parts
+from python_ml.plan.calendar import date_of
+from python_ml.plan.labels import DECIDED, MOSTLY, choose_labels, meaning_of
 from python_ml.plan.roles import Roles, is_one_row_per_customer
-from python_ml.plan.schema import AsOf, EndDate, Inactivity, LabelTable, Options, Outcome
-from python_ml.profile.row_times import BEGAN, LASTING
+from python_ml.plan.schema import AsOf, EndDate, Inactivity, LabelTable, Options, OutcomeChoice
+from python_ml.profile.row_times import LASTING
 from python_ml.profile.schema import OutcomeColumn, Profile, TableProfile
 
 SNAPSHOT_AT = "1970-01-01 00:00:00"  # stands for "no date": no report shows it as one
-PARTS = ("entity", "time", "label", "known", "split")
-SPLIT_PARTS = ("train", "validation", "test")
-_SPLIT_VALUES = {
-    "train": {"train", "training", "tr", "fit", "learn"},
-    "validation": {"validation", "val", "valid", "dev", "eval"},
-    "test": {"test", "testing", "holdout", "hold-out", "oot", "out of time"},
-}
-_SPLIT = vocabulary.word_set("split fold part partition subset set sample")
-_LABEL = vocabulary.word_set("label y target class outcome")
-_KNOWN = vocabulary.word_set("label outcome decided observed known resolved until horizon")
-_SEEN = vocabulary.word_set("snapshot asof observation observed reference cutoff scoring scored reporting feature")
-_DECIDED = vocabulary.word_set(
-    "label outcome churn churned attrition cancel cancelled canceled cancellation exit exited termination terminated "
-    "target left"
-)
-_RETURNED = vocabulary.word_set("returned return returns rejoined reactivated reactivation winback resumed back")
-_CASE_ENDS = vocabulary.word_set("closed close resolved completed finished")
-MOSTLY = 0.95
+_SEEN = vocabulary.terms("as_of")
+_RETURNED = vocabulary.terms("returned")
+_CASE_ENDS = vocabulary.terms("case_ends")
 SWITCH = "1d"  # a row that starts so soon after another ended is a change of plan; dates do not tell midnight from noon
-
-
-@dataclass(frozen=True)
-class OutcomeChoice:
-    """What churn means, why, and what requires review."""
-
-    outcome: Outcome
-    reason: str
-    flag: str = "--churn"
-    reviews: tuple[str, ...] = ()
-
-
-def label_column(table: TableProfile, options: Options) -> str:
-    """The column of a file of labels with the outcome, as in the file.
-
-    Raises
-    ------
-    UserError
-        When ``--label-column`` names something that does not exist, or no column can be the outcome.
-    """
-    named = label_parts(table, options)
-    if "label" in named:
-        return table.column(named["label"]).raw_name
-    taken = set(named.values())
-    free = [c.column for c in table.columns if c.column.kind not in ("empty", "time") and c.column.name not in taken]
-    speaking = [c for c in free if set(words(c.raw_name)) & (_LABEL | vocabulary.CHURNED | vocabulary.RETAINED)]
-    if speaking:
-        best = max(speaking, key=lambda c: (c.distinct <= 20, bool(set(words(c.raw_name)) & _LABEL)))
-        return best.raw_name
-    classes = [c for c in free if c.distinct == 2 and not set(words(c.raw_name)) & _SPLIT]
-    if len(classes) == 1:
-        return classes[0].raw_name
-    raise UserError(
-        "No column of the labels holds the outcome." if not classes else "Several columns could be the outcome.",
-        where=str(table.table.path),
-        hint="name it `churned` (1 for churned, 0 for retained), or add --label-column label=COLUMN; columns: "
-        + ", ".join(c.raw_name for c in (classes or [c.column for c in table.columns])[:30]),
-    )
-
-
-def label_parts(table: TableProfile, options: Options) -> dict[str, str]:
-    """Safe columns by part, as ``--label-column`` names them."""
-    named: dict[str, str] = {}
-    for text in options.label_columns:
-        part, mark, name = text.partition("=")
-        part, name = part.strip().lower(), name.strip()
-        if not mark or part not in PARTS:
-            raise UserError(
-                f"`{text}` names no part of the labels.",
-                where="--label-column",
-                hint=f"write PART=COLUMN, where PART is one of {', '.join(PARTS)}",
-            )
-        column = table.table.column(name)
-        if column is None:
-            raise UserError(
-                f"The labels have no column `{name}`.",
-                where=f"--label-column, {table.table.path}",
-                hint="choose one of " + ", ".join(c.column.raw_name for c in table.columns[:30]),
-            )
-        if part in named or column.name in named.values():
-            raise UserError(
-                f"`{text}` names a part or a column a second time.",
-                where="--label-column",
-                hint="name each part once, and a different column for each",
-            )
-        named[part] = column.name
-    return named
 
 
 def choose_outcome(profile: Profile, roles: Roles, options: Options, names: dict[str, dict[str, str]]) -> OutcomeChoice:
@@ -120,11 +39,11 @@ def choose_outcome(profile: Profile, roles: Roles, options: Options, names: dict
     """
     outcome = next((o for o in profile.outcomes if o.is_given), None)
     if options.labels:
-        return _labels(profile, roles, options, outcome, names[options.labels])
+        return choose_labels(profile, roles, options, outcome, names[options.labels])
     spans = [t for t in profile.tables if _is_span(t, roles)]
     if options.churn == "supplied" and outcome is None:
         raise UserError(
-            "No file tells who churned.", where="--churn supplied", hint="add --labels PATH or --outcome COL"
+            "No file says which customers churned.", where="--churn supplied", hint="add --labels PATH or --outcome COL"
         )
     if outcome is not None and options.churn in (None, "supplied"):
         table = profile.table(outcome.table)
@@ -153,7 +72,7 @@ def _is_span(table: TableProfile, roles: Roles) -> bool:
     if table.time is None or not table.time.ended or role.use not in ("events", "attributes", "labels"):
         return False
     # a ticket that is closed ends nobody's coverage
-    is_case = set(words(table.column(table.time.ended).raw_name)) & _CASE_ENDS and not person_table(table.name)
+    is_case = vocabulary.has_word(table.column(table.time.ended).raw_name, _CASE_ENDS) and not person_table(table.name)
     return bool(role.entity) and not is_case
 
 
@@ -168,7 +87,7 @@ def _ending(table: TableProfile, outcome: OutcomeColumn) -> str:
     share = outcome.churned_rows / max(outcome.labelled_rows, 1)
     for measured in table.columns:
         column = measured.column
-        is_named = column.kind == "time" and set(words(column.raw_name)) & (_DECIDED | vocabulary.ENDS)
+        is_named = column.kind == "time" and vocabulary.has_word(column.raw_name, DECIDED | vocabulary.ENDS)
         if is_named and column.fill_share < 0.98 and abs(column.fill_share - share) <= 0.1:
             return column.name
     return ""
@@ -184,44 +103,28 @@ def _end_date(profile: Profile, roles: Roles, spans: list[TableProfile]) -> Outc
     if spans:
         best = max(spans, key=lambda t: (not vocabulary.has_word(t.name, vocabulary.OUTCOMES), t.rows))
         return _of_spans(roles, best.name, f"from the start and the end of each row of {best.name}")
+    dated = [t for t in profile.tables if t.time is not None]
     departures = [
         t
-        for t in profile.tables
+        for t in dated
         if roles.tables[t.name].use in ("events", "attributes")
-        and t.time is not None
         and (
-            _has(t.name, vocabulary.DEPARTURES)
-            or _has(t.column(t.time.column).raw_name, vocabulary.DEPARTURES | _DECIDED)
+            vocabulary.has_word(t.name, vocabulary.DEPARTURES)
+            or vocabulary.has_word(t.column(t.time.column).raw_name, vocabulary.DEPARTURES | DECIDED)
         )
     ]
     if not departures:
         raise UserError(
-            "No file tells when coverage ends.",
+            "No file says when coverage ends.",
             where="--churn end_date",
             hint="bring a table with a start and an end of each subscription, or one with the dates of departures",
         )
     source = departures[0].name
-    returns = next((t.name for t in profile.tables if t.name != source and _has(t.name, _RETURNED) and t.time), "")
-    starts = next(
-        (
-            t.name
-            for t in profile.tables
-            if t.name not in (source, returns) and t.time and roles.tables[t.name].use == "attributes"
-        ),
-        "",
-    )
-    activity = (
-        ""
-        if starts
-        else next(
-            (
-                n
-                for n in (roles.activity, *roles.tables)
-                if n not in ("", source, returns) and roles.tables[n].use == "events"
-            ),
-            "",
-        )
-    )
+    others = [t.name for t in dated if t.name != source]
+    returns = next((name for name in others if vocabulary.has_word(name, _RETURNED)), "")
+    starts = next((n for n in others if n != returns and roles.tables[n].use == "attributes"), "")
+    events = [n for n in (roles.activity, *roles.tables) if n and roles.tables[n].use == "events"]
+    activity = "" if starts else next((n for n in events if n not in (source, returns)), "")
     if not starts and not activity:
         raise UserError(
             f"{source} has the dates of departures, but no file has the beginning of coverage.",
@@ -230,165 +133,6 @@ def _end_date(profile: Profile, roles: Roles, spans: list[TableProfile]) -> Outc
         )
     reason = f"churned = a departure of {source} in the label window; coverage begins with {starts or activity}"
     return OutcomeChoice(EndDate(source, starts, activity, returns), reason)
-
-
-def _has(name: str, vocabulary_: frozenset[str]) -> bool:
-    return bool(set(words(name)) & vocabulary_)
-
-
-def _labels(
-    profile: Profile, roles: Roles, options: Options, outcome: OutcomeColumn, names: dict[str, str]
-) -> OutcomeChoice:
-    """A file of labels: customer, as-of time, outcome."""
-    table = profile.table(options.labels)
-    named = label_parts(table, options)
-    reviews = [outcome.warning] if outcome.warning else []
-    as_of = _label_time(table, named, names)
-    used = {named.get("entity", ""), outcome.column, as_of.column and _safe(names, as_of.column)}
-    known = _known(table, named, used, _safe(names, as_of.column))
-    split, values = _split(table, named, used | {known})
-    if (options.validation_from or options.test_from) and split:
-        if "split" in named:
-            raise UserError(
-                "The split is given twice: by a column and by dates.",
-                where="--label-column, --val-from, --test-from",
-                hint="keep one of them",
-            )
-        split, values = "", {}
-    labels = profile.labels
-    unlabelled = labels is not None and labels.newest_unlabelled is not None and labels.newest_unlabelled >= labels.last
-    meaning = _meaning(table, outcome)
-    scenario = "production" if known or options.horizon else "partial"
-    known_text = "and when the outcome was known" if scenario == "production" else "but not when the outcome was known"
-    return OutcomeChoice(
-        LabelTable(
-            table.name,
-            names[outcome.column],
-            outcome.churned,
-            table.column(outcome.column).raw_name,
-            as_of,
-            known=names.get(known, ""),
-            split=names.get(split, ""),
-            split_values=values,
-            scores="unlabelled" if unlabelled else "active",
-            activity=roles.activity,
-            scenario="production",
-            scenario_reason=f"the labels give the as-of time of each customer, {known_text}",
-            meaning=meaning,
-        ),
-        f"{meaning}: {outcome.reason}",
-        "--labels",
-        tuple(reviews),
-    )
-
-
-def _safe(names: dict[str, str], name: str) -> str:
-    return next((safe for safe, made in names.items() if made == name), "")
-
-
-def _meaning(table: TableProfile, outcome: OutcomeColumn) -> str:
-    return f"churned = {table.column(outcome.column).raw_name} is {' or '.join(outcome.churned)}"
-
-
-def label_time(table: TableProfile, named: dict[str, str]) -> str:
-    """Safe name of the column with the as-of time of labels; empty where all have a single one."""
-    if "time" in named:
-        if table.column(named["time"]).kind not in ("time", "constant"):
-            raise _no_label_time(table, named["time"])
-        return named["time"]
-    times = [c.column for c in table.columns if c.column.kind == "time" and c.column.readable_share >= 0.5]
-    first = table.time.column if table.time else ""
-    times.sort(key=lambda c: (bool(set(words(c.raw_name)) & (_KNOWN | _DECIDED)), c.name != first))
-    return times[0].name if times else ""
-
-
-def _no_label_time(table: TableProfile, name: str) -> UserError:
-    raw = table.column(name).raw_name
-    return UserError(
-        f"The values of `{raw}` cannot be read as dates or times.",
-        where=f"{table.table.path}, --label-column time={raw}",
-        hint="write them as 2024-01-31 or 2024-01-31 18:30:00, or name another column",
-    )
-
-
-def _label_time(table: TableProfile, named: dict[str, str], names: dict[str, str]) -> AsOf:
-    column = label_time(table, named)
-    if column and table.column(column).kind == "time":
-        return AsOf("column", names[column], text=f"`{table.column(column).raw_name}` of the labels")
-    for measured in table.columns:
-        single = measured.column
-        if single.kind != "constant" or not single.values or (column and single.name != column):
-            continue
-        try:
-            value = datetime.fromisoformat(single.values[0][0])
-        except ValueError:
-            continue
-        return AsOf("constant", value=value.isoformat(" "), text=f"`{single.raw_name}` of the labels: one time for all")
-    if "time" in named:
-        raise _no_label_time(table, column)
-    raise UserError(
-        "No column of the labels gives the as-of time.",
-        where=str(table.table.path),
-        hint="add the time at which each customer is looked at (as 2024-01-31), or name it with --label-column "
-        "time=COLUMN; a table with an outcome and without times is given with --outcome",
-    )
-
-
-def _known(table: TableProfile, named: dict[str, str], used: set[str], as_of: str) -> str:
-    """The column with the time at which the outcome was known: filled for all, and not before the as-of time."""
-    possible = [named["known"]] if "known" in named else [c.column.name for c in table.columns]
-    for name in possible:
-        column = table.column(name)
-        if "known" not in named and (
-            name in used or column.kind != "time" or not set(words(column.raw_name)) & (_KNOWN | _DECIDED)
-        ):
-            continue
-        pair = next((p for p in table.time_pairs if (p.first, p.second) == (as_of, name)), None)
-        back = next((p for p in table.time_pairs if (p.first, p.second) == (name, as_of)), None)
-        share = 0.0
-        if pair is not None:
-            share = pair.ordered / max(table.rows, 1)
-        elif back is not None:
-            share = (back.both - back.ordered + back.equal) / max(table.rows, 1)
-        elif not as_of:
-            share = column.fill_share
-        if share >= (0.999 if "known" in named else MOSTLY):
-            return name
-        if "known" in named:
-            raise UserError(
-                f"`{column.raw_name}` does not give the time at which each outcome was known: it is filled, and not "
-                f"before the as-of time, in only {share:.1%} of the rows.",
-                where=f"{table.table.path}, --label-column known={column.raw_name}",
-                hint="bring it for churned and retained alike, or give the length of the label window with --horizon",
-            )
-    return ""
-
-
-def _split(table: TableProfile, named: dict[str, str], used: set[str]) -> tuple[str, dict[str, tuple[str, ...]]]:
-    """The column with train, validation or test, with its values by part."""
-    for measured in table.columns:
-        column = measured.column
-        if named.get("split", column.name) != column.name or column.name in used:
-            continue
-        if "split" not in named and not set(words(column.raw_name)) & _SPLIT:
-            continue
-        values = sorted({v.strip().lower() for v, _ in column.values})
-        parts = {
-            part: tuple(v for v in values if v.replace("_", " ") in spellings)
-            for part, spellings in _SPLIT_VALUES.items()
-        }
-        parts = {part: known for part, known in parts.items() if known}
-        strange = [v for v in values if not any(v in known for known in parts.values())]
-        if values and not strange and {"train", "test"} <= set(parts):
-            return column.name, parts
-        if "split" in named or parts:
-            what = ", ".join(map(repr, strange[:5])) if strange else f"no {'test' if 'train' in parts else 'train'}"
-            raise UserError(
-                f"The split `{column.raw_name}` holds {what}.",
-                where=f"{table.table.path}, column {column.raw_name}",
-                hint="write train, validation (or none) and test",
-            )
-    return "", {}
 
 
 def _table(
@@ -404,11 +148,13 @@ def _table(
         "raw_label": table.column(outcome.column).raw_name,
         "scores": "retained",
         "activity": roles.activity,
-        "meaning": _meaning(table, outcome),
+        "meaning": meaning_of(table, outcome),
     }
     reason = f"{shared['meaning']}: {outcome.reason}"
     if options.as_of:
-        as_of = AsOf("constant", value=_date(options.as_of), text="the date given with --as-of")
+        as_of = AsOf(
+            "constant", value=date_of(options.as_of, "--as-of").isoformat(" "), text="the date given with --as-of"
+        )
         why = "all rows are as of the date given with --as-of"
         label = LabelTable(**shared, as_of=as_of, scenario="static", scenario_reason=why)
         return OutcomeChoice(label, reason, "--outcome", tuple(reviews))
@@ -428,28 +174,20 @@ def _table(
     return OutcomeChoice(label, reason, "--outcome", tuple(reviews))
 
 
-def _date(text: str) -> str:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise UserError(f"`{text}` is not a date.", where="--as-of", hint="write it as 2024-05-01") from error
-    return moment.replace(tzinfo=None).isoformat(" ")
-
-
 def _scenario(
     table: TableProfile, outcome: OutcomeColumn, options: Options, names: dict[str, str]
 ) -> tuple[str, str, AsOf | None, str]:
     """What is known of time: kind, reason, as-of time, and the column with the time of the outcome."""
     columns = [c.column for c in table.columns if c.column.name != outcome.column]
     times = [c for c in columns if c.kind == "time" and c.readable_share >= 0.5]
-    lasting = [c for c in columns if c.kind == "number" and set(words(c.raw_name)) & LASTING]
+    lasting = [c for c in columns if c.kind == "number" and vocabulary.has_word(c.raw_name, LASTING)]
     if not times:
         reason = "no column holds dates or times"
         if lasting:
             reason += f"; `{lasting[0].raw_name}` is a duration without a date to count from"
         return "static", reason, None, ""
     whole = [c for c in times if c.readable_share >= MOSTLY and c.fill_share >= MOSTLY]
-    known = next((c.name for c in whole if set(words(c.raw_name)) & _DECIDED), "")
+    known = next((c.name for c in whole if vocabulary.has_word(c.raw_name, DECIDED)), "")
     seen = next((c for c in whole if _is_seen(c.raw_name)), None)
     kind, as_of = "production", None
     if seen is not None:
@@ -477,22 +215,19 @@ def _scenario(
 
 
 def _is_seen(name: str) -> bool:
-    parts = words(name)
+    parts = name_parts(name)
     return bool(set(parts) & _SEEN) or "as_of" in "_".join(parts)
 
 
 def _follows(table: TableProfile, first: str, second: str) -> bool:
-    pair = next((p for p in table.time_pairs if (p.first, p.second) == (first, second)), None)
-    if pair is None:
-        back = next((p for p in table.time_pairs if (p.first, p.second) == (second, first)), None)
-        return back is not None and back.both > 0 and (back.both - back.ordered) / back.both >= MOSTLY
-    return pair.both > 0 and (pair.ordered - pair.equal) / pair.both >= MOSTLY
+    pair = table.time_pair(first, second)
+    return pair is not None and pair.both > 0 and (pair.ordered - pair.equal) / pair.both >= MOSTLY
 
 
 def began(table: TableProfile) -> str:
     """Safe name of the earliest time of the customer, from which other dates can be counted; empty without one."""
     times = [c.column for c in table.columns if c.column.kind == "time" and c.column.readable_share >= 0.5]
-    named = [c for c in times if set(words(c.raw_name)) & BEGAN] or times
+    named = [c for c in times if vocabulary.has_word(c.raw_name, vocabulary.BEGINNINGS)] or times
     if not named:
         return ""
 
@@ -513,9 +248,8 @@ def _no_events(profile: Profile, roles: Roles) -> UserError:
                 f"This is not a table of events: nearly every `{table.column(entity).raw_name}` has a single row.",
                 where=str(table.table.path),
                 hint="bring a file with several dated rows per customer, such as orders, visits or usage; name the "
-                "column that tells who churned with --outcome; or name another customer with --entity",
+                "column with the outcome with --outcome; or name another customer with --entity",
             )
-    first = profile.tables[0]
     for table in profile.tables:
         for measured in table.columns:
             column = measured.column
@@ -526,7 +260,7 @@ def _no_events(profile: Profile, roles: Roles) -> UserError:
         "No file has a time column, so no activity is dated.",
         where=", ".join(str(t.table.path) for t in profile.tables),
         hint="bring a file of dated events (orders, visits, usage), or name its time with --time; columns: "
-        + ", ".join(c.column.raw_name for c in first.columns[:30]),
+        f"{profile.tables[0].table.column_names}",
     )
 
 

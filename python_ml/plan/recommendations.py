@@ -19,7 +19,7 @@ VERSION = 2
 _HEADER = """What could be done to the data, layer by layer. Set `status` to accepted or rejected, change `parameters`,
 add a `note`; then run `retention generate`. `applied` means accepted, and in the generated code. `retention recommend`
 profiles the files again and keeps what was decided here. Other comments than notes are not kept."""
-_SHARED = ("table", "subject", "columns", "evidence", "reason", "status", "note", "vanished")
+_ENTRY = {"id", "layer", "action", "parameters", *Action.model_fields} - {"subject"}
 
 
 def action_order(action: Action) -> tuple:
@@ -164,8 +164,7 @@ class Recommendations:
                 continue
             kept: dict[str, Any] = {"status": old.status, "note": old.note}
             if action.id not in proposed_before or old.parameters != proposed_before[action.id]:
-                own = set(type(old).model_fields) - set(_SHARED)
-                kept |= {name: getattr(old, name) for name in own}
+                kept |= {name: getattr(old, name) for name in old.parameter_names()}
             merged[action.id] = action.model_copy(update=kept)
         for old in older:
             if old.id not in merged and old.status in DECIDED:
@@ -229,8 +228,8 @@ def _first(error: ValidationError, kind: type[Action]) -> str:
     first = error.errors()[0]
     place = ".".join(map(str, first["loc"]))
     if first["type"] == "extra_forbidden":
-        known = sorted(set(kind.model_fields) - set(_SHARED))
-        return f"there is no `{place}`; parameters of `{kind.action}`: {', '.join(known) or 'none'}"
+        known = ", ".join(sorted(kind.parameter_names())) or "none"
+        return f"there is no `{place}`; parameters of `{kind.action}`: {known}"
     message = first["msg"].removeprefix("Value error, ")
     return f"{place}: {message}" if place else message
 
@@ -283,22 +282,9 @@ def _checked(entry: Any, path: Path, line: int) -> Action:
 
     if not isinstance(entry, dict):
         raise mistake("it is no mapping")
-    known = {
-        "id",
-        "status",
-        "layer",
-        "table",
-        "action",
-        "columns",
-        "parameters",
-        "evidence",
-        "reason",
-        "note",
-        "vanished",
-    }
     for key in entry:
-        if key not in known:
-            close = difflib.get_close_matches(str(key), sorted(known), n=1)
+        if key not in _ENTRY:
+            close = difflib.get_close_matches(str(key), sorted(_ENTRY), n=1)
             raise mistake(f"there is no `{key}` in an entry", f"did you mean `{close[0]}`?" if close else hint)
     kind = ACTIONS.get(str(entry.get("action")))
     if kind is None:
@@ -311,7 +297,7 @@ def _checked(entry: Any, path: Path, line: int) -> Action:
     parameters = entry.get("parameters") or {}
     if not isinstance(parameters, dict):
         raise mistake("parameters must be a mapping")
-    if shared := set(parameters) & set(_SHARED):
+    if shared := set(parameters) & set(Action.model_fields):
         raise mistake(f"there is no `{sorted(shared)[0]}` among the parameters")
     data = {k: v for k, v in entry.items() if k not in ("id", "layer", "action", "parameters") and v is not None}
     try:

@@ -6,20 +6,16 @@ from dataclasses import dataclass, field, replace
 
 from python_ml.errors import UserError
 from python_ml.ingest import vocabulary
-from python_ml.names import words
 from python_ml.plan.customer import Customer, choose_customer
-from python_ml.plan.graph import KeyGraph
+from python_ml.plan.graph import KeyGraph, parse_excluded
 from python_ml.plan.schema import Options, Use
 from python_ml.profile.schema import Profile, Relation, TableProfile
 
 ONE_ROW = 1.05  # rows per customer below which a table has one row per customer
 MOST_LOOKUP_VALUES = 50  # different values up to which a text of a lookup is a category
 # Undated rows of these kinds are written later than what they point at, so they must not get its time.
-_LATER = vocabulary.word_set(
-    "return returns refund refunds review reviews rating ratings delivery deliveries shipment shipments feedback "
-    "cancellation cancellations complaint complaints"
-)
-_HISTORY = vocabulary.word_set("history histories change changes version versions scd audit attributes log")
+_LATER = vocabulary.terms("written_later")
+_HISTORY = vocabulary.terms("histories")
 
 
 @dataclass(frozen=True)
@@ -114,39 +110,6 @@ def decide_roles(profile: Profile, options: Options) -> Roles:
     return Roles(customer, roles, activity, labels, tuple(dict.fromkeys(reviews)), frozenset(excluded))
 
 
-def parse_excluded(profile: Profile, names: tuple[str, ...]) -> set[str]:
-    """Read ``--exclude``: sources, and columns as ``source.column`` under safe names.
-
-    Raises
-    ------
-    UserError
-        When there is no such source or column.
-    """
-    excluded = set()
-    for name in names:
-        source, dot, column = name.strip().partition(".")
-        table = next((t for t in profile.tables if name in (t.name, t.table.path.name)), None)
-        if table is not None:
-            excluded.add(table.name)
-            continue
-        table = next((t for t in profile.tables if source == t.name), None)
-        if table is None:
-            raise UserError(
-                f"There is no source `{name}`.",
-                where="--exclude",
-                hint="choose one of " + ", ".join(t.name for t in profile.tables) + ", or a column as source.column",
-            )
-        known = table.table.column(column) if dot else None
-        if known is None:
-            raise UserError(
-                f"{source} has no column `{column}`.",
-                where="--exclude",
-                hint="choose one of " + ", ".join(c.column.raw_name for c in table.columns[:30]),
-            )
-        excluded.add(f"{source}.{known.name}")
-    return excluded
-
-
 def is_one_row_per_customer(table: TableProfile, entity: str, further: tuple[str, ...] = ()) -> bool:
     """Whether (nearly) every customer has a single row: attributes rather than events."""
     if further:
@@ -207,7 +170,9 @@ def _time_steps(graph: KeyGraph, customer: Customer, entity_steps: dict[str, Rel
         own = customer.columns.get(relation.parent)
         parent = profile.table(relation.parent)
         is_customers = own is not None and is_one_row_per_customer(parent, own)
-        is_later = bool(_LATER & set(words(relation.child))) or vocabulary.has_word(relation.child, vocabulary.OUTCOMES)
+        is_later = vocabulary.has_word(relation.child, _LATER) or vocabulary.has_word(
+            relation.child, vocabulary.OUTCOMES
+        )
         # one row per customer is no line of an event
         child_own = customer.columns.get(relation.child)
         is_person = child_own is not None and is_one_row_per_customer(profile.table(relation.child), child_own)
@@ -288,7 +253,7 @@ def _with_history(profile: Profile, roles: dict[str, TableRole]) -> dict[str, Ta
     }
     for table in profile.tables:
         role = roles[table.name]
-        if role.use != "events" or role.steps or not set(words(table.name)) & _HISTORY:
+        if role.use != "events" or role.steps or not vocabulary.has_word(table.name, _HISTORY):
             continue
         values = [c.column.name for c in table.columns if c.column.kind not in ("time", "empty", "constant")]
         shared = [name for name in values if name in own and name != role.entity]
@@ -364,27 +329,24 @@ def _with_values(graph: KeyGraph, roles: dict[str, TableRole]) -> dict[str, Tabl
                 steps.append(Step(relation, (), values))
         return steps
 
-    enriched = dict(roles)
-    needed: set[str] = set()
-    for name, role in roles.items():
-        if role.use != "events":
-            continue
+    def with_steps(role: TableRole, further: list[Step]) -> TableRole:
         steps = {s.relation: s for s in role.steps}
-        for step in enriching(name, 2):
+        for step in further:
             before = steps.get(step.relation)
             steps[step.relation] = replace(before, values=step.values) if before else step
-            if any(table != step.relation.parent for table, _ in step.values):
-                needed.add(step.relation.parent)
-        enriched[name] = replace(role, steps=tuple(steps.values()))
-    for name in needed:
-        # a table on the way brings the values of what it points at
-        role = enriched[name]
-        if role.use != "events":
-            steps = {s.relation: s for s in role.steps}
-            for step in enriching(name, 1):
-                before = steps.get(step.relation)
-                steps[step.relation] = replace(before, values=step.values) if before else step
-            enriched[name] = replace(role, steps=tuple(steps.values()))
+        return replace(role, steps=tuple(steps.values()))
+
+    enriched = dict(roles)
+    on_the_way: set[str] = set()
+    for name, role in roles.items():
+        if role.use == "events":
+            steps = enriching(name, 2)
+            enriched[name] = with_steps(role, steps)
+            on_the_way |= {s.relation.parent for s in steps if any(t != s.relation.parent for t, _ in s.values)}
+    for name in on_the_way:
+        # it brings the values of what it points at
+        if enriched[name].use != "events":
+            enriched[name] = with_steps(enriched[name], enriching(name, 1))
     for name in lookups:
         role = enriched[name]
         enriched[name] = replace(

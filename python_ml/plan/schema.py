@@ -12,10 +12,11 @@ from datetime import date
 from typing import Any, Literal
 
 from python_ml.feature_columns import FeatureColumn, Measure, window_feature_columns
-from python_ml.ingest.schema import EPOCHS, EXCEL_SERIAL, PERIODS, Conversion, Reading
+from python_ml.ingest.schema import Conversion, Reading
 from python_ml.profile.schema import EarlyFacts, RowCounts
 
 NUMBER_TYPES = ("integer", "decimal", "double")
+COPY_REASON = "exact copy"  # of quarantined rows
 Role = Literal[
     "entity", "time", "available", "changed", "key", "identifier", "number", "nominal", "boolean", "text",
     "further_time", "constant", "empty", "label",
@@ -142,7 +143,7 @@ class ColumnPlan:
 
     @property
     def is_checked(self) -> bool:
-        """Whether bronze keeps the raw text beside the typed value, to show what could not be read."""
+        """Whether bronze keeps the raw text with the typed value, to show what could not be read."""
         return self.type in (*NUMBER_TYPES, "timestamp") and self.reading.physical_type == "VARCHAR"
 
     @property
@@ -154,11 +155,6 @@ class ColumnPlan:
     def formats(self) -> tuple[str, ...]:
         """How times are written."""
         return self.reading.formats
-
-    @property
-    def named_formats(self) -> tuple[str, ...]:
-        """Formats that are no strftime pattern."""
-        return tuple(f for f in self.reading.formats if f in (*EPOCHS, *PERIODS, EXCEL_SERIAL))
 
 
 @dataclass(frozen=True)
@@ -179,7 +175,7 @@ class DerivedColumn:
 
 @dataclass(frozen=True)
 class ReversalPlan:
-    """Rows that take something back: kept with ``is_reversal``, no activity, with features of their own.
+    """Reversals: kept with ``is_reversal``, no activity, with features of their own.
 
     Attributes
     ----------
@@ -374,6 +370,11 @@ class SourcePlan:
         return text if re.search(r"[^su]s$", text) else f"{text} events"
 
     @property
+    def has_events(self) -> bool:
+        """Whether window features can be made of its rows."""
+        return self.use in ("events", "spans")
+
+    @property
     def available_at(self) -> str:
         """Column that says when a row was known, where that is not its time."""
         return self.known or self.available
@@ -405,7 +406,7 @@ class SourcePlan:
     def feature_sets(self) -> tuple[FeatureSet, ...]:
         """The feature models that are made of it."""
         made = []
-        if self.use in ("events", "spans") and self.windows:
+        if self.has_events and self.windows:
             columns = window_feature_columns(
                 self.name, self.measures, self.windows, events=self.events, rhythm=self.rhythm,
                 leakage_risk=self.leakage_risk,
@@ -442,7 +443,7 @@ class FeatureSet:
 
 @dataclass(frozen=True)
 class Inactivity:
-    """Churned is who has no activity in the label window; at risk is who was active within the active window."""
+    """Customers active within the active window are at risk; they churn without activity in the label window."""
 
     source: str
     definition = "inactivity"
@@ -450,7 +451,7 @@ class Inactivity:
 
 @dataclass(frozen=True)
 class EndDate:
-    """Churned is whose coverage ends in the label window and is not continued; at risk is who is covered.
+    """Covered customers are at risk; they churn when coverage ends in the label window and is not continued.
 
     Attributes
     ----------
@@ -556,6 +557,16 @@ class LabelTable:
 
 
 Outcome = Inactivity | EndDate | LabelTable
+
+
+@dataclass(frozen=True)
+class OutcomeChoice:
+    """What churn means, why, and what requires review."""
+
+    outcome: Outcome
+    reason: str
+    flag: str = "--churn"
+    reviews: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

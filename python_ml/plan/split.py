@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from python_ml.errors import UserError
-from python_ml.plan.calendar import days_of
+from python_ml.plan.calendar import date_of, days_of
 from python_ml.plan.schema import LabelTable, Options, Setting
 from python_ml.profile.schema import Activity, LabelFacts, Profile
 
@@ -30,8 +30,8 @@ def split_dates(options: Options, utc_offset: str = "") -> tuple[datetime | None
     UserError
         When a text is no date, or validation does not begin before the test.
     """
-    validation = _date(options.validation_from, "--val-from")
-    test = _date(options.test_from, "--test-from")
+    validation = options.validation_from and date_of(options.validation_from, "--val-from")
+    test = options.test_from and date_of(options.test_from, "--test-from")
     if validation and test and validation >= test:
         raise UserError(
             f"The validation ({options.validation_from}) does not begin before the test ({options.test_from}).",
@@ -172,13 +172,3 @@ def label_reviews(profile: Profile, outcome: LabelTable, activity: Activity, lab
             "as they were supplied"
         )
     return reviews
-
-
-def _date(text: str | None, flag: str) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise UserError(f"`{text}` is not a date.", where=flag, hint="write it as 2024-05-01") from error
-    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment

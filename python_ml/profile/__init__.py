@@ -6,11 +6,11 @@ from python_ml.profile.activity import (
     count_at_risk,
     measure_activity,
     measure_delays,
-    measure_labels,
     preview_inactivity,
     preview_spans,
 )
 from python_ml.profile.assembly import profile_tables
+from python_ml.profile.labels import measure_labels
 from python_ml.profile.notices import notices, summary
 from python_ml.profile.outcomes import read_outcome
 from python_ml.profile.schema import Profile

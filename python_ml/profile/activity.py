@@ -1,4 +1,4 @@
-"""Measures of activity, labels and previews, over relations of the rows that a project keeps."""
+"""Measures of activity and previews of churn, over relations of the rows that a project keeps."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from python_ml.durations import window_hours
-from python_ml.errors import UserError
-from python_ml.profile.schema import DELAY_QUANTILE, Activity, Cohort, Delays, LabelFacts, Preview, Quadrant
+from python_ml.profile.schema import DELAY_QUANTILE, Activity, Cohort, Delays, Preview, Quadrant
 
 if TYPE_CHECKING:
     import duckdb
@@ -48,23 +47,19 @@ def measure_activity(
         select entity, cast(event_at as date) as day, count(*) as n, min(event_at) as first, max(event_at) as last
         from {relation} as r where entity is not null and event_at is not null {until} group by 1, 2
     """)
-    first, last, customers, customer_days, rows = _row(
-        connection, f"select min(first), max(last), count(distinct entity), count(*), sum(n) from {days}"
-    )
+    first, last, customers, customer_days, rows = connection.execute(f"""
+        select min(first), max(last), count(distinct entity), count(*), sum(n) from {days}
+    """).fetchall()[0]
     if not customers:
         return None
-    median, p75 = _row(
-        connection,
-        f"""
+    median, p75 = connection.execute(f"""
         select quantile_disc(gap, 0.5), quantile_disc(gap, 0.75)
         from (select date_diff('day', lag(day) over (partition by entity order by day), day) as gap from {days})
         where gap is not null
-    """,
-    )
-    (returning,) = _row(
-        connection,
-        f"select avg(cast(n > 1 as integer)) from (select entity, count(*) as n from {days} group by 1)",
-    )
+    """).fetchall()[0]
+    (returning,) = connection.execute(f"""
+        select avg(cast(n > 1 as integer)) from (select entity, count(*) as n from {days} group by 1)
+    """).fetchall()[0]
     every = max(round(rows / FOLLOWED_ROWS), 1)
     return Activity(
         source=source,
@@ -101,9 +96,7 @@ def measure_delays(connection: duckdb.DuckDBPyConnection, relations: Sequence[st
     """
     measured = []
     for relation in relations:
-        high, longest, rows = _row(
-            connection,
-            f"""
+        high, longest, rows = connection.execute(f"""
             with arrivals as (
                 select event_at, min(known_at) as known_at from {relation} as r
                 where event_at is not null and known_at is not null group by entity, event_at
@@ -111,33 +104,22 @@ def measure_delays(connection: duckdb.DuckDBPyConnection, relations: Sequence[st
             select quantile_disc(delay, {DELAY_QUANTILE}), max(delay), count(*)
             from (select epoch(known_at - event_at) / 86400 as delay, event_at from arrivals)
             where event_at >= (select min(known_at) from arrivals)
-        """,
-        )
+        """).fetchall()[0]
         if rows:
             measured.append(Delays(round(high, 6), round(longest, 6), rows))
     return max(measured, key=lambda d: d.high, default=None)
-
-
-def _row(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[Any, ...]:
-    return connection.execute(query).fetchall()[0]
 
 
 def _occupied(connection: duckdb.DuckDBPyConnection, days: str, newest: date) -> dict[str, float]:
     """For each length: the share of windows, laid back from the newest day to a customer's first, with an event."""
     lengths = {window: max(int(window_hours(window) // 24), 1) for window in WINDOWS}
     age = f"date_diff('day', day, date '{newest}')"
-    used = _row(
-        connection,
-        "select "
-        + ", ".join(
-            f"(select count(*) from (select distinct entity, {age} // {n} from {days}))" for n in lengths.values()
-        ),
-    )
-    slots = _row(
-        connection,
-        "select " + ", ".join(f"sum({age} // {n} + 1)" for n in lengths.values())
-        + f" from (select min(day) as day from {days} group by entity)",
-    )  # fmt: skip
+    used = [f"(select count(*) from (select distinct entity, {age} // {n} from {days}))" for n in lengths.values()]
+    slots = [f"sum({age} // {n} + 1)" for n in lengths.values()]
+    used = connection.execute(f"select {', '.join(used)}").fetchall()[0]
+    slots = connection.execute(f"""
+        select {", ".join(slots)} from (select min(day) as day from {days} group by entity)
+    """).fetchall()[0]
     return {w: round(n / float(of), 4) for w, n, of in zip(lengths, used, slots, strict=True) if of}
 
 
@@ -212,17 +194,14 @@ def count_at_risk(
         )
         for days in active_days
     )
-    sums = _row(
-        connection,
-        f"""
+    sums = connection.execute(f"""
         select {counts}
         from (
             select {latest}
             from (select entity, cast(event_at as date) as day from {relation} as r where entity is not null)
             group by entity
         )
-    """,
-    )
+    """).fetchall()[0]
     return [n / PROBES for n in sums]
 
 
@@ -331,113 +310,3 @@ def preview_spans(
 
 def _moment(day: date | datetime) -> datetime:
     return day if isinstance(day, datetime) else datetime.combine(day, datetime.min.time())
-
-
-def measure_labels(
-    connection: duckdb.DuckDBPyConnection, source: str, labels: str, activity: str | None = None
-) -> LabelFacts:
-    """Measure supplied labels, against the activity of the customers where there is any.
-
-    Parameters
-    ----------
-    source : str
-        Name of the table of labels.
-    labels : str
-        Relation with the columns ``entity``, ``as_of``, ``churned`` (0, 1 or null), ``known_at`` and ``part``.
-    activity : str, optional
-        Relation with the columns ``entity`` and ``event_at``.
-
-    Raises
-    ------
-    UserError
-        When two rows of a customer and a time disagree, when only some labelled rows have a part of the split, or when
-        there is no row.
-    """
-    connection.execute(f"""
-        create or replace temp table label_rows as
-        select entity, as_of, max(churned) as churned, max(known_at) as known_at, max(part) as part,
-            count(distinct churned) > 1 or count(distinct part) > 1 as disagrees
-        from {labels} as r where entity is not null and as_of is not null group by 1, 2
-    """)
-    _refuse_disagreement(connection, source)
-    rows, labelled, churned, customers, first, last, newest_unlabelled = _row(
-        connection,
-        """
-        select count(*), count(churned), coalesce(sum(churned), 0), count(distinct entity), min(as_of), max(as_of),
-            max(as_of) filter (where churned is null)
-        from label_rows
-    """,
-    )
-    if not rows:
-        hint = "check which columns hold the customer and the time"
-        raise UserError("The labels have no row with a customer and a time.", where=source, hint=hint)
-    parts = connection.execute("""
-        select part, count(*) filter (where churned = 0), count(*) filter (where churned = 1)
-        from label_rows where part is not null and churned is not null group by 1 order by 1
-    """).fetchall()
-    return LabelFacts(
-        source=source,
-        rows=rows,
-        labelled=labelled,
-        churned=int(churned),
-        customers=customers,
-        first=first,
-        last=last,
-        newest_unlabelled=newest_unlabelled,
-        parts={part: (retained, left) for part, retained, left in parts},
-        **(_beside_activity(connection, activity) if activity else {"without_events": 0}),
-    )
-
-
-def _refuse_disagreement(connection: duckdb.DuckDBPyConnection, source: str) -> None:
-    count, entity, as_of = _row(
-        connection,
-        "select count(*), min_by(entity, (entity, as_of)), min_by(as_of, (entity, as_of)) "
-        "from label_rows where disagrees",
-    )
-    if count:
-        raise UserError(
-            f"{count:,} customers have rows of the same time that disagree, such as {entity} at {as_of}.",
-            where=source,
-            hint="leave one row for each customer and time",
-        )
-    without, parts = _row(
-        connection,
-        "select count(*) filter (where churned is not null and part is null), count(part) from label_rows",
-    )
-    if without and parts:
-        raise UserError(
-            f"{without:,} labelled rows have no part of the split.",
-            where=source,
-            hint="fill the column with train, validation or test, or leave the label of such a row empty",
-        )
-
-
-def _beside_activity(connection: duckdb.DuckDBPyConnection, activity: str) -> dict[str, Any]:
-    """Facts of labels that depend on the events of their customers."""
-    connection.execute(f"""
-        create or replace temp table label_events as
-        select distinct entity, event_at from {activity} as r where entity is not null and event_at is not null
-    """)
-    early, late, beyond = _row(
-        connection,
-        """
-        select count(*) filter (where as_of < first), count(*) filter (where as_of > last + interval 1 day),
-            count(*) filter (where churned is not null and known_at > last)
-        from label_rows cross join (select min(event_at) as first, max(event_at) as last from label_events)
-    """,
-    )
-    (without,) = _row(
-        connection,
-        "select count(distinct entity) from label_rows where entity not in (select entity from label_events)",
-    )
-    (recency,) = _row(
-        connection,
-        """
-        select quantile_cont((epoch(l.as_of) - epoch(e.event_at)) / 86400, 0.99)
-        from label_rows as l asof join label_events as e on l.entity = e.entity and l.as_of > e.event_at
-        where l.churned is not null
-    """,
-    )
-    recency = None if recency is None else float(recency)
-    return {"without_events": without, "early": early, "late": late, "beyond": beyond, "recency_p99": recency}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from python_ml.ingest import vocabulary
-from python_ml.names import words
+from python_ml.names import name_parts
 from python_ml.profile.outcomes import churned_sql
 from python_ml.profile.schema import OutcomeAgreement, OutcomeColumn, Relation, TableProfile
 from python_ml.profile.tables import Table
@@ -13,7 +13,7 @@ from python_ml.profile.values import SPELLINGS, canonical
 
 ONE_ROW = 1.05  # rows per customer up to which a table holds one row of each
 # What a departure may be named after: an order or a ticket that is cancelled ends nobody's coverage.
-_ENDED = vocabulary.COVERING | vocabulary.PERSONS | vocabulary.word_set("event reason")
+_ENDED = vocabulary.COVERING | vocabulary.PERSONS | {"event", "reason"}
 
 
 def compare_outcomes(
@@ -92,7 +92,7 @@ def _records_departures(table: TableProfile) -> bool:
     """Whether the rows of a table are dated departures, by its name and that of its time or its kind of rows."""
     if table.time is None or not vocabulary.has_word(table.name, vocabulary.DEPARTURES):
         return False
-    kind = set(words(table.name)[-1:])
+    kind = set(name_parts(table.name)[-1:])
     dated = vocabulary.has_word(table.column(table.time.column).raw_name, vocabulary.DEPARTURES | vocabulary.CHURNED)
     if not dated and not kind & (vocabulary.DEPARTURES | vocabulary.RECORDS):
         return False

@@ -1,4 +1,4 @@
-"""From raw tables to a profile: every question about a table is asked once, of the same typed relation."""
+"""From raw tables to a profile: every fact of a table is measured once, on the same typed relation."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from python_ml.errors import UserError
+from python_ml.ingest.personal import PERSONAL
 from python_ml.ingest.schema import Column, RawTable
+from python_ml.ingest.tables import unknown_column
 from python_ml.ingest.typing import typed_sql
 from python_ml.profile import keys, order, rows, times
 from python_ml.profile.activity import measure_activity
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     import duckdb
 
 EARLY_SHARE = 0.4  # of the plausible span: certainly before the validation period
-_HIDDEN = ("email", "phone", "personal")
 
 
 def profile_tables(
@@ -94,8 +94,7 @@ def profile_tables(
     for flag, wanted in (("--entity", entity), ("--time", time)):
         for name in (wanted or "").split(",") if wanted and not any(t.column(wanted) for t in tables) else ():
             if not any(t.column(name.strip()) for t in tables):
-                known = "; ".join(f"{t.path.name}: {', '.join(c.raw_name for c in t.columns[:30])}" for t in tables)
-                raise UserError(f"There is no column `{name}`.", where=flag, hint=f"choose one of {known}")
+                raise unknown_column(name, tables, flag)
     prepared = []
     for place, raw in enumerate(tables):
         progress(f"{raw.name}: typing")
@@ -108,14 +107,14 @@ def profile_tables(
     outcomes = find_outcomes(connection, list(tables), outcome, positive)
     segments = []
     for table, profile in zip(prepared, profiles, strict=True):
-        found = next((o for o in outcomes if o.table == table.name), None)
+        own = next((o for o in outcomes if o.table == table.name), None)
         labelled = None
-        if found is not None:
+        if own is not None:
             progress(f"{table.name}: associations")
-            labelled = label(table, profile, found)
-            outcomes[outcomes.index(found)] = found = associate(table, profile, found, labelled, probe)
+            labelled = label(table, profile, own)
+            outcomes[outcomes.index(own)] = own = associate(table, profile, own, labelled, probe)
         progress(f"{table.name}: segments")
-        segments.append(find_segments(table, profile, found, labelled))
+        segments.append(find_segments(table, profile, own, labelled))
     violations = [v for t, p in zip(prepared, profiles, strict=True) for v in order.within_rows(t, p.time_pairs)]
     violations += order.across_tables(prepared, profiles, related.relations)
     agreements = compare_outcomes(prepared, profiles, related.relations, outcomes)
@@ -143,17 +142,17 @@ def _profile(
     columns = _columns(table, spans, time.column if time else "")
     progress(f"{table.name}: keys and copies")
     different = keys.count_different(table, values)
-    found_keys = keys.find_keys(table, values, different, time)
+    table_keys = keys.find_keys(table, values, different, time)
     facts = keys.identifier_facts(table, values, time, wanted[0])
     progress(f"{table.name}: rows")
-    versions = keys.find_versions(table, values, found_keys, time, different)
+    versions = keys.find_versions(table, values, table_keys, time, different)
     span = spans[time.column].span if time else None
     customer = next((f.column for f in facts if f.person >= 2), "")
     return TableProfile(
         table=table.raw,
         columns=tuple(columns),
         different_rows=different,
-        keys=found_keys,
+        keys=table_keys,
         identifiers=facts,
         time=time,
         time_pairs=pairs,
@@ -205,7 +204,7 @@ def _columns(table: Table, spans: dict[str, times.TimeFinding], time: str) -> li
                     *sentinels,
                     *(finding.sentinels if finding else ()),
                     *_unreadable_sentinels(column, unreadable),
-                    *(text.sentinels if text and column.semantic not in _HIDDEN else ()),
+                    *(text.sentinels if text and column.semantic not in PERSONAL else ()),
                 ),
                 distribution=_named_only(column, distribution),
                 early=early.get(column.name),
@@ -227,7 +226,7 @@ def _exact(column: Column, text: TextMeasures | None) -> Column:
 
 def _top(column: Column, text: TextMeasures | None) -> tuple[ValueCount, ...]:
     """Most frequent values, where they may be shown and say anything."""
-    if text is None or not text.top or column.semantic in _HIDDEN or column.personal:
+    if text is None or not text.top or column.semantic in PERSONAL or column.personal:
         return ()
     hardly_repeats = text.top[0].rows <= max(2, column.filled // 1000)
     return () if hardly_repeats and column.semantic in ("identifier", "text") else text.top
@@ -241,7 +240,7 @@ def _named_only(column: Column, distribution: Distribution | None) -> Distributi
 
 
 def _without_examples(column: Column, text: TextMeasures | None):
-    if text is None or text.facts is None or column.semantic not in _HIDDEN:
+    if text is None or text.facts is None or column.semantic not in PERSONAL:
         return text.facts if text else None
     return replace(text.facts, shapes=(), case_examples=())
 

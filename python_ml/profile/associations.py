@@ -122,8 +122,9 @@ def associate(
     if probe is not None:
         leaks = probe(tuple(associations), lambda name: labelled.values(subjects[name]), labelled.churned)
         for leak in leaks:
-            found = associations[leak.column]
-            associations[leak.column] = replace(found, leak=leak.severity, leak_reasons=tuple(leak.reasons))
+            associations[leak.column] = replace(
+                associations[leak.column], leak=leak.severity, leak_reasons=tuple(leak.reasons)
+            )
     ranked = sorted(associations.values(), key=lambda a: (-a.strength, a.column))
     return replace(outcome, associations=tuple(ranked))
 
@@ -136,11 +137,11 @@ def _associate(column: Column, labelled: Labelled) -> Association | None:
         return _of_categories(column, values, labelled)
     filled = np.isfinite(values)
     clusters = None if labelled.clusters is None else labelled.clusters[filled]
-    area = auc(values[filled], labelled.churned[filled], clusters)
-    if area is None:
+    estimate = auc(values[filled], labelled.churned[filled], clusters)
+    if estimate is None:
         return None
     rates = _quarters(values[filled], labelled.churned[filled]) if column.kind != "time" else ()
-    return Association(column.name, "auc", int(filled.sum()), area.value, area, rates)
+    return Association(column.name, "auc", int(filled.sum()), estimate.value, estimate, rates)
 
 
 def _quarters(values: np.ndarray, churned: np.ndarray) -> tuple[ChurnRate, ...]:

@@ -8,7 +8,7 @@ from itertools import combinations
 from python_ml.ingest import vocabulary
 from python_ml.ingest.schema import Column
 from python_ml.ingest.vocabulary import is_key_name, is_named_after, person_score, subject
-from python_ml.names import words
+from python_ml.names import name_parts
 from python_ml.profile.schema import IdentifierFacts, Key, RowVersions, TimeRole
 from python_ml.profile.tables import Table
 from python_ml.profile.times import ARRIVALS, MOSTLY, VERSIONS, is_birth
@@ -104,7 +104,7 @@ def find_keys(table: Table, values: KeyValues, different_rows: int, time: TimeRo
                 key=lambda k: (
                     not k.is_named,
                     k.columns[0] not in likely,
-                    "id" not in words(table.column(k.columns[0]).raw_name),
+                    "id" not in name_parts(table.column(k.columns[0]).raw_name),
                     order[k.columns[0]],
                 ),
             )
@@ -145,7 +145,7 @@ def _is_line_number(column: Column) -> bool:
     return named and column.kind == "number" and column.numbers.is_integer and (column.numbers.minimum or 0) >= 0
 
 
-_LINES = vocabulary.word_set("line item position seq sequence row index lap number no nr step rank version")
+_LINES = vocabulary.terms("line_numbers")
 
 
 def identifier_facts(

@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Iterator
 from statistics import median
 
+from python_ml.ingest.personal import PERSONAL
 from python_ml.ingest.vocabulary import is_key_name
 from python_ml.names import comment_text
 from python_ml.profile.schema import ColumnProfile, Level, Notice, OutcomeColumn, Profile, TableProfile
 from python_ml.profile.tables import plain
 
 _LEVELS: tuple[Level, ...] = ("critical", "warning", "note")
-_HIDDEN = ("email", "phone", "personal")
 OUTSTANDING = 0.1  # share of rows from which one value of an identifier stands out
 FEW_EVENTS = 10  # rows of the rarer outcome per column, below which a model has little to learn from
 
@@ -147,7 +147,7 @@ def _of_column(profile: ColumnProfile) -> Iterator[tuple[Level, str, str]]:
         share = numbers.zeros / numbers.readable
         yield "note", "zero inflation", f"{share:.0%} of the values are zero: whether and how much are two questions"
     texts_facts = profile.texts
-    if texts_facts and column.semantic not in _HIDDEN:
+    if texts_facts and column.semantic not in PERSONAL:
         if texts_facts.has_mixed_shapes:
             shapes = ", ".join(_shown(shape.value) for shape in texts_facts.shapes[:3])
             yield "note", "mixed formats", f"values have several shapes: {shapes}"
@@ -160,7 +160,7 @@ def _of_column(profile: ColumnProfile) -> Iterator[tuple[Level, str, str]]:
             )
         if texts_facts.padded_rows:
             yield "note", "blanks around values", f"{texts_facts.padded_rows:,} values begin or end with a blank"
-    if column.semantic in _HIDDEN:
+    if column.semantic in PERSONAL:
         yield "warning", "personal data", f"{column.because}; its values are not shown, and no feature is made of it"
     elif column.personal and column.distinct > 20:
         yield "note", "personal data", f"perhaps: its name or values suggest {column.personal}"
@@ -168,7 +168,7 @@ def _of_column(profile: ColumnProfile) -> Iterator[tuple[Level, str, str]]:
 
 def unreadable_values(profile: ColumnProfile) -> str:
     """Up to three values that cannot be read as what their column is, and how often; empty where none may be shown."""
-    if profile.column.semantic in _HIDDEN:
+    if profile.column.semantic in PERSONAL:
         return ""
     distribution, times = profile.distribution, profile.column.times
     values = [(v.value, v.rows) for v in distribution.unreadable] if distribution else []
@@ -185,11 +185,11 @@ def _of_outcome(table: TableProfile, outcome: OutcomeColumn) -> Iterator[Notice]
     if outcome.warning:
         level: Level = "critical" if outcome.positive_is_retained else "warning"
         yield Notice(level, "meaning of the outcome", table.name, outcome.warning, name)
-    for found in outcome.associations:
-        if found.leak:
-            level = "critical" if found.leak == "critical" else "warning"
-            text = f"it probably knows `{name}` already: {'; '.join(found.leak_reasons)}"
-            yield Notice(level, "leak", table.name, text, found.column)
+    for association in outcome.associations:
+        if association.leak:
+            level = "critical" if association.leak == "critical" else "warning"
+            text = f"it probably knows `{name}` already: {'; '.join(association.leak_reasons)}"
+            yield Notice(level, "leak", table.name, text, association.column)
     rarer = min(outcome.churned_rows, outcome.labelled_rows - outcome.churned_rows)
     used = len(outcome.associations)
     if used and rarer < FEW_EVENTS * used:
@@ -251,11 +251,13 @@ def _table_lines(profile: Profile, table: TableProfile) -> Iterator[str]:
             f"  outcome    {outcome.column} = {' or '.join(map(comment_text, outcome.churned))}: "
             f"{outcome.churned_rows / max(outcome.labelled_rows, 1):.1%} of {outcome.labelled_rows:,} rows churned"
         )
-        for found in outcome.associations[:8]:
-            figure = f"Cramer's V {found.value:.3f}"
-            if found.interval:
-                figure = f"AUC {found.value:.3f} ({found.interval.low:.3f} to {found.interval.high:.3f})"
-            yield f"    {found.column[:30]:<30}  {figure}{'  LEAK?' if found.leak else ''}"
+        for association in outcome.associations[:8]:
+            figure = f"Cramer's V {association.value:.3f}"
+            if association.interval:
+                figure = (
+                    f"AUC {association.value:.3f} ({association.interval.low:.3f} to {association.interval.high:.3f})"
+                )
+            yield f"    {association.column[:30]:<30}  {figure}{'  LEAK?' if association.leak else ''}"
 
 
 def _column_line(profile: ColumnProfile) -> str:

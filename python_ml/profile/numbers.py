@@ -10,9 +10,9 @@ from typing import Any
 
 from python_ml.ingest import vocabulary
 from python_ml.ingest.schema import Column
-from python_ml.names import words
+from python_ml.names import name_parts
 from python_ml.profile.schema import Distribution, EarlyFacts, Histogram, Sentinel
-from python_ml.profile.tables import Table, batches, kind_of, number, plain
+from python_ml.profile.tables import Table, batches, kind_of, number, plain, scale_of
 from python_ml.warehouse import quote
 
 QUANTILES = {"p01": 0.01, "p05": 0.05, "p25": 0.25, "p50": 0.5, "p75": 0.75, "p95": 0.95, "p99": 0.99}
@@ -25,9 +25,7 @@ RARE = 0.05  # share of rows up to which a code at the upper end may stand for a
 FEW_VALUES = 1_000  # different values up to which the most frequent one means anything
 NEGATIVE_CODES = frozenset({-1.0, -9.0, -99.0, -999.0, -9999.0, -99999.0})
 POSITIVE_CODES = frozenset({99.0, 999.0, 9999.0, 99999.0, 999999.0, 9999999.0, 99999999.0, 2147483647.0})
-_COUNTED = vocabulary.word_set(
-    "seats seat licenses licences users employees visits orders points stock fee plan mrr arr"
-)
+_COUNTED = vocabulary.terms("counted")
 
 
 @dataclass(frozen=True)
@@ -77,8 +75,7 @@ def _is_measured(column: Column) -> bool:
 def _spreads(table: Table, columns: list[Column]) -> list[_Spread]:
     exact, sampled = [], []
     for column in columns:
-        # Squares of great numbers overflow; those of shares of the greatest one cannot.
-        scaled = f"{number(column)} / {_scale(column)!r}"
+        scaled = f"{number(column)} / {scale_of(column)!r}"
         exact += [f"stddev_samp({scaled})", f"skewness({scaled})"]
         sampled += [f"quantile_cont({number(column)}, {list(QUANTILES.values())})", f"mad({number(column)})"]
     first, second = table.row(exact), table.row(sampled, table.sample)
@@ -87,13 +84,9 @@ def _spreads(table: Table, columns: list[Column]) -> list[_Spread]:
         deviation, skew = first[2 * place : 2 * place + 2]
         quantiles, mad = second[2 * place : 2 * place + 2]
         # The last digits of sums differ from run to run.
-        deviation = None if deviation is None else float(f"{deviation * _scale(column):.10g}")
+        deviation = None if deviation is None else float(f"{deviation * scale_of(column):.10g}")
         spreads.append(_Spread(deviation, None if skew is None else round(skew, 4), quantiles or [], mad or 0.0))
     return spreads
-
-
-def _scale(column: Column) -> float:
-    return max(abs(column.numbers.minimum), abs(column.numbers.maximum)) or 1.0
 
 
 def _beyond(table: Table, columns: list[Column], spreads: list[_Spread]) -> list[tuple[Any, ...]]:
@@ -197,7 +190,7 @@ def _sentinels(
     if counted:
         return sentinels
     if at_maximum and at_maximum <= RARE * facts.readable and below is not None and facts.maximum > 1.5 * below:
-        impossible = "age" in words(column.raw_name) and facts.maximum > 150
+        impossible = "age" in name_parts(column.raw_name) and facts.maximum > 150
         why = f"far from all other values; the next is {plain(below)}"
         sentinels.append(Sentinel(plain(facts.maximum), at_maximum, why, impossible))
     is_rare = bool(spread.quantiles) and facts.zeros < 0.5 * facts.readable
@@ -236,7 +229,7 @@ def measure_early(table: Table, time: str, before: date) -> dict[str, EarlyFacts
                 rows=rows,
                 filled=filled,
                 mean=None if mean is None else float(f"{mean:.10g}"),
-                deviation=None if deviation is None else float(f"{deviation * _scale(column):.10g}"),
+                deviation=None if deviation is None else float(f"{deviation * scale_of(column):.10g}"),
                 quantiles=dict(zip(EARLY, quantiles or [], strict=False)),
                 mode=top["key"],
             )
@@ -251,7 +244,7 @@ def _early_measures(column: Column, early: str) -> tuple[str, ...]:
         value = number(column)
         fitted = (
             f"avg({value}) {early}",
-            f"stddev_samp({value} / {_scale(column)!r}) {early}",
+            f"stddev_samp({value} / {scale_of(column)!r}) {early}",
             f"quantile_cont({value}, {list(EARLY.values())}) {early}",
         )
     few = column.distinct <= FEW_VALUES

@@ -6,17 +6,12 @@ from collections.abc import Iterable
 
 from python_ml.ingest import vocabulary
 from python_ml.ingest.schema import Column
-from python_ml.names import words
 from python_ml.profile.schema import OrderViolation, Relation, TableProfile, TimePair
 from python_ml.profile.tables import Table
 from python_ml.profile.values import SPELLINGS, canonical
 from python_ml.warehouse import quote
 
 ORDERED = 0.9  # share of rows in which one time follows another, from which it is meant to
-_STARTS = vocabulary.word_set(
-    "start started begin began signup sign signed created creation registered registration joined join opened first "
-    "onboarded since activated birth born"
-)
 
 
 def within_rows(table: Table, pairs: Iterable[TimePair]) -> list[OrderViolation]:
@@ -67,7 +62,7 @@ def across_tables(
 def _beginning(table: Table, profile: TableProfile) -> Column | None:
     """The time at which a row's subject began: named so, else the event time where a customer has one row."""
     times = [c for c in table.of_kind("time") if c.readable_share > 0.5]
-    named = [c for c in times if set(words(c.raw_name)) & _STARTS]
+    named = [c for c in times if vocabulary.has_word(c.raw_name, vocabulary.BEGINNINGS | vocabulary.BIRTH)]
     if named:
         return max(named, key=lambda c: vocabulary.time_score(c.raw_name))
     first = profile.identifiers[:1]

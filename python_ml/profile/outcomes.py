@@ -8,25 +8,16 @@ from typing import TYPE_CHECKING
 
 from python_ml.errors import UserError
 from python_ml.ingest.schema import LINE_PROBLEM, Column, RawTable
-from python_ml.ingest.vocabulary import word_set
-from python_ml.names import words
+from python_ml.ingest.tables import unknown_column
+from python_ml.ingest.vocabulary import CHURNED, RETAINED, has_word
 from python_ml.profile.schema import OutcomeColumn, TableProfile
 from python_ml.warehouse import literal, quote
 
 if TYPE_CHECKING:
     import duckdb
 
-CHURNED = word_set(
-    "churn churned churns churner attrition attrited cancel cancelled canceled cancellation left leave leaves leaver "
-    "lapsed lapse exit exited exits closed terminated termination inactive lost quit quits gone defected departed "
-    "unsubscribed resigned dropped dormant"
-)
-RETAINED = word_set(
-    "retained retain retention active renewed renew renewal renews stayed stay stays stayer staying kept loyal "
-    "existing current subscribed remaining remained continued survived alive"
-)
-_NEGATIONS = word_set("not no non never un")
-_YES, _NO = word_set("yes y true t 1"), word_set("no n false f 0")
+_NEGATIONS = frozenset(("not", "no", "non", "never", "un"))
+_YES, _NO = frozenset(("yes", "y", "true", "t", "1")), frozenset(("no", "n", "false", "f", "0"))
 MOST_VALUES = 20  # more different values than this are no classes
 SHOWN = 8
 
@@ -81,7 +72,7 @@ def read_outcome(
     raw = table.table if isinstance(table, TableProfile) else table
     subject = raw.column(column)
     if subject is None:
-        hint = "choose one of: " + ", ".join(c.raw_name for c in raw.columns[:30])
+        hint = f"choose one of: {raw.column_names}"
         raise UserError(f"{raw.name} has no column `{column}`.", where="--outcome", hint=hint)
     counts, missing, has_more = _values(connection, raw, subject)
     name, where = subject.raw_name, f"{raw.path}, column {subject.raw_name}"
@@ -155,8 +146,7 @@ def find_outcomes(
         holders = [(t, wanted) for t in tables if t.column(wanted) is not None]
         holders = holders or [(t, name) for t in tables if t.name == source and t.column(name) is not None]
         if not holders:
-            known = "; ".join(f"{t.name}: {', '.join(c.raw_name for c in t.columns[:30])}" for t in tables)
-            raise UserError(f"There is no column `{wanted}`.", where="--outcome", hint=f"choose one of {known}")
+            raise unknown_column(wanted, tables, "--outcome")
         return [replace(read_outcome(connection, holders[0][0], holders[0][1], positive), is_given=True)]
     outcomes = []
     for table in tables:
@@ -190,11 +180,10 @@ def _match(positive: str, counts: dict[str, int], where: str, shown: str) -> str
 
 def _lean(text: str) -> int:
     """1 when a name or value says churned, -1 when it says retained, 0 when it says neither or both."""
-    parts = words(text)
-    churned, retained = any(part in CHURNED for part in parts), any(part in RETAINED for part in parts)
+    churned, retained = has_word(text, CHURNED), has_word(text, RETAINED)
     if churned == retained:
         return 0
-    return (1 if churned else -1) * (-1 if any(part in _NEGATIONS for part in parts) else 1)
+    return (1 if churned else -1) * (-1 if has_word(text, _NEGATIONS) else 1)
 
 
 def _guess(name: str, values: list[str], counts: dict[str, int]) -> _Guess | None:

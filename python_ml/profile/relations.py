@@ -197,8 +197,7 @@ def _parse_side(text: str, tables: Sequence[Table]) -> tuple[Table, str]:
     for part in parts:
         column = table.raw.column(part.strip())
         if column is None:
-            known = ", ".join(c.raw_name for c in table.columns[:30])
-            hint = f"choose one of: {known}"
+            hint = f"choose one of: {table.raw.column_names}"
             raise UserError(f"{table.name} has no column `{part.strip()}`.", where=_FLAG, hint=hint)
         names.append(column.name)
     return table, "+".join(names)

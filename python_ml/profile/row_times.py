@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from python_ml.ingest import vocabulary
-from python_ml.names import words
+from python_ml.names import name_parts
 from python_ml.profile.schema import ComputedTime
 from python_ml.warehouse import quote
 
@@ -15,11 +15,7 @@ if TYPE_CHECKING:
     from python_ml.ingest.schema import RawTable
 
 AGREEING = 0.95  # share of rows whose computed times must lie within a month and a half of the median
-BEGAN = vocabulary.word_set(
-    "created creation signup sign joined join joining registered registration start started since activated "
-    "activation opened open acquired enrolled enrollment onboarded first begin"
-)
-LASTING = vocabulary.word_set("tenure lifetime duration membership vintage")
+LASTING = vocabulary.terms("durations_of_customers")
 _UNITS = {"day": "day", "days": "day", "week": "week", "weeks": "week", "month": "month", "months": "month"}
 _UNITS |= {"year": "year", "years": "year"}
 _DAYS = {"day": 1.0, "week": 7.0, "month": 30.4375, "year": 365.25}
@@ -33,12 +29,12 @@ def computed_times(connection: duckdb.DuckDBPyConnection, table: RawTable) -> tu
     connection : duckdb.DuckDBPyConnection
     table : RawTable
     """
-    starts = [c for c in table.columns if c.kind == "time" and set(words(c.raw_name)) & BEGAN]
-    lasting = [c for c in table.columns if c.kind == "number" and set(words(c.raw_name)) & LASTING]
+    starts = [c for c in table.columns if c.kind == "time" and vocabulary.has_word(c.raw_name, vocabulary.BEGINNINGS)]
+    lasting = [c for c in table.columns if c.kind == "number" and vocabulary.has_word(c.raw_name, LASTING)]
     made = []
     for start in starts:
         for length in lasting:
-            named = [_UNITS[part] for part in words(length.raw_name) if part in _UNITS]
+            named = [_UNITS[part] for part in name_parts(length.raw_name) if part in _UNITS]
             for unit in named or ("month", "day", "year"):
                 share = _agreeing(connection, table, start.name, length.name, unit)
                 if share >= AGREEING:

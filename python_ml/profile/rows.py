@@ -6,22 +6,21 @@ import math
 from collections.abc import Sequence
 
 from python_ml.ingest import vocabulary
-from python_ml.ingest.schema import Column
-from python_ml.names import words
+from python_ml.names import name_parts
 from python_ml.profile.keys import MANY_ROWS, identifying
 from python_ml.profile.schema import IdentifierFacts, Reversal, ShiftedCopies, TimeRole, Totals
-from python_ml.profile.tables import Table, batches, kind_of, number
+from python_ml.profile.tables import Table, batches, kind_of, number, scale_of
 from python_ml.profile.values import KeyValues
 from python_ml.warehouse import literal, quote
 
-MAX_REVERSED = 0.3  # share of negative values up to which they take something back
+MAX_REVERSED = 0.3  # share of negative values up to which they are reversals
 ALIKE, COMPARED = 0.98, 60  # correlation; most columns of numbers that are compared
 ODD = 0.05  # share of codes up to which one without a digit is odd
 MOST_FOLLOWED = 3  # identifiers of a table
 SHIFTED, SHIFTED_DAYS = 0.01, 28  # share of rows; days: rows that are merely alike lie closer together
 _KINDS = ("nominal", "ordinal", "binary", "target_candidate", "cyclic", "discrete", "money", "continuous", "datetime")
-_COUNTS = vocabulary.word_set("count counts total totals number num sum users customers signups subscribers")
-_NOBODY = vocabulary.word_set("country city region zip channel plan currency store product category platform gender")
+_COUNTS = vocabulary.terms("counts")
+_NOBODY = vocabulary.terms("dimensions")
 
 
 def find_totals(table: Table, facts: Sequence[IdentifierFacts], time: TimeRole | None) -> Totals | None:
@@ -31,13 +30,13 @@ def find_totals(table: Table, facts: Sequence[IdentifierFacts], time: TimeRole |
     counts = [
         c.raw_name
         for c in table.of_kind("number")
-        if c.numbers.is_integer and words(c.raw_name)[-1:] and words(c.raw_name)[-1] in _COUNTS
+        if c.numbers.is_integer and name_parts(c.raw_name)[-1:] and name_parts(c.raw_name)[-1] in _COUNTS
         and not vocabulary.has_word(c.raw_name, vocabulary.IDENTIFIERS - _COUNTS)
     ]  # fmt: skip
     dimensions = [
         c.raw_name
         for c in table.columns
-        if set(words(c.raw_name)) & _NOBODY or (c.kind in ("text", "boolean") and 1 < c.distinct <= 50)
+        if vocabulary.has_word(c.raw_name, _NOBODY) or (c.kind in ("text", "boolean") and 1 < c.distinct <= 50)
     ]
     codes = [f for f in facts if f.distinct > 0.5 * table.rows]
     if not counts or len(dimensions) < 2 or codes:
@@ -50,7 +49,7 @@ def find_totals(table: Table, facts: Sequence[IdentifierFacts], time: TimeRole |
 
 
 def find_reversal(table: Table) -> Reversal | None:
-    """Find rows that take something back, by negative quantities or amounts and by the letter that identifiers get."""
+    """Find reversals, by negative quantities or amounts and by the letter that identifiers get."""
     negative = [
         c.name
         for c in table.of_kind("number")
@@ -108,18 +107,14 @@ def find_correlated(table: Table) -> tuple[tuple[str, str, float], ...]:
     for start in range(0, len(pairs), 200):
         some = pairs[start : start + 200]
         # Differences of great numbers overflow; what cannot be measured is not alike.
-        row = table.row([f"corr({_scaled(a)}, {_scaled(b)})" for a, b in some], table.sample)
+        scaled = [[f"{number(c)} / {scale_of(c)!r}" for c in pair] for pair in some]
+        row = table.row([f"corr({a}, {b})" for a, b in scaled], table.sample)
         alike += [
             (a.name, b.name, round(r, 4))
             for (a, b), r in zip(some, row, strict=True)
             if r is not None and math.isfinite(r) and abs(r) >= ALIKE
         ]
     return tuple(alike)
-
-
-def _scaled(column: Column) -> str:
-    size = max(abs(column.numbers.minimum or 0.0), abs(column.numbers.maximum or 0.0)) or 1.0
-    return f"{number(column)} / {size!r}"
 
 
 def find_odd_codes(table: Table, values: KeyValues) -> dict[str, tuple[int, tuple[str, ...]]]:

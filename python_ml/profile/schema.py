@@ -189,7 +189,7 @@ class Key:
     distinct : int
         Different values; exact.
     is_named : bool
-        Whether the name says a key of this very table (``order_id`` of orders, ``id``).
+        Whether the name suggests a key of this very table (``order_id`` of orders, ``id``).
     """
 
     columns: tuple[str, ...]
@@ -218,7 +218,7 @@ class IdentifierFacts:
     top : tuple of ValueCount
         The three most frequent values.
     person : float
-        How much the name says a customer, 0 to 3 (:func:`python_ml.ingest.vocabulary.person_score`).
+        How much the name suggests a customer, 0 to 3 (:func:`python_ml.ingest.vocabulary.person_score`).
     """
 
     column: str
@@ -264,6 +264,11 @@ class TimePair:
         """Share of rows in which the first is not later."""
         return self.ordered / self.both if self.both else 0.0
 
+    @property
+    def reversed(self) -> TimePair:
+        """The same in the other order, without lags."""
+        return TimePair(self.second, self.first, self.both, self.both - self.ordered + self.equal, self.equal)
+
 
 @dataclass(frozen=True)
 class TimeRole:
@@ -284,7 +289,7 @@ class TimeRole:
     ended_available : str
         Column with the time at which the end was recorded.
     is_deadline : bool
-        Whether the name says a deadline: the time of a dated parent is then the better event time.
+        Whether the name suggests a deadline: the time of a dated parent is then the better event time.
     """
 
     column: str
@@ -317,7 +322,7 @@ class RowVersions:
 
 @dataclass(frozen=True)
 class Reversal:
-    """Rows that take something back: returns, cancellations, refunds.
+    """Reversals: returns, cancellations, refunds.
 
     Attributes
     ----------
@@ -480,6 +485,11 @@ class TableProfile:
     def column(self, name: str) -> Column:
         """A column by its safe name."""
         return self.profile_of(name).column
+
+    def time_pair(self, first: str, second: str) -> TimePair | None:
+        """Two columns of times (safe names) compared in this order; None where they were not compared."""
+        pairs = (*self.time_pairs, *(pair.reversed for pair in self.time_pairs))
+        return next((pair for pair in pairs if (pair.first, pair.second) == (first, second)), None)
 
     def identifier(self, name: str) -> IdentifierFacts | None:
         """The facts of an identifier by its safe name."""
@@ -660,7 +670,7 @@ class OutcomeColumn:
 
 @dataclass(frozen=True)
 class OutcomeAgreement:
-    """An outcome of customers beside a table that records departures: how many customers each of them says churned.
+    """An outcome of customers compared with a table of departures: how many customers churned by each of them.
 
     Attributes
     ----------

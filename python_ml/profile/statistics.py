@@ -40,5 +40,5 @@ def auc(values: np.ndarray, churned: np.ndarray, clusters: np.ndarray | None = N
     for is_class in (np.asarray(churned) == 1, np.asarray(churned) != 1):
         if is_class.sum() < FEWEST or (clusters is not None and len(np.unique(clusters[is_class])) < 2):
             return None
-    area = stats.auc(values, churned, clusters)
-    return IntervalEstimate(area.value, *area.logit_bounds)
+    result = stats.auc(values, churned, clusters)
+    return IntervalEstimate(result.value, *result.logit_bounds)

@@ -164,6 +164,11 @@ def number(column: Column) -> str:
     return f"case when isfinite({value}) then {value} end" if column.reading.physical_type in _FLOATS else value
 
 
+def scale_of(column: Column) -> float:
+    """Greatest absolute value: squares of great numbers overflow, those of shares of the greatest one cannot."""
+    return max(abs(column.numbers.minimum or 0.0), abs(column.numbers.maximum or 0.0)) or 1.0
+
+
 _FLOATS = ("DOUBLE", "FLOAT", "REAL")
 
 

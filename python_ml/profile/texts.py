@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from python_ml.ingest.schema import Column
+from python_ml.ingest.vocabulary import MISSING_MARKERS
 from python_ml.profile.schema import Sentinel, TextFacts, ValueCount
 from python_ml.profile.tables import Table, batches, kind_of
 from python_ml.warehouse import literal, quote
@@ -13,13 +14,12 @@ TOP = 10
 FEW = 20_000  # different values up to which every row is counted
 EXACT_ROWS = 1_000_000
 SHAPED = 2_000  # values whose shapes are taken
-# Texts that can mean nothing but a missing value, and those that may be a value: a region, a plan, an answer.
-_MARKERS = ("n/a", "#n/a", "n.a.", "(blank)", "(null)", "#value!", "#ref!", "#div/0!", "\\n", "nan", "?", "??")
+# Texts for a missing value that may also be a value: a region, a plan, an answer.
 _MAYBE = (
     "na", "null", "none", "nil", "-", "--", ".", "unknown", "unk", "missing", "undefined", "not available",
     "not applicable", "tbd", "tba", "xxx", "keine angabe", "unbekannt",
 )  # fmt: skip
-MISSING_TEXTS = (*_MARKERS, *_MAYBE)
+MISSING_TEXTS = (*MISSING_MARKERS, *_MAYBE)
 _BLANKS = ("' '", "chr(9)", "chr(160)")
 
 
@@ -116,4 +116,4 @@ def _counts(entries: list[tuple[str, int]] | None) -> tuple[ValueCount, ...]:
 
 
 def _is_safe(value: str, column: Column) -> bool:
-    return value.lower() in _MARKERS and column.semantic not in ("identifier", "binary", "target_candidate")
+    return value.lower() in MISSING_MARKERS and column.semantic not in ("identifier", "binary", "target_candidate")

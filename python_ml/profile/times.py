@@ -10,7 +10,7 @@ from math import log
 from python_ml.errors import UserError
 from python_ml.ingest import vocabulary
 from python_ml.ingest.schema import Column
-from python_ml.names import words
+from python_ml.names import name_parts
 from python_ml.profile.schema import Sentinel, Span, TimePair, TimeRole
 from python_ml.profile.tables import Table, plausible
 from python_ml.warehouse import quote
@@ -23,13 +23,10 @@ BULK_LAG, BULK_DAYS = 31, 0.2  # days, share of days: less tells an arrival colu
 # A thin tail: most rows (share), density (share of the usual one), fewest days, and rows that one would expect there.
 TAIL, THIN, TAIL_DAYS, EXPECTED = 0.005, 0.1, 7, 10
 
-BIRTHS = vocabulary.word_set("dob birth birthday birthdate born naissance nacimiento nascita geburt geburtsdatum geb")
-DEADLINES = vocabulary.word_set(
-    "due limit deadline expires expire expiry expiration until planned scheduled estimated expected target promised"
-)
+DEADLINES = vocabulary.terms("deadlines")
 _DEADLINE_PAIRS = {("ship", "by"), ("valid", "to"), ("pay", "by"), ("deliver", "by")}
 ARRIVALS = vocabulary.AVAILABILITY | {"synced", "ingestion", "recorded"}
-VERSIONS = vocabulary.word_set("updated modified changed version revised amended edited")
+VERSIONS = vocabulary.terms("versions")
 # From the most to the least telling; a current period or a trial ends without the customer leaving.
 _ENDS = (
     ("cancel", "cancels", "cancelled", "canceled", "cancellation"),
@@ -37,7 +34,7 @@ _ENDS = (
     ("closed", "terminated", "termination", "close"),
     ("until", "expired", "to"),
 )
-_NO_ENDS = vocabulary.word_set("period trial last next weekend")
+_NO_ENDS = vocabulary.terms("no_ends")
 
 
 @dataclass(frozen=True)
@@ -49,14 +46,14 @@ class TimeFinding:
 
 
 def is_birth(name: str) -> bool:
-    """Whether a name says a date of birth."""
-    parts = words(name)
-    return any(part in BIRTHS or part.startswith(("birth", "geburt")) for part in parts)
+    """Whether a name suggests a date of birth."""
+    parts = name_parts(name)
+    return any(part in vocabulary.BIRTH or part.startswith(("birth", "geburt")) for part in parts)
 
 
 def is_deadline(name: str) -> bool:
-    """Whether a name says until when something is to happen."""
-    parts = words(name)
+    """Whether a name suggests until when something is to happen."""
+    parts = name_parts(name)
     pairs = set(pairwise(parts))
     return bool(set(parts) & DEADLINES) or bool(pairs & _DEADLINE_PAIRS)
 
@@ -222,7 +219,7 @@ def choose_time(
         scores[named.name] = max(scores.values(), default=0.0) + 1
     best, *rest = sorted(candidates, key=lambda c: -scores[c.name])
     reasons = ["named with --time"] if named is not None else []
-    reasons += ["its name says a time"] * (vocabulary.time_score(best.raw_name) > 0)
+    reasons += ["its name suggests a time"] * (vocabulary.time_score(best.raw_name) > 0)
     reasons += [earlier[best.name]] if best.name in earlier else []
     reasons += ["the only time of the table"] * (len(times) == 1)
     available, why = _available(rest, best, order)
@@ -260,13 +257,13 @@ def _available(times: list[Column], event: Column, order: dict[tuple[str, str], 
         is_bulk = lag > BULK_LAG and column.times.days < BULK_DAYS * max(event.times.days, 1)
         if ordered >= ARRIVES * pair.both and not is_bulk:
             late = f"by {lag:.2g} days in half of the rows, by up to {pair.lag_p95 or 0:.2g} days in 95 %"
-            return column.name, f"its name says when rows arrive, and it follows `{event.raw_name}`, {late}"
+            return column.name, f"its name suggests when rows arrive, and it follows `{event.raw_name}`, {late}"
     return "", ""
 
 
 def _end_rank(name: str) -> int:
     """How telling a name is of an end, 4 to 1; 0 for none."""
-    parts = words(name)
+    parts = name_parts(name)
     if set(parts) & _NO_ENDS or is_birth(name):
         return 0
     ranks = [len(_ENDS) - place for place, group in enumerate(_ENDS) if set(parts) & set(group)]

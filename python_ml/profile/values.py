@@ -35,7 +35,7 @@ def canonical(column: Column) -> str:
 
 
 class KeyValues:
-    """Tables of the different values of one or several columns, each made once, as is what is asked of one alone."""
+    """Tables of the different values of one or several columns, each made once, and so are their counts."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> None:
         self.connection = connection

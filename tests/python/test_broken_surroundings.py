@@ -320,7 +320,7 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "made"
 
 
-@pytest.mark.parametrize("content", [DEEP, "[]", "{", "3", '{"version": 1, "files": 3, "beside": {}}', b"\xff"])
+@pytest.mark.parametrize("content", [DEEP, "[]", "{", "3", '{"version": 2, "files": 3, "conflicts": {}}', b"\xff"])
 @pytest.mark.parametrize("name", ["generated.json", "profile.json", "proposed.json"])
 def test_damaged_state_of_a_project(generated: Path, tmp_path: Path, name: str, content: str | bytes) -> None:
     folder = Path(shutil.copytree(generated, tmp_path / "made", symlinks=True))

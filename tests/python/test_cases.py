@@ -1,4 +1,4 @@
-"""Small inputs that once failed: each behaves as its ``expected.md`` says. They lie beside the repository."""
+"""Small inputs that once failed: each behaves as its ``expected.md`` says. They lie next to the repository."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ def case(tmp_path_factory) -> Callable[[str], Path]:
 
 @pytest.fixture(scope="module")
 def made(case) -> Callable[[str, str], dict]:
-    """What `retention init NAME --yes ...` of a case prints with --json, beside its findings."""
+    """What `retention init NAME --yes ...` of a case prints with --json, with its findings."""
 
     @cache
     def init(number: str, arguments: str) -> dict:
-        folder, words = case(number), shlex.split(arguments)
-        done = command_here(folder, "init", words[0], "--yes", "--json", *words[1:])
+        folder, parts = case(number), shlex.split(arguments)
+        done = command_here(folder, "init", parts[0], "--yes", "--json", *parts[1:])
         assert done.returncode == 0, done.stderr
-        project = folder / words[0]
+        project = folder / parts[0]
         findings = yaml.safe_load((project / "findings.yaml").read_text(encoding="utf-8"))
         return {**json.loads(done.stdout), "findings": findings, "folder": project, "shown": done.stderr}
 
@@ -360,7 +360,7 @@ class TestOutcomes:
     def test_31_values_are_shown_as_they_stand(self, made):
         result = made("31", "out --data customers.csv --outcome 'Customer Status'")
         assert "np.str_" not in json.dumps(result["findings"])
-        assert ["customers.Churn Category", "its name says the outcome", ""] in result["unused"]
+        assert ["customers.Churn Category", "its name suggests the outcome", ""] in result["unused"]
 
 
 @pytest.mark.parametrize("number", ["01", "02", "36"])

@@ -21,10 +21,10 @@ from python_ml.feature_columns import (
     Comparison,
     FeatureColumn,
     Measure,
-    duration_words,
+    duration_text,
     sorted_windows,
     window_feature_columns,
-    window_words,
+    window_text,
 )
 from python_ml.input_columns import typed_columns
 
@@ -297,10 +297,10 @@ def test_acceleration_is_told_as_a_change_of_velocities():
 
 
 def test_words_for_lengths():
-    assert duration_words("1d") == "1 day"
+    assert duration_text("1d") == "1 day"
     assert (days("36h"), days("30d"), days("2w")) == (1.5, 30.0, 14.0)
-    assert window_words("2w") == "in the 2 weeks before"
-    assert window_words("all_time") == "at any time before"
+    assert window_text("2w") == "in the 2 weeks before"
+    assert window_text("all_time") == "at any time before"
 
 
 TEXT = Measure("a", "a", ("mode",), type="text")

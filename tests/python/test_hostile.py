@@ -32,12 +32,12 @@ def profiled(path: Path) -> Profile:
 
 class TestRefused:
     @pytest.mark.parametrize("name", REFUSED)
-    @pytest.mark.parametrize("words", [("profile", "--out", "made"), ("init", "made", "--yes", "--data")])
-    def test_with_one_message_and_nothing_written(self, monkeypatch, capsys, tmp_path, name, words):
+    @pytest.mark.parametrize("arguments", [("profile", "--out", "made"), ("init", "made", "--yes", "--data")])
+    def test_with_one_message_and_nothing_written(self, monkeypatch, capsys, tmp_path, name, arguments):
         monkeypatch.chdir(tmp_path)
         path = FILES[name].make(tmp_path)
         before = sorted(tmp_path.rglob("*"))
-        code, out, err = retention(monkeypatch, capsys, *words, path)
+        code, out, err = retention(monkeypatch, capsys, *arguments, path)
         assert code == 2, err
         assert FILES[name].refused in err
         assert err.count("Error:") == 1

@@ -182,9 +182,9 @@ def built(made) -> Path:
     shutil.copytree(made, project, ignore=shutil.ignore_patterns("dbt_packages"))
     dbt = str(Path(sys.executable).with_name("dbt"))
     environment = {k: v for k, v in os.environ.items() if not k.startswith("RETENTION_")} | {"RETENTION_THREADS": "2"}
-    for words in (["deps"], ["build", "--exclude", "gld_churn_scores_raw+", "gld_churn_reasons_raw+"]):
+    for steps in (["deps"], ["build", "--exclude", "gld_churn_scores_raw+", "gld_churn_reasons_raw+"]):
         outcome = subprocess.run(
-            [dbt, "--no-use-colors", *words], cwd=project, env=environment, capture_output=True, text=True, check=False
+            [dbt, "--no-use-colors", *steps], cwd=project, env=environment, capture_output=True, text=True, check=False
         )
         assert outcome.returncode == 0, outcome.stdout[-4000:]
     assert "WARN=0 ERROR=0 SKIP=0" in outcome.stdout
@@ -202,7 +202,7 @@ class TestBuild:
         counts = {(t, o): n for t, o, n in ask(built, "from bronze.brz_row_counts")}
         assert counts == {
             ("project_1_my_shop__shop", "kept"): 1277,
-            ("project_1_my_shop__shop", "kept: takes something back, no activity"): 223,
+            ("project_1_my_shop__shop", "kept: reversal, no activity"): 223,
             ("project_1_my_shop__tickets", "kept"): 397,
             ("project_1_my_shop__tickets", "duplicate ticket_id"): 3,
             ("project_1_my_shop__people", "kept"): 60,

@@ -11,10 +11,10 @@ from tests.python.raw_shop import events
 class TestMistakes:
     """Exit code 2, one message that says what, where and how to fix it, and nothing written."""
 
-    def refused(self, monkeypatch, capsys, tmp_path, *words: object) -> str:
+    def refused(self, monkeypatch, capsys, tmp_path, *arguments: object) -> str:
         project = tmp_path / "project"
         before = sorted(tmp_path.rglob("*"))
-        code, out, err = retention(monkeypatch, capsys, "init", project, *words)
+        code, out, err = retention(monkeypatch, capsys, "init", project, *arguments)
         assert code == 2, err
         assert err.count("Error:") == 1
         assert "where:" in err
@@ -56,7 +56,7 @@ class TestMistakes:
         assert str(path) in error
 
     @pytest.mark.parametrize(
-        ("words", "message"),
+        ("arguments", "message"),
         [
             (["--entity", "client"], "no column `client`"),
             (["--time", "moment"], "no column `moment`"),
@@ -68,8 +68,8 @@ class TestMistakes:
             (["--active-window", "-3d"], "is not a duration"),
             (["--horizon", "400d"], "The history is too short"),
             (["--activity", "tickets"], "`tickets` is not a table of events"),
-            (["--churn", "end_date"], "No file tells when coverage ends"),
-            (["--churn", "supplied"], "No file tells who churned"),
+            (["--churn", "end_date"], "No file says when coverage ends"),
+            (["--churn", "supplied"], "No file says which customers churned"),
             (["--positive", "yes"], "--positive means nothing without"),
             (["--as-of", "2024-01-01"], "--as-of means nothing without"),
             (["--label-column", "time=x"], "--label-column means nothing without"),
@@ -84,9 +84,9 @@ class TestMistakes:
             (["--labels", "nowhere.csv"], "no such file"),
         ],
     )
-    def test_flags(self, monkeypatch, capsys, tmp_path, words, message):
+    def test_flags(self, monkeypatch, capsys, tmp_path, arguments, message):
         path = events(tmp_path / "orders.csv")
-        assert message in self.refused(monkeypatch, capsys, tmp_path, "--data", path, *words)
+        assert message in self.refused(monkeypatch, capsys, tmp_path, "--data", path, *arguments)
 
     def test_a_file_given_twice(self, monkeypatch, capsys, tmp_path):
         path = events(tmp_path / "orders.csv")

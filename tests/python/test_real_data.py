@@ -62,7 +62,7 @@ def test_no_raw_row_is_lost(project):
         assert total == 525_461
         assert sum(count for _, outcome, count in counts if "missing" in outcome) == 107_927
         # Cancellations stay, flagged and counted; they are neither activity nor dropped.
-        assert next(count for _, outcome, count in counts if outcome.startswith("kept: takes something back")) > 5_000
+        assert next(count for _, outcome, count in counts if outcome.startswith("kept: reversal")) > 5_000
         flagged = rows(project, "select table_name from information_schema.columns where column_name = 'is_reversal'")
         kept = min((name for (name,) in flagged), key=len)
         ((reversals,),) = rows(project, f'select count(*) from bronze."{kept}" where is_reversal')
@@ -110,7 +110,7 @@ def test_what_is_made_of_the_purchases(project):
         assert (file["rows"], file["rows_quarantined"]) == (525_461, {"missing customer_id": 107_927})
         assert (time["name"], file["reversals"]["rows"]) == ("invoice_ts", 12_330)
         assert "invoice_no like 'C%'" in file["reversals"]["condition"]
-        assert "12,330 rows take something back" in notices
+        assert "12,330 rows are reversals" in notices
         assert "2,782 rows have a `stock_code` without a digit" in notices
         assert "3,687 rows have a `unit_price` of zero" in notices
     else:

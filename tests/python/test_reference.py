@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from python_ml.generate.project import Examination, create_project, examine
+from python_ml.generate.examination import Examination, examine
+from python_ml.generate.project import create_project
 from python_ml.generate.render import render
 from python_ml.ingest import DataArgument
 from python_ml.plan import Options, Recommendations, propose

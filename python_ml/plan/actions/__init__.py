@@ -2,32 +2,12 @@
 
 from __future__ import annotations
 
-from python_ml.plan.actions.base import ACCEPTED, DECIDED, LAYERS, Action, NotApplicable, Status
-from python_ml.plan.actions.bronze import (
-    Deduplicate,
-    Derive,
-    DropColumn,
-    DropCopies,
-    FlagReversals,
-    FoldCase,
-    Impute,
-    Nobody,
-    NullValues,
-    Outliers,
-    ReadAs,
-    Versions,
-)
+from python_ml.plan.actions.base import DECIDED, LAYERS, Action, NotApplicable, Status
+from python_ml.plan.actions.bronze_columns import DropColumn, FoldCase, Impute, NullValues, Outliers, ReadAs
+from python_ml.plan.actions.bronze_rows import Deduplicate, Derive, DropCopies, FlagReversals, Nobody, Versions
 from python_ml.plan.actions.gold import Encode, Exclude, Interact, Scale, Transform
-from python_ml.plan.actions.silver import (
-    ChooseSetting,
-    Enrich,
-    MakeLink,
-    MakeMeasure,
-    UseAttribute,
-    UseCadence,
-    UseSource,
-    UseWindow,
-)
+from python_ml.plan.actions.links import Enrich, MakeLink
+from python_ml.plan.actions.silver import ChooseSetting, MakeMeasure, UseAttribute, UseCadence, UseSource, UseWindow
 
 # In the order in which they are applied, and stand in the file.
 FROM_FACTS: tuple[type[Action], ...] = (
@@ -37,14 +17,4 @@ FROM_FACTS: tuple[type[Action], ...] = (
 FROM_FEATURES = (Interact, Exclude, Transform, Scale, Encode)
 ACTIONS: dict[str, type[Action]] = {kind.action: kind for kind in (*FROM_FACTS, *FROM_FEATURES)}
 
-__all__ = [
-    "ACCEPTED",
-    "ACTIONS",
-    "DECIDED",
-    "FROM_FACTS",
-    "FROM_FEATURES",
-    "LAYERS",
-    "Action",
-    "NotApplicable",
-    "Status",
-]
+__all__ = ["ACTIONS", "DECIDED", "FROM_FACTS", "FROM_FEATURES", "LAYERS", "Action", "NotApplicable", "Status"]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -34,7 +35,8 @@ class NotApplicable(Exception):  # noqa: N818 - a reason, not an error
 class Action(BaseModel):
     """One thing that can be done to the data.
 
-    Subclasses add their parameters as fields, and implement :meth:`propose` and :meth:`apply`.
+    Subclasses add their parameters as fields, and implement :meth:`propose` and :meth:`apply`; those of
+    :class:`SourceAction` and :class:`ColumnAction` say what changes instead of applying it.
 
     Attributes
     ----------
@@ -62,6 +64,8 @@ class Action(BaseModel):
     action: ClassVar[str]
     # `retention init --yes` accepts what cannot destroy real values; anything else a person decides.
     is_safe: ClassVar[bool] = True
+    # A proposal without any risk is accepted at once; anything else waits for a decision.
+    initial_status: ClassVar[Status] = "proposed"
 
     table: str
     subject: str = Field(pattern=_SUBJECT.pattern)
@@ -76,6 +80,23 @@ class Action(BaseModel):
     def propose(cls, facts: PlanFacts) -> Iterator[Action]:
         """Propose it wherever the facts suggest it."""
         raise NotImplementedError
+
+    @classmethod
+    def proposal(
+        cls,
+        table: str,
+        subject: str,
+        reason: str,
+        *,
+        columns: list[str] | None = None,
+        evidence: dict[str, Any] | None = None,
+        **more: Any,
+    ) -> Self:
+        """One proposal, by default about the column that is its subject; figures that are None are left out."""
+        figures = {name: figure for name, figure in (evidence or {}).items() if figure is not None}
+        columns = [subject] if columns is None else columns
+        status = {"status": cls.initial_status}
+        return cls(table=table, subject=subject, columns=columns, reason=reason, evidence=figures, **(status | more))
 
     def apply(self, plan: ProjectPlan) -> ProjectPlan:
         """The plan with it.
@@ -92,10 +113,15 @@ class Action(BaseModel):
         """``layer.table.action.subject``: the same in every run."""
         return f"{self.layer}.{self.table}.{self.action}.{self.subject}"
 
+    @classmethod
+    def parameter_names(cls) -> set[str]:
+        """Fields of its own."""
+        return set(cls.model_fields) - set(Action.model_fields)
+
     @property
     def parameters(self) -> dict[str, Any]:
         """What an editor may change."""
-        own = set(type(self).model_fields) - set(Action.model_fields)
+        own = self.parameter_names()
         return {k: v for k, v in self.model_dump(mode="json").items() if k in own and v is not None}
 
     @property
@@ -115,13 +141,44 @@ class Action(BaseModel):
             raise NotApplicable(f"there is no source {self.table}")
         return match
 
-    def column(self, plan: ProjectPlan) -> tuple[SourcePlan, ColumnPlan]:
-        """The column of bronze that it is about, with its source."""
+
+class SourceAction(Action):
+    """An action that changes one source."""
+
+    def changes(self, plan: ProjectPlan, source: SourcePlan) -> dict[str, Any]:
+        """New values of the fields of the source.
+
+        Raises
+        ------
+        NotApplicable
+            When it does not fit the source.
+        """
+        raise NotImplementedError
+
+    def apply(self, plan: ProjectPlan) -> ProjectPlan:
+        source = self.source(plan)
+        return plan.with_source(replace(source, **self.changes(plan, source)))
+
+
+class ColumnAction(Action):
+    """An action that changes one column of bronze."""
+
+    def changes(self, source: SourcePlan, column: ColumnPlan) -> dict[str, Any]:
+        """New values of the fields of the column; none where it stays as it is.
+
+        Raises
+        ------
+        NotApplicable
+            When it does not fit the column.
+        """
+        raise NotImplementedError
+
+    def apply(self, plan: ProjectPlan) -> ProjectPlan:
         source = self.source(plan)
         column = source.column(self.subject)
         if column is None:
             raise NotApplicable(f"there is no column {self.subject} of {self.table}")
-        return source, column
+        return plan.with_source(source.with_column(column.name, **self.changes(source, column)))
 
 
 def names_in(expression: str) -> set[str]:
@@ -129,6 +186,12 @@ def names_in(expression: str) -> set[str]:
     return set(re.findall(r"[a-z_][a-z0-9_]*", expression))
 
 
-def evidence(**figures: Any) -> dict[str, Any]:
-    """Figures without those that are not there."""
-    return {key: value for key, value in figures.items() if value is not None}
+def require_columns(source: SourcePlan, names: Iterable[str]) -> None:
+    """Refuse columns that a source does not have.
+
+    Raises
+    ------
+    NotApplicable
+    """
+    if absent := [name for name in names if source.column(name) is None]:
+        raise NotApplicable(f"{source.name} has no column {absent[0]}")

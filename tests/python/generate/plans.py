@@ -47,7 +47,7 @@ def settings(**values: str) -> tuple[Setting, ...]:
 
 
 def project(sources: list[SourcePlan], outcome, name: str = "shop", **more) -> ProjectPlan:
-    """A plan whose raw files lie beside the project in ``data``."""
+    """A plan whose raw files lie next to the project in ``data``."""
     paths = {s.name: s.file for s in sources}
     return ProjectPlan(name, "customer_id", "../data", paths, tuple(sources), outcome, **more)
 

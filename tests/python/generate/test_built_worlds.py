@@ -14,8 +14,8 @@ from tests.python.generate.worlds import WORLDS
 
 def by(folder, query: str) -> dict:
     """Rows of a query by their first column, or by all but the last one where there are more than two."""
-    found = rows(folder, query)
-    return {(row[0] if len(row) == 2 else row[:-1]): row[-1] for row in found}
+    result = rows(folder, query)
+    return {(row[0] if len(row) == 2 else row[:-1]): row[-1] for row in result}
 
 
 class TestBronze:
@@ -50,12 +50,12 @@ class TestBronze:
         ]
 
     def test_rejected_lines_and_row_numbers_of_a_converted_file(self, built) -> None:
-        found = rows(
+        result = rows(
             built("departures"),
             "select row_number_, cast(called_on as varchar), line_number_, quarantine_reason "
             "from bronze.brz_departures__calls__checked order by 1",
         )
-        assert found == [
+        assert result == [
             (1, "2024-01-10 23:30:00", None, None),
             (2, "2024-01-10 23:30:00", None, None),
             (3, "2024-01-31 12:00:00", None, None),
@@ -80,12 +80,12 @@ class TestBronze:
 
 class TestSilver:
     def test_links_give_customer_time_and_values_and_multiply_nothing(self, built) -> None:
-        found = rows(
+        result = rows(
             built("shop"),
             "select coalesce(order_no, '-'), line_no, customer_id, category, quarantine_reason "
             "from silver.slv_items__linked order by all",
         )
-        assert found == [
+        assert result == [
             ("-", 1, None, "tea", "missing order_no"),
             ("O1", 1, "A", "tea", None),
             ("O1", 2, "A", "it's {{ 1 }}", None),
@@ -104,14 +104,14 @@ class TestSilver:
         assert themes == [("01-10", None), ("02-10", "spring"), ("04-10", "spring")]
 
     def test_windows_of_linked_and_derived_values(self, built) -> None:
-        found = rows(
+        result = rows(
             built("shop"),
             "select customer_id, strftime(feature_timestamp, '%m-%d'), items_count_all_time, "
             "items_line_amount_sum_all_time, items_category_tea_count_all_time, returns_count_all_time "
             "from gold.gld_customer_features where feature_timestamp < '2024-04-01' order by all",
         )
-        # A: 2 x 3.00 + 4.00 in January, 7.50 in February; the row of B takes something back
-        assert found == [
+        # A: 2 x 3.00 + 4.00 in January, 7.50 in February; the row of B is a reversal
+        assert result == [
             ("A", "02-01", 2, 10.0, 1, 0),
             ("A", "03-02", 3, 17.5, 1, 0),
             ("B", "02-01", 0, 0.0, 0, 1),
@@ -119,30 +119,30 @@ class TestSilver:
         ]
 
     def test_attributes_are_not_known_before_their_time(self, built) -> None:
-        found = by(
+        result = by(
             built("shop"),
             "select customer_id, strftime(feature_timestamp, '%m-%d'), "
             "(customer_region, is_trade, days_since_signed_up_at) from silver.slv_customers_attributes",
         )
-        assert found["A", "02-01"] == ("north", True, 31.0)
-        assert found["B", "02-01"] == (None, None, None)
-        assert found["B", "03-02"] == ("south", False, 11.0)
+        assert result["A", "02-01"] == ("north", True, 31.0)
+        assert result["B", "02-01"] == (None, None, None)
+        assert result["B", "03-02"] == ("south", False, 11.0)
 
     def test_a_history_is_joined_as_of_the_feature_time(self, built) -> None:
-        found = by(
+        result = by(
             built("shop"),
             "select customer_id, strftime(feature_timestamp, '%m-%d'), plan from silver.slv_plans_attributes",
         )
-        assert [found["A", day] for day in ("02-01", "03-02", "04-01")] == ["basic", "basic", "pro"]
-        assert found["B", "02-01"] is None
+        assert [result["A", day] for day in ("02-01", "03-02", "04-01")] == ["basic", "basic", "pro"]
+        assert result["B", "02-01"] is None
 
     def test_departures_are_paired_with_starts_and_returns(self, built) -> None:
-        found = rows(
+        result = rows(
             built("departures"),
             "select customer_id, strftime(started_at, '%m-%d'), strftime(ended_at, '%m-%d') from silver.slv_coverage "
             "order by all",
         )
-        assert found == [
+        assert result == [
             ("A", "01-05", "02-20"),
             ("A", "03-15", "04-20"),
             ("B", "01-05", "03-20"),
@@ -153,12 +153,12 @@ class TestSilver:
 
 class TestLabels:
     def test_inactivity(self, built) -> None:
-        found = by(
+        result = by(
             built("shop"),
             "select customer_id, strftime(feature_timestamp, '%m-%d'), churned from gold.gld_churn_labels",
         )
         # A ordered on 01-05, 02-10 and 04-20, B on 01-20; the data ends with the last order that was loaded on 05-20
-        assert found == {
+        assert result == {
             ("A", "02-01"): 0,
             ("A", "03-02"): 1,
             ("A", "04-01"): 0,
@@ -168,48 +168,48 @@ class TestLabels:
         }
 
     def test_coverage_of_spans(self, built) -> None:
-        found = by(
+        result = by(
             built("spans"),
             "select customer_id, strftime(feature_timestamp, '%m-%d'), churned from gold.gld_churn_labels "
             "where feature_timestamp < '2024-04-01'",
         )
         # A cancels on 03-10; B changes the subscription that day, and goes on
-        assert found == {
+        assert result == {
             ("A", "02-01"): 0,
             ("A", "03-02"): 1,
             **{(who, day): 0 for who in "BCD" for day in ("02-01", "03-02")},
         }
 
     def test_coverage_of_departures(self, built) -> None:
-        found = by(
+        result = by(
             built("departures"),
             "select customer_id, strftime(feature_timestamp, '%m-%d'), churned from gold.gld_churn_labels "
             "where feature_timestamp < '2024-05-01'",
         )
         # A leaves on 02-20, is back on 03-15 and leaves on 04-20; B is back the day that they leave
-        assert found == {
+        assert result == {
             ("A", "02-01"): 1,
             ("A", "04-01"): 1,
             **{(who, day): 0 for who in "BC" for day in ("02-01", "03-02", "04-01")},
         }
 
     def test_supplied_labels(self, built) -> None:
-        found = rows(
+        result = rows(
             built("labelled"),
             "select customer_id, churned, strftime(label_timestamp, '%m-%d'), supplied_split, segment, "
             "visits_count_30d from gold.gld_training_set order by all",
         )
-        assert found == [
+        assert result == [
             ("A", 0, "02-29", "train", "of A", 1),
             ("B", 1, "02-29", "train", "of B", 0),
             ("C", 1, "02-29", "test", "of C", 0),
         ]
 
     def test_scored_is_who_was_active_and_is_not_known_to_have_churned(self, built) -> None:
-        found = rows(
+        result = rows(
             built("labelled"), "select customer_id, cast(feature_timestamp as varchar) from gold.gld_scoring_set"
         )
-        assert found == [("A", "2024-03-31 00:00:00")]
+        assert result == [("A", "2024-03-31 00:00:00")]
 
     def test_a_table_without_dates(self, built) -> None:
         folder = built("telco")

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from python_ml.generate.project import create_project, examine_again, generate_project, recommend_project
+from python_ml.generate.examination import examine_again
+from python_ml.generate.project import create_project, generate_project, recommend_project
 from python_ml.leakage import find_leaks
 from python_ml.plan import Recommendations
 from tests.python.command_line import retention, rows
@@ -73,7 +74,7 @@ def test_what_was_rejected_is_gone_and_the_rest_still_builds(shop) -> None:
         "models/silver/slv_cards_attributes.sql",
         "models/silver/slv_returns_windows.sql",
     }
-    assert written.beside == ["models/silver/slv_spine.sql"]  # returns are activity now
+    assert written.conflicts == ["models/silver/slv_spine.sql"]  # returns are activity now
     assert "-- mine" in edited.read_text(encoding="utf-8")
     (shop / "models/silver/slv_spine.sql.new").replace(edited)
     assert not [name for name in planned.not_applied if "gold" in name]
@@ -103,7 +104,7 @@ def test_profiling_the_same_files_again_changes_nothing(tmp_path, kind) -> None:
     assert merged.counts["applied"] == len(merged)
     written, planned, _ = generate_project(home)
     assert planned.not_applied == {}
-    assert not (written.written or written.beside or written.removed)
+    assert not (written.written or written.conflicts or written.removed)
     assert texts(home) == before
 
 
@@ -114,8 +115,8 @@ def test_the_command_line_decides_and_generates(tmp_path, monkeypatch, capsys) -
     code, out, err = run("init", home, "--data", *files, "--entity", "customer_id", "--horizon", "30d")
     assert code == 0, err
     assert "recommendations are not decided" in out
-    words = ("--accept", "bronze.orders.fold_case.*", "--reject", "silver.*.window.all_time")
-    code, out, err = run("recommend", "--project-dir", home, *words)
+    decisions = ("--accept", "bronze.orders.fold_case.*", "--reject", "silver.*.window.all_time")
+    code, out, err = run("recommend", "--project-dir", home, *decisions)
     assert code == 0, err
     assert "1 accepted, but not applied yet" in out
     (home / "models/gold/gld_customer_features.sql").write_text("select 1 as mine\n")
@@ -123,7 +124,7 @@ def test_the_command_line_decides_and_generates(tmp_path, monkeypatch, capsys) -
     assert code == 0, err
     result = json.loads(out)
     assert "models/bronze/shop/brz_shop__orders__checked.sql" in result["written"]
-    assert "models/gold/gld_customer_features.sql" in [*result["edited"], *result["beside"]]
+    assert "models/gold/gld_customer_features.sql" in [*result["edited"], *result["conflicts"]]
     assert result["not_applied"] == {}
     assert "count_all_time" not in (home / "models/gold/_gold__features.yml").read_text(encoding="utf-8")
     profile = home / "docs" / "profile" / "findings.yaml"

@@ -32,7 +32,7 @@ def dated(small, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("dated")
     visits = small.write_visits(folder / "visits.csv")
     who, when, what = 'who"}} {{ 1 / 0 }}', "as of -- ' {% raw %}", "order; drop table x"
-    gone, kept = "churned {{ 1 / 0 }} 'now'", "stayed \\ %} ok"
+    gone, kept = "churned {{ 1 / 0 }} 'now'", "retained \\ %} ok"
     table = [(label.customer_id, label.looked_at, gone if label.churned else kept) for label in small.labels]
     labels = write(folder / "la'bels {{ 2 }}.csv", [who, when, what], table)
     parts = [f"entity={who}", f"time={when}", f"label={what}"]

@@ -1,4 +1,4 @@
-"""A project of linked files: what comes out of dbt is what was worked out row by row beside the data."""
+"""A project of linked files: what comes out of dbt is what was worked out row by row with the data."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ COUNTS = RowCounts(
 PLAN = replace(
     INACTIVITY,
     sources=(replace(ORDERS, counts=COUNTS), *INACTIVITY.sources[1:]),
-    evidence={"orders": (("customer", "Customer: its name says a customer"),)},
+    evidence={"orders": (("customer", "Customer: its name suggests a customer"),)},
     notices=("orders: 2 of 12 rows are quarantined: missing customer_id", "orders: 1 | row is *odd*"),
     reviews=("only 3 customers are at risk",),
     unused=(("orders.memo", "free text", ""), ("extra.csv", "no customer", "--relate a.b=c.d")),
@@ -39,7 +39,7 @@ def test_the_summary_has_every_section_and_counts_rows_once() -> None:
     for expected in (
         "Wrote the dbt project shop to shop",
         "orders  (orders.csv, 12 rows): events, for a test",
-        "customer  Customer: its name says a customer",
+        "customer  Customer: its name suggests a customer",
         "Changes to rows and values:\n    - orders: 2 of 12 rows are quarantined: missing customer_id",
         "- orders.channel: 'N/A' is read as missing",
         "- orders.amount: values below 0 or above 100 are set to the bound",
@@ -71,12 +71,12 @@ def test_the_readme_explains_the_outcome_and_escapes_what_files_say() -> None:
     assert "| `orders` | `Customer` | `customer_id` | key of the customer |" in text
     assert "has **churned** when none lies in the\n30 days that follow." in text
     assert "1,234 customers are at risk" in text
-    for name, words in (
+    for name, text in (
         ("spans", "is no churn"),
         ("labelled", "as-of times of the labels"),
         ("telco", "one **snapshot**"),
     ):
-        assert words in render(WORLDS[name][0])["README.md"]
+        assert text in render(WORLDS[name][0])["README.md"]
     assert "{%" not in render(TABLE)["README.md"].replace("{ {", "")
 
 
@@ -91,8 +91,8 @@ def test_the_page_of_the_pipeline_has_steps_and_decisions() -> None:
 
 
 def test_findings_are_read_as_they_were_meant() -> None:
-    found = yaml.safe_load(render(PLAN, PROFILE)["findings.yaml"])
-    orders = found["files"][0]
+    findings = yaml.safe_load(render(PLAN, PROFILE)["findings.yaml"])
+    orders = findings["files"][0]
     assert orders["rows"] == 12
     assert orders["rows_kept"] == 9
     assert orders["rows_quarantined"] == {"duplicate order_id": 1, "missing customer_id": 2}
@@ -106,13 +106,13 @@ def test_findings_are_read_as_they_were_meant() -> None:
         "distinct": 0,
         "use": "key of the customer",
     }
-    assert found["preview"] == {
+    assert findings["preview"] == {
         "feature_timestamp": "2024-04-01 00:00:00",
         "customers_at_risk": 1234,
         "churn_rate": 0.256,
     }
-    assert found["features"] == len(PLAN.features)
-    assert found["reviews"] == list(PLAN.reviews)
+    assert findings["features"] == len(PLAN.features)
+    assert findings["reviews"] == list(PLAN.reviews)
     table = yaml.safe_load(render(TABLE)["findings.yaml"])
     assert table["files"][0]["columns"][2]["name"] == HOSTILE
     assert table["outcome"]["churned_values"] == ["yes"]

@@ -33,7 +33,7 @@ class TestEdits:
         before = texts(project)
         done = renew(project, FILES)
         assert sorted(done.unchanged) == sorted(FILES)
-        assert not (done.written or done.beside or done.edited or done.removed or done.kept)
+        assert not (done.written or done.conflicts or done.edited or done.removed or done.kept)
         assert texts(project) == before
 
     def test_an_unedited_file_becomes_new(self, project) -> None:
@@ -47,14 +47,14 @@ class TestEdits:
         assert not (project / "models/a.sql.new").exists()
         for _ in range(2):  # it waits as long as nobody has looked at it
             done = renew(project, {**FILES, "models/a.sql": "select 10\n"})
-            assert done.beside == ["models/a.sql"]
+            assert done.conflicts == ["models/a.sql"]
             assert (project / "models/a.sql").read_text() == "select 99 -- mine\n"
             assert (project / "models/a.sql.new").read_text() == "select 10\n"
         done = renew(project, {**FILES, "models/a.sql": "select 11\n"})
         assert (project / "models/a.sql.new").read_text() == "select 11\n"
         (project / "models/a.sql.new").unlink()  # merged
         done = renew(project, {**FILES, "models/a.sql": "select 11\n"})
-        assert (done.edited, done.beside) == (["models/a.sql"], [])
+        assert (done.edited, done.conflicts) == (["models/a.sql"], [])
         assert not (project / "models/a.sql.new").exists()
 
     def test_taking_the_new_version_over_ends_the_matter(self, project) -> None:
@@ -62,7 +62,7 @@ class TestEdits:
         newer = {**FILES, "models/a.sql": "select 10\n"}
         renew(project, newer)
         (project / "models/a.sql").write_text("select 10\n")
-        assert renew(project, newer).beside == []
+        assert renew(project, newer).conflicts == []
         assert not (project / "models/a.sql.new").exists()
         assert renew(project, {**FILES, "models/a.sql": "select 12\n"}).written == ["models/a.sql"]
 
@@ -83,14 +83,14 @@ class TestEdits:
         assert (project / "models/b.sql").read_text() == "select 2 -- mine\n"
         # It comes back: the file there is not ours any more.
         done = renew(project, FILES)
-        assert done.beside == ["models/b.sql"]
+        assert done.conflicts == ["models/b.sql"]
         assert (project / "models/b.sql").read_text() == "select 2 -- mine\n"
 
     def test_a_deleted_file_comes_back_and_a_file_of_ones_own_stays(self, project) -> None:
         (project / "models/a.sql").unlink()
         (project / "models/own.sql").write_text("select 7\n")
         done = renew(project, {**FILES, "models/own.sql": "select 8\n"})
-        assert (done.written, done.beside) == (["models/a.sql"], ["models/own.sql"])
+        assert (done.written, done.conflicts) == (["models/a.sql"], ["models/own.sql"])
         assert (project / "models/own.sql").read_text() == "select 7\n"
 
     def test_other_line_ends_are_no_edit(self, project) -> None:

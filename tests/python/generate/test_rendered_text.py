@@ -133,8 +133,8 @@ class TestConfiguration:
                 *settings(split="validation from 2024-01-01 00:00:00, test from 2024-02-01 12:00:00"),
             ),
         )
-        found = split(dated)
-        assert [str(found[k]) for k in ("validation_from", "test_from")] == ["2024-01-01", "2024-02-01 12:00:00"]
+        dates = split(dated)
+        assert [str(dates[k]) for k in ("validation_from", "test_from")] == ["2024-01-01", "2024-02-01 12:00:00"]
         assert split(INACTIVITY)["validation_from"] is None
 
     def test_a_table_without_dates_is_measured_by_cross_validation(self) -> None:

@@ -45,8 +45,8 @@ def project(tmp_path_factory) -> Path:
             "feature_timestamp": lambda n, left, draw: draw.randrange(9),
         },
     )
-    words = ("--data", str(path), "--outcome", "Churn", "--positive", "it's {{ 1 }} \\", "--json")
-    made = command_here(folder, "init", str(folder / "shop"), *words)
+    arguments = ("--data", str(path), "--outcome", "Churn", "--positive", "it's {{ 1 }} \\", "--json")
+    made = command_here(folder, "init", str(folder / "shop"), *arguments)
     assert made.returncode == 0, made.stderr
     faster(folder / "shop")
     run = command_here(folder / "shop", "run")
@@ -97,8 +97,8 @@ def test_metrics_come_from_cross_validation_and_warn(project):
     split = metrics["split"]
     assert (split["kind"], split["folds"], split["test_from"]) == ("cross_validation", 5, None)
     assert metrics["warnings"][0].startswith("one snapshot without dates:")
-    area = metrics["test"]["roc_auc"]
-    assert 0.7 < area["low"] < area["value"] < area["high"] < 0.95
+    auc = metrics["test"]["roc_auc"]
+    assert 0.7 < auc["low"] < auc["value"] < auc["high"] < 0.95
     assert metrics["test"]["n"] == metrics["data"]["rows"]
     assert len(split["fold_roc_auc"][metrics["champion"]["name"]]) == 5
     assert metrics["leakage"]["left_out"] == ["mails"]
@@ -132,14 +132,14 @@ def test_an_accepted_leak_is_never_presented_as_quality(project):
     before = (project / "retention.yml").read_text()
     kept = {path: path.read_bytes() for path in (project / "reports").iterdir() if path.is_file()}
     try:
-        faster(project, features={"exclude": []}, leakage={"accept": {"mails": "we were told so"}})
+        faster(project, features={"exclude": []}, leakage={"accept": {"mails": "the data owner confirms it"}})
         run = command_here(project, "train")
         assert run.returncode == 0, run.stderr
         assert "NOT TO BE TRUSTED" in run.stdout
         assert command_here(project, "report").returncode == 0
         metrics = json.loads((project / "reports" / "metrics.json").read_text())
         assert any("`mails`" in reason for reason in metrics["not_trusted_because"])
-        assert any("we were told so" in warning for warning in metrics["warnings"])
+        assert any("the data owner confirms it" in warning for warning in metrics["warnings"])
         assert (project / "reports" / "index.html").read_text().count("not to be trusted") >= 3
     finally:
         (project / "retention.yml").write_text(before)

@@ -1,4 +1,4 @@
-"""A table of customers with an outcome beside orders, attributes beside events, and coverage: values by hand."""
+"""A table of customers with an outcome and orders, attributes with events, and coverage: values by hand."""
 
 from __future__ import annotations
 

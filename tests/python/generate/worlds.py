@@ -340,7 +340,7 @@ DEPARTURES_ROWS = {
     "comebacks": [{"customer_id": "A", "back_at": "2024-03-15"}, {"customer_id": "B", "back_at": "2024-03-20"}],
 }
 
-# --- supplied labels, each as of a time of its own, beside events ---
+# --- supplied labels, each as of a time of its own, with events ---
 
 LABELS = source(
     "labels",

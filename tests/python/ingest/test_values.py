@@ -17,7 +17,7 @@ def connection():
 
 
 def opened(connection, tmp_path, values, name="x", **options):
-    """A table of one column with these values beside another, and what is read."""
+    """A table of one column with these values and another one, and what is read."""
     path = tmp_path / "values.csv"
     path.write_text(f"{name}\tother\n" + "".join(f"{value}\tz{n % 3}\n" for n, value in enumerate(values)))
     (table,) = open_tables(connection, [DataArgument(path)], **options)
@@ -49,6 +49,18 @@ def test_numbers(connection, tmp_path, style, texts, numbers):
     assert [float(value) for value in read] == pytest.approx(numbers)
     assert column.numbers.readable == len(texts)
     assert column.numbers.negatives == sum(n < 0 for n in numbers)
+
+
+@pytest.mark.parametrize("placeholder", ["inf", "-Infinity", "NaN", "#DIV/0!", "?"])
+@pytest.mark.parametrize(("numbers", "style"), [(["1.5", "-2"], "plain"), (["1,234.56", "7"], "grouped")])
+def test_placeholders_do_not_make_numbers_a_category(connection, tmp_path, numbers, style, placeholder):
+    column, read = opened(connection, tmp_path, [*numbers * 4, placeholder, placeholder])
+    assert (column.kind, column.reading.style, column.reading.scale) == ("number", style, 2)
+    assert (column.filled, column.readable, read[-2:]) == (10, 8, [None, None])
+
+
+def test_a_column_of_placeholders_with_a_few_numbers_is_text(connection, tmp_path):
+    assert opened(connection, tmp_path, ["?"] * 97 + ["1", "2", "3"])[0].kind == "text"
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from python_ml.generate.project import Examination, examine
+from python_ml.generate.examination import Examination, examine
 from python_ml.ingest import DataArgument
 from python_ml.plan import Options, ProjectPlan, Recommendations, propose
 

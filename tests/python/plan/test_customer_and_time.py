@@ -110,7 +110,7 @@ class TestEntityAndTime:
         assert [s.entity for s in plan.sources] == ["customer_id", "customer_id"]
 
     def test_a_code_per_order_is_no_customer_where_another_comes_back(self, tmp_path):
-        """As in shops that give each order a customer id of its own beside one that is unique per person."""
+        """As in shops that give each order a customer id of its own and one that is unique per person."""
         orders = [
             {"order_id": f"O{n}", "customer_id": f"c{n}", "ordered_at": day(n % 500), "price": n % 9}
             for n in range(1000)
@@ -191,7 +191,7 @@ class TestRows:
         assert reversal.condition == "quantity < 0 or order_id like 'C%'"
         assert (reversal.rows, reversal.name) == (150, "returns")
         assert "returns_line_amount_sum_30d" in {c.name for c in plan.features}
-        assert any("150 rows take something back" in notice for notice in plan.notices)
+        assert any("150 rows are reversals" in notice for notice in plan.notices)
 
 
 class TestValues:

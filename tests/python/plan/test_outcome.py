@@ -100,9 +100,9 @@ class TestTableWithOutcome:
         types = {feature.name: feature.data_type for feature in plan.features}
         assert types == {"tenure": "double", "monthly_price": "double", "plan": "string", "paperless": "boolean"}
         unused = {name.removeprefix("people."): reason for name, reason, _ in plan.unused}
-        assert unused["ChurnReason"] == "its name says the outcome"
+        assert unused["ChurnReason"] == "its name suggests the outcome"
         assert unused["Country"] == "it is constant"
-        assert unused["Phone"] == "personal data: its name says phone"
+        assert unused["Phone"] == "personal data: its name suggests phone"
         assert unused["Comment"]
         # The leak is measured although no feature is made of it.
         (given,) = [o for o in examination.profile.outcomes if o.is_given]
@@ -233,8 +233,8 @@ class TestCoverage:
         assert [m.name for m in plan.source("subscriptions").measures] == ["plan"]
         unused = {name: reason for name, reason, _ in plan.unused}
         assert unused == {"subscriptions.status": "not accepted yet: silver.subscriptions.measure.status"}
-        asked = examination.planned(decided.accept("silver.subscriptions.measure.status")).plan
-        assert {m.name for m in asked.source("subscriptions").measures} == {"plan", "status"}
+        changed = examination.planned(decided.accept("silver.subscriptions.measure.status")).plan
+        assert {m.name for m in changed.source("subscriptions").measures} == {"plan", "status"}
 
     def test_events_beside_spans_mean_inactivity_unless_asked(self, tmp_path):
         plans = [
@@ -246,8 +246,8 @@ class TestCoverage:
         plan = plan_of(*paths)
         assert plan.outcome.definition == "inactivity"
         assert any("--churn end_date" in review for review in plan.reviews)
-        asked = plan_of(*paths, churn="end_date")
-        assert (asked.outcome.definition, asked.outcome.source) == ("end_date", "subscriptions")
+        chosen = plan_of(*paths, churn="end_date")
+        assert (chosen.outcome.definition, chosen.outcome.source) == ("end_date", "subscriptions")
 
     def test_departures_and_returns(self, tmp_path):
         paths = write_tables(
@@ -264,9 +264,9 @@ class TestCoverage:
 
     def test_nothing_that_ends(self, tmp_path):
         paths = write_tables(tmp_path / "data", visits=VISITS)
-        with pytest.raises(UserError, match="No file tells when coverage ends"):
+        with pytest.raises(UserError, match="No file says when coverage ends"):
             plan_of(*paths, churn="end_date")
-        with pytest.raises(UserError, match="No file tells who churned"):
+        with pytest.raises(UserError, match="No file says which customers churned"):
             plan_of(*paths, churn="supplied")
 
 
@@ -283,7 +283,7 @@ def visits(small, tmp_path_factory) -> Path:
 class TestSuppliedLabels:
     @pytest.fixture
     def planned(self, visits):
-        """The examination and the plan of labels beside visits."""
+        """The examination and the plan of labels with visits."""
 
         def plan(labels: Path, *columns: str, **options):
             examination = examined(visits, labels=labels, label_columns=columns, **options)
@@ -421,14 +421,14 @@ def test_on_a_terminal_init_asks_which_value_means_churn(tmp_path):
     os.write(keyboard, b"1\ny\n")
     words = ("init", "shop", "--data", str(path), "--outcome", "retained", "--json")
     try:
-        asked = subprocess.run(
+        completed = subprocess.run(
             [sys.executable, "-m", "python_ml", *words],
             cwd=tmp_path, stdin=terminal, capture_output=True, text=True, check=False,
         )  # fmt: skip
     finally:
         os.close(keyboard)
         os.close(terminal)
-    assert asked.returncode == 0, asked.stderr
-    assert "Which value of `retained` means" in asked.stderr
+    assert completed.returncode == 0, completed.stderr
+    assert "Which value of `retained` means" in completed.stderr
     findings = yaml.safe_load((tmp_path / "shop" / "findings.yaml").read_text(encoding="utf-8"))
     assert findings["outcome"]["churned_values"] == ["1"]

@@ -160,7 +160,7 @@ class TestUses:
         assert "may have been overwritten" in segment.reason
         assert not [c.name for c in plan.features if "churned" in c.name]
         unused = {name: reason for name, reason, _ in plan.unused}
-        assert unused["people.churned"] == "its name says the outcome"
+        assert unused["people.churned"] == "its name suggests the outcome"
         assert unused["people.segment"] == "not accepted yet: silver.people.attribute.people_segment"
 
     def test_the_busiest_file_is_listed_when_it_cannot_be_used(self, tmp_path):

@@ -36,6 +36,15 @@ def test_a_distribution(profiled):
     assert sum(histogram.counts) + histogram.below + histogram.above == 101
 
 
+def test_numbers_with_infinite_values_stay_numbers_and_a_notice_counts_them(profiled):
+    profile = profiled(tables=column("score", [*range(1, 81), *["inf"] * 20]))
+    score = profile.tables[0].columns[1]
+    assert (score.column.kind, score.column.numbers.maximum) == ("number", 80)
+    assert score.distribution.quantiles["p50"] == 40.5
+    texts = [n.text for n in notices(profile) if n.topic == "not a number"]
+    assert texts == ["20 values cannot be read as a number, such as 'inf' 20 times"]
+
+
 def test_few_whole_numbers_have_a_bin_each(profiled):
     histogram = profiled(tables=column("visits", [1, 1, 2, 4] * 30)).tables[0].columns[1].distribution.histogram
     assert histogram.edges == (0.5, 1.5, 2.5, 3.5, 4.5)

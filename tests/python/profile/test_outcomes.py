@@ -95,16 +95,16 @@ def departures(header: str = "churn_event_id,customer_id,churn_date") -> str:
 @pytest.mark.parametrize("name", ["churn_events", "customer_departures", "cancellations"])
 def test_an_outcome_is_compared_with_departures(profiled, name):
     profile = profiled(tables={"customers": CUSTOMERS, name: departures()})
-    (found,) = profile.agreements
-    assert (found.table, found.column, found.departures) == ("customers", "churn_flag", name)
-    assert (found.both, found.outcome_only, found.departures_only, found.neither) == (20, 10, 5, 65)
+    (agreement,) = profile.agreements
+    assert (agreement.table, agreement.column, agreement.departures) == ("customers", "churn_flag", name)
+    assert (agreement.both, agreement.outcome_only, agreement.departures_only, agreement.neither) == (20, 10, 5, 65)
     (notice,) = [n for n in notices(profile) if n.topic == "two outcomes"]
     assert (notice.level, notice.column) == ("critical", "churn_flag")
     assert notice.text == (
         f"`churn_flag` of customers agrees with {name} for 85 of 100 customers (85%): 5 have a row of {name} and are "
         "retained by `churn_flag`, 10 are churned by it without such a row"
     )
-    reversed_ = found.reversed()
+    reversed_ = agreement.reversed()
     assert (reversed_.agreed, reversed_.both, reversed_.neither) == (15, 5, 10)
 
 
@@ -119,8 +119,8 @@ def test_outcomes_that_agree_are_no_notice(profiled):
 def test_an_outcome_beside_the_customers_is_compared_too(profiled):
     master = lines("customer_id,country", *(f"c{n},{'ab'[n % 2]}" for n in range(101)))
     tables = {"customers": master, "crm_status": CUSTOMERS, "churn_events": departures()}
-    (found,) = profiled(tables=tables).agreements
-    assert (found.table, found.agreed, found.compared) == ("crm_status", 85, 100)
+    (agreement,) = profiled(tables=tables).agreements
+    assert (agreement.table, agreement.agreed, agreement.compared) == ("crm_status", 85, 100)
 
 
 @pytest.mark.parametrize(
@@ -174,14 +174,14 @@ def test_associations_and_leaks(profiled):
         )
     table = {"customers": lines("customer_id,churned,visits_rate,noise,plan,mails_sent", *rows)}
     profile = profiled(tables=table, probe=find_leaks)
-    found = {a.column: a for a in profile.outcomes[0].associations}
-    assert next(iter(found)) == "mails_sent"
-    assert found["mails_sent"].leak == "critical"
-    assert 0.1 < found["visits_rate"].value < 0.35
-    assert found["noise"].interval.low < 0.5 < found["noise"].interval.high
-    assert (found["plan"].measure, round(found["plan"].value, 2)) == ("cramers_v", 0)
-    assert sum(r.rows for r in found["visits_rate"].rates) == 600
-    assert [r.group for r in found["plan"].rates] == ["a", "b"]
+    associations = {a.column: a for a in profile.outcomes[0].associations}
+    assert next(iter(associations)) == "mails_sent"
+    assert associations["mails_sent"].leak == "critical"
+    assert 0.1 < associations["visits_rate"].value < 0.35
+    assert associations["noise"].interval.low < 0.5 < associations["noise"].interval.high
+    assert (associations["plan"].measure, round(associations["plan"].value, 2)) == ("cramers_v", 0)
+    assert sum(r.rows for r in associations["visits_rate"].rates) == 600
+    assert [r.group for r in associations["plan"].rates] == ["a", "b"]
 
 
 def test_segments(profiled):
@@ -264,11 +264,11 @@ def test_delays_are_those_since_rows_began_to_arrive(connection, relation):
         "'d', null, timestamp '2024-03-08'",
         "'d', timestamp '2024-03-08', null",
     )
-    found = measure_delays(connection, [visits])
-    assert (found.high, found.longest, found.rows) == (3.0, 3.0, 2)
+    delays = measure_delays(connection, [visits])
+    assert (delays.high, delays.longest, delays.rows) == (3.0, 3.0, 2)
     at_once = relation("entity, event_at, known_at", "'a', timestamp '2024-03-02', timestamp '2024-03-02'")
     assert measure_delays(connection, [at_once]).high == 0
-    assert measure_delays(connection, [at_once, visits]) == found
+    assert measure_delays(connection, [at_once, visits]) == delays
     assert measure_delays(connection, []) is None
 
 
@@ -277,8 +277,8 @@ def test_one_row_in_a_hundred_may_arrive_later(connection):
     known = f"event_at + to_hours({hours}) as known_at"
     happened = "timestamp '2024-01-01' + to_hours(n) as event_at"
     visits = f"(select n::varchar as entity, {happened}, {known} from range(200) as r(n))"
-    found = measure_delays(connection, [visits])
-    assert (round(found.high * 24), found.longest) == (26, 60.0)
+    delays = measure_delays(connection, [visits])
+    assert (round(delays.high * 24), delays.longest) == (26, 60.0)
 
 
 def test_a_preview_of_spans(connection, relation):

@@ -9,7 +9,7 @@ from python_ml.ingest.vocabulary import name_score, person_score
 from tests.python.profile.test_columns import lines
 
 
-def found(profile) -> set[tuple[str, str, str]]:
+def pairs(profile) -> set[tuple[str, str, str]]:
     """Relations as ``child.column``, ``parent.column``, cardinality."""
     return {
         (f"{r.child}.{'+'.join(r.child_columns)}", f"{r.parent}.{'+'.join(r.parent_columns)}", r.cardinality)
@@ -23,7 +23,7 @@ ORDERS = lines("order_no,user_id,at,value", *(f"{n},{n % 30 + 1},2024-01-{n % 28
 
 def test_a_key_under_another_name(profiled):
     profile = profiled(tables={"users": CUSTOMERS, "events": ORDERS})
-    assert found(profile) == {("events.user_id", "users.id", "n:1")}
+    assert pairs(profile) == {("events.user_id", "users.id", "n:1")}
     (relation,) = profile.relations
     assert (relation.values, relation.values_matched, relation.keys, relation.keys_used) == (30, 30, 32, 30)
     assert (relation.rows, relation.name_score, relation.chance) == (190, 0.95, 1)
@@ -32,21 +32,21 @@ def test_a_key_under_another_name(profiled):
 def test_running_numbers_match_by_chance(profiled):
     # Without a name that supports it, 1 to 30 within 1 to 32 is no relation.
     orders = ORDERS.replace("user_id", "shelf_id")
-    assert found(profiled(tables={"users": CUSTOMERS, "events": orders})) == set()
+    assert pairs(profiled(tables={"users": CUSTOMERS, "events": orders})) == set()
 
 
 def test_values_that_cannot_match_by_chance_need_no_name(profiled):
     codes = [f"{n * 7919 % 100_003:06d}x{n * n % 97}" for n in range(60)]
     parent = lines("code,size", *(f"{code},{n % 5}" for n, code in enumerate(codes)))
     child = lines("ref,day", *(f"{codes[n % 50]},2024-01-{n % 28 + 1:02d}" for n in range(200)))
-    assert found(profiled(tables={"things": parent, "moves": child})) == {("moves.ref", "things.code", "n:1")}
+    assert pairs(profiled(tables={"things": parent, "moves": child})) == {("moves.ref", "things.code", "n:1")}
 
 
 def test_two_keys_of_the_same_point_one_way(profiled):
     profiles = lines("customer_id,newsletter", *(f"{n},{n % 2}" for n in range(1, 31)))
     customers = CUSTOMERS.replace("id,country", "customer_id,country")
     profile = profiled(tables={"settings": profiles, "customers": customers})
-    assert found(profile) == {("settings.customer_id", "customers.customer_id", "1:1")}
+    assert pairs(profile) == {("settings.customer_id", "customers.customer_id", "1:1")}
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_a_name_alone_is_refused_with_the_reason(profiled):
     orders = lines("customer_id,day", *(f"X{n % 50},2024-01-{n % 28 + 1:02d}" for n in range(200)))
     customers = lines("customer_id,plan", *(f"K{n},{n % 3}" for n in range(60)))
     profile = profiled(tables={"customers": customers, "orders": orders})
-    assert found(profile) == set()
+    assert pairs(profile) == set()
     assert "only 0 of its 50 values exist there" in profile.refused_relations[0]
 
 
@@ -107,7 +107,7 @@ def test_relations_that_cannot_be(profiled, text, message):
 
 @pytest.mark.parametrize("excluded", ["users", "events.user_id", "users.id"])
 def test_columns_that_lead_nowhere(profiled, excluded):
-    assert found(profiled(tables={"users": CUSTOMERS, "events": ORDERS}, exclude=[excluded])) == set()
+    assert pairs(profiled(tables={"users": CUSTOMERS, "events": ORDERS}, exclude=[excluded])) == set()
 
 
 def test_times_before_the_parent_began(profiled):
@@ -152,12 +152,12 @@ def test_names_of_customers(name, score):
 class TestCases:
     def test_03_the_customers_own_table(self, profiled, cases):
         folder = cases / "03-entity-flag-hides-the-customers-table"
-        assert found(profiled(folder / "events.csv", folder / "users.csv")) == {("events.user_id", "users.id", "n:1")}
+        assert pairs(profiled(folder / "events.csv", folder / "users.csv")) == {("events.user_id", "users.id", "n:1")}
 
     def test_06_a_deadline(self, profiled, cases):
         folder = cases / "06-deadline-taken-as-event-time"
         profile = profiled(folder / "orders.csv", folder / "items.csv")
-        assert found(profile) == {("items.order_id", "orders.order_id", "n:1")}
+        assert pairs(profile) == {("items.order_id", "orders.order_id", "n:1")}
         assert profile.table("items").time.is_deadline
         assert not profile.table("orders").time.is_deadline
 
@@ -169,7 +169,7 @@ class TestCases:
     def test_37_linked_tables(self, profiled, cases):
         names = ("results", "meets", "heats", "standings", "members", "teams", "halls", "status")
         profile = profiled(*(cases / "37-linked-tables" / f"{name}.csv" for name in names))
-        assert found(profile) == {
+        assert pairs(profile) == {
             ("meets.hall_id", "halls.hall_id", "n:1"),
             ("results.meet_id", "meets.meet_id", "n:1"),
             ("heats.meet_id", "meets.meet_id", "n:1"),

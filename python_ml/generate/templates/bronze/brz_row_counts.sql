@@ -9,7 +9,7 @@
 {#- Kept rows with something to say about them. #}
 {%- set notes = {
 [%- for source in flagged %]
-    '[[ project ]]__[[ source.name ]]': "case when is_reversal then 'kept: takes something back, no activity' end",
+    '[[ project ]]__[[ source.name ]]': "case when is_reversal then 'kept: reversal, no activity' end",
 [%- endfor %]
 } %}
 [%- endif %]

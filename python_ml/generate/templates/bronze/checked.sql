@@ -1,9 +1,9 @@
--- grain: one raw row of [[ source.title ]]; no row is dropped here, one that cannot be used has its reason
-[%- set reason = "invalid_reason" if source.copy_columns else "quarantine_reason" %]
+-- grain: one raw row of [[ model.title ]]; no row is dropped here, one that cannot be used has its reason
+[%- set reason = "invalid_reason" if model.copy_columns else "quarantine_reason" %]
 [%- set checks %]
-[%- if source.checks %]
+[%- if model.checks %]
 {{ customer_retention.quarantine_reason([
-[%- for when, reason in source.checks %]
+[%- for when, reason in model.checks %]
             {'when': [[ when ]], 'reason': '[[ reason ]]'},
 [%- endfor %]
         ]) }}
@@ -14,12 +14,12 @@ cast(null as {{ dbt.type_string() }})
 with
 
 source as (
-[%- if source.renames or source.has_rejected %]
+[%- if model.renames or source.has_rejected %]
     select
-[%- for column in source.columns %]
-        [[ column.raw_sql ]][[ "" if column.raw_sql == column.name else " as " ~ column.name ]][[ "," if not loop.last or source.line_columns ]]
+[%- for column in model.columns %]
+        [[ column.raw_sql ]][[ "" if column.raw_sql == column.name else " as " ~ column.name ]][[ "," if not loop.last or model.line_columns ]]
 [%- endfor %]
-[%- for name in source.line_columns %]
+[%- for name in model.line_columns %]
         [[ name ]][[ "," if not loop.last ]]
 [%- endfor %]
     from {{ source('[[ project ]]', '[[ source.name ]]') }}
@@ -30,22 +30,22 @@ source as (
 
 typed as (
     select
-[%- for column in source.columns %]
-        [[ column.typed_sql ]][[ "" if column.typed_sql == column.name else " as " ~ column.name ]][[ "," if not loop.last or source.checked or source.line_columns ]]
+[%- for column in model.columns %]
+        [[ column.typed_sql ]][[ "" if column.typed_sql == column.name else " as " ~ column.name ]][[ "," if not loop.last or model.checked or model.line_columns ]]
 [%- endfor %]
-[%- for column in source.checked %]
-        [[ column.raw_text_sql ]] as [[ column.raw_text ]][[ "," if not loop.last or source.line_columns ]]
+[%- for column in model.checked %]
+        [[ column.raw_text_sql ]] as [[ column.raw_text ]][[ "," if not loop.last or model.line_columns ]]
 [%- endfor %]
-[%- for name in source.line_columns %]
+[%- for name in model.line_columns %]
         [[ name ]][[ "," if not loop.last ]]
 [%- endfor %]
     from source
 ),
 [%- set ns = namespace(last="typed") %]
-[% if source.early_derived %]
+[% if model.keys %]
 keyed as (
     select
-        *[% for column in source.early_derived %],
+        *[% for column in model.keys %],
         [[ column.expression ]] as [[ column.name ]][% endfor %]
     from [[ ns.last ]]
 ),
@@ -55,23 +55,23 @@ validated as (
         *,
 [%- if not source.has_rejected %]
         [[ checks | trim ]] as [[ reason ]]
-[%- elif source.checks %]
-        coalesce([[ source.line_columns[2] ]], [[ checks | trim ]]) as [[ reason ]]
+[%- elif model.checks %]
+        coalesce([[ model.line_columns[2] ]], [[ checks | trim ]]) as [[ reason ]]
 [%- else %]
-        [[ source.line_columns[2] ]] as [[ reason ]]
+        [[ model.line_columns[2] ]] as [[ reason ]]
 [%- endif %]
     from [[ ns.last ]]
 ),
 [% set ns.last = "validated" %]
-[%- if source.copy_columns %]
+[%- if model.copy_columns %]
 -- of several copies, the one that was known first is kept
 ranked as (
     select
         *,
         {{ customer_retention.first_known_rank(
-            key=[[ source.copy_columns | argument ]],
-            known_at=[[ source.known_at ]],
-            tie_breakers=[[ source.tie_breakers | list ]],
+            key=[[ model.copy_columns | argument ]],
+            known_at=[[ model.known_at ]],
+            tie_breakers=[[ model.tie_breakers | list ]],
             reason='invalid_reason',
         ) }} as copy_rank
     from validated
@@ -82,7 +82,7 @@ deduplicated as (
         *,
         case
             when invalid_reason is not null then invalid_reason
-            when [[ source.copy_when ]] then '[[ source.copy_reason ]]'
+            when [[ model.copy_when ]] then '[[ model.copy_reason ]]'
         end as quarantine_reason
     from ranked
 ),
@@ -93,33 +93,33 @@ versions as (
     select
         *,
         {{ customer_retention.superseded_at(
-            key='[[ source.version_key ]], case when quarantine_reason is null then 1 else 0 end',
-            known_at=[[ source.known_at ]],
-            tie_breakers=[[ source.tie_breakers | list ]],
+            key='[[ source.key | join(', ') ]], case when quarantine_reason is null then 1 else 0 end',
+            known_at=[[ model.known_at ]],
+            tie_breakers=[[ model.tie_breakers | list ]],
         ) }} as [[ source.superseded ]]
     from [[ ns.last ]]
 ),
 [% set ns.last = "versions" %][% endif %]
-[%- if source.imputed %]
+[%- if model.imputed %]
 imputed as (
     select
-        {{ customer_retention.columns_except([[ source.imputed | list ]]) }},
-[%- for column in source.columns if column.imputed_sql %]
+        {{ customer_retention.columns_except([[ model.imputed | list ]]) }},
+[%- for column in model.columns if column.imputed_sql %]
         [[ column.imputed_sql ]] as [[ column.name ]][[ "," if not loop.last ]]
 [%- endfor %]
     from [[ ns.last ]]
 ),
 [% set ns.last = "imputed" %][% endif %]
-[%- if source.derived %]
+[%- if model.numbers %]
 derived as (
     select
-        *[% for column in source.derived %],
+        *[% for column in model.numbers %],
         try_cast([[ column.expression ]] as decimal(18, [[ column.scale ]])) as [[ column.name ]][% endfor %]
     from [[ ns.last ]]
 ),
 [% set ns.last = "derived" %][% endif %]
 [%- if source.reversal %]
--- a row that takes something back is no activity
+-- a reversal is no activity
 flagged as (
     select
         *,
@@ -129,13 +129,13 @@ flagged as (
 [% set ns.last = "flagged" %][% endif %]
 final as (
     select
-[%- for name in source.output %]
+[%- for name in model.output %]
         [[ name ]],
 [%- endfor %]
-[%- for column in source.checked %]
+[%- for column in model.checked %]
         [[ column.raw_text ]],
 [%- endfor %]
-[%- for name in source.line_columns %]
+[%- for name in model.line_columns %]
         [[ name ]],
 [%- endfor %]
         quarantine_reason

@@ -1,5 +1,5 @@
 select
-[%- for name in source.output %]
+[%- for name in model.output %]
     [[ name ]][[ "," if not loop.last ]]
 [%- endfor %]
 from {{ ref('brz_[[ project ]]__[[ source.name ]]__checked') }}

@@ -1,11 +1,11 @@
-[%- set own = source.alias -%]
--- grain: one row of [[ source.events ]] that bronze kept, with its [[ source.gains | listed ]]; none is dropped here
+[%- set own = model.alias -%]
+-- grain: one row of [[ source.events ]] that bronze kept, with its [[ model.gains | listed ]]; none is dropped here
 [%- if source.known %]
 --
 -- A row counts as known once both it and what gives it its customer or time are known: a link that was learnt later must
 -- not be visible earlier.
 [%- endif %]
-[%- if source.guarded %]
+[%- if model.guarded %]
 --
 -- A value that was known only after the row is null.
 [%- endif %]
@@ -14,7 +14,7 @@ with
 [[ own ]] as (
     select * from {{ ref('brz_[[ project ]]__[[ source.name ]]') }}
 ),
-[% for parent in source.parents %]
+[% for parent in model.parents %]
 [%- if parent.is_unique %]
 [[ parent.alias ]] as (
     select
@@ -101,7 +101,7 @@ with
 linked as (
     select
         [[ own ]].*,
-[%- for parent in source.parents %]
+[%- for parent in model.parents %]
 [%- for b in parent.link.brings %]
         [[ parent.alias ]].[[ b.name ]],
 [%- endfor %]
@@ -109,9 +109,9 @@ linked as (
         [[ parent.alias ]].[[ parent.known_name ]],
 [%- endif %]
 [%- endfor %]
-[%- if source.parents[0].link.is_required %]
+[%- if model.parents[0].link.is_required %]
         case
-[%- for parent in source.parents if parent.link.is_required %]
+[%- for parent in model.parents if parent.link.is_required %]
 [%- set named = parent.link.columns | join(', ') %]
             when [% for column in parent.link.columns %][[ " or " if not loop.first ]][[ own ]].[[ column ]] is null[% endfor %] then 'missing [[ named ]]'
 [%- if parent.ambiguous %]
@@ -127,7 +127,7 @@ linked as (
         cast(null as {{ dbt.type_string() }}) as quarantine_reason
 [%- endif %]
     from [[ own ]]
-[%- for parent in source.parents %]
+[%- for parent in model.parents %]
 [%- for relation in [parent.alias, parent.ambiguous] if relation %]
     left join [[ relation ]]
 [%- if parent.keys | length == 1 %]
@@ -144,15 +144,15 @@ linked as (
 
 final as (
     select
-[%- for name in source.output %]
-[%- if name in source.guarded %]
-        case when [[ source.guarded[name] ]] <= [[ source.known_sql ]] then [[ name ]] end as [[ name ]],
+[%- for name in model.output %]
+[%- if name in model.guarded %]
+        case when [[ model.guarded[name] ]] <= [[ model.known_sql ]] then [[ name ]] end as [[ name ]],
 [%- else %]
         [[ name ]],
 [%- endif %]
 [%- endfor %]
 [%- if source.known %]
-        [[ source.known_sql ]] as [[ source.known ]],
+        [[ model.known_sql ]] as [[ source.known ]],
 [%- endif %]
         quarantine_reason
     from linked

@@ -1,6 +1,6 @@
--- grain: one row of [[ source.events ]], with its [[ source.gains | listed ]]
+-- grain: one row of [[ source.events ]], with its [[ model.gains | listed ]]
 select
-[%- for name in source.output %]
+[%- for name in model.output %]
     [[ name ]][[ "," if not loop.last or source.known ]]
 [%- endfor %]
 [%- if source.known %]

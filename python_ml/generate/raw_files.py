@@ -9,12 +9,9 @@ from pathlib import Path
 
 from python_ml.errors import UserError
 from python_ml.files import read_json, write_text
-from python_ml.generate.sources import RAW_FOLDER
+from python_ml.generate.layout import CONVERTED, PROFILE, RAW_FOLDER
 from python_ml.ingest.conversion import refresh_converted
 from python_ml.ingest.schema import Conversion
-
-PROFILE = Path(".retention") / "profile.json"
-HASHES = Path(".retention") / "converted.json"  # of files that changed since the profile
 
 
 def refresh_raw(folder: Path) -> list[Path]:
@@ -37,7 +34,7 @@ def refresh_raw(folder: Path) -> list[Path]:
     """
     if not (folder / PROFILE).is_file() or not (folder / RAW_FOLDER).is_dir():
         return []
-    data, hashes = _read(folder / PROFILE), _read(folder / HASHES)
+    data, hashes = _read(folder / PROFILE), _read(folder / CONVERTED)
     root = Path(os.environ.get("RETENTION_RAW_DIR") or data["raw_dir"])
     root = root if root.is_absolute() else folder.resolve() / root
     sources = []
@@ -50,7 +47,7 @@ def refresh_raw(folder: Path) -> list[Path]:
     changed = dict(refresh_converted([source[1:] for source in sources]))
     if changed:
         hashes |= {name: changed[path].sha256 for name, path, *_ in sources if path in changed}
-        write_text(folder / HASHES, json.dumps(hashes, indent=1) + "\n")
+        write_text(folder / CONVERTED, json.dumps(hashes, indent=1) + "\n")
     return list(changed)
 
 

@@ -64,13 +64,10 @@ class LinkedModel:
         Values that only enrich the row, with the column that says when they were known: later ones are null.
     """
 
-    name: str
     alias: str
-    events: str
     parents: tuple[LinkedParent, ...]
     gains: tuple[str, ...]
     output: tuple[str, ...]
-    known: str
     known_sql: str
     guarded: dict[str, str]
 
@@ -95,9 +92,7 @@ def linked_model(plan: ProjectPlan, source: SourcePlan) -> LinkedModel:
         known = f"customer_retention.known_at({known}, {moment})"
     later = [p for p in parents if p.known_sql and not p.link.is_required and known]
     guarded = {b.name: p.known_name for p in later for b in p.link.brings}
-    return LinkedModel(
-        source.name, alias, source.events, parents, gains, tuple(output), source.known, _sql(known), guarded
-    )
+    return LinkedModel(alias, parents, gains, tuple(output), _sql(known), guarded)
 
 
 def _sql(expression: str) -> str:
