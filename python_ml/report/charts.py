@@ -104,7 +104,7 @@ def curve_chart(
     y_high : float
         Lines are cut at this share.
     marked : tuple, optional
-        x and y of a point of the subject, and what it says.
+        x and y of a point of the subject, and its label.
     """
 
     def paint(figure: Figure) -> None:
@@ -309,7 +309,7 @@ def _calendar(axes: Axes, start: pd.Timestamp, end: pd.Timestamp, pixels: float)
 
     locator = AutoDateLocator(minticks=4, maxticks=max(int(pixels / 52), 4))
     times = [num2date(tick).replace(tzinfo=None) for tick in locator.tick_values(start, end)]
-    times = [time for time in times if start <= time <= end]
+    times = [time for time in times if start <= time <= end and time.hour == time.minute == 0]
     form = f"{{0.day}}{NO_BREAK}{{1}}" if end - start < timedelta(days=75) else "{1}"
     axes.set_xticks(times, [form.format(time, MONTHS[time.month - 1]) for time in times])
     for before, time in zip([None, *times], times, strict=False):

@@ -76,7 +76,7 @@ def _table(profile: Profile, table: TableProfile, place: int) -> dict[str, Any]:
     activity = profile.activities.get(table.name)
     segments = next((s for s in profile.segments if s.table == table.name), None)
     rated = [s.churned for s in segments.segments if s.churned] if segments else []
-    associations = [o.associations[: SHOWN["associations"]] for o in profile.outcomes if o.table == table.name]
+    outcomes = [outcome for outcome in profile.outcomes if outcome.table == table.name]
     name = f"t{place}"
     return {
         "id": f"table-{place}",
@@ -86,10 +86,8 @@ def _table(profile: Profile, table: TableProfile, place: int) -> dict[str, Any]:
         "cohorts": activity and activity.cohorts and charts.cohort_chart(f"{name}-cohorts", activity.cohorts),
         "windows": activity and activity.occupied and charts.window_chart(f"{name}-windows", activity),
         "outcomes": [
-            (outcome, shown and charts.association_chart(f"{name}-outcome-{number}", shown))
-            for number, (outcome, shown) in enumerate(
-                zip((o for o in profile.outcomes if o.table == table.name), associations, strict=True)
-            )
+            (o, o.associations and charts.association_chart(f"{name}-{n}", o.associations[: SHOWN["associations"]]))
+            for n, o in enumerate(outcomes)
         ],
         "segments": segments,
         "segment_rates": charts.rate_chart(f"{name}-segments", rated) if len(rated) > 1 else "",

@@ -385,6 +385,6 @@ def test_the_report_lists_findings_with_decision_and_reason():
         ],
     }
     page = render_report(inputs)
-    assert "Did anything know the outcome?" in page
+    assert "Critical findings stop the training" in page
     assert "&lt;b&gt;x&lt;/b&gt;" in page
     assert "we asked" in page

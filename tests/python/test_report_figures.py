@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from python_ml import formatting
-from python_ml.report import curves
+from python_ml.formatting import MONTHS
+from python_ml.report import charts, curves
 from python_ml.report.inputs import shown_uri
+from python_ml.report.svg import NARROW
 from python_ml.stats import wilson
 from tests.python.report_world import average_precision
 
@@ -54,6 +58,18 @@ def test_a_rate_that_is_not_known_has_no_interval() -> None:
     low, high = wilson([0.0, 3.0], [np.nan, 10.0])
     assert np.isnan([low[0], high[0]]).all()
     assert 0 < low[1] < high[1] < 1
+
+
+@pytest.mark.parametrize("days", [0, 1, 9, 40, 100, 800, 4000, 30_000])
+def test_a_calendar_has_few_ticks_and_every_year_once(days: int) -> None:
+    start = pd.Timestamp("2023-03-17 05:00")
+    period = charts.Period("Training", "train", start, start + pd.Timedelta(days=days), (start,))
+    plot = charts.timeline_chart([period], "", NARROW)
+    labels = re.findall(r">([^<]+)</text>", plot)
+    ticks, years = [text for text in labels if text[-3:] in MONTHS], [text for text in labels if text.isdigit()]
+    assert len(ticks) <= 6
+    assert len(years) == len(set(years)) and bool(years) == bool(ticks)
+    assert days < 2 or ticks
 
 
 @pytest.mark.parametrize(

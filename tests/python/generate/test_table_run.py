@@ -107,7 +107,7 @@ def test_metrics_come_from_cross_validation_and_warn(project):
     assert "one snapshot without dates" in page
     assert "1970" not in page
     assert "later period that took no part" not in page
-    assert "<code><bdi>mails</bdi></code>, which most likely knows the outcome" in page
+    assert "<code><bdi>mails</bdi></code>, which most likely contains the outcome" in page
 
 
 def test_a_leak_that_is_not_excluded_stops_the_training(project):
