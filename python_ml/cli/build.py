@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from python_ml.cli.options import Console, project_options
+from python_ml.cli.options import ENGINES, Console, project_options
 
 if TYPE_CHECKING:
     from python_ml.project import Project
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @click.option("--select", metavar="SELECTION", help="What to build, in dbt's selection syntax.")
 @click.option("--exclude", metavar="SELECTION", help="What not to build, in dbt's selection syntax.")
 @click.option("--full-refresh", is_flag=True, help="Build incremental models from scratch.")
-@project_options("duckdb", "spark", "databricks")
+@project_options(*ENGINES)
 def command(project: Project, console: Console, select: str | None, exclude: str | None, full_refresh: bool) -> None:
     """Build and test the warehouse with dbt.
 

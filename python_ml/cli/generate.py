@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from python_ml.cli.options import Console, folder_options
+from python_ml.cli.options import ENGINES, Console, project_options
 
 if TYPE_CHECKING:
     from python_ml.generate import Written
 
 
 @click.command("generate")
-@folder_options
+@project_options(*ENGINES, opened=False)
 def command(folder: Path, console: Console) -> None:
     """Write the project again, as recommendations.yaml says.
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     metavar="COL,...",
     help="Columns of the table with the outcome that models do not use.",
 )
-@click.option("--as-of", metavar="DATE", help="When the table with the outcome was written.  [default: by evidence]")
+@click.option("--as-of", metavar="DATE", help="When the table with the outcome was written.  [default: inferred]")
 @click.option(
     "--labels",
     type=click.Path(path_type=Path),
@@ -45,22 +45,20 @@ if TYPE_CHECKING:
     "label_columns",
     multiple=True,
     metavar="PART=COL",
-    help="Column of the labels: entity, time, label, known (when the outcome was) or split.  [default: by evidence]",
+    help="Column of the labels: entity, time, label, known (when the outcome was) or split.  [default: inferred]",
 )
 @click.option("--val-from", "validation_from", metavar="DATE", help="As-of time from which labels are validation.")
-@click.option("--test-from", metavar="DATE", help="As-of time from which labels are test.  [default: by share]")
+@click.option("--test-from", metavar="DATE", help="As-of time from which labels are test.  [default: by test_share]")
 @click.option("--activity", metavar="NAME", help="Source whose events define activity.  [default: the busiest]")
 @click.option(
     "--churn",
     type=click.Choice(["inactivity", "end_date", "supplied"]),
     help="No activity in the horizon; coverage that ends in it; or what --labels or --outcome gives.  "
-    "[default: from the data]",
+    "[default: inferred]",
 )
-@click.option(
-    "--horizon", metavar="DURATION", help="Length of the label window, such as 90d.  [default: from the data]"
-)
+@click.option("--horizon", metavar="DURATION", help="Length of the label window, such as 90d.  [default: inferred]")
 @click.option("--gap", metavar="DURATION", help="From the feature time to the label window.  [default: 0d]")
-@click.option("--step", metavar="DURATION", help="From one feature time to the next.  [default: from the data]")
+@click.option("--step", metavar="DURATION", help="From one feature time to the next.  [default: inferred]")
 @click.option(
     "--active-window", metavar="DURATION", help="Customers active within it are at risk.  [default: twice the horizon]"
 )
@@ -68,7 +66,7 @@ if TYPE_CHECKING:
     "--relate",
     multiple=True,
     metavar="CHILD.COL=PARENT.COL",
-    help="A key between two files (a+b=c+d for several columns). May be repeated.  [default: by evidence]",
+    help="A key between two files (a+b=c+d for several columns). May be repeated.  [default: inferred]",
 )
 @click.option(
     "--exclude",

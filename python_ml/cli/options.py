@@ -6,16 +6,13 @@ import functools
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
-
-if TYPE_CHECKING:
-    from python_ml.project import Project
 
 ENGINES = ("duckdb", "spark", "databricks")
 
@@ -91,22 +88,16 @@ def json_option(function: Callable) -> Callable:
 def file_options(function: Callable) -> Callable:
     """Add the options of commands that read raw files: entity, time, outcome, positive, day_first, encoding, sheet."""
     options = (
-        click.option(
-            "--entity", metavar="COL[,COL]", help="Column that identifies the customer.  [default: by evidence]"
-        ),
-        click.option("--time", metavar="COL", help="Column with the time of the event.  [default: by evidence]"),
+        click.option("--entity", metavar="COL[,COL]", help="Column that identifies the customer.  [default: inferred]"),
+        click.option("--time", metavar="COL", help="Column with the time of the event.  [default: inferred]"),
         click.option("--outcome", metavar="COL", help="Label column: which customers churned."),
-        click.option(
-            "--positive", metavar="VALUE", help="Value of the outcome that means churn.  [default: by its name]"
-        ),
+        click.option("--positive", metavar="VALUE", help="Value of the outcome that means churn.  [default: inferred]"),
         click.option(
             "--day-first/--month-first",
             default=None,
             help="How to read 03/04/2024 where the values do not decide.  [default: month first]",
         ),
-        click.option(
-            "--encoding", metavar="NAME", help="Encoding of text files, such as cp1250.  [default: by evidence]"
-        ),
+        click.option("--encoding", metavar="NAME", help="Encoding of text files, such as cp1250.  [default: inferred]"),
         click.option("--sheet", metavar="NAME", help="Sheet of Excel files.  [default: the only one with rows]"),
     )
     for option in reversed(options):
@@ -114,44 +105,18 @@ def file_options(function: Callable) -> Callable:
     return function
 
 
-def project_options(*engines: str) -> Callable[[Callable], Callable]:
-    """Add ``--project-dir``, ``--target`` and ``--json``; pass ``project`` and ``console``.
+def project_options(*engines: str, opened: bool = True) -> Callable[[Callable], Callable]:
+    """Add ``--project-dir``, ``--target`` and ``--json``; pass ``project`` (or ``folder``) and ``console``.
 
     Parameters
     ----------
     engines : str
         Those that the command works on; a target on another one is refused.
+    opened : bool
+        Whether the command reads the project's configuration. Otherwise it gets only the ``folder``, in which files may
+        be missing, and a target is checked without being used.
     """
 
-    def decorate(function: Callable) -> Callable:
-        @_place_options(engines)
-        @functools.wraps(function)
-        def wrapper(*args: Any, folder: Path, target: str | None, **kwargs: Any) -> Any:
-            return function(*args, project=_open(folder, target, engines), **kwargs)
-
-        return wrapper
-
-    return decorate
-
-
-def folder_options(function: Callable) -> Callable:
-    """Add the options of :func:`project_options`, and pass ``folder`` and ``console``.
-
-    For commands that write the project's files and can write missing ones again: of the folder nothing is read, unless
-    ``--target`` has to be checked. What they write is the same for every engine.
-    """
-
-    @_place_options(ENGINES)
-    @functools.wraps(function)
-    def wrapper(*args: Any, folder: Path, target: str | None, **kwargs: Any) -> Any:
-        if target is not None:
-            _open(folder, target, ENGINES)
-        return function(*args, folder=folder, **kwargs)
-
-    return wrapper
-
-
-def _place_options(engines: Sequence[str]) -> Callable[[Callable], Callable]:
     def decorate(function: Callable) -> Callable:
         @click.option(
             "--project-dir",
@@ -162,24 +127,21 @@ def _place_options(engines: Sequence[str]) -> Callable[[Callable], Callable]:
         @click.option(
             "--target",
             metavar="NAME",
-            help=f"Target of profiles.yml, on {' or '.join(engines)}.  [default: that of the profile]",
+            help=f"Target in profiles.yml ({', '.join(engines)}).  [default: that of the profile]",
         )
         @json_option
         @functools.wraps(function)
-        def wrapper(*args: Any, folder: Path | None, **kwargs: Any) -> Any:
-            from python_ml.project import nearest_root
+        def wrapper(*args: Any, folder: Path | None, target: str | None, **kwargs: Any) -> Any:
+            from python_ml.project import Project, nearest_root
+            from python_ml.warehouse import require_engine
 
-            return function(*args, folder=folder or nearest_root(), **kwargs)
+            folder = folder or nearest_root()
+            if not opened and target is None:
+                return function(*args, folder=folder, **kwargs)
+            project = Project.open(folder, target=target)
+            require_engine(project, engines)
+            return function(*args, **({"project": project} if opened else {"folder": folder}), **kwargs)
 
         return wrapper
 
     return decorate
-
-
-def _open(folder: Path, target: str | None, engines: Sequence[str]) -> Project:
-    from python_ml.project import Project
-    from python_ml.warehouse import require_engine
-
-    project = Project.open(folder, target=target)
-    require_engine(project, engines)
-    return project

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from python_ml.cli.options import Console, folder_options
+from python_ml.cli.options import ENGINES, Console, project_options
 
 if TYPE_CHECKING:
     from python_ml.generate.project import Changes
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.option("--accept", multiple=True, metavar="ID", help="Accept by id; * matches anything. May be repeated.")
 @click.option("--reject", multiple=True, metavar="ID", help="Reject by id; * matches anything. May be repeated.")
 @click.option("--yes", is_flag=True, help="Accept all undecided recommendations that cannot destroy real values.")
-@folder_options
+@project_options(*ENGINES, opened=False)
 def command(
     folder: Path, refresh: bool, accept: tuple[str, ...], reject: tuple[str, ...], yes: bool, console: Console
 ) -> None:

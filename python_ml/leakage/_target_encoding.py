@@ -35,6 +35,7 @@ LEAST_SLOPE, MOST_SLOPE, RAREST = 0.2, 1.5, 0.02
 MOST_FRACTIONS, MOST_ROWS_OF_GROUP = 1_000, 500
 LEAST_DIVISOR, FEWEST_HITS = 5, 5
 
+Evidence = tuple[str, dict[str, object]]  # the reason, and the figures behind it
 ADVICE = "compute it on earlier rows only (an expanding mean by feature time, or fitted before the training cutoff)"
 
 
@@ -62,9 +63,6 @@ def probe(context: ProbeContext) -> Iterator[Finding]:
         if result is not None:
             reason, evidence = result
             yield Finding("target_encoding", CRITICAL, (name,), reason, evidence, ADVICE)
-
-
-Evidence = tuple[str, dict[str, object]]
 
 
 def _inclusive(value: np.ndarray, churned: np.ndarray, tests: int) -> Evidence | None:
