@@ -24,7 +24,8 @@ ELSEWHERE = ("RETENTION_DUCKDB_PATH", "MLFLOW_TRACKING_URI")
 def command(folder: Path, *words: str, variables: dict[str, str] | None = None) -> subprocess.CompletedProcess:
     """Run `retention` (or, with `dbt` as the first word, dbt) in a folder, in a process of its own."""
     environment = {name: value for name, value in os.environ.items() if name not in ELSEWHERE}
-    program = [sys.executable, "-m", "python_ml"]
+    # A locale, say, is read when Python starts.
+    program = [*([sys.executable] if variables else dbt.PYTHON), "-m", "python_ml"]
     if words[0] == "dbt":
         program, words = [*dbt.PYTHON, "-c", "from dbt.cli.main import cli; cli()"], words[1:]
     return subprocess.run(

@@ -1,4 +1,4 @@
-"""A Python that has imported dbt already: `dbt` takes two seconds to import, and the tests start it often.
+"""A Python that has imported dbt and the libraries of training already: tests start it often, imports take seconds.
 
 The server imports once, and forks for each request. The client takes the arguments of Python (`-c CODE ...` or
 `-m MODULE ...`), has them run in the client's folder and environment with its input and output, and ends with their
@@ -26,10 +26,9 @@ _LENGTH = 1 << 20
 
 
 def serve(path: str) -> None:
-    """Import dbt, then fork for every request on the socket."""
+    """Import what is slow to import, then fork for every request on the socket."""
     # Imported only: dbt's parser starts threads, which a fork would lose.
-    import dbt.adapters.duckdb
-    import dbt.cli.main  # noqa: F401
+    import xgboost  # noqa: F401
 
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(path + ".new")

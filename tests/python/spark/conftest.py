@@ -34,6 +34,7 @@ SETTINGS = {
     "spark.log.level": "ERROR",
     "spark.sql.adaptive.enabled": "false",
     "spark.sql.shuffle.partitions": "2",
+    # compiling a plan takes far longer than so few rows; Spark itself vouches that its interpreter gives the same
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
     "spark.sql.codegen.wholeStage": "false",
     "spark.ui.enabled": "false",

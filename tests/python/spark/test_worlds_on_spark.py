@@ -6,7 +6,6 @@ One file, so that one worker starts Spark.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -38,29 +37,18 @@ def macros(tmp_path_factory: pytest.TempPathFactory) -> SparkMacroCompiler:
     return SparkMacroCompiler(tmp_path_factory.mktemp("temporal_project"))
 
 
-@pytest.fixture(scope="module")
-def interpreter(spark: SparkSession) -> Iterator[SparkSession]:
-    """The session without its compiler, which takes far longer than so few rows; the parity tests have it."""
-    settings = {"spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.factoryMode": "NO_CODEGEN"}
-    for setting, value in settings.items():
-        spark.conf.set(setting, value)
-    yield spark
-    for setting in settings:
-        spark.conf.unset(setting)
-
-
 @pytest.mark.parametrize("name", CALLS)
-def test_a_hundred_worlds(name: str, macros: SparkMacroCompiler, interpreter: SparkSession) -> None:
+def test_a_hundred_worlds(name: str, macros: SparkMacroCompiler, spark: SparkSession) -> None:
     call = CALLS[name]
     world = batches.batched_worlds(SEED, WORLDS, call.windows)
-    fill(interpreter, world)
-    found = rows.of_spark(interpreter, macros.sql("window_features", call.arguments()))
+    fill(spark, world)
+    found = rows.of_spark(spark, macros.sql("window_features", call.arguments()))
     assert_same_rows(found.to_pylist(), window_features(call, world["spine"], world["events"]), world)
 
 
 # Between them they carry everything that can be carried.
 @pytest.mark.parametrize("name", ["everything", "flags", "rhythm_only"])
-def test_runs_with_carried_state(name: str, macros: SparkMacroCompiler, interpreter: SparkSession) -> None:
+def test_runs_with_carried_state(name: str, macros: SparkMacroCompiler, spark: SparkSession) -> None:
     """Half of the dates, then the other half with the state of the first: as all at once, the state included."""
     call = CALLS[name]
     call = replace(call, rhythm=tuple(feature for feature in call.rhythm if feature != "gap_stddev_days"))
@@ -68,21 +56,21 @@ def test_runs_with_carried_state(name: str, macros: SparkMacroCompiler, interpre
     at_once = macros.sql("window_features", arguments)
     daily = macros.sql("window_features", arguments, {"table_to_add_to": "made"})
     world = batches.batched_worlds(SEED, WORLDS // 2, call.windows)
-    fill(interpreter, world)
+    fill(spark, world)
     # away from its sources, which change
-    interpreter.sql(at_once).localCheckpoint().createOrReplaceTempView("all_rows")
-    expected = rows.of_spark(interpreter, "select * from all_rows").to_pylist()
+    spark.sql(at_once).localCheckpoint().createOrReplaceTempView("all_rows")
+    expected = rows.of_spark(spark, "select * from all_rows").to_pylist()
     features = macros.sql("columns_except", {"columns": [f"{call.source}_carried"]})
-    found = rows.of_spark(interpreter, f"select {features} from all_rows").to_pylist()
+    found = rows.of_spark(spark, f"select {features} from all_rows").to_pylist()
     assert_same_rows(found, window_features(call, world["spine"], world["events"]), world)
 
     now = sorted(row["feature_timestamp"] for row in world["spine"])[len(world["spine"]) // 2]
     known = [row for row in world["events"] if batches.known_before(row, now)]
-    fill(interpreter, {"events": known, "spine": [row for row in world["spine"] if row["feature_timestamp"] <= now]})
-    interpreter.sql(at_once).localCheckpoint().createOrReplaceTempView("made")
-    fill(interpreter, world)
-    interpreter.sql(daily).localCheckpoint().createOrReplaceTempView("added")
-    found = rows.of_spark(interpreter, "select * from made union all select * from added").to_pylist()
+    fill(spark, {"events": known, "spine": [row for row in world["spine"] if row["feature_timestamp"] <= now]})
+    spark.sql(at_once).localCheckpoint().createOrReplaceTempView("made")
+    fill(spark, world)
+    spark.sql(daily).localCheckpoint().createOrReplaceTempView("added")
+    found = rows.of_spark(spark, "select * from made union all select * from added").to_pylist()
     assert_identical(expected, found, world, why="a run with state made something else")
 
 
@@ -93,7 +81,7 @@ def fill(spark: SparkSession, world: World) -> None:
         rows.to_spark(spark, table, pa.Table.from_pylist(contents, schema=SCHEMAS[table]))
 
 
-def test_texts_are_read_as_times_in_the_same_way(macros: SparkMacroCompiler, interpreter: SparkSession) -> None:
+def test_texts_are_read_as_times_in_the_same_way(macros: SparkMacroCompiler, spark: SparkSession) -> None:
     """With every zone that DuckDB honours, and no other."""
     wrong = []
     asked = [(ISO, {}, list(ISO))]
@@ -103,7 +91,7 @@ def test_texts_are_read_as_times_in_the_same_way(macros: SparkMacroCompiler, int
             asked.append((texts, {"formats": [form] if form else None} | more, list(texts)))
     for expected, arguments, texts in asked:
         sql = macros.sql("to_timestamp", {"column": "raw_text"} | arguments)
-        rows.to_spark(interpreter, "texts", pa.table({"raw_text": pa.array(texts, pa.string())}))
-        found = rows.of_spark(interpreter, f"select raw_text, {sql} as read from texts").to_pylist()
+        rows.to_spark(spark, "texts", pa.table({"raw_text": pa.array(texts, pa.string())}))
+        found = rows.of_spark(spark, f"select raw_text, {sql} as read from texts").to_pylist()
         wrong += [(arguments, row) for row in found if row["read"] != expected[row["raw_text"]]]
     assert not wrong
