@@ -29,7 +29,7 @@ def dbt_package_source() -> Path:
     """
     inside = Path(python_ml.__file__).resolve().parent
     for folder in (inside / "_dbt_package", inside.parent):
-        if (folder / "macros" / "temporal" / "window_features.sql").is_file():
+        if (folder / "macros" / "_macros.yml").is_file():
             return folder
     raise RetentionError(
         "The dbt macros are missing from this installation.",

@@ -215,6 +215,7 @@ def record_run(folder: Path) -> tracking.Registration:
         root=folder,
         project_name="shop",
         experiment="shop",
+        training_facts="{}",
     )
 
 
