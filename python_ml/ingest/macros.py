@@ -29,7 +29,7 @@ def dbt_package_source() -> Path:
     """
     inside = Path(python_ml.__file__).resolve().parent
     for folder in (inside / "_dbt_package", inside.parent):
-        if (folder / "macros" / "_macros.yml").is_file():
+        if (folder / "macros" / "temporal").is_dir():
             return folder
     raise RetentionError(
         "The dbt macros are missing from this installation.",
@@ -96,7 +96,7 @@ class _Macros:
         self._texts: dict[str, str] = {}
         self._macros: dict[str, Any] = {}
         for part in _FOLDERS:
-            for path in sorted((folder / part).glob("*.sql")):
+            for path in sorted((folder / part).rglob("*.sql")):
                 # Jinja hides names with an underscore in front from other modules; dbt does not.
                 text = re.sub(r"(macro |customer_retention\.)_", r"\1private_", path.read_text(encoding="utf-8"))
                 self._texts |= dict.fromkeys(re.findall(r"macro (\w+)\(", text), text)

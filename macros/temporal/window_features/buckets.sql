@@ -53,8 +53,8 @@ buckets as {{ customer_retention.materialized_cte() }} (
 {%- endmacro -%}
 
 {#-
-    The buckets of a row side by side: `bucket_<index>.<partial>`, and `<partial>__older` for all events that had become
-    too old by then. DuckDB joins them one by one, which beats a second group-by.
+    The rows, each with `<partial>__older` for all events that had become too old by then. DuckDB joins the other buckets one by
+    one where they are cumulated, which beats a second group-by.
 -#}
 {%- macro _side_by_side(declaration) -%}
     {{ return(adapter.dispatch('_side_by_side', 'customer_retention')(declaration)) }}
@@ -88,7 +88,7 @@ rows_with_older as (
 {% endif %}
 {%- endmacro -%}
 
-{#- Spark makes a table anew for each of its readers, so here one query reads the buckets, and once. -#}
+{#- Spark makes a table anew for each of its readers, so here one query reads the buckets, and once: `bucket_<index>.<partial>`. -#}
 {%- macro spark___side_by_side(declaration) %}
 pivoted as (
     select

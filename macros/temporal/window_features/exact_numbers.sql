@@ -36,6 +36,19 @@
     {{ return((10 ** measure.scale) ~ '.0') }}
 {%- endmacro -%}
 
+{#- A type for whole numbers of up to so many digits that are multiplied and subtracted; DuckDB is quicker with integers. -#}
+{%- macro _whole_number(digits) -%}
+    {{ return(adapter.dispatch('_whole_number', 'customer_retention')(digits)) }}
+{%- endmacro -%}
+
+{%- macro default___whole_number(digits) -%}
+    hugeint
+{%- endmacro -%}
+
+{%- macro spark___whole_number(digits) -%}
+    decimal({{ digits }}, 0)
+{%- endmacro -%}
+
 {#- 2^100 -#}
 {%- macro _fraction_unit() -%}
     {{ return('1267650600228229401496703205376e0') }}

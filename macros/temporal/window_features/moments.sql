@@ -67,13 +67,14 @@
     intermediate is greater than the sum of squares.
 -#}
 {%- macro _spread(count, sum, squares, unit, root) -%}
-    {%- set whole_sum = 'cast(' ~ sum ~ ' as decimal(38, 0))' -%}
-    {%- set mean = 'cast(round(cast(' ~ sum ~ ' as double) / cast(' ~ count ~ ' as double)) as decimal(19, 0))' -%}
+    {%- set whole = customer_retention._whole_number(38) -%}
+    {%- set whole_sum = 'cast(' ~ sum ~ ' as ' ~ whole ~ ')' -%}
+    {%- set mean = 'cast(round(cast(' ~ sum ~ ' as double) / cast(' ~ count ~ ' as double)) as ' ~ customer_retention._whole_number(19) ~ ')' -%}
     {%- set rest = '(' ~ whole_sum ~ ' - ' ~ count ~ ' * ' ~ mean ~ ')' -%}
     case
             when {{ count }} > 1
                 then {{ 'sqrt(' if root }}(
-                    cast(cast({{ squares }} as decimal(38, 0)) - {{ mean }} * cast({{ whole_sum }} + {{ rest }} as decimal(38, 0)) as double)
+                    cast(cast({{ squares }} as {{ whole }}) - {{ mean }} * cast({{ whole_sum }} + {{ rest }} as {{ whole }}) as double)
                     - cast({{ rest }} as double) * cast({{ rest }} as double) / cast({{ count }} as double)
                 ) / cast({{ count }} - 1 as double){{ ') / ' ~ unit if root else ' / ' ~ unit ~ ' / ' ~ unit }}
         end

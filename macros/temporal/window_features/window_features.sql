@@ -65,7 +65,6 @@ timed_events as {{ customer_retention.materialized_cte(once=in_chunks) }} (
 {%- endif %}
 {{- customer_retention._listed_codes(declaration) if declaration.has_state }}
 {{ customer_retention._cumulated_partials(declaration) }}
-
 features as (
     select
         cumulated.{{ entity }},
