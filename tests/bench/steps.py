@@ -133,7 +133,7 @@ def main() -> None:
         else:
             retention = [sys.executable, "-m", "python_ml"]
             subprocess.run([*retention, "simulate", "--out", str(Path(name) / "raw"), *SMALL], check=True)
-            files = sorted(map(str, (Path(name) / "raw").glob("*.csv")))
+            files = sorted(map(str, (Path(name) / "raw").glob("raw_app__*.csv")))
             made = [argument for file in files for argument in ("--data", file)]
             subprocess.run([*retention, "init", str(folder), "--yes", *made], check=True)
         rows = measured_run(folder)
