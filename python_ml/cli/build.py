@@ -49,7 +49,7 @@ def build(
     from python_ml.dbt import dbt_process, run_dbt
 
     with dbt_process(project):
-        if (project.root / "packages.yml").is_file() and not (project.root / "dbt_packages").is_dir():
+        if lacks_packages(project):
             with console.step("Installing dbt packages"):
                 run_dbt(project, ["deps"], console)
         if (project.root / "raw").is_dir():
@@ -63,3 +63,8 @@ def build(
         arguments += ["--full-refresh"] if full_refresh else []
         with console.step("Building and testing the warehouse"):
             return run_dbt(project, arguments, console)
+
+
+def lacks_packages(project: Project) -> bool:
+    """Whether dbt cannot parse the project yet, since its packages are not installed."""
+    return (project.root / "packages.yml").is_file() and not (project.root / "dbt_packages").is_dir()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from python_ml.cli.options import Console, project_options
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from python_ml.project import Project
 
 
@@ -29,19 +31,29 @@ def command(project: Project, console: Console) -> None:
     \b
     Example: retention run --project-dir my_shop
     """
-    from python_ml.cli.build import build
+    metrics, path = run(project, console)
+    console.result(summary_line(metrics, path), {"report": str(path), **metrics})
+
+
+def run(project: Project, console: Console) -> tuple[dict[str, Any], Path]:
+    """Do all steps, with one process of dbt; what ``metrics.json`` holds, and where the report is."""
+    from python_ml.cli.build import build, lacks_packages
     from python_ml.cli.report import report
     from python_ml.cli.score import MODELS, score
     from python_ml.cli.train import train
     from python_ml.dbt import dbt_process
 
-    with dbt_process(project):
+    with dbt_process(project, parse=not lacks_packages(project)):
+        # What the later steps need is imported while dbt parses.
+        import python_ml.model.train  # noqa: F401
+        from python_ml.model.store import library
+
+        library()
         build(project, console, exclude=MODELS)  # scores wait for the champion of this run
         prove(project, console)
         metrics = train(project, console)
         score(project, console)
-    path = report(project, console)
-    console.result(summary_line(metrics, path), {"report": str(path), **metrics})
+    return metrics, report(project, console)
 
 
 def prove(project: Project, console: Console) -> None:

@@ -14,6 +14,8 @@ from python_ml.errors import model_store_error, without_credentials
 from python_ml.project import sqlite_path, sqlite_uri
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from mlflow import MlflowClient
 
 ALIAS = "champion"
@@ -54,6 +56,13 @@ def open_store(tracking_uri: str) -> MlflowClient:
         When nothing answers there; MLflow would find out after a hundred silent seconds.
     """
     _reach(tracking_uri)
+    mlflow = library()
+    mlflow.set_tracking_uri(tracking_uri)
+    return mlflow.MlflowClient(tracking_uri=tracking_uri)
+
+
+def library() -> ModuleType:
+    """MLflow, imported (which takes seconds) with telemetry off, and with only errors logged."""
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
     import mlflow
@@ -62,8 +71,7 @@ def open_store(tracking_uri: str) -> MlflowClient:
         logging.getLogger(name).setLevel(logging.ERROR)
     # What this one logs, with a stack trace, is also raised.
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
-    mlflow.set_tracking_uri(tracking_uri)
-    return mlflow.MlflowClient(tracking_uri=tracking_uri)
+    return mlflow
 
 
 def _reach(tracking_uri: str) -> None:

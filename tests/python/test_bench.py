@@ -13,7 +13,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from tests.bench import data, frames, report
+from tests.bench import data, frames, report, steps
 from tests.bench.check import differences
 from tests.bench.declaration import WINDOWS, arguments, feature_columns
 from tests.bench.plot import draw
@@ -154,3 +154,13 @@ def test_rows_measured_again_take_the_place_of_the_old_ones() -> None:
     kept = report.merged([row | {"seconds": 1.0}, row | {"dates": 2}], [row | {"seconds": 2.0}])
 
     assert [(r["dates"], r.get("seconds")) for r in kept] == [(1, 2.0), (2, None)]
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads /proc")
+def test_steps_are_measured_with_the_processes_below(capsys: pytest.CaptureFixture) -> None:
+    console = steps.Steps()
+    work = "x = bytearray(60_000_000); sum(i * i for i in range(2_000_000))"
+    with console.step("Working"):
+        subprocess.run([sys.executable, "-c", work], check=True)
+    (row,) = console.rows
+    assert row["step"] == "Working" and row["seconds"] > 0 and row["cpu"] > 0.02 and row["mib"] > 60

@@ -122,6 +122,7 @@ def test_what_stops_dbt_is_told_by_its_cause(
         (process.target_path / "run_results.json").write_text(json.dumps(results), encoding="utf-8")
         return ["Runtime Error" if in_a_model else message]
 
+    monkeypatch.setattr("python_ml.dbt.PYTHON", ["true"])  # the project is shared: nothing may be parsed there
     monkeypatch.setattr(DbtProcess, "_follow", follow)
     explained(command_here(stored, "build"), said)
 

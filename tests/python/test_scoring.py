@@ -295,6 +295,31 @@ def test_dbts_tables_are_empty_and_warn_without_a_champion(tmp_path: Path, monke
         assert reason_table(scoring_set(), "customer_id").empty
 
 
+def test_what_was_scored_outside_of_dbt_is_what_the_models_return(
+    stored: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from python_ml.model.score import handed_over
+
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setenv("RETENTION_PROJECT_DIR", str(stored))
+    frame, champion = scoring_set(), load_champion(Project.open(stored))
+    scores, why = score_table(frame, "customer_id"), reason_table(frame, "customer_id")
+    with handed_over(frame, champion, "customer_id", top=3) as variables:
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        # The models see nothing but the tables: not even the rows.
+        tables = score_table(frame.iloc[:0], "customer_id"), reason_table(frame.iloc[:0], "customer_id")
+    for made, table in zip((scores, why), tables, strict=True):
+        with duckdb.connect() as connection:
+            connection.register("made", made)
+            connection.register("other", table)
+            columns = connection.execute("describe made").fetchall()
+            assert columns == connection.execute("describe other").fetchall()
+            query = "select count(*) from (from made except all from other)"
+            assert len(made) == table.num_rows
+            assert connection.execute(query).fetchall() == [(0,)]
+
+
 # The command ----------------------------------------------------------------------------------------------
 
 

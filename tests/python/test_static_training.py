@@ -12,6 +12,7 @@ from sklearn.metrics import roc_auc_score
 from python_ml.dbt import Feature
 from python_ml.errors import GateError, UserError
 from python_ml.model import cross_validation, selection
+from python_ml.model.calibration import Fitted
 from python_ml.model.cross_validation import cross_validate
 from python_ml.model.preparation import prepare
 from python_ml.model.selection import distrust
@@ -127,7 +128,10 @@ def test_a_choice_between_many_models_of_noise_is_worth_nothing(monkeypatch):
     def guess(name, inputs):
         return guesses[name][inputs["noise"].to_numpy(int)]
 
-    monkeypatch.setattr(cross_validation, "fit_calibrated", lambda name, inputs, *rest: (name, guess(name, inputs)))
+    def fit(name, inputs, *rest):
+        return Fitted(name, guess(name, inputs))
+
+    monkeypatch.setattr(cross_validation, "fit_calibrated", fit)
     monkeypatch.setattr(cross_validation, "probabilities", guess)
     monkeypatch.setattr(selection, "SIMPLICITY", tuple(names))
     models = {name: ModelSettings() for name in names}

@@ -287,6 +287,25 @@ def test_sizes_are_tried_on_later_rows_of_the_training_part(monkeypatch: pytest.
         assert held_out["label_timestamp"].max() <= pd.Timestamp(edge)
 
 
+def test_many_rows_are_chosen_and_calibrated_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    world, models = small_world(), ("logistic_regression", "lightgbm")
+    anew = train(world, models=models).metrics
+    seen, real = [], training_run.fit_calibrated
+    monkeypatch.setattr(training_run, "MANY_ROWS", 0)
+    monkeypatch.setattr(
+        training_run, "fit_calibrated", lambda *arguments: seen.append(arguments[0]) or real(*arguments)
+    )
+    result = train(world, models=models)
+    again = result.metrics
+    assert sorted(seen) == sorted(models)
+    assert 0 < result.card.risk_bands["medium"] < result.card.risk_bands["high"] < 1
+    for name in models:
+        assert again["models"][name]["validation"] == anew["models"][name]["validation"]
+        for metric, most in (("roc_auc", 0.03), ("brier", 0.01)):
+            values = [found["models"][name]["test"][metric]["value"] for found in (again, anew)]
+            assert values[0] == pytest.approx(values[1], abs=most)
+
+
 # Short histories ------------------------------------------------------------------------------------------
 
 
@@ -305,6 +324,21 @@ def test_without_room_for_validation_customers_are_held_out() -> None:
     held_out = result.predictions[result.predictions["split"] == "validation"]
     assert len(held_out[held_out["model"] == "logistic_regression"]) == metrics["split"]["rows"]["train"]
     assert metrics["models"]["logistic_regression"]["validation"]["roc_auc"]["value"] > 0.55
+
+
+def test_forests_see_bins_where_rows_are_many() -> None:
+    rng = np.random.default_rng(0)
+    inputs = pd.DataFrame({"a": rng.lognormal(size=12_000), "b": rng.integers(0, 3, 12_000) * 1.0})
+    inputs.loc[::10, "a"] = np.nan
+    columns = [InputColumn("a", "number"), InputColumn("b", "number")]
+    prepare = model_pipeline("random_forest", columns, len(inputs), 0)[0].fit(inputs)
+    found = prepare.transform(inputs)
+    assert len(np.unique(found[~np.isnan(found[:, 0]), 0])) <= 101
+    assert len(np.unique(found[:, 1])) == 3
+    np.testing.assert_array_equal(np.isnan(found[:, 0]), inputs["a"].isna())
+    assert output_sources(prepare).tolist() == [0, 1]
+    few = model_pipeline("random_forest", columns, 500, 0)[0].fit(inputs[:500])
+    np.testing.assert_array_equal(few.transform(inputs[:500]), inputs[:500])
 
 
 # Pipelines and columns ------------------------------------------------------------------------------------
