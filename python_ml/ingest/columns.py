@@ -11,6 +11,7 @@ from python_ml.ingest import semantics, times
 from python_ml.ingest.connection import RawRelation
 from python_ml.ingest.counts import (
     BATCH,
+    MOST_PLACEHOLDERS,
     MOSTLY,
     MeasuredColumn,
     count_columns,
@@ -130,10 +131,10 @@ def _choose_text(relation: RawRelation, item: MeasuredColumn, day_first: bool | 
         if result and result[1].readable >= (MOSTLY if is_plain else 0.5) * item.filled:
             item.kind, (item.reading, item.times) = "time", result
             return
-    if not is_plain and any(value.lower() in PLACEHOLDERS for value in sample):
+    sample = [value for value in sample if value.lower() not in PLACEHOLDERS] or [""]
+    if not is_plain and item.plain >= (1 - MOST_PLACEHOLDERS) * MOSTLY * item.filled:
         item.placeholders = count_placeholders(relation, item)
-        is_plain = 0 < MOSTLY * item.telling <= item.plain
-        sample = [value for value in sample if value.lower() not in PLACEHOLDERS] or [""]
+        is_plain = item.plain >= MOSTLY * item.informative
     if is_plain:
         item.kind, item.reading = "number", Reading("decimal")
     elif _share(sample, _DURATION.fullmatch) >= MOSTLY:
@@ -144,7 +145,9 @@ def _choose_text(relation: RawRelation, item: MeasuredColumn, day_first: bool | 
         counted = _count_styles(RawRelation(relation.connection, "sample_values"), "v")
         if max(counted) >= 0.8 * len(sample):
             counted = _count_styles(relation, item.column)
-            if max(counted) >= MOSTLY * item.telling:
+            if max(counted) < MOSTLY * item.filled:
+                item.placeholders = count_placeholders(relation, item)
+            if max(counted) >= MOSTLY * item.informative:
                 style = _STYLES[0] if counted[0] >= counted[1] else _STYLES[1]
                 item.kind, item.reading = "number", Reading("decimal", style=style)
 
@@ -175,7 +178,7 @@ def _settle(relation: RawRelation, item: MeasuredColumn, is_named: bool) -> None
         item.kind, item.reading = "time", Reading("timestamp", formats=("month",))
         item.times = times.measure(relation, item.column, item.reading)
     if item.kind in ("number", "duration") and (
-        item.padded or not item.numbers or item.numbers.readable < MOSTLY * item.telling
+        item.padded or not item.numbers or item.numbers.readable < MOSTLY * item.informative
     ):
         item.kind, item.reading = "text", Reading("text", item.physical)
         item.numbers = item.numbers if item.padded else None

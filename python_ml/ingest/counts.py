@@ -52,7 +52,7 @@ class MeasuredColumn:
         return quote(self.raw)
 
     @property
-    def telling(self) -> int:
+    def informative(self) -> int:
         """Values that say what the column is."""
         return self.filled - self.placeholders
 
