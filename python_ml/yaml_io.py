@@ -124,6 +124,13 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
+class _FastDumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):
+    """For long documents; no aliases."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
 # Line breaks that are not "\n" would be folded into blanks; in double quotes they are escaped.
 _ODD_BREAKS = re.compile("[\r\x85\u2028\u2029]")
 
@@ -132,16 +139,20 @@ def _text(dumper: yaml.SafeDumper, data: str) -> yaml.Node:
     return dumper.represent_scalar("tag:yaml.org,2002:str", data, style='"' if _ODD_BREAKS.search(data) else None)
 
 
-_Dumper.add_representer(str, _text)
-_Dumper.add_representer(
-    OneLine, lambda dumper, data: dumper.represent_mapping("tag:yaml.org,2002:map", data.items(), flow_style=True)
-)
-_Dumper.add_representer(
-    OneLineList, lambda dumper, data: dumper.represent_sequence("tag:yaml.org,2002:seq", data, flow_style=True)
-)
+def _mapping(dumper: yaml.SafeDumper, data: OneLine) -> yaml.Node:
+    return dumper.represent_mapping("tag:yaml.org,2002:map", data.items(), flow_style=True)
 
 
-def dump(data: Any, comment: str = "") -> str:
+def _sequence(dumper: yaml.SafeDumper, data: OneLineList) -> yaml.Node:
+    return dumper.represent_sequence("tag:yaml.org,2002:seq", data, flow_style=True)
+
+
+for _kind in (_Dumper, _FastDumper):
+    for _type, _represent in ((str, _text), (OneLine, _mapping), (OneLineList, _sequence)):
+        _kind.add_representer(_type, _represent)
+
+
+def dump(data: Any, comment: str = "", *, is_long: bool = False) -> str:
     """Write YAML in the order given, with long texts folded.
 
     Parameters
@@ -150,6 +161,9 @@ def dump(data: Any, comment: str = "") -> str:
         Mappings, lists and scalars; :class:`OneLine` and :class:`OneLineList` stay on one line.
     comment : str
         Lines that stand at the top, without their marks.
+    is_long : bool
+        Whether to write by the library in C, where there is one; lists are not indented then.
     """
-    text = yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110, default_flow_style=False)
+    kind = _FastDumper if is_long else _Dumper
+    text = yaml.dump(data, Dumper=kind, sort_keys=False, allow_unicode=True, width=110, default_flow_style=False)
     return "".join(f"# {line}\n" for line in comment.splitlines()) + text

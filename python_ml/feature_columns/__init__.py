@@ -5,28 +5,16 @@ with their types, plain descriptions and registry metadata, so that YAML can be 
 declaration.
 """
 
-from python_ml.durations import (
-    ALL_TIME,
-    duration_text,
-    sorted_windows,
-    window_hours,
-    window_text,
-)
 from python_ml.feature_columns.columns import RHYTHM, FeatureColumn, window_feature_columns
 from python_ml.feature_columns.comparisons import KINDS, Comparison
 from python_ml.feature_columns.measures import AGGREGATES, Measure
 
 __all__ = [
     "AGGREGATES",
-    "ALL_TIME",
     "KINDS",
     "RHYTHM",
     "Comparison",
     "FeatureColumn",
     "Measure",
-    "duration_text",
-    "sorted_windows",
     "window_feature_columns",
-    "window_hours",
-    "window_text",
 ]

@@ -35,7 +35,6 @@ from python_ml.plan import (
 from python_ml.plan.calendar import (
     CalendarChoice,
     active_window,
-    check_durations,
     choose_calendar,
     days_of,
     feature_range,
@@ -45,6 +44,7 @@ from python_ml.plan.calendar import (
 )
 from python_ml.plan.fold import fold_rows
 from python_ml.plan.labels import label_column
+from python_ml.plan.options import check_options
 from python_ml.plan.roles import decide_roles
 from python_ml.plan.schema import EndDate, LabelTable
 from python_ml.plan.split import check_split, label_clock, label_reviews, split_dates, split_setting
@@ -135,8 +135,7 @@ def examine(
     UserError
         When the files cannot make a project.
     """
-    check_durations(options)
-    _check_together(options, labels)
+    check_options(options, labels)
     with scratch_connection() as connection:
         progress("reading the files")
         times = [t for t in (options.time,) if t]
@@ -162,34 +161,6 @@ def examine(
             _copy_converted(examination.profile, converted)
         progress(None)
         return examination
-
-
-def _check_together(options: Options, labels: Path | None) -> None:
-    """Refuse options that mean nothing without another."""
-    if options.outcome is not None and labels is not None:
-        raise UserError(
-            "A project has an outcome column or a file of labels, not both.",
-            where="--outcome, --labels",
-            hint="name the column of a table with --outcome, or bring a file of labels besides events",
-        )
-    either = options.outcome or labels
-    for flag, is_given, has, what in (
-        ("--positive", options.positive is not None, either, "--outcome or --labels"),
-        ("--exclude-columns", bool(options.exclude_columns), options.outcome, "--outcome"),
-        ("--as-of", options.as_of is not None, options.outcome, "--outcome"),
-        ("--label-column", bool(options.label_columns), labels, "--labels"),
-        ("--val-from, --test-from", bool(options.validation_from or options.test_from), labels, "--labels"),
-    ):
-        if is_given and has is None:
-            raise UserError(
-                f"{flag} means nothing without {what}.", where=flag, hint=f"add {what}, or leave {flag} out"
-            )
-    if options.time is not None and options.time in options.entity:
-        raise UserError(
-            f"`{options.time}` cannot be both the customer and the time.",
-            where="--entity, --time",
-            hint="name two columns",
-        )
 
 
 def _profiled(

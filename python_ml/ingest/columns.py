@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from python_ml.ingest import semantics, times
+from python_ml.ingest.connection import RawRelation
 from python_ml.ingest.counts import (
     BATCH,
+    MOST_PLACEHOLDERS,
     MOSTLY,
     MeasuredColumn,
     count_columns,
@@ -24,10 +26,6 @@ from python_ml.ingest.schema import EPOCHS, Column, Reading
 from python_ml.ingest.typing import is_integer_type, is_number_type, is_time_type, typed_sql
 from python_ml.ingest.vocabulary import PLACEHOLDERS, has_word, terms
 from python_ml.names import name_parts, unique_identifiers
-
-if TYPE_CHECKING:
-    import duckdb
-
 
 _LONGEST_NUMBER = 40
 _STYLES: tuple[Literal["grouped", "decimal_comma"], ...] = ("grouped", "decimal_comma")
@@ -45,8 +43,7 @@ _EPOCH_SPAN = 30 * 365 * 86_400  # longest span of seconds since 1970 that no na
 
 
 def measure_columns(
-    connection: duckdb.DuckDBPyConnection,
-    relation: str,
+    relation: RawRelation,
     columns: list[tuple[str, str]],
     rows: int,
     *,
@@ -58,9 +55,7 @@ def measure_columns(
 
     Parameters
     ----------
-    connection : duckdb.DuckDBPyConnection
-    relation : str
-        Quoted name, or a query in brackets.
+    relation : RawRelation
     columns : list of (str, str)
         Raw names and DuckDB types.
     rows : int
@@ -84,31 +79,30 @@ def measure_columns(
     for start in range(0, len(items), BATCH):
         batch = items[start : start + BATCH]
         progress(f"columns {start + 1} to {start + len(batch)} of {len(items)}")
-        with narrow_relation(connection, relation, items, batch) as narrow:
-            _measure_batch(connection, narrow, batch, day_first, times)
-    _join_clock(connection, relation, items)
-    return tuple(_described(connection, relation, item) for item in items)
+        with narrow_relation(relation, items, batch) as narrow:
+            _measure_batch(narrow, batch, day_first, times)
+    _join_clock(relation, items)
+    return tuple(_described(relation, item) for item in items)
 
 
 def _measure_batch(
-    connection: duckdb.DuckDBPyConnection,
-    relation: str,
+    relation: RawRelation,
     batch: list[MeasuredColumn],
     day_first: bool | None,
     times: Collection[str],
 ) -> None:
-    count_columns(connection, relation, batch)
-    take_samples(connection, relation, batch)
-    count_values(connection, relation, batch)
+    count_columns(relation, batch)
+    take_samples(relation, batch)
+    count_values(relation, batch)
     for item in batch:
-        _choose(connection, relation, item, day_first)
-    measure_numbers(connection, relation, [d for d in batch if d.kind == "number" and d.numbers is None])
-    measure_durations(connection, relation, [d for d in batch if d.kind == "duration"])
+        _choose(relation, item, day_first)
+    measure_numbers(relation, [d for d in batch if d.kind == "number" and d.numbers is None])
+    measure_durations(relation, [d for d in batch if d.kind == "duration"])
     for item in batch:
-        _settle(connection, relation, item, item.raw in times)
+        _settle(relation, item, item.raw in times)
 
 
-def _choose(connection: duckdb.DuckDBPyConnection, relation: str, item: MeasuredColumn, day_first: bool | None) -> None:
+def _choose(relation: RawRelation, item: MeasuredColumn, day_first: bool | None) -> None:
     """What a column may be; numbers and durations are measured afterwards."""
     physical, text = item.physical, Reading("text", item.physical)
     result = {value.lower() for value, _ in item.values}
@@ -125,34 +119,35 @@ def _choose(connection: duckdb.DuckDBPyConnection, relation: str, item: Measured
         item.kind, item.reading = "text", text
     else:
         item.kind, item.reading = "text", text
-        _choose_text(connection, relation, item, day_first)
+        _choose_text(relation, item, day_first)
 
 
-def _choose_text(
-    connection: duckdb.DuckDBPyConnection, relation: str, item: MeasuredColumn, day_first: bool | None
-) -> None:
+def _choose_text(relation: RawRelation, item: MeasuredColumn, day_first: bool | None) -> None:
     sample = item.sample or [""]
     is_plain = item.plain >= MOSTLY * item.filled
     if _share(sample, times.looks_like_time) >= 0.4:
-        result = times.recognise(connection, relation, item.column, sample, day_first)
+        result = times.recognise(relation, item.column, sample, day_first)
         # Eight digits are a date only when (nearly) all of them can be read so.
         if result and result[1].readable >= (MOSTLY if is_plain else 0.5) * item.filled:
             item.kind, (item.reading, item.times) = "time", result
             return
-    if not is_plain and any(value.lower() in PLACEHOLDERS for value in sample):
-        item.placeholders = count_placeholders(connection, relation, item)
-        is_plain = 0 < MOSTLY * item.telling <= item.plain
-        sample = [value for value in sample if value.lower() not in PLACEHOLDERS] or [""]
+    sample = [value for value in sample if value.lower() not in PLACEHOLDERS] or [""]
+    if not is_plain and item.plain >= (1 - MOST_PLACEHOLDERS) * MOSTLY * item.filled:
+        item.placeholders = count_placeholders(relation, item)
+        is_plain = item.plain >= MOSTLY * item.informative
     if is_plain:
         item.kind, item.reading = "number", Reading("decimal")
     elif _share(sample, _DURATION.fullmatch) >= MOSTLY:
         item.kind = "duration"
     elif _share(sample, lambda value: re.search(r"\d", value) and len(value) < _LONGEST_NUMBER) >= 0.8:
-        connection.execute("create or replace temp table sample_values as select unnest(?::varchar[]) as v", [sample])
-        counted = _count_styles(connection, "sample_values", "v")
+        table = "create or replace temp table sample_values as select unnest(?::varchar[]) as v"
+        relation.connection.execute(table, [sample])
+        counted = _count_styles(RawRelation(relation.connection, "sample_values"), "v")
         if max(counted) >= 0.8 * len(sample):
-            counted = _count_styles(connection, relation, item.column)
-            if max(counted) >= MOSTLY * item.telling:
+            counted = _count_styles(relation, item.column)
+            if max(counted) < MOSTLY * item.filled:
+                item.placeholders = count_placeholders(relation, item)
+            if max(counted) >= MOSTLY * item.informative:
                 style = _STYLES[0] if counted[0] >= counted[1] else _STYLES[1]
                 item.kind, item.reading = "number", Reading("decimal", style=style)
 
@@ -166,31 +161,31 @@ def _share(values: list[str], test: Callable[[str], Any]) -> float:
     return sum(passed[value] for value in values) / len(values)
 
 
-def _count_styles(connection: duckdb.DuckDBPyConnection, relation: str, column: str) -> tuple[int, ...]:
+def _count_styles(relation: RawRelation, column: str) -> tuple[int, ...]:
     """How many values can be read in each way of writing numbers."""
     counts = ", ".join(f"count({typed_sql(Reading('decimal', style=style), column)})" for style in _STYLES)
-    return connection.execute(f"select {counts} from {relation}").fetchall()[0]
+    return relation.row(f"select {counts} from {relation}")
 
 
-def _settle(connection: duckdb.DuckDBPyConnection, relation: str, item: MeasuredColumn, is_named: bool) -> None:
+def _settle(relation: RawRelation, item: MeasuredColumn, is_named: bool) -> None:
     """The kind of a column after its numbers are known: counted times, codes, values that are no numbers."""
     is_number = item.kind == "number"
     if is_number and not item.padded and (reading := _counted_time(item, is_named)):
-        facts = times.measure(connection, relation, item.column, reading)
+        facts = times.measure(relation, item.column, reading)
         if facts.readable >= MOSTLY * item.filled:
             item.kind, item.reading, item.times, item.numbers = "time", reading, facts, None
     elif item.kind == "text" and item.sample and _is_short_month(item):
         item.kind, item.reading = "time", Reading("timestamp", formats=("month",))
-        item.times = times.measure(connection, relation, item.column, item.reading)
+        item.times = times.measure(relation, item.column, item.reading)
     if item.kind in ("number", "duration") and (
-        item.padded or not item.numbers or item.numbers.readable < MOSTLY * item.telling
+        item.padded or not item.numbers or item.numbers.readable < MOSTLY * item.informative
     ):
         item.kind, item.reading = "text", Reading("text", item.physical)
         item.numbers = item.numbers if item.padded else None
     if item.kind == "time" and item.times.readable < item.filled:
-        bad = times.unreadable(connection, relation, item.column, item.reading)
+        bad = times.unreadable(relation, item.column, item.reading)
         item.times = replace(item.times, unreadable=bad)
-    if is_number and item.zeros_in_front and item.distinct > 1 and _zeros_are_spelling(connection, relation, item):
+    if is_number and item.zeros_in_front and item.distinct > 1 and _zeros_are_spelling(relation, item):
         item.padded = False
         item.kind, item.reading = "text", replace(item.reading, type="text", strip_point_zero=True, strip_zeros=True)
     if len(item.values) == 1:
@@ -234,21 +229,21 @@ def _counted_time(item: MeasuredColumn, is_named: bool) -> Reading | None:
     return None
 
 
-def _zeros_are_spelling(connection: duckdb.DuckDBPyConnection, relation: str, item: MeasuredColumn) -> bool:
+def _zeros_are_spelling(relation: RawRelation, item: MeasuredColumn) -> bool:
     """Whether the file itself writes the same numbers with and without zeros in front."""
     key = typed_sql(Reading("text", strip_point_zero=True), item.column)
-    both, zeros = connection.execute(f"""
+    both, zeros = relation.row(f"""
         select count(*) filter (where spellings > 1), count(*) filter (where has_zero)
         from (
             select count(*) as spellings, bool_or(v like '0_%') as has_zero
             from (select distinct {key} as v from {relation})
             where regexp_full_match(v, '[0-9]+') group by ltrim(v, '0')
         )
-    """).fetchall()[0]
+    """)
     return zeros > 0 and both >= max(1, 0.1 * zeros)
 
 
-def _join_clock(connection: duckdb.DuckDBPyConnection, relation: str, items: list[MeasuredColumn]) -> None:
+def _join_clock(relation: RawRelation, items: list[MeasuredColumn]) -> None:
     """A date and a time of day in two columns are one moment, where there is no choice."""
     dates = [
         d for d in items if d.kind == "time" and not d.times.has_clock and not d.reading.is_period
@@ -264,7 +259,7 @@ def _join_clock(connection: duckdb.DuckDBPyConnection, relation: str, items: lis
         return
     date, clock = dates[0], clocks[0]
     reading = replace(date.reading, clock_column=clock.raw)
-    facts = times.measure(connection, relation, date.column, reading)
+    facts = times.measure(relation, date.column, reading)
     if facts.readable >= MOSTLY * date.times.readable:
         date.reading = reading
         if clock.kind == "duration":
@@ -272,7 +267,7 @@ def _join_clock(connection: duckdb.DuckDBPyConnection, relation: str, items: lis
         date.times = replace(facts, order=date.times.order, is_ambiguous=date.times.is_ambiguous)
 
 
-def _described(connection: duckdb.DuckDBPyConnection, relation: str, item: MeasuredColumn) -> Column:
+def _described(relation: RawRelation, item: MeasuredColumn) -> Column:
     """The column with what it means."""
     column = Column(
         item.raw, item.name, item.kind, item.reading, item.rows, item.filled, item.distinct,  # type: ignore[arg-type]
@@ -286,10 +281,8 @@ def _described(connection: duckdb.DuckDBPyConnection, relation: str, item: Measu
         reading = replace(reading, type="text", strip_point_zero=point_zero)
         column = replace(column, reading=reading)
     if reading.has_offset and item.physical == "VARCHAR" and column.times is not None:
-        column = replace(column, times=replace(column.times, offsets=times.offsets(connection, relation, item.column)))
+        column = replace(column, times=replace(column.times, offsets=times.offsets(relation, item.column)))
     if reading.type == "text" and (reading.strip_point_zero or reading.strip_zeros):
-        result = connection.execute(
-            f"select count(distinct {typed_sql(reading, item.column)}) from {relation}"
-        ).fetchall()
-        column = replace(column, distinct=result[0][0], values=())
+        (distinct,) = relation.row(f"select count(distinct {typed_sql(reading, item.column)}) from {relation}")
+        column = replace(column, distinct=distinct, values=())
     return column

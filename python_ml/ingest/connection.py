@@ -7,6 +7,7 @@ import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,25 @@ if TYPE_CHECKING:
     import duckdb
 
 _TEXT_OPTIONS = ("delim", "quote", "escape", "new_line", "encoding", "compression")
+
+
+@dataclass(frozen=True)
+class RawRelation:
+    """Rows of a DuckDB connection, by a quoted name or a query in brackets; in SQL it stands for itself."""
+
+    connection: duckdb.DuckDBPyConnection
+    name: str
+
+    def __str__(self) -> str:
+        return self.name
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """All rows of a query."""
+        return self.connection.execute(query).fetchall()
+
+    def row(self, query: str) -> tuple[Any, ...]:
+        """The first row of a query."""
+        return self.rows(query)[0]
 
 
 @contextmanager

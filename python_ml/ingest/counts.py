@@ -6,16 +6,14 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from python_ml.ingest import times
+from python_ml.ingest.connection import RawRelation
 from python_ml.ingest.schema import NumberFacts, Reading, TimeFacts
 from python_ml.ingest.typing import is_integer_type, is_number_type, is_time_type, typed_sql
 from python_ml.ingest.vocabulary import PLACEHOLDERS
 from python_ml.warehouse import literal, quote
-
-if TYPE_CHECKING:
-    import duckdb
 
 BATCH = 40  # columns per query: one over thousands takes more memory than the data
 MOSTLY = 0.95  # share of a column's values that must agree on what it is
@@ -54,7 +52,7 @@ class MeasuredColumn:
         return quote(self.raw)
 
     @property
-    def telling(self) -> int:
+    def informative(self) -> int:
         """Values that say what the column is."""
         return self.filled - self.placeholders
 
@@ -66,24 +64,25 @@ class MeasuredColumn:
 
 @contextmanager
 def narrow_relation(
-    connection: duckdb.DuckDBPyConnection, relation: str, items: list[MeasuredColumn], batch: list[MeasuredColumn]
-) -> Iterator[str]:
+    relation: RawRelation, items: list[MeasuredColumn], batch: list[MeasuredColumn]
+) -> Iterator[RawRelation]:
     """A relation of some columns: thousands of others cost more in every query than the values do."""
     if len(items) <= 5 * BATCH or batch[0].rows > SMALL:
         yield relation
         return
     columns = ", ".join(item.column for item in batch)
+    connection = relation.connection
     connection.execute(f"create or replace temp table column_batch as select {columns} from {relation}")
     # Planning hundreds of aggregates takes longer than computing them.
     connection.execute("pragma disable_optimizer")
     try:
-        yield "column_batch"
+        yield RawRelation(connection, "column_batch")
     finally:
         connection.execute("pragma enable_optimizer")
         connection.execute("drop table column_batch")
 
 
-def count_columns(connection: duckdb.DuckDBPyConnection, relation: str, items: list[MeasuredColumn]) -> None:
+def count_columns(relation: RawRelation, items: list[MeasuredColumn]) -> None:
     """Counts of several columns in one query; columns of numbers and times are measured to the end."""
     exact = items[0].rows <= SMALL
     measures, selected = [], []
@@ -113,9 +112,7 @@ def count_columns(connection: duckdb.DuckDBPyConnection, relation: str, items: l
         elif is_time_type(physical):
             selected.append(f"{times.plausible(typed_sql(Reading('timestamp', physical), item.column))} as t{place}")
             measures += times.measures(f"t{place}", exact)
-    row = connection.execute(
-        f"select {', '.join(measures)} from (select {', '.join(selected)} from {relation})"
-    ).fetchall()[0]
+    row = relation.row(f"select {', '.join(measures)} from (select {', '.join(selected)} from {relation})")
     position = 0
 
     def take(count: int) -> tuple[Any, ...]:
@@ -148,51 +145,40 @@ def _count_matches(value: str, first: str, pattern: str) -> str:
     return f"count(case when {first} then case when regexp_full_match({value}, '{pattern}') then 1 end end)"
 
 
-def take_samples(connection: duckdb.DuckDBPyConnection, relation: str, items: list[MeasuredColumn]) -> None:
+def take_samples(relation: RawRelation, items: list[MeasuredColumn]) -> None:
     """Values of text columns from the beginning and the middle; for empty beginnings, the first ones that there are."""
     texts = [d for d in items if d.physical == "VARCHAR" and d.filled]
     if not texts:
         return
     selected = ", ".join(f"{item.clean} as c{place}" for place, item in enumerate(texts))
     query = f"select {selected} from {relation} limit 1000"
-    result = connection.execute(query).fetchall()
+    result = relation.rows(query)
     if texts[0].rows > 2000:
-        result += connection.execute(f"{query} offset {texts[0].rows // 2}").fetchall()
+        result += relation.rows(f"{query} offset {texts[0].rows // 2}")
     for place, item in enumerate(texts):
         item.sample = [row[place] for row in result if row[place] is not None]
         if len(item.sample) < min(20, item.filled):
-            item.sample = [
-                value
-                for (value,) in connection.execute(
-                    f"select {item.clean} as v from {relation} where v is not null limit 1000"
-                ).fetchall()
-            ]
+            query = f"select {item.clean} as v from {relation} where v is not null limit 1000"
+            item.sample = [value for (value,) in relation.rows(query)]
 
 
-def count_placeholders(connection: duckdb.DuckDBPyConnection, relation: str, item: MeasuredColumn) -> int:
+def count_placeholders(relation: RawRelation, item: MeasuredColumn) -> int:
     """Values such as ``inf`` or ``#N/A`` that do not say what their column is; none where most values are such."""
     texts = ", ".join(map(literal, PLACEHOLDERS))
     query = f"select count(*) from {relation} where lower({item.clean}) in ({texts})"
-    count = connection.execute(query).fetchall()[0][0]
+    count = relation.row(query)[0]
     return count if count < MOST_PLACEHOLDERS * item.filled else 0
 
 
-def count_values(connection: duckdb.DuckDBPyConnection, relation: str, items: list[MeasuredColumn]) -> None:
+def count_values(relation: RawRelation, items: list[MeasuredColumn]) -> None:
     """All values of columns that have few, with their rows."""
     few = [d for d in items if d.filled and d.distinct <= 1.2 * FEW and not is_time_type(d.physical)]
     if few and few[0].rows <= SMALL:
         query = ", ".join(f"histogram(cast({item.clean} as varchar))" for item in few)
-        counted = [dict(c or {}) for c in connection.execute(f"select {query} from {relation}").fetchall()[0]]
+        counted = [dict(c or {}) for c in relation.row(f"select {query} from {relation}")]
     else:
-        counted = [
-            dict(
-                connection.execute(
-                    f"select cast({item.clean} as varchar) as v, count(*) from {relation} "
-                    "where v is not null group by 1"
-                ).fetchall()
-            )
-            for item in few
-        ]
+        query = "select cast({} as varchar) as v, count(*) from {} where v is not null group by 1"
+        counted = [dict(relation.rows(query.format(item.clean, relation))) for item in few]
     for item, counts in zip(few, counted, strict=True):
         item.distinct = len(counts)
         if len(counts) <= FEW:
@@ -235,7 +221,7 @@ def _number_reading(physical: str, scale: int | None, facts: NumberFacts, style:
     return Reading(type_, physical, scale or _SCALES[0], style)  # type: ignore[arg-type]
 
 
-def measure_numbers(connection: duckdb.DuckDBPyConnection, relation: str, items: list[MeasuredColumn]) -> None:
+def measure_numbers(relation: RawRelation, items: list[MeasuredColumn]) -> None:
     """Read several text columns as numbers in one query."""
     if not items:
         return
@@ -246,9 +232,7 @@ def measure_numbers(connection: duckdb.DuckDBPyConnection, relation: str, items:
     point = ", ".join(f"count(case when p{place} then 1 end)" for place in range(len(items)))
     points = ", ".join(f"{d.clean} like '%.0' as p{place}" for place, d in enumerate(items))
     measures = [m for place in range(len(items)) for m in _number_measures(f"c{place}")]
-    row = connection.execute(
-        f"select {', '.join(measures)}, {point} from (select {selected}, {points} from {relation})"
-    ).fetchall()[0]
+    row = relation.row(f"select {', '.join(measures)}, {point} from (select {selected}, {points} from {relation})")
     width = len(_number_measures(""))
     for place, item in enumerate(items):
         scale, item.numbers = _number_facts(row[place * width : (place + 1) * width])
@@ -259,10 +243,10 @@ def measure_numbers(connection: duckdb.DuckDBPyConnection, relation: str, items:
         )
 
 
-def measure_durations(connection: duckdb.DuckDBPyConnection, relation: str, items: list[MeasuredColumn]) -> None:
+def measure_durations(relation: RawRelation, items: list[MeasuredColumn]) -> None:
     for item in items:
         item.reading = Reading("duration", scale=3)
         value = f"cast({typed_sql(item.reading, item.column)} as double)"
         measures = ", ".join(_number_measures("v"))
-        row = connection.execute(f"select {measures} from (select {value} as v from {relation})").fetchall()[0]
+        row = relation.row(f"select {measures} from (select {value} as v from {relation})")
         item.numbers = _number_facts(row)[1]

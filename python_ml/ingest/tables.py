@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from python_ml.errors import UserError
 from python_ml.ingest import vocabulary
 from python_ml.ingest.columns import measure_columns
-from python_ml.ingest.connection import describe
+from python_ml.ingest.connection import RawRelation, describe
 from python_ml.ingest.opening import open_file
 from python_ml.ingest.schema import LINE_NUMBER, LINE_PROBLEM, LINE_TEXT, ROW_NUMBER, Column, RawTable
 from python_ml.ingest.typing import typed_sql
@@ -115,9 +115,13 @@ def open_tables(
     for table in opened:
         progress(f"measuring {table.path.name}")
         columns = measure_columns(
-            connection, _rows_of(table), _data_columns(connection, table), table.rows - sum(table.rejected.values()),
-            day_first=day_first, times=times, progress=progress,
-        )  # fmt: skip
+            RawRelation(connection, _rows_of(table)),
+            _data_columns(connection, table),
+            table.rows - sum(table.rejected.values()),
+            day_first=day_first,
+            times=times,
+            progress=progress,
+        )
         measured.append(replace(table, columns=columns))
     wanted = [argument.name or source_name(table) for argument, table in zip(arguments, measured, strict=True)]
     names = unique_identifiers(wanted, "source", taken=(*_TAKEN, *taken))

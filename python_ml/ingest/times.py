@@ -10,13 +10,10 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+from python_ml.ingest.connection import RawRelation
 from python_ml.ingest.schema import Reading, TimeFacts
 from python_ml.ingest.typing import typed_sql
-
-if TYPE_CHECKING:
-    import duckdb
 
 EARLIEST, LATEST = "1900-01-01", "2200-01-01"
 MAX_SHAPES = 200
@@ -114,8 +111,7 @@ def language_of(texts: Iterable[str]) -> str:
 
 
 def recognise(
-    connection: duckdb.DuckDBPyConnection,
-    relation: str,
+    relation: RawRelation,
     column: str,
     sample: list[str],
     day_first: bool | None = None,
@@ -124,9 +120,9 @@ def recognise(
 
     Parameters
     ----------
-    connection : duckdb.DuckDBPyConnection
-    relation, column : str
-        Quoted names.
+    relation : RawRelation
+    column : str
+        Quoted name.
     sample : list of str
         Some of its values.
     day_first : bool, optional
@@ -141,17 +137,17 @@ def recognise(
     formats = {_formats_of(value) for _, value in examples}
     if None in formats or len(formats) != 1 or any(f and (f[1] or "{b}" in f[0]) for f in formats):
         # Several shapes, or ones that leave a choice: all values are looked at.
-        examples = _shapes(connection, relation, column)
+        examples = _shapes(relation, column)
     filled = sum(n for n, _ in examples)
     known = [(n, value, result) for n, value in examples if (result := _formats_of(value))]
     if not filled or sum(n for n, _, _ in known) < 0.5 * filled:
         period = period_of(value for _, value in examples)
         reading = Reading("timestamp", formats=(period,)) if period else None
-        return (reading, measure(connection, relation, column, reading)) if reading else None
+        return (reading, measure(relation, column, reading)) if reading else None
     order, is_ambiguous = "", False
     if any(result[1] for _, _, result in known):
         if day_first is None:
-            day_first, order, is_ambiguous = _decide_order(connection, relation, column)
+            day_first, order, is_ambiguous = _decide_order(relation, column)
         else:
             order = f"{'day' if day_first else 'month'} first, as given"
     chosen = list(dict.fromkeys(f[1] if f[1] and not day_first else f[0] for _, _, f in known))
@@ -170,21 +166,19 @@ def recognise(
         # DuckDB reads these by itself, with any number of digits.
         chosen = []
     reading = Reading("timestamp", formats=tuple(chosen), language=language, has_offset=has_offset)
-    facts = measure(connection, relation, column, reading)
+    facts = measure(relation, column, reading)
     if not language and any("%B" in f for f in chosen):
         # One of short and full names is enough where it reads as much.
         for month in ("%b", "%B"):
             fewer = replace(reading, formats=tuple(f for f in chosen if month in f or not re.search("%[bB]", f)))
-            of_fewer = measure(connection, relation, column, fewer)
+            of_fewer = measure(relation, column, fewer)
             if of_fewer.readable == facts.readable:
                 reading, facts = fewer, of_fewer
                 break
     return reading, replace(facts, order=order, is_ambiguous=is_ambiguous)
 
 
-def measure(
-    connection: duckdb.DuckDBPyConnection, relation: str, column: str, reading: Reading, exact: bool = True
-) -> TimeFacts:
+def measure(relation: RawRelation, column: str, reading: Reading, exact: bool = True) -> TimeFacts:
     """Measure a column as what a reading makes of it.
 
     Parameters
@@ -192,13 +186,13 @@ def measure(
     exact : bool, default True
         Whether different days are counted exactly.
     """
-    row = connection.execute(f"""
+    row = relation.row(f"""
         select {", ".join(measures("value", exact))}
         from (
             select {plausible("value")} as value
             from (select {typed_sql(reading, column)} as value from {relation})
         )
-    """).fetchall()[0]
+    """)
     return facts_of(row)
 
 
@@ -225,22 +219,20 @@ def facts_of(row: tuple) -> TimeFacts:
     return TimeFacts(readable, first, last, days, has_clock)
 
 
-def unreadable(
-    connection: duckdb.DuckDBPyConnection, relation: str, column: str, reading: Reading
-) -> tuple[tuple[str, int], ...]:
+def unreadable(relation: RawRelation, column: str, reading: Reading) -> tuple[tuple[str, int], ...]:
     """Up to three values that are no plausible time and the rows of each, the most frequent first."""
-    result = connection.execute(f"""
+    result = relation.rows(f"""
         select text, count(*) as n
         from (select {typed_sql(Reading("text", reading.physical_type), column)} as text,
             {typed_sql(reading, column)} as value from {relation})
         where text is not null
             and coalesce(value < timestamp '{EARLIEST}' or value >= timestamp '{LATEST}', true)
         group by 1 order by n desc, 1 limit 3
-    """).fetchall()
+    """)
     return tuple(result)
 
 
-def _shapes(connection: duckdb.DuckDBPyConnection, relation: str, column: str) -> list[tuple[int, str]]:
+def _shapes(relation: RawRelation, column: str) -> list[tuple[int, str]]:
     """Rows and an example of every shape of a column, the most frequent first."""
     shape = "value"
     for pattern, letter in (
@@ -248,7 +240,7 @@ def _shapes(connection: duckdb.DuckDBPyConnection, relation: str, column: str) -
         ("[0-9]{5,7}", "n"), ("[0-9]{4}", "Y"), ("[0-9]{3}", "n"), ("[0-9]{1,2}", "9"),
     ):  # fmt: skip
         shape = f"regexp_replace({shape}, '{pattern}', '{letter}', 'g')"
-    return connection.execute(f"""
+    return relation.rows(f"""
         select sum(n)::bigint as rows, min(value) as example
         from (
             select value, n, left({shape}, 40) as shape
@@ -256,7 +248,7 @@ def _shapes(connection: duckdb.DuckDBPyConnection, relation: str, column: str) -
             where value is not null
         )
         group by shape order by rows desc, shape limit {MAX_SHAPES}
-    """).fetchall()
+    """)
 
 
 def _formats_of(example: str) -> tuple[str, str | None] | None:
@@ -294,10 +286,10 @@ def _clock_format(text: str) -> str | None:
     )
 
 
-def _decide_order(connection: duckdb.DuckDBPyConnection, relation: str, column: str) -> tuple[bool, str, bool]:
+def _decide_order(relation: RawRelation, column: str) -> tuple[bool, str, bool]:
     """Let all values decide whether the day or the month comes first: a number above 12 is no month."""
     pattern = r"^\s*([0-9]{1,2})([/.-])([0-9]{1,2})[/.-][0-9]"
-    first_above, second_above, dotted, total = connection.execute(f"""
+    first_above, second_above, dotted, total = relation.row(f"""
         select
             count(*) filter (where first > 12 and second <= 12),
             count(*) filter (where second > 12 and first <= 12),
@@ -311,7 +303,7 @@ def _decide_order(connection: duckdb.DuckDBPyConnection, relation: str, column: 
             from {relation}
         )
         where first is not null
-    """).fetchall()[0]
+    """)
     numbers = f"first number above 12 in {first_above:,} values, second in {second_above:,}, of {total:,}"
     if first_above != second_above:
         return first_above > second_above, f"{'day' if first_above > second_above else 'month'} first: {numbers}", False
@@ -320,12 +312,12 @@ def _decide_order(connection: duckdb.DuckDBPyConnection, relation: str, column: 
     return False, f"month first is a guess: {numbers}", True
 
 
-def offsets(connection: duckdb.DuckDBPyConnection, relation: str, column: str) -> tuple[str, ...]:
+def offsets(relation: RawRelation, column: str) -> tuple[str, ...]:
     """Up to four offsets from UTC that texts end with, the most frequent first; empty for those without one."""
     text = typed_sql(Reading("text"), column)
-    result = connection.execute(f"""
+    result = relation.rows(f"""
         select regexp_extract({text}, '(?:[zZ]|[+-][0-9]{{2}}(?::?[0-9]{{2}})?)$') as v, count(*) as n
         from {relation} where {text} is not null
         group by 1 order by n desc, 1 limit 4
-    """).fetchall()
+    """)
     return tuple(value for value, _ in result)

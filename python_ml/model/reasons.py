@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from python_ml.feature_columns import ALL_TIME
+from python_ml.durations import ALL_TIME
 from python_ml.input_columns import CATEGORY, FLAG, NUMBER
 from python_ml.model.card import CardColumn
 

@@ -67,22 +67,6 @@ def date_of(text: str, flag: str) -> datetime:
     return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
 
 
-def check_durations(options: Options) -> None:
-    """Refuse durations that cannot be used, before any file is read.
-
-    Raises
-    ------
-    UserError
-        For text that is no duration, and for a horizon, step or active window of zero.
-    """
-    for name in DURATIONS:
-        value = getattr(options, name)
-        if value is not None and days_of(value, name) <= 0 and name != "gap":
-            raise UserError(
-                f"`{value}` has no length.", where=f"--{name.replace('_', '-')}", hint="choose more than zero"
-            )
-
-
 def label_days(options: Options, activity: Activity) -> tuple[str, str, str]:
     """Horizon with its reason, and gap."""
     horizon, reason = (options.horizon, "given") if options.horizon else _horizon(activity)

@@ -175,14 +175,14 @@ def _of_labels(graph: KeyGraph, options: Options, labels: str) -> tuple[Node, st
             )
         return (labels, ROW_NUMBER), "the file has no key: its rows are numbered"
     nodes = [n for n in nodes if n[1] != time]
-    speaking = [n for n in nodes if weight(n)[0] or weight(n)[1]]
-    if not speaking:
+    likely = [n for n in nodes if weight(n)[0] or weight(n)[1]]
+    if not likely:
         raise UserError(
             "No column of the labels says which customer.",
             where=str(table.table.path),
             hint=f"name it as in the events, or add --label-column entity=COLUMN; columns: {table.table.column_names}",
         )
-    return max(speaking, key=weight), "the entity that the labels name"
+    return max(likely, key=weight), "the entity that the labels name"
 
 
 def _is_nearly_key(table: TableProfile, column: str) -> bool:
@@ -267,10 +267,10 @@ def _is_coded(table: TableProfile, name: str) -> bool:
     column = table.column(name)
     if vocabulary.has_word(column.raw_name, vocabulary.IDENTIFIERS) or column.padded:
         return True
-    is_mute = column.raw_name.startswith("column_") or not column.raw_name.isascii()
-    if is_mute and column.kind == "text":
+    is_nameless = column.raw_name.startswith("column_") or not column.raw_name.isascii()
+    if is_nameless and column.kind == "text":
         return column.spaced < 0.05 and all(any(c.isdigit() for c in value) for value, _ in column.values)
-    return (column.kind == "text" and column.spaced < 0.05 and column.distinct > 100) or is_mute
+    return (column.kind == "text" and column.spaced < 0.05 and column.distinct > 100) or is_nameless
 
 
 def _no_customer(profile: Profile, reason: str = "") -> UserError:

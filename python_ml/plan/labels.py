@@ -36,9 +36,9 @@ def label_column(table: TableProfile, options: Options) -> str:
         return table.column(named["label"]).raw_name
     taken = set(named.values())
     free = [c.column for c in table.columns if c.column.kind not in ("empty", "time") and c.column.name not in taken]
-    speaking = [c for c in free if vocabulary.has_word(c.raw_name, _LABEL | vocabulary.CHURNED | vocabulary.RETAINED)]
-    if speaking:
-        best = max(speaking, key=lambda c: (c.distinct <= 20, vocabulary.has_word(c.raw_name, _LABEL)))
+    candidates = [c for c in free if vocabulary.has_word(c.raw_name, _LABEL | vocabulary.CHURNED | vocabulary.RETAINED)]
+    if candidates:
+        best = max(candidates, key=lambda c: (c.distinct <= 20, vocabulary.has_word(c.raw_name, _LABEL)))
         return best.raw_name
     classes = [c for c in free if c.distinct == 2 and not vocabulary.has_word(c.raw_name, _SPLIT)]
     if len(classes) == 1:

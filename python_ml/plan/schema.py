@@ -1,7 +1,8 @@
 """The plan of a dbt project: data without behaviour, decided before a file is written.
 
 A plan is the fold of accepted actions over a base plan (:func:`python_ml.plan.make_plan`). It is never stored: it
-follows from the stored profile, the options and the recommendations.
+follows from the stored profile, the options and the recommendations. The module is long because it describes every
+field; it decides nothing.
 """
 
 from __future__ import annotations

@@ -140,10 +140,10 @@ def find_shifted(table: Table) -> ShiftedCopies | None:
     """
     times = table.of_kind("time")
     compared = [c for c in table.of_kind("number", "boolean", "text") if c.semantic not in ("identifier", "text")]
-    telling = [c for c in compared if kind_of(c) == "number" and c.distinct > 200]
-    if not times or len(telling) < 2 or len(compared) < 4 or table.rows > MANY_ROWS:
+    selective = [c for c in compared if kind_of(c) == "number" and c.distinct > 200]
+    if not times or len(selective) < 2 or len(compared) < 4 or table.rows > MANY_ROWS:
         return None
-    rare = " and ".join(f"{quote(c.name)} is not null and {quote(c.name)} <> 0" for c in telling[:2])
+    rare = " and ".join(f"{quote(c.name)} is not null and {quote(c.name)} <> 0" for c in selective[:2])
     places = range(len(times))
     when = ", ".join(f"cast({quote(c.name)} as date) as t{place}" for place, c in enumerate(times))
     lags = ", ".join(f"date_diff('day', lag(t{place}) over w, t{place}) as d{place}" for place in places)

@@ -1,7 +1,7 @@
 """What a profile holds: facts about raw tables, measured once, stored, and read by the plan and by the page.
 
 Fields stand in the order in which they are written; nothing depends on the clock or on the order of threads, so the
-same files give the same bytes.
+same files give the same bytes. The module is long because it describes every field; it computes nothing.
 """
 
 from __future__ import annotations

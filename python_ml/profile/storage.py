@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from python_ml.errors import UserError
 from python_ml.profile.notices import notices
 from python_ml.profile.schema import Profile
-from python_ml.yaml_io import OneLine, OneLineList
+from python_ml.yaml_io import OneLine, OneLineList, dump
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -67,31 +68,8 @@ def to_yaml(profile: Profile) -> str:
     for table, made in zip(profile.tables, data["tables"], strict=True):
         # nothing of this machine: neither its folders nor the relations of a scratch database
         made["table"] |= {"path": table.table.path.name, "relation": "", "view": "", "converted": None}
-    noted = [_adapter_of_notices().dump_python(notice, mode="json") for notice in notices(profile)]
-    text = _dump({"version": VERSION, "notices": _short(noted), **_short(data)})
-    return "".join(f"# {line}\n" for line in _HEADER.splitlines()) + text
-
-
-def _dump(data: Any) -> str:
-    """Write YAML by the library in C, where there is one: profiles of thousands of columns are long."""
-    import yaml
-
-    class Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):
-        def ignore_aliases(self, data: Any) -> bool:
-            return True
-
-    Dumper.add_representer(OneLine, lambda d, v: d.represent_mapping("tag:yaml.org,2002:map", v.items(), True))
-    Dumper.add_representer(OneLineList, lambda d, v: d.represent_sequence("tag:yaml.org,2002:seq", v, True))
-    return yaml.dump(data, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=110)
-
-
-@cache
-def _adapter_of_notices() -> TypeAdapter:
-    from pydantic import TypeAdapter
-
-    from python_ml.profile.schema import Notice
-
-    return TypeAdapter(Notice)
+    noted = [asdict(notice) for notice in notices(profile)]
+    return dump({"version": VERSION, "notices": _short(noted), **_short(data)}, _HEADER, is_long=True)
 
 
 def _short(value: Any) -> Any:

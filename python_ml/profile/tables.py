@@ -120,9 +120,9 @@ def prepare(connection: duckdb.DuckDBPyConnection, raw: RawTable, place: int) ->
     wanted = max(min(SAMPLE_ROWS, SAMPLE_CELLS // max(len(raw.columns), 1)), 10_000)
     if rows <= 2 * wanted:
         return Table(connection, raw, typed, typed, rows)
-    telling = sorted(raw.columns, key=lambda c: -c.distinct)
-    telling = telling[: 1 if telling[0].distinct > 0.1 * rows else 3]
-    number = "rowid" if typed != raw.view else ", ".join(quote(c.name) for c in telling)
+    selective = sorted(raw.columns, key=lambda c: -c.distinct)
+    selective = selective[: 1 if selective[0].distinct > 0.1 * rows else 3]
+    number = "rowid" if typed != raw.view else ", ".join(quote(c.name) for c in selective)
     every = rows // wanted
     connection.execute(
         f"create or replace temp table {sample} as select * from {typed} where hash({number}) % {every} = 0"

@@ -64,7 +64,8 @@ def measure(folder: Path, rows: int, repeats: int) -> dict[str, Any]:
     """
     from python_ml.ingest import DataArgument, open_tables, scratch_connection
     from python_ml.leakage import find_leaks
-    from python_ml.profile import profile_tables, save_profile
+    from python_ml.profile import profile_tables
+    from python_ml.report.profile_page import save_profile
 
     path = folder / "orders.parquet"
     make(path, rows)

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from python_ml.dbt import Feature
-from python_ml.durations import days
+from python_ml.durations import days, duration_text, sorted_windows, window_text
 from python_ml.errors import UserError
 from python_ml.feature_columns import (
     AGGREGATES,
@@ -21,10 +21,7 @@ from python_ml.feature_columns import (
     Comparison,
     FeatureColumn,
     Measure,
-    duration_text,
-    sorted_windows,
     window_feature_columns,
-    window_text,
 )
 from python_ml.input_columns import typed_columns
 

@@ -6,7 +6,9 @@ import csv
 from pathlib import Path
 
 from python_ml.feature_columns import FeatureColumn
-from python_ml.generate import create, package_files, render
+from python_ml.generate.package import package_files
+from python_ml.generate.render import render
+from python_ml.generate.writing import create
 from python_ml.ingest.schema import LINE_NUMBER, Reading
 from python_ml.plan.schema import (
     AttributePlan,

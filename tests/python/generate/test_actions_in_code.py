@@ -11,9 +11,9 @@ import yaml
 
 from python_ml.errors import UserError
 from python_ml.files import write_text
-from python_ml.generate import render
 from python_ml.generate.layout import PROFILE
 from python_ml.generate.project import create_project, read_examination, recommend_project
+from python_ml.generate.render import render
 from python_ml.leakage import find_leaks
 from python_ml.plan import Recommendations
 from python_ml.plan.actions import ACTIONS

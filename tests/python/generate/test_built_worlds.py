@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from python_ml.generate import preview_outcome, preview_sources
+from python_ml.generate.preview import preview_outcome, preview_sources
 from python_ml.ingest import scratch_connection
 from python_ml.ingest.schema import ROW_NUMBER
 from python_ml.warehouse import literal

@@ -8,8 +8,9 @@ from types import SimpleNamespace
 
 import yaml
 
-from python_ml.generate import render, summary
+from python_ml.generate import summary
 from python_ml.generate.figures import column_uses, feature_groups, row_changes
+from python_ml.generate.render import render
 from python_ml.plan.schema import ModelInput
 from python_ml.profile.schema import Preview, Profile, RowCounts
 from tests.python.generate.plans import settings

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from python_ml.errors import UserError
-from python_ml.generate import check_folder, create, package_files, refresh_raw, renew
-from python_ml.generate.writing import MANIFEST
+from python_ml.generate import check_folder, refresh_raw
+from python_ml.generate.package import package_files
+from python_ml.generate.writing import MANIFEST, create, renew
 
 FILES = {"models/a.sql": "select 1\n", "models/b.sql": "select 2\n", "models/gone.sql": "select 3\n"}
 

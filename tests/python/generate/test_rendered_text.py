@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from python_ml.errors import UserError
-from python_ml.generate import render
+from python_ml.generate.render import render
 from python_ml.generate.text import code, flow, jinja_literal, listed, markdown, patterns, plain_flow, scalar, wrapped
 from python_ml.ingest.schema import Reading
 from python_ml.plan.schema import Imputation, LabelTable, ModelInput

@@ -18,7 +18,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from python_ml.errors import UserError
-from python_ml.ingest import DataArgument, open_tables, refresh_converted, scratch_connection, with_row_number
+from python_ml.ingest import DataArgument, open_tables, scratch_connection, with_row_number
+from python_ml.ingest.conversion import refresh_converted
 from python_ml.ingest.dialect import distinct_names
 from python_ml.ingest.schema import LINE_NUMBER, LINE_PROBLEM, LINE_TEXT
 from python_ml.names import identifier

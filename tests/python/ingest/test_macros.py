@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from python_ml.errors import RetentionError
-from python_ml.ingest import Reading, rendered, typed_expression
+from python_ml.ingest import rendered
 from python_ml.ingest.macros import _environment
+from python_ml.ingest.schema import Reading
+from python_ml.ingest.typing import typed_expression
 from tests.python.temporal.engine import MacroCompiler
 
 READINGS = {

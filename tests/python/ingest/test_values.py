@@ -59,6 +59,12 @@ def test_placeholders_do_not_make_numbers_a_category(connection, tmp_path, numbe
     assert (column.filled, column.readable, read[-2:]) == (10, 8, [None, None])
 
 
+@pytest.mark.parametrize("numbers", [["1.5", "-2"], ["1,234.56", "7,000"]])
+def test_placeholders_at_the_end_of_a_file(connection, tmp_path, numbers):
+    column, _ = opened(connection, tmp_path, numbers * 2000 + ["inf"] * 1000)
+    assert (column.kind, column.filled, column.readable) == ("number", 5000, 4000)
+
+
 def test_a_column_of_placeholders_with_a_few_numbers_is_text(connection, tmp_path):
     assert opened(connection, tmp_path, ["?"] * 97 + ["1", "2", "3"])[0].kind == "text"
 

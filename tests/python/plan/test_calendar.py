@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from python_ml.errors import UserError
 from python_ml.plan import Options
-from python_ml.plan.calendar import active_window, check_durations, choose_calendar, days_of, maturity_setting
+from python_ml.plan.calendar import active_window, choose_calendar, days_of, maturity_setting
+from python_ml.plan.options import check_options
 from python_ml.profile.schema import Activity, Delays
 
 FIRST = datetime(2022, 1, 1, 9)
@@ -102,10 +103,10 @@ def test_a_horizon_shorter_than_the_gaps_requires_review():
 @pytest.mark.parametrize("text", ["90", "ninety", "-5d", "1 month", "", "3y", "1.5d"])
 def test_durations_are_checked(text):
     with pytest.raises(UserError, match="not a duration"):
-        check_durations(Options(horizon=text))
+        check_options(Options(horizon=text), None)
 
 
 def test_lengths_of_zero_are_refused():
     with pytest.raises(UserError, match="has no length"):
-        check_durations(Options(step="0d"))
-    check_durations(Options(gap="0d", step="1 month"))
+        check_options(Options(step="0d"), None)
+    check_options(Options(gap="0d", step="1 month"), None)
