@@ -239,6 +239,8 @@ def _read_manifest(folder: Path) -> tuple[dict[str, str], dict[str, str]]:
     path = folder / MANIFEST
     try:
         data = read_json(path, "list of generated files", "restore the file from version control")
+        if data["version"] == 1:  # the same under another name
+            data = {**data, "version": VERSION, "conflicts": data["beside"]}
         if data["version"] != VERSION:
             raise ValueError(f"version {data['version']} is not known")
         lists = dict(data["files"]), dict(data["conflicts"])

@@ -93,10 +93,13 @@ def column_plans(profile: Profile, table: TableProfile, roles: Roles) -> tuple[t
     joined = parts if len(parts) > 1 else ()
     role = replace(role, entity="") if joined else role
     used: set[str] = {entity, *_TAKEN}
+    # The column of times that each column with a time of day belongs to.
+    clocks = ((m.column.reading.clock_column, m.column.raw_name) for m in reversed(table.columns))
+    dated = {clock: time for clock, time in clocks if clock}
     plans, names = [], {}
     for measured in table.columns:
         column = measured.column
-        plan = _plan(table, measured, role, key, parents, children | set(joined))
+        plan = _plan(table, measured, role, key, parents, children | set(joined), dated)
         name = entity if column.name == role.entity else free_name(_name(column, plan), used)
         names[column.name] = name
         excluded = f"{table.name}.{column.name}" in roles.excluded
@@ -128,7 +131,9 @@ def label_of(column: Column) -> str:
     return " ".join(name_parts(column.raw_name)) or column.name
 
 
-def _plan(table, measured: ColumnProfile, role, key, parents: set[str], children: set[str]) -> ColumnPlan:
+def _plan(
+    table, measured: ColumnProfile, role, key, parents: set[str], children: set[str], dated: dict[str, str]
+) -> ColumnPlan:
     column, name = measured.column, measured.column.name
     text = label_of(column).capitalize()
 
@@ -163,9 +168,8 @@ def _plan(table, measured: ColumnProfile, role, key, parents: set[str], children
         return plan("further_time", f"{text} (UTC).", "a further time: it may lie after the event")
     if column.semantic in PERSONAL or (column.personal and column.semantic == "personal"):
         return plan("text", f"{text}.", f"personal data: {column.because}", as_text)
-    dated = [m.column.raw_name for m in table.columns if m.column.reading.clock_column == column.raw_name]
-    if dated:
-        return plan("text", f"{text}.", f"it is the time of day of `{dated[0]}`", as_text)
+    if column.raw_name in dated:
+        return plan("text", f"{text}.", f"it is the time of day of `{dated[column.raw_name]}`", as_text)
     is_outcome = vocabulary.has_word(column.raw_name, vocabulary.OUTCOMES)
     if column.kind == "boolean":
         return plan("boolean", f"{text}: yes or no.", OUTCOME_NAMED if is_outcome else "")

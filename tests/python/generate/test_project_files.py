@@ -103,6 +103,13 @@ class TestEdits:
         with pytest.raises(UserError, match="list of generated files is missing"):
             renew(project, FILES)
 
+    def test_a_list_of_the_first_version_is_read(self, project) -> None:
+        lists = json.loads((project / MANIFEST).read_text())
+        first = {"version": 1, "files": lists["files"], "beside": lists["conflicts"]}
+        (project / MANIFEST).write_text(json.dumps(first))
+        renew(project, FILES)
+        assert json.loads((project / MANIFEST).read_text()) == lists
+
     def test_a_list_that_points_outside_is_refused(self, project) -> None:
         lists = json.loads((project / MANIFEST).read_text())
         lists["files"]["../../elsewhere.sql"] = "0"
