@@ -43,10 +43,10 @@ def recency_score(
         longest = np.nanmax(days) if np.isfinite(days).any() else 0.0
         scores = np.where(np.isnan(days), longest + 1.0, days)
         chosen = np.arange(judged_on.sum())
-        found = evaluate(churned[judged_on], scores[judged_on], chosen, metrics=["roc_auc"], replicates=0)
-        area = found["roc_auc"]["value"] or 0.0
-        if best is None or area > best[0]:
-            best = (area, feature.name, scores)
+        metrics = evaluate(churned[judged_on], scores[judged_on], chosen, metrics=["roc_auc"], replicates=0)
+        auc = metrics["roc_auc"]["value"] or 0.0
+        if best is None or auc > best[0]:
+            best = (auc, feature.name, scores)
     return None if best is None else (best[1], best[2])
 
 

@@ -214,13 +214,13 @@ def _choose_penalty(
         pipeline = model_pipeline("logistic_regression", columns, len(train), seed, parameters)
         prepared = pipeline[0].fit_transform(inputs.iloc[train], churned[train])
         prepared_out = pipeline[0].transform(inputs.iloc[held_out])
-        found = []
+        per_penalty = []
         for penalty in PENALTIES:
             # C weighs the sum over rows: on a part of the rows the same C would be a stronger penalty.
             model = pipeline[1].set_params(C=penalty * share).fit(prepared, churned[train])
             odds = model.predict_proba(prepared_out)
-            found.append(log_loss(churned[held_out], odds, labels=[0, 1]) * len(held_out))
-        return found
+            per_penalty.append(log_loss(churned[held_out], odds, labels=[0, 1]) * len(held_out))
+        return per_penalty
 
     with joblib.parallel_config(backend="threading"):
         per_fold = joblib.Parallel(n_jobs=THREADS)(joblib.delayed(losses)(*fold) for fold in folds)

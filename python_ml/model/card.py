@@ -1,6 +1,6 @@
 """The model card: everything about a model, besides its weights, that scoring needs.
 
-It is stored beside the model, so that scoring depends neither on dbt's manifest nor on training data.
+It is stored with the model, so that scoring depends neither on dbt's manifest nor on training data.
 """
 
 from __future__ import annotations

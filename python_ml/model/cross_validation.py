@@ -1,7 +1,7 @@
 """Measuring on one snapshot: every customer is judged by models that have seen neither them nor their outcome.
 
 Where nothing says when a row was seen, no later period can be set apart. Customers are dealt into folds with equal
-shares of leavers, and whatever is learnt (which columns to use, imputation, encoding, penalty, calibration) is learnt
+churn rates, and whatever is learnt (which columns to use, imputation, encoding, penalty, calibration) is learnt
 anew without each fold. So is the choice between models (nested cross-validation: Varma & Simon 2006, "Bias in error
 estimation when using cross-validation for model selection"): the champion's figures are those of the whole procedure.
 """
@@ -122,7 +122,7 @@ class Measured(NamedTuple):
 
 
 def cross_validate(run: TrainingRun, names: list[str]) -> Measured:
-    """Fit and choose on all folds but one, and judge the one that was left out.
+    """Fit and choose on all folds but one, and judge the held-out one.
 
     Parameters
     ----------
@@ -149,10 +149,10 @@ def cross_validate(run: TrainingRun, names: list[str]) -> Measured:
     chosen = np.empty(len(run.churned))
     for number, (train, held_out) in enumerate(folds):
         run.progress(f"cross-validation: fold {number + 1} of {len(folds)}")
-        found, choice = _without(run, names, train, held_out)
-        for name, scores in found.items():
+        fold_scores, choice = _without(run, names, train, held_out)
+        for name, scores in fold_scores.items():
             models.setdefault(name, np.empty(len(run.churned)))[held_out] = scores
-        chosen[held_out] = found[choice]
+        chosen[held_out] = fold_scores[choice]
         split.chosen.append(choice)
     for name, scores in models.items():
         split.fold_roc_auc[name] = _areas(run, folds, scores)
@@ -175,22 +175,22 @@ def _without(
             hint="bring more customers, or lower training.cross_validation.folds in retention.yml",
         )
     trial = Trial.of_customers(inner, customers)
-    seen, found = {}, {}
+    seen, held_out_scores = {}, {}
     for name in names:
         parameters = getattr(training.models, name).parameters
         fitted = fit_calibrated(name, inputs, churned, columns, inner, training.seed, parameters, trial)
         seen[name] = fitted.held_out
-        found[name] = probabilities(fitted.model, run.inputs.iloc[held_out])
+        held_out_scores[name] = probabilities(fitted.model, run.inputs.iloc[held_out])
     choice = choose(seen, churned, customers, training.selection, training.seed)
     if choice.members:
         # Where no average is better than the best model, this is the best model.
-        found[ENSEMBLE] = average([found[name] for name in choice.members])
-    return found, choice.champion
+        held_out_scores[ENSEMBLE] = average([held_out_scores[name] for name in choice.members])
+    return held_out_scores, choice.champion
 
 
 def _areas(run: TrainingRun, folds: list[tuple[np.ndarray, np.ndarray]], scores: np.ndarray) -> list[float]:
-    areas = [
+    aucs = [
         evaluate(run.churned[held], scores[held], run.customers[held], metrics=["roc_auc"], replicates=0)["roc_auc"]
         for _, held in folds
     ]
-    return [area["value"] for area in areas if area["value"] is not None]
+    return [auc["value"] for auc in aucs if auc["value"] is not None]

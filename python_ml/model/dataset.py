@@ -79,16 +79,16 @@ def check_training_set(frame: pd.DataFrame, entity: str) -> None:
                 where=TRAINING_SET,
                 hint="rows without a key, a time or a known label do not belong in the training set",
             )
-    found = sorted(frame["churned"].unique().tolist(), key=str)
-    if not set(found) <= {0, 1}:
-        shown = ", ".join(map(str, found[:5])) + (", …" if len(found) > 5 else "")
+    values = sorted(frame["churned"].unique().tolist(), key=str)
+    if not set(values) <= {0, 1}:
+        shown = ", ".join(map(str, values[:5])) + (", …" if len(values) > 5 else "")
         raise UserError(
             f"The target is not binary: churned holds {shown}.",
             where=f"{TRAINING_SET}, column churned",
-            hint="make it 1 for customers who left and 0 for those who stayed",
+            hint="make it 1 for customers who churned and 0 for those who were retained",
         )
-    if len(found) < 2:
-        outcome = "left" if found[0] == 1 else "stayed"
+    if len(values) < 2:
+        outcome = "churned" if values[0] == 1 else "was retained"
         raise UserError(
             f"Every labelled customer {outcome}: there is nothing to tell apart.",
             where=f"{TRAINING_SET}, column churned",

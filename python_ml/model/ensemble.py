@@ -39,9 +39,9 @@ def choose_members(scores: Mapping[str, np.ndarray], goodness: Callable[[np.ndar
     """
     members: tuple[str, ...] = ()
     reached = -np.inf
-    while left := [name for name in scores if name not in members]:
-        tried = {name: goodness(average([scores[m] for m in (*members, name)])) for name in left}
-        best = max(left, key=tried.__getitem__)
+    while remaining := [name for name in scores if name not in members]:
+        tried = {name: goodness(average([scores[m] for m in (*members, name)])) for name in remaining}
+        best = max(remaining, key=tried.__getitem__)
         if not tried[best] > reached:
             break
         members, reached = (*members, best), tried[best]
@@ -53,7 +53,9 @@ def average(probabilities: Sequence[np.ndarray]) -> np.ndarray:
     if len(probabilities) == 1:
         return probabilities[0]
     tiny = np.finfo(float).tiny
-    odds = [scipy.special.logit(np.clip(found, tiny, 1 - np.finfo(float).epsneg)) for found in probabilities]
+    odds = [
+        scipy.special.logit(np.clip(probability, tiny, 1 - np.finfo(float).epsneg)) for probability in probabilities
+    ]
     return scipy.special.expit(np.mean(odds, axis=0))
 
 
@@ -93,5 +95,5 @@ def stacked(
 
 def members_of(model: StackingClassifier) -> list[tuple[float, StackingClassifier]]:
     """The weight and the model of each member; empty for a single model."""
-    found = [member for member in model.estimators_ if isinstance(member, StackingClassifier)]
-    return list(zip(map(float, model.final_estimator_.coef_[0]), found, strict=True)) if found else []
+    members = [member for member in model.estimators_ if isinstance(member, StackingClassifier)]
+    return list(zip(map(float, model.final_estimator_.coef_[0]), members, strict=True)) if members else []

@@ -74,8 +74,8 @@ def evaluate(
     drawn: dict[str, list[np.ndarray]] = {name: [] for name in plain}
     gaps = []
     for weights in _resampled_weights(customers, replicates, seed):
-        for name, found in table.measure(plain, weights).items():
-            drawn[name].append(found)
+        for name, draws in table.measure(plain, weights).items():
+            drawn[name].append(draws)
         if "ece" in metrics:
             gaps.append(table.gaps(weights))
 
@@ -178,25 +178,25 @@ class _Sorted:
         return np.sqrt(np.bincount(pairs % len(sizes), weights=sums**2, minlength=len(sizes))) / n
 
     def _rankings(self, weights: np.ndarray) -> dict[str, np.ndarray]:
-        left = weights * self.churned
+        churners = weights * self.churned
         if self.ties:
             weights = np.add.reduceat(weights, self.starts, axis=1)
-            left = np.add.reduceat(left, self.starts, axis=1)
-        # Best score first: leavers and customers at or above each score.
-        found, called = np.cumsum(left, axis=1), np.cumsum(weights, axis=1)
-        leavers, everyone = found[:, -1], called[:, -1]
-        defined = (leavers > 0) & (leavers < everyone)
-        # A stayer is beaten by the leavers above it, and half by those tied with it.
-        beaten = np.einsum("ij,ij->i", weights - left, found - 0.5 * left)
-        precision = np.divide(found, called, out=np.zeros_like(found), where=called > 0)
+            churners = np.add.reduceat(churners, self.starts, axis=1)
+        # Best score first: churned customers and all customers at or above each score.
+        captured, called = np.cumsum(churners, axis=1), np.cumsum(weights, axis=1)
+        n_churned, everyone = captured[:, -1], called[:, -1]
+        defined = (n_churned > 0) & (n_churned < everyone)
+        # A retained customer is beaten by the churned ones above, and half by those tied with it.
+        beaten = np.einsum("ij,ij->i", weights - churners, captured - 0.5 * churners)
+        precision = np.divide(captured, called, out=np.zeros_like(captured), where=called > 0)
         reached = [
             np.interp(LIFT_SHARE * total, np.r_[0.0, c], np.r_[0.0, f])
-            for c, f, total in zip(called, found, everyone, strict=True)
+            for c, f, total in zip(called, captured, everyone, strict=True)
         ]
         values = {
-            "roc_auc": beaten / (leavers * (everyone - leavers)),
-            "pr_auc": np.einsum("ij,ij->i", left, precision) / leavers,
-            "lift_at_10pct": np.asarray(reached) / (LIFT_SHARE * leavers),
+            "roc_auc": beaten / (n_churned * (everyone - n_churned)),
+            "pr_auc": np.einsum("ij,ij->i", churners, precision) / n_churned,
+            "lift_at_10pct": np.asarray(reached) / (LIFT_SHARE * n_churned),
         }
         return {name: np.where(defined, value, np.nan) for name, value in values.items()}
 
@@ -220,7 +220,7 @@ def _calibration_error(gaps: np.ndarray, noise: np.ndarray, resampled: np.ndarra
     Noise moves the gap of every bin, and its absolute value only upwards: of perfect probabilities, the sum of
     absolute gaps is still positive (Roelofs et al. 2022, "Mitigating bias in calibration error estimation"). So the
     gaps are shrunk by the factor with which such a sum is expected to be what it is. The interval has the factors
-    with which it would not be a surprise, in the resamples of the gaps around their mean.
+    that chance alone would explain, in the resamples of the gaps around their mean.
 
     Parameters
     ----------

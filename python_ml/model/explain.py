@@ -72,11 +72,11 @@ def contributions(
         for first in range(0, len(inputs), CHUNK_ROWS):
             rows = slice(first, first + CHUNK_ROWS)
             prepared = np.asarray(pipeline[0].transform(inputs[names].iloc[rows]), dtype=float)
-            found, base = explain(pipeline[-1], prepared, background)
+            part, base = explain(pipeline[-1], prepared, background)
             if isinstance(model.final_estimator_, Pipeline):
                 odds = model.final_estimator_[0].transform(pipeline[-1].predict_proba(prepared)[:, [1]])[:, 0]
-                found = _rest_shared(found, odds - base)
-            values[rows] = slope * (found @ gather)
+                part = _rest_shared(part, odds - base)
+            values[rows] = slope * (part @ gather)
             bases[rows] = slope * base + intercept
     return values, bases
 
@@ -84,7 +84,7 @@ def contributions(
 def linear_background(model: StackingClassifier, inputs: pd.DataFrame) -> tuple[float, ...] | None:
     """Mean of each prepared column over ``inputs`` for a linear model, or that of an ensemble; None for others."""
     if members := members_of(model):
-        return next((found for _, member in members if (found := linear_background(member, inputs))), None)
+        return next((means for _, member in members if (means := linear_background(member, inputs))), None)
     pipeline = model.estimators_[0]
     if type(pipeline[-1]).__name__ != "LogisticRegression":
         return None
@@ -100,29 +100,29 @@ def _linear(estimator: Any, prepared: np.ndarray, background: Sequence[float] | 
 
 
 def _lightgbm(estimator: Any, prepared: np.ndarray, _: object) -> tuple[np.ndarray, np.ndarray]:
-    found = estimator.booster_.predict(prepared, pred_contrib=True, num_threads=THREADS)
-    return _rescaled(found[:, :-1], found[:, -1], _clipped, _inside)
+    values = estimator.booster_.predict(prepared, pred_contrib=True, num_threads=THREADS)
+    return _rescaled(values[:, :-1], values[:, -1], _clipped, _inside)
 
 
 def _xgboost(estimator: Any, prepared: np.ndarray, _: object) -> tuple[np.ndarray, np.ndarray]:
     import xgboost
 
     matrix = xgboost.DMatrix(prepared, nthread=THREADS)
-    found = estimator.get_booster().predict(matrix, pred_contribs=True).astype(float)
-    return _rescaled(found[:, :-1], found[:, -1], _clipped, _inside)
+    values = estimator.get_booster().predict(matrix, pred_contribs=True).astype(float)
+    return _rescaled(values[:, :-1], values[:, -1], _clipped, _inside)
 
 
 def _forest(estimator: Any, prepared: np.ndarray, _: object) -> tuple[np.ndarray, np.ndarray]:
     import shap
 
     explainer = shap.TreeExplainer(estimator)
-    found = np.asarray(explainer.shap_values(prepared, check_additivity=False))[:, :, 1]
-    base = np.full(len(found), float(np.asarray(explainer.expected_value).ravel()[1]))
-    return _rescaled(found, base, _odds, lambda share: 1 / (share * (1 - share)))
+    values = np.asarray(explainer.shap_values(prepared, check_additivity=False))[:, :, 1]
+    base = np.full(len(values), float(np.asarray(explainer.expected_value).ravel()[1]))
+    return _rescaled(values, base, _odds, lambda share: 1 / (share * (1 - share)))
 
 
 def _rescaled(
-    found: np.ndarray,
+    values: np.ndarray,
     base: np.ndarray,
     scale: Callable[[np.ndarray], np.ndarray],
     tangent: Callable[[np.ndarray], np.ndarray],
@@ -131,15 +131,15 @@ def _rescaled(
 
     Parameters
     ----------
-    found : numpy.ndarray, shape (n_rows, n_columns)
+    values : numpy.ndarray, shape (n_rows, n_columns)
     base : numpy.ndarray, shape (n_rows,)
     scale, tangent : callable
         The scale and its derivative, for arrays of shape (n_rows,).
     """
-    moved = found.sum(axis=1)
+    moved = values.sum(axis=1)
     flat = np.abs(moved) < 1e-9  # the secant becomes the tangent
     secant = (scale(base + moved) - scale(base)) / np.where(flat, 1.0, moved)
-    return found * np.where(flat, tangent(base), secant)[:, None], scale(base)
+    return values * np.where(flat, tangent(base), secant)[:, None], scale(base)
 
 
 def _odds(share: np.ndarray) -> np.ndarray:
@@ -155,12 +155,12 @@ def _inside(margin: np.ndarray) -> np.ndarray:
     return (_clipped(margin) == margin).astype(float)
 
 
-def _rest_shared(found: np.ndarray, moved: np.ndarray) -> np.ndarray:
+def _rest_shared(values: np.ndarray, moved: np.ndarray) -> np.ndarray:
     """Contributions that add up to ``moved``: what rounding left over (XGBoost has 32 bits) is shared by size."""
-    size = np.abs(found)
+    size = np.abs(values)
     total = size.sum(axis=1)
-    rest = np.divide(moved - found.sum(axis=1), total, out=np.zeros_like(total), where=total > 0)
-    return found + size * rest[:, None]
+    rest = np.divide(moved - values.sum(axis=1), total, out=np.zeros_like(total), where=total > 0)
+    return values + size * rest[:, None]
 
 
 _EXPLAINERS = {

@@ -48,13 +48,13 @@ def customer_folds(
         has[row_of[churned == outcome]] = True
         return has
 
-    left, stayed = ever(1), ever(0)
-    folds = min(folds, int(left.sum()), int(stayed.sum()))
+    churned_ever, retained_ever = ever(1), ever(0)
+    folds = min(folds, int(churned_ever.sum()), int(retained_ever.sum()))
     if folds < 2:
         return []
     shuffled = np.random.default_rng(seed).permutation(len(keys))
     # Those with rows of one outcome stand in one run, which a round of dealing gives to every fold in turn.
-    dealt = shuffled[np.argsort((left.astype(int) - stayed)[shuffled], kind="stable")]
+    dealt = shuffled[np.argsort((churned_ever.astype(int) - retained_ever)[shuffled], kind="stable")]
     fold_of_key = np.empty(len(keys), dtype=int)
     fold_of_key[dealt] = np.arange(len(keys)) % folds
     fold = fold_of_key[row_of]
@@ -88,7 +88,7 @@ def later_fold(
         if min((churned[rows] == outcome).sum() for rows in parts for outcome in (0, 1)) < least:
             continue
         train, held_out = (int(rows.sum()) for rows in parts)
-        miss = abs(held_out / (train + held_out) - share)
-        if best is None or miss < best[0]:
-            best = (miss, *map(np.flatnonzero, parts))
+        deviation = abs(held_out / (train + held_out) - share)
+        if best is None or deviation < best[0]:
+            best = (deviation, *map(np.flatnonzero, parts))
     return None if best is None else best[1:]

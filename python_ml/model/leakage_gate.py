@@ -33,12 +33,12 @@ if TYPE_CHECKING:
     from python_ml.model.replay_evidence import StoredReplay
     from python_ml.settings import Settings
 
-LEFT_OUT, ACCEPTED, REFUSED, USED, NOTED = "left out", "accepted", "refused", "used", "noted"
+EXCLUDED, ACCEPTED, REFUSED, USED, NOTED = "excluded", "accepted", "refused", "used", "noted"
 
 
 @dataclass(frozen=True)
 class LeakageCheck:
-    """What the probes found, and what becomes of it.
+    """Findings of the probes, and what becomes of each.
 
     Attributes
     ----------
@@ -69,18 +69,18 @@ class LeakageCheck:
 
     @property
     def leaks(self) -> list[Leak]:
-        """Suspicious columns, each with everything that was found about it."""
+        """Suspicious columns, each with its findings."""
         return verdicts(self.findings)
 
     @property
     def refused(self) -> list[Finding]:
-        """Critical findings that nobody left out or accepted."""
+        """Critical findings that nobody excluded or accepted."""
         return [finding for finding in self.findings if self.decision(finding) == REFUSED]
 
     def decision(self, finding: Finding) -> str:
-        """What becomes of a finding: left out, accepted, refused, used (suspicious all the same) or noted."""
+        """What becomes of a finding: excluded, accepted, refused, used (suspicious all the same) or noted."""
         if finding.columns and finding.name in self.excluded:
-            return LEFT_OUT
+            return EXCLUDED
         if finding.severity == CRITICAL:
             return ACCEPTED if finding.name in self.accepted else REFUSED
         return USED if finding.severity == HIGH else NOTED
@@ -119,10 +119,10 @@ class LeakageCheck:
     @property
     def warnings(self) -> list[str]:
         """One sentence for each suspicious column or kind of row, worst first."""
-        told = []
+        messages = []
         rebuilt = [leak.column for leak in self.leaks if leak.figures.get(REBUILT)]
         if rebuilt:
-            told.append(
+            messages.append(
                 f"The outcome is easily predicted from past activity alone: {quoted_list(rebuilt)} rank churned above "
                 "retained customers with a high AUC. A replay rebuilt them from data cut off at the feature time: they "
                 "know nothing of the outcome. Compare the models with the recency baseline."
@@ -132,22 +132,22 @@ class LeakageCheck:
                 continue
             what = "; ".join(leak.reasons)
             if leak.column in self.accepted:
-                told.append(
+                messages.append(
                     f"LEAK: the model uses `{leak.column}`, which most likely knows the outcome: {what}. It was "
                     f"accepted because: {self.accepted[leak.column]}. No figure of this model is to be trusted."
                 )
             elif leak.column in self.excluded:
-                told.append(f"`{leak.column}` was left out, since it most likely knows the outcome: {what}.")
+                messages.append(f"`{leak.column}` was excluded, since it most likely knows the outcome: {what}.")
             else:
-                told.append(f"Look at `{leak.column}`, which the model uses: {what}.")
+                messages.append(f"Look at `{leak.column}`, which the model uses: {what}.")
         for finding in self.findings:
             if finding.columns or finding.severity == INFO:
                 continue
             if finding.severity == CRITICAL and finding.name in self.accepted:
-                told.append(f"LEAK: {finding.sentence}. It was accepted because: {self.accepted[finding.name]}.")
+                messages.append(f"LEAK: {finding.sentence}. It was accepted because: {self.accepted[finding.name]}.")
             else:
-                told.append(f"Look at the rows: {finding.sentence}.")
-        return told
+                messages.append(f"Look at the rows: {finding.sentence}.")
+        return messages
 
     def to_dict(self) -> dict[str, Any]:
         """For ``metrics.json``."""
@@ -155,9 +155,9 @@ class LeakageCheck:
             "limit": self.limit,
             "rows": self.rows,
             "looked_at": self.looked_at,
-            "left_out": sorted(self.excluded),
+            "excluded": sorted(self.excluded),
             "accepted": dict(self.accepted),
-            "found": [leak.to_dict() for leak in self.leaks],
+            "columns": [leak.to_dict() for leak in self.leaks],
             "findings": [
                 {
                     **finding.to_dict(),
@@ -202,7 +202,7 @@ def check_leakage(
     parts: Parts | None = None,
     replays: Sequence[StoredReplay] = (),
 ) -> LeakageCheck:
-    """Probe a training set and weigh what is found against the settings; stops nothing by itself.
+    """Probe a training set and weigh the findings against the settings; stops nothing by itself.
 
     Parameters
     ----------

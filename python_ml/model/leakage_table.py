@@ -1,4 +1,4 @@
-"""Findings as rows of the warehouse, so that a feature that was refused once can be asked about later."""
+"""Findings as rows of the warehouse, so that a feature that was refused can be looked up later."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ COLUMNS = {
 
 
 def store_findings(project: Project, check: LeakageCheck, digest: str | None) -> int:
-    """Append what was found; what is there already (the same data, probe, columns and decision) stays as it is.
+    """Append findings; what is there already (the same data, probe, columns and decision) stays as it is.
 
     Parameters
     ----------

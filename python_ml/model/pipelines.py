@@ -178,7 +178,7 @@ _ENCODERS: dict[str, Callable[[int], list]] = {
             sparse_output=False,
         )
     ],
-    # Shrunken shares of leavers, cross-fitted: a row never sees its own outcome (Micci-Barreca 2001).
+    # Shrunken churn rates, cross-fitted: a row never sees its own outcome (Micci-Barreca 2001).
     "target": lambda n_rows: [TargetEncoder(target_type="binary", random_state=0), StandardScaler()],
 }
 

@@ -65,7 +65,7 @@ def _calibration(axes: Axes, churned: np.ndarray, probability: np.ndarray) -> No
 
 
 _LABELS = {
-    "roc": ("ROC, test period", "share of stayers called", "share of leavers found"),
-    "precision_recall": ("Precision and recall, test period", "share of leavers found", "precision"),
+    "roc": ("ROC, test period", "false positive rate", "true positive rate"),
+    "precision_recall": ("Precision and recall, test period", "recall", "precision"),
     "calibration": ("Calibration of the champion, test period", "predicted probability", "observed share"),
 }

@@ -34,7 +34,7 @@ class Prepared:
     churned : numpy.ndarray of int, shape (n_rows,)
     split : TemporalSplit or SnapshotSplit
     leakage : LeakageCheck
-        What was found; nothing is enforced yet.
+        Findings of the probes; nothing is enforced yet.
     """
 
     frame: pd.DataFrame

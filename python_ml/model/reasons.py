@@ -79,7 +79,7 @@ def value_text(column: CardColumn, value: Any) -> str | None:
 
 
 def subject(column: CardColumn) -> str:
-    """What a feature measures, in words, such as ``total amount of orders in the last 30 days``.
+    """What a feature measures, such as ``total amount of orders in the last 30 days``.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def subject(column: CardColumn) -> str:
         return _over(counted, column)
     if column.source and aggregate in _COMPARISONS and column.measure:
         return _comparison(column)
-    measure = words(column.measure or "")
+    measure = as_text(column.measure or "")
     if column.source and aggregate in _PHRASES and (measure or "{measure" not in _PHRASES[aggregate]):
         # So does one that words the measure in another way: "sum of amount of orders with channel web".
         if measure and said != description and measure not in said.lower() and len(said) <= LONGEST_DESCRIPTION:
@@ -108,21 +108,21 @@ def subject(column: CardColumn) -> str:
         return _over(_phrase(column.source, measure, aggregate), column)
     if aggregate != "attribute" and description and len(description) <= LONGEST_DESCRIPTION:
         return f"{description[0].lower()}{description[1:]}" if description[1:2].islower() else description
-    return words(column.name) or column.name
+    return as_text(column.name) or column.name
 
 
-def words(name: str) -> str:
+def as_text(name: str) -> str:
     """Write an identifier as words: ``unitPrice`` and ``unit_price`` both as ``unit price``."""
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
     return " ".join(re.split(r"[\s_\-.]+", spaced)).strip().lower()
 
 
-def number_words(value: float, grouped: bool = True) -> str:
+def number_text(value: float, grouped: bool = True) -> str:
     """Round a number to what a reader takes in: about three digits, more for large whole amounts.
 
     Examples
     --------
-    >>> number_words(12345.678), number_words(54.25), number_words(3.0), number_words(0.01234)
+    >>> number_text(12345.678), number_text(54.25), number_text(3.0), number_text(0.01234)
     ('12,346', '54.2', '3', '0.012')
     """
     size = abs(value)
@@ -159,8 +159,8 @@ def _number(column: CardColumn, value: float) -> str:
 def _amount(column: CardColumn, value: float) -> str:
     """A number in the way that its kind is written: shares in percent, years without a comma."""
     if column.aggregate == "share":
-        return f"{number_words(100 * value)} %"
-    return number_words(value, grouped="year" not in column.name.lower())
+        return f"{number_text(100 * value)} %"
+    return number_text(value, grouped="year" not in column.name.lower())
 
 
 def _flag(column: CardColumn, value: float) -> str:
@@ -214,7 +214,7 @@ def _is_missing(value: Any) -> bool:
 
 
 def _phrase(source: str, measure: str, aggregate: str) -> str:
-    """A measurement in words, without its window: ``total amount of orders``."""
+    """A measurement without its window: ``total amount of orders``."""
     one, many = _nouns(source)
     pattern = "{many} with {measure}" if aggregate == "count" and measure else _PHRASES[aggregate]
     # "is refunded" and "has refund" are said of an event; "refunded" and "refund" can be said of several.
@@ -226,9 +226,9 @@ def _comparison(column: CardColumn) -> str:
     """What is compared, and over which windows; the registry has ``amount_sum`` for it, and ``7d/30d``."""
     measure, _, aggregate = (column.measure or "").rpartition("_")
     if aggregate in _PHRASES:
-        what = _phrase(column.source or "", words(measure), aggregate)
+        what = _phrase(column.source or "", as_text(measure), aggregate)
     else:
-        what = words(column.measure or "")
+        what = as_text(column.measure or "")
     spans = [_span(window) or window for window in (column.window or "").split("/")]
     if len(spans) != (3 if column.aggregate == "acceleration" else 2):
         return " ".join(part for part in (f"{column.aggregate} of {what}", f"({column.window})") if part)
@@ -268,7 +268,7 @@ def _plural(noun: str) -> str:
 
 def _nouns(source: str) -> tuple[str, str]:
     """Singular and plural of what a source holds; ``event (name)`` where the name is not an English plural."""
-    name = words(source)
+    name = as_text(source)
     last = name.split(" ")[-1]
     plural = re.fullmatch(r"[a-z]+( [a-z]+)*", name) and re.search(r"[^su]s$", last) and not last.endswith("is")
     if not plural or last in ("news", "series", "sms"):

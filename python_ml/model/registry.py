@@ -1,4 +1,4 @@
-"""Opening the champion: found by its alias, verified, and only then unpickled."""
+"""Opening the champion: looked up by its alias, verified, and only then unpickled."""
 
 from __future__ import annotations
 
@@ -99,8 +99,8 @@ def champion_files(project: Project) -> ChampionFiles | None:
         return None
     client = store.open_store(uri)
     name = store.registered_name(project.name)
-    found = [m for m in client.search_registered_models(filter_string=f"name = '{name}'") if m.name == name]
-    version = found[0].aliases.get(store.ALIAS) if found else None
+    models = [m for m in client.search_registered_models(filter_string=f"name = '{name}'") if m.name == name]
+    version = models[0].aliases.get(store.ALIAS) if models else None
     if version is None:
         return None
     where = f"{name} version {version}"

@@ -1,4 +1,4 @@
-"""Writing what a training run found to ``reports/``, and telling it on the terminal."""
+"""Results of a training run: written to ``reports/``, and as text for the terminal."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def write_reports(
     }
     text = json.dumps(metrics, indent=2, allow_nan=False) + "\n"
     for name, table in (("predictions", result.predictions), ("drivers", result.drivers)):
-        with replacing(folder / f"{name}.parquet") as draft:
-            table.to_parquet(draft, index=False)
+        with replacing(folder / f"{name}.parquet") as path:
+            table.to_parquet(path, index=False)
     write_text(folder / "metrics.json", text)
     return metrics
 

@@ -121,7 +121,7 @@ def reasons(scoring_set: pd.DataFrame, champion: Champion, entity: str, top: int
             feature=pd.array([column.name for column, _, _ in picked], dtype="string"),
             feature_value=pd.array([value_text(column, value) for column, value, _ in picked], dtype="string"),
             contribution=pushes,
-            reason=pd.array([reason(*found) for found in picked], dtype="string"),
+            reason=pd.array([reason(*contribution) for contribution in picked], dtype="string"),
         )
     )
 

@@ -67,11 +67,11 @@ def choose(
     """
     metric = settings.metric
 
-    def judge(found: np.ndarray) -> dict[str, Any]:
-        return evaluate(churned, found, customers, metrics=[metric], replicates=0)
+    def judge(scores: np.ndarray) -> dict[str, Any]:
+        return evaluate(churned, scores, customers, metrics=[metric], replicates=0)
 
-    def goodness(found: np.ndarray) -> float:
-        value = judge(found)[metric]["value"]
+    def goodness(scores: np.ndarray) -> float:
+        value = judge(scores)[metric]["value"]
         return -np.inf if value is None else better(metric, value, 0.0)
 
     candidates = dict(scores)
@@ -83,7 +83,7 @@ def choose(
         pair = candidates[best], candidates[other]
         return standard_error_of_difference(churned, pair, customers, metric, seed=seed)
 
-    judged = {name: judge(found) for name, found in candidates.items()}
+    judged = {name: judge(scores) for name, scores in candidates.items()}
     return Choice(choose_champion(judged, metric, settings.tolerance, noise), members)
 
 
@@ -93,7 +93,7 @@ def choose_champion(
     tolerance: float,
     noise: Callable[[str, str], float] = lambda best, other: float("inf"),
 ) -> str:
-    """Pick the model with the best validation metric, or a simpler one that cannot be told from it.
+    """Pick the model with the best validation metric, or a simpler one that it does not beat beyond noise.
 
     Parameters
     ----------
@@ -112,13 +112,13 @@ def choose_champion(
     UserError
         When the metric is defined for no model.
     """
-    values = {name: found[metric]["value"] for name, found in validation.items()}
+    values = {name: metrics[metric]["value"] for name, metrics in validation.items()}
     defined = {name: value for name, value in values.items() if value is not None}
     if not defined:
         raise UserError(
             f"The metric {metric} is not defined on the validation rows for any model.",
             where="retention.yml, training.selection.metric",
-            hint="choose another metric, or boundaries that leave leavers and stayers in the validation period",
+            hint="choose another metric, or a validation period with churned and retained customers",
         )
     simplest_first = sorted(defined, key=(*SIMPLICITY, ENSEMBLE).index)
     best = max(simplest_first, key=lambda name: better(metric, defined[name], 0.0))
@@ -148,16 +148,16 @@ def result_warnings(
         Whether a replay rebuilt every feature of the champion, so that no figure can be too good.
     """
     warnings = []
-    area = test["roc_auc"]["value"]
-    if area is not None and area > TOO_GOOD and not is_proven:
+    auc = test["roc_auc"]["value"]
+    if auc is not None and auc > TOO_GOOD and not is_proven:
         warnings.append(
-            f"A test ROC AUC of {area:.3f} is too good to be true: look for a leak"
+            f"A test ROC AUC of {auc:.3f} is too good to be true: look for a leak"
             + (f", first at {top_driver}, the strongest driver." if top_driver else ".")
         )
-    if area is None:
+    if auc is None:
         warnings.append("The test period holds only one class: its ROC AUC, PR AUC and lift are not defined.")
-    for part, found, least in (("fitted", fitted, FEW_EVENTS_FITTED), ("test", test, FEW_EVENTS_TESTED)):
-        n, rate = found["n"], found["base_rate"] or 0.0
+    for part, facts, least in (("fitted", fitted, FEW_EVENTS_FITTED), ("test", test, FEW_EVENTS_TESTED)):
+        n, rate = facts["n"], facts["base_rate"] or 0.0
         rarer = round(n * min(rate, 1 - rate))
         if rarer < least:
             warnings.append(
@@ -220,11 +220,11 @@ def distrust(test: Mapping[str, Any], accepted: Sequence[str], is_proven: bool =
             f"the model uses {columns}, which most likely {'know' if len(used) > 1 else 'knows'} the outcome"
         )
     reasons += [
-        f"the leakage probe {name} found what was accepted all the same" for name in accepted if name not in used
+        f"the leakage probe {name} has a critical finding that was accepted" for name in accepted if name not in used
     ]
-    area = test["roc_auc"]["value"]
-    if area is not None and area > TOO_GOOD and not is_proven:
-        reasons.append(f"a ROC AUC of {area:.3f} is too good to be true")
+    auc = test["roc_auc"]["value"]
+    if auc is not None and auc > TOO_GOOD and not is_proven:
+        reasons.append(f"a ROC AUC of {auc:.3f} is too good to be true")
     return reasons
 
 

@@ -129,9 +129,9 @@ def temporal_split(frame: pd.DataFrame, settings: Split, where: str = "retention
     """
     history = _History.of(frame)
     blind = [] if history.purge > pd.Timedelta(0) else [_BLIND]
-    found = history.best_boundaries(settings)
-    if found is not None:
-        validation_from, test_from = found
+    boundaries = history.best_boundaries(settings)
+    if boundaries is not None:
+        validation_from, test_from = boundaries
         return _told_of_purge(_masks(frame, history.purge, validation_from, test_from, blind), frame, history, settings)
     if settings.validation_from is not None:
         raise _unusable_dates(history, settings, where)
@@ -141,7 +141,7 @@ def temporal_split(frame: pd.DataFrame, settings: Split, where: str = "retention
             raise _unusable_dates(history, settings, where)
         raise _too_short(history)
     warning = (
-        f"The history ({history.words}) is too short for a validation period of its own: models are "
+        f"The history ({history.text}) is too short for a validation period of its own: models are "
         "compared by cross-validation on customers within the training period, and only the test period is "
         "proof in time."
     )
@@ -155,17 +155,17 @@ class _History:
 
     times: pd.DatetimeIndex
     ends: np.ndarray  # greatest label_timestamp at each feature time, shape (n_times,)
-    kept: np.ndarray  # cumulative count of (stayers, leavers) before each time, shape (n_times + 1, 2)
+    kept: np.ndarray  # cumulative count of (retained, churned) rows before each time, shape (n_times + 1, 2)
     purge: pd.Timedelta
 
     @classmethod
     def of(cls, frame: pd.DataFrame) -> _History:
         by_time = (
-            frame.assign(left=frame["churned"] == 1, stayed=frame["churned"] == 0)
+            frame.assign(is_churned=frame["churned"] == 1, is_retained=frame["churned"] == 0)
             .groupby("feature_timestamp", sort=True)
-            .agg(end=("label_timestamp", "max"), stayed=("stayed", "sum"), left=("left", "sum"))
+            .agg(end=("label_timestamp", "max"), retained=("is_retained", "sum"), churned=("is_churned", "sum"))
         )
-        kept = np.vstack([[0, 0], by_time[["stayed", "left"]].to_numpy().cumsum(axis=0)])
+        kept = np.vstack([[0, 0], by_time[["retained", "churned"]].to_numpy().cumsum(axis=0)])
         return cls(
             times=pd.DatetimeIndex(by_time.index),
             # A row may be used once every label of its feature time and of earlier ones is known.
@@ -179,7 +179,7 @@ class _History:
         return self.times[-1] - self.times[0]
 
     @property
-    def words(self) -> str:
+    def text(self) -> str:
         return (
             f"{len(self.times)} feature time(s) over {words_of(self.span)}, labels looking {words_of(self.purge)} ahead"
         )
@@ -293,12 +293,12 @@ def _told_of_purge(split: TemporalSplit, frame: pd.DataFrame, history: _History,
 def _too_short(history: _History) -> UserError:
     lacking = "" if history.span >= history.purge else f" (it spans {words_of(history.span)})"
     return UserError(
-        f"The labelled history is too short to train and test in time: {history.words}.",
+        f"The labelled history is too short to train and test in time: {history.text}.",
         where="gold.gld_training_set",
         hint=(
             f"training and testing need labelled feature times at least {words_of(history.purge)} "
             f"apart{lacking}, a validation period of its own at least {words_of(2 * history.purge)}, each "
-            "part with customers who left and who stayed: bring a longer history, or choose a shorter horizon"
+            "part with churned and retained customers: bring a longer history, or choose a shorter horizon"
         ),
     )
 
@@ -307,7 +307,7 @@ def _unusable_dates(history: _History, settings: Split, where: str) -> UserError
     given = {"validation_from": settings.validation_from, "test_from": settings.test_from}
     shown = ", ".join(f"{name} {value:%Y-%m-%d %H:%M}" for name, value in given.items() if value is not None)
     return UserError(
-        f"With {shown}, some part of the split has no customers who left, or none who stayed.",
+        f"With {shown}, some part of the split has no churned or no retained customers.",
         where=where,
         hint=(
             f"labelled feature times run from {history.times[0]:%Y-%m-%d} to {history.times[-1]:%Y-%m-%d}, "

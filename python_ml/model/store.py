@@ -128,7 +128,7 @@ def registered_name(project_name: str) -> str:
 
 
 def is_local(tracking_uri: str) -> bool:
-    """Whether the store is a SQLite file, whose artifacts lie beside it."""
+    """Whether the store is a SQLite file, whose artifacts are in the same folder."""
     return sqlite_path(tracking_uri) is not None
 
 
@@ -144,7 +144,7 @@ def files_digest(folder: Path) -> str:
     Parameters
     ----------
     folder : Path
-        The model's folder; what MLflow adds on download is left out.
+        The model's folder; what MLflow adds on download does not count.
     """
     digest = hashlib.sha256()
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):

@@ -30,9 +30,9 @@ class SuppliedSplit(TemporalSplit):
 
     def describe(self, frame: pd.DataFrame) -> dict[str, Any]:
         """Kind and number of rows; the dates are None, since the parts overlap."""
-        found = super().describe(frame)
-        dates = {key: None for key in found if key.endswith(("_from", "_to"))}
-        return {**found, **dates, "kind": KIND}
+        described = super().describe(frame)
+        dates = {key: None for key in described if key.endswith(("_from", "_to"))}
+        return {**described, **dates, "kind": KIND}
 
 
 def supplied_split(frame: pd.DataFrame, column: str, entity: str, where: str) -> TemporalSplit:
@@ -54,7 +54,7 @@ def supplied_split(frame: pd.DataFrame, column: str, entity: str, where: str) ->
     Raises
     ------
     UserError
-        When the column is missing or holds something else, or a part lacks customers who left or who stayed.
+        When the column is missing or holds something else, or a part lacks churned or retained customers.
     """
     if column not in frame.columns:
         raise UserError(
@@ -97,20 +97,22 @@ def supplied_split(frame: pd.DataFrame, column: str, entity: str, where: str) ->
 def _require_both(churned: np.ndarray, part: str, where: str) -> None:
     if len(churned) and 0 < churned.sum() < len(churned):
         return
-    who = "no row" if not len(churned) else f"no customer who {'left' if not churned.sum() else 'stayed'}"
+    who = "no row" if not len(churned) else f"no {'churned' if not churned.sum() else 'retained'} customer"
     raise UserError(
-        f"The {part} part of the split has {who}, once labels that reach into a later part are left out.",
+        f"The {part} part of the split has {who}, once labels that reach into a later part are excluded.",
         where=where,
-        hint="deal customers who left and who stayed into every part, with a label window between the parts",
+        hint="put churned and retained customers into every part, with a label window between the parts",
     )
 
 
 def _warnings(customers: np.ndarray, fit: np.ndarray, test: np.ndarray, column: str) -> list[str]:
-    told = [
+    warnings = [
         f"The parts of the supplied split ({column}) overlap in time: the test shows how the model does on other rows "
         "of the same time, not on a later one."
     ]
     shared = len(set(customers[fit]) & set(customers[test]))
     if shared:
-        told.append(f"{shared:,} customers are in the test and in what models learn from: figures flatter the model.")
-    return told
+        warnings.append(
+            f"{shared:,} customers are in the test and in what models learn from: figures flatter the model."
+        )
+    return warnings

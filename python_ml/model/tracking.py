@@ -116,15 +116,15 @@ def _close_killed_runs(client: MlflowClient, experiment_id: str, folder: str) ->
 def _experiment(client: MlflowClient, name: str, root: Path, *, local: bool) -> str:
     """Find or create the experiment; local artifacts stay in the project, also after it has been moved."""
     location = (root / store.ARTIFACT_FOLDER).as_uri() if local else None
-    found = client.get_experiment_by_name(name)
-    if found is not None and local and found.artifact_location != location:
+    existing = client.get_experiment_by_name(name)
+    if existing is not None and local and existing.artifact_location != location:
         name = f"{name} ({root})"
-        found = client.get_experiment_by_name(name)
-    if found is None:
+        existing = client.get_experiment_by_name(name)
+    if existing is None:
         return client.create_experiment(name, artifact_location=location)
-    if found.lifecycle_stage == "deleted":
-        client.restore_experiment(found.experiment_id)
-    return found.experiment_id
+    if existing.lifecycle_stage == "deleted":
+        client.restore_experiment(existing.experiment_id)
+    return existing.experiment_id
 
 
 def _log_summary(result: TrainingResult, training_set: TrainingSet, settings: Settings) -> None:
@@ -219,14 +219,14 @@ def _register(
         client.create_registered_model(name)
     created = client.create_model_version(name, logged.model_uri, run_id=run_id, model_id=logged.model_id)
     number = str(created.version)
-    area = result.metrics["test"]["roc_auc"]["value"]
+    auc = result.metrics["test"]["roc_auc"]["value"]
     tags = {
         store.DIGEST_TAG: store.files_digest(store.model_folder(client, name, number, root)),
         "retention.model": result.champion,
         **{f"retention.{tag}": value for tag, value in _dataset_tags(training_set).items()},
         "retention.entity": result.card.entity,
         "retention.label_span": result.card.label["span"] or "unknown",
-        "retention.test_roc_auc": "not defined" if area is None else f"{area:.4f}",
+        "retention.test_roc_auc": "not defined" if auc is None else f"{auc:.4f}",
     }
     for tag, value in tags.items():
         client.set_model_version_tag(name, number, tag, value)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """Everything that a training run found.
+    """Results of a training run.
 
     Attributes
     ----------
@@ -101,13 +101,13 @@ def train_models(
     truth : pandas.DataFrame, optional
         The entity, ``feature_timestamp``, ``probability``: true probabilities of a simulated world.
     label : dict, optional
-        ``horizon`` and ``gap`` in words, for the model card.
+        ``horizon`` and ``gap``, for the model card.
     scenario : str, optional
         ``static`` or ``partial`` for a snapshot; ``production`` or ``derived`` for a table whose rows have times.
     replays : sequence of StoredReplay
         What replays have shown of these features.
     on_leakage : callable, optional
-        Told what the leakage probes found, before it can stop the training.
+        Called with the findings of the leakage probes, before they can stop the training.
     progress : callable, optional
         Told what is being done.
 
@@ -116,7 +116,7 @@ def train_models(
     UserError
         When the data or the settings cannot give a model; says what to do about it.
     GateError
-        When a column is likely to know the outcome, and nobody left it out or accepted it.
+        When a column is likely to know the outcome, and nobody excluded or accepted it.
     """
     check_parameters(settings)
     prepared = prepare(training_set, features, entity, settings, scenario=scenario, replays=replays)
@@ -126,7 +126,9 @@ def train_models(
     run = TrainingRun(frame, usable(features, settings), entity, settings, split, churned, progress)
 
     fits, probability, choice = _measured_by_folds(run) if crossed else _measured_in_time(run)
-    judged = {part: {name: run.measure(part, p) for name, p in found.items()} for part, found in probability.items()}
+    judged = {
+        part: {name: run.measure(part, p) for name, p in per_model.items()} for part, per_model in probability.items()
+    }
     champion = choice.champion
     model = fits[champion].model
     progress(f"champion: {champion}; explaining it")
@@ -200,7 +202,7 @@ def _measured_in_time(run: TrainingRun) -> tuple[dict[str, Fitted], dict[str, di
     )
     tested = run.each(run.test_fit)
     fits = {name: fit for name, (fit, _) in tested.items()}
-    test = {name: found for name, (_, found) in tested.items()}
+    test = {name: scores for name, (_, scores) in tested.items()}
     if choice.has_ensemble:
         validation[ENSEMBLE] = average([validation[name] for name in choice.members])
         fits[ENSEMBLE] = run.join({name: fits[name] for name in choice.members})

@@ -241,7 +241,7 @@ class TrainingRun:
     def baselines(
         self, truth: pd.DataFrame | None, champion: dict[str, Any]
     ) -> tuple[dict[str, Any], dict[str, dict[str, np.ndarray]]]:
-        """Metrics of recency and of the oracle (also beside the champion's test metrics), and their scores per part."""
+        """Metrics of recency and of the oracle, and their scores per part."""
         metrics: dict[str, Any] = {}
         scores: dict[str, dict[str, np.ndarray]] = {}
         recency = recency_score(self.frame, self.features, self.churned, self.deciding)
@@ -251,15 +251,15 @@ class TrainingRun:
             metrics["recency"] = {
                 "feature": feature,
                 **{
-                    part: self.measure(part, found, metrics=RANKING_METRICS)
-                    for part, found in scores["recency"].items()
+                    part: self.measure(part, recency_scores, metrics=RANKING_METRICS)
+                    for part, recency_scores in scores["recency"].items()
                 },
             }
         if truth is not None:
             known = oracle_score(self.frame, truth, self.entity)[self.split.test]
             if np.isfinite(known).all() and len(known):
-                found = self.measure("test", known)
-                metrics["oracle"] = {"test": found, "share": _share_of_oracle(champion, found)}
+                measured = self.measure("test", known)
+                metrics["oracle"] = {"test": measured, "share": _share_of_oracle(champion, measured)}
                 scores["oracle"] = {"test": known}
         return metrics, scores
 
@@ -270,8 +270,8 @@ class TrainingRun:
             self.frame.loc[self._rows(part), keys]
             .assign(model=name, split=part, probability=np.asarray(scores, dtype=float))
             .astype({"churned": "int32"})
-            for part, found in probability.items()
-            for name, scores in found.items()
+            for part, per_model in probability.items()
+            for name, scores in per_model.items()
         ]
         return pd.concat(parts, ignore_index=True)[["model", "split", *keys, "probability"]]
 

@@ -1,6 +1,6 @@
 """Quality gates: is the training frame fit to be learnt from, and the scoring frame one that the model knows?
 
-Suites are built from the feature registry and from what frames showed, and asked by Great Expectations; nothing heavy
+Suites are built from the feature registry and from what frames showed, and judged by Great Expectations; nothing heavy
 is imported before a frame is judged.
 """
 
@@ -39,7 +39,7 @@ def judge_training_set(project: Project, training_set: TrainingSet) -> Verdict:
     ----------
     project : Project
     training_set : TrainingSet
-        From the warehouse or from a snapshot. A snapshot is old on purpose: it is not asked how new it is.
+        From the warehouse or from a snapshot. A snapshot is old on purpose: its freshness is not checked.
 
     Returns
     -------
@@ -55,11 +55,11 @@ def judge_training_set(project: Project, training_set: TrainingSet) -> Verdict:
     from python_ml.quality.records import calendar_of, facts_before
     from python_ml.quality.suites import Calendar
 
-    left_out = set(project.settings.features.exclude)
+    excluded = set(project.settings.features.exclude)
     before, notes = facts_before(project)
     return judge_training(
         training_set.frame,
-        [feature for feature in training_set.features if feature.name not in left_out],
+        [feature for feature in training_set.features if feature.name not in excluded],
         training_set.entity,
         project.settings,
         Calendar() if training_set.snapshot else calendar_of(project),

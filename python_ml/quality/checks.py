@@ -1,4 +1,4 @@
-"""What a quality suite is made of: checks before they are asked, and outcomes afterwards. Plain data, no library."""
+"""What a quality suite is made of: checks, and their outcomes. Plain data, no library."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ABOUT = {
     "categories": "categories are known ones",
 }
 OF_FRAME = ("columns", "key_present", "key_unique", "row_count")
-# Without these no model can be fitted or asked, whatever the reason.
+# Without these no model can be fitted or applied, whatever the reason.
 INDISPENSABLE = ("columns", "key_present", "key_unique")
 
 
@@ -45,7 +45,7 @@ class Check:
     arguments : dict
         Its arguments, besides the column.
     allowed : str
-        What is allowed and where that comes from, in words.
+        What is allowed and where that comes from.
     severity : str
         ``critical`` or ``warning``.
     critical_above, critical_below : float or None
@@ -74,7 +74,7 @@ class Check:
 
     @property
     def needs(self) -> set[str]:
-        """The columns that must be there for it to be asked."""
+        """The columns that must be there to run it."""
         if self.column is not None:
             return {self.column}
         return {self.arguments["column"]} if "column" in self.arguments else set(self.arguments.get("column_list", ()))
@@ -88,11 +88,11 @@ class Outcome:
     ----------
     check : Check
     success : bool or None
-        None when it could not be asked, since the column is missing or of another type.
+        None when it could not be run, since the column is missing or of another type.
     severity : str
         As judged from the figures.
-    found : str
-        What was seen, in words.
+    observed : str
+        What the frame shows.
     examples : tuple of str
         Some values that were not expected.
     accepted : str or None
@@ -102,7 +102,7 @@ class Outcome:
     check: Check
     success: bool | None
     severity: str
-    found: str
+    observed: str
     examples: tuple[str, ...] = ()
     accepted: str | None = None
 
@@ -112,13 +112,15 @@ class Outcome:
         about = f"`{self.check.column}`: " if self.check.column is not None else ""
         shown = f" ({', '.join(self.examples)})" if self.examples else ""
         rows = f", {self.check.rows}" if self.check.rows else ""
-        return f"{about}{self.found}{shown}{rows}; {self.check.allowed} [{self.check.name}: {self.check.expectation}]"
+        return (
+            f"{about}{self.observed}{shown}{rows}; {self.check.allowed} [{self.check.name}: {self.check.expectation}]"
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """For ``quality.json``."""
-        found = asdict(self.check) | {"arguments": {name: _plain(v) for name, v in self.check.arguments.items()}}
-        own = {name: getattr(self, name) for name in ("success", "severity", "found", "accepted")}
-        return {"id": self.check.id, **found, **own, "examples": list(self.examples)}
+        check = asdict(self.check) | {"arguments": {name: _plain(v) for name, v in self.check.arguments.items()}}
+        own = {name: getattr(self, name) for name in ("success", "severity", "observed", "accepted")}
+        return {"id": self.check.id, **check, **own, "examples": list(self.examples)}
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Outcome:
@@ -128,7 +130,7 @@ class Outcome:
             check=Check(**fields),
             success=data["success"],
             severity=data["severity"],
-            found=data["found"],
+            observed=data["observed"],
             examples=tuple(data["examples"]),
             accepted=data["accepted"],
         )
@@ -145,7 +147,7 @@ class Verdict:
     rows : int
         Rows of the frame.
     compared_with : str
-        What the frame was compared with, in words.
+        What the frame was compared with.
     outcomes : list of Outcome
     notes : list of str
         What could not be compared, and why.
@@ -178,11 +180,11 @@ class Verdict:
         """
         accepted = [o for o in self.failed if o.accepted is not None]
         others = [o for o in self.failed if o.accepted is None and o.severity == WARNING]
-        told = [f"Data quality, accepted because: {o.accepted}. {o.sentence}" for o in accepted]
-        told += [f"Data quality: {outcome.sentence}" for outcome in others[:most]]
+        messages = [f"Data quality, accepted because: {o.accepted}. {o.sentence}" for o in accepted]
+        messages += [f"Data quality: {outcome.sentence}" for outcome in others[:most]]
         if len(others) > most:
-            told.append(f"Data quality: {len(others) - most} more warnings are in reports/quality.html.")
-        return told
+            messages.append(f"Data quality: {len(others) - most} more warnings are in reports/quality.html.")
+        return messages
 
     def to_dict(self) -> dict[str, Any]:
         """For ``quality.json``."""
@@ -203,13 +205,13 @@ class Verdict:
             suite=data["suite"],
             rows=data["rows"],
             compared_with=data["compared_with"],
-            outcomes=[Outcome.from_dict(found) for found in data["outcomes"]],
+            outcomes=[Outcome.from_dict(outcome) for outcome in data["outcomes"]],
             notes=list(data["notes"]),
         )
 
 
 def counts(outcomes: Sequence[Outcome]) -> dict[str, int]:
-    """How many checks were asked, and how they ended."""
+    """How many checks were run, and how they ended."""
 
     def many(chosen: Iterable[bool]) -> int:
         return sum(1 for one in chosen if one)
@@ -220,7 +222,7 @@ def counts(outcomes: Sequence[Outcome]) -> dict[str, int]:
         "critical": many(o.severity == CRITICAL and o.accepted is None for o in failed),
         "warnings": many(o.severity == WARNING and o.accepted is None for o in failed),
         "accepted": many(o.accepted is not None for o in failed),
-        "not_asked": many(o.success is None for o in outcomes),
+        "skipped": many(o.success is None for o in outcomes),
     }
 
 

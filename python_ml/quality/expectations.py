@@ -39,7 +39,7 @@ def validate(frame: pd.DataFrame, checks: Sequence[Check], name: str) -> list[Ou
     Parameters
     ----------
     frame : pandas.DataFrame, shape (n_rows, any)
-        With every column that the checks name, and of types that they can be asked of.
+        With every column that the checks name, and of types that they can be run on.
     checks : sequence of Check, n_checks
     name : str
         Name of the suite.
@@ -55,7 +55,7 @@ def validate(frame: pd.DataFrame, checks: Sequence[Check], name: str) -> list[Ou
         When the library could not evaluate an expectation: a defect of ours.
     """
     plain = _plain(frame)
-    kept = {id(check): found for check in checks if (found := _evident(check, plain)) is not None}
+    kept = {id(check): result for check in checks if (result := _evident(check, plain)) is not None}
     outcomes = {id(c): _outcome(c, kept[id(c)], True, len(frame)) for c in checks if id(c) in kept}
     outcomes |= _judged(plain, [check for check in checks if id(check) not in kept], name)
     return [outcomes[id(check)] for check in checks]
@@ -196,21 +196,21 @@ def _refuse_errors(check: Check, raised: dict[str, Any]) -> None:
             raise RuntimeError(f"{check.id} could not be evaluated: {info['exception_message']}")
 
 
-def _outcome(check: Check, found: dict[str, Any], success: bool, rows: int) -> Outcome:
+def _outcome(check: Check, result: dict[str, Any], success: bool, rows: int) -> Outcome:
     severity = check.severity
-    if "unexpected_count" in found:
+    if "unexpected_count" in result:
         # Empty values are judged by null_rate; of the others, the library takes shares of those that are there.
-        judged = rows if "mostly" not in check.arguments or check.name in OF_EMPTY else rows - found["missing_count"]
-        share = found["unexpected_count"] / judged if judged else 0.0
+        judged = rows if "mostly" not in check.arguments or check.name in OF_EMPTY else rows - result["missing_count"]
+        share = result["unexpected_count"] / judged if judged else 0.0
         if not success and check.critical_above is not None and share > check.critical_above:
             severity = CRITICAL
-        words = _odd_rows(check, found["unexpected_count"], judged, share)
+        observed = _odd_rows(check, result["unexpected_count"], judged, share)
     else:
-        seen = found["observed_value"]
+        seen = result["observed_value"]
         if not success and check.critical_below is not None and seen < check.critical_below:
             severity = CRITICAL
-        words = _observed(check, seen)
-    return Outcome(check, success, severity, words, () if success else _examples(check, found))
+        observed = _observed(check, seen)
+    return Outcome(check, success, severity, observed, () if success else _examples(check, result))
 
 
 def _odd_rows(check: Check, count: int, judged: int, share: float) -> str:
@@ -242,12 +242,12 @@ def _observed(check: Check, seen: Any) -> str:
     return f"{'oldest' if 'min' in check.expectation else 'newest'}: {pd.Timestamp(seen).isoformat()}"
 
 
-def _examples(check: Check, found: dict[str, Any]) -> tuple[str, ...]:
+def _examples(check: Check, result: dict[str, Any]) -> tuple[str, ...]:
     """Some unexpected values, each once; a key's values are shown, an empty value is not."""
     if check.name in OF_EMPTY:
         return ()
     shown: dict[str, None] = {}
-    for value in found.get("partial_unexpected_list") or []:
+    for value in result.get("partial_unexpected_list") or []:
         text = ", ".join(map(str, value.values())) if isinstance(value, dict) else str(value)
         shown[text if len(text) <= LONGEST_EXAMPLE else text[: LONGEST_EXAMPLE - 1] + "…"] = None
     return tuple(shown)

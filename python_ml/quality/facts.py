@@ -149,7 +149,7 @@ def _column(
     share = float(missing.mean()) if len(missing) else 0.0
     known = sizes >= LEAST_ROWS
     at_times = np.bincount(codes, weights=missing, minlength=len(sizes))[known] / sizes[known]
-    found: dict[str, Any] = {
+    facts: dict[str, Any] = {
         "name": column.name,
         "kind": column.kind,
         "missing_share": share,
@@ -158,7 +158,7 @@ def _column(
     }
     if column.kind == CATEGORY:
         seen = sorted({str(value) for value in values[~missing].unique()})
-        found["categories"] = seen if len(seen) <= MOST_CATEGORIES else None
+        facts["categories"] = seen if len(seen) <= MOST_CATEGORIES else None
     elif column.kind != FLAG:
         numbers = values[~missing].to_numpy(float)
         numbers = numbers[np.isfinite(numbers)]
@@ -166,8 +166,8 @@ def _column(
             low, high = np.quantile(numbers, [TAIL, 1 - TAIL])
             if low == high:  # nearly constant: the few others are all that is known of its width
                 low, high = numbers.min(), numbers.max()
-            found |= {"low": float(low), "high": float(high)}
-    return ColumnFacts(**found)
+            facts |= {"low": float(low), "high": float(high)}
+    return ColumnFacts(**facts)
 
 
 def _grows(feature: Feature) -> bool:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 MOST_ROWS = 200_000  # of a larger frame, columns are judged by a sample of as many
 LISTED = 10
-EXACT = (*OF_FRAME, "freshness", "future")  # asked of every row, however many there are
+EXACT = (*OF_FRAME, "freshness", "future")  # checked on every row, however many there are
 
 
 def judge_training(
@@ -105,7 +105,7 @@ def judge_scoring(
     settings : Settings
     calendar : Calendar
     model : str
-        The champion in words.
+        Name and version of the champion.
     """
     columns = [InputColumn(c.name, c.kind) for c in facts.columns] if facts else []
     if facts:
@@ -224,7 +224,7 @@ def _newest(
 def _structure(
     frame: pd.DataFrame, columns: Sequence[InputColumn], entity: str, suite: str
 ) -> tuple[list[Outcome], set[str]]:
-    """Outcomes of the structural checks, and the columns of which more can be asked."""
+    """Outcomes of the structural checks, and the columns of which more can be checked."""
     checks = suites.structure(columns, entity, suite)
     outcomes = _ask(frame, checks, set(frame.columns), f"{suite} set, structure")
     sound = {outcome.check.column for outcome in outcomes if outcome.check.name == "type" and outcome.success}
@@ -233,17 +233,17 @@ def _structure(
 
 
 def _ask(frame: pd.DataFrame, checks: Sequence[Check], available: set[str], suite: str) -> list[Outcome]:
-    """Ask what can be asked; a check that lacks a column, or its right type, stays without an answer."""
+    """Run what can be run; a check that lacks a column, or its right type, stays without an outcome."""
     from python_ml.quality.expectations import validate
 
     ready = [check for check in checks if check.needs <= available]
     exact = [check for check in ready if check.name in EXACT]
     others = [check for check in ready if check.name not in EXACT]
     answers = {}
-    for asked, rows in ((exact, frame), (others, _sample(frame))):
-        answers |= {id(outcome.check): outcome for outcome in validate(rows, asked, suite)}
-    unasked = "could not be asked: the column is missing or of another type"
-    return [answers.get(id(check)) or Outcome(check, None, check.severity, unasked) for check in checks]
+    for part, rows in ((exact, frame), (others, _sample(frame))):
+        answers |= {id(outcome.check): outcome for outcome in validate(rows, part, suite)}
+    unchecked = "could not be run: the column is missing or of another type"
+    return [answers.get(id(check)) or Outcome(check, None, check.severity, unchecked) for check in checks]
 
 
 def _sample(frame: pd.DataFrame) -> pd.DataFrame:

@@ -1,7 +1,7 @@
 """The suites: what is expected of a training frame and of a scoring frame, as lists of checks.
 
 Expectations come from the feature registry (roles, types, aggregates), from the data's own calendar, and from what a
-reference frame showed. What dbt tests on the same tables is not asked again, but for the frame's key: see
+reference frame showed. What dbt tests on the same tables is not checked again, but for the frame's key: see
 docs/decisions on who owns which test.
 """
 
@@ -72,7 +72,7 @@ def step_of(text: object) -> timedelta | None:
 
 
 def structure(columns: Sequence[InputColumn], entity: str, suite: str) -> list[Check]:
-    """Columns, key and types: what must hold before anything else can be asked.
+    """Columns, key and types: what must hold before anything else can be checked.
 
     Parameters
     ----------
@@ -251,7 +251,7 @@ def compared(
         Time from the reference's last feature time to the frame's, as a share of the reference's own history:
         what can only grow is given as much more room.
     seen : str
-        Where the reference was seen, in words.
+        Where the reference was seen.
     stops : bool
         Whether great deviations are critical.
     """
@@ -364,5 +364,5 @@ def _room(share: float, rows: int) -> float:
 
 
 def figure(value: Any) -> str:
-    """A number as people write it: few digits, no more than it has."""
+    """A number as one writes it by hand: few digits, no more than it has."""
     return f"{value:,.0f}" if float(value).is_integer() and abs(value) < 1e15 else f"{value:,.5g}"

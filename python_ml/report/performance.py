@@ -74,7 +74,7 @@ def headline_figures(metrics: dict[str, Any]) -> dict[str, Any]:
     gain = None
     if auc and oracle and oracle.value > 0.5:
         gain = (auc.value - 0.5) / (oracle.value - 0.5)
-    leaks = part(metrics, "leakage", "found") or []
+    leaks = part(metrics, "leakage", "columns") or []
     critical = [leak.get("column") for leak in leaks if leak.get("severity") == "critical"]
     warnings = [str(text) for text in part(metrics, "warnings") or []]
     name, version, members = (part(metrics, "champion", key) for key in ("name", "version", "members"))
@@ -92,7 +92,7 @@ def headline_figures(metrics: dict[str, Any]) -> dict[str, Any]:
         "rows": part(metrics, "test", "n"),
         "base_rate": number(part(metrics, "test", "base_rate")),
         "distrust": [str(reason) for reason in part(metrics, "not_trusted_because") or []],
-        "excluded": [column for column in critical if column in (part(metrics, "leakage", "left_out") or [])],
+        "excluded": [column for column in critical if column in (part(metrics, "leakage", "excluded") or [])],
         "kind": part(metrics, "split", "kind"),
         "snapshot": is_snapshot(metrics),
         "folds": part(metrics, "split", "folds"),

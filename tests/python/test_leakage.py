@@ -111,7 +111,7 @@ def test_mail_of_retail_retention_is_critical_and_without_it_the_gate_opens(shar
     without = Settings.model_validate({"features": {"exclude": ["esent", "eopenrate", "eclickrate"]}})
     opened = check_leakage(clean.frame, clean.features, clean.entity, without, dated=False)
     opened.enforce()
-    assert [opened.decision(f) for f in opened.findings if f.name == "esent"] == ["left out"] * 2
+    assert [opened.decision(f) for f in opened.findings if f.name == "esent"] == ["excluded"] * 2
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -373,8 +373,8 @@ def test_the_report_lists_findings_with_decision_and_reason():
     inputs.metrics["leakage"] = {
         "rows": 900,
         "looked_at": 900,
-        "found": [],
-        "left_out": [],
+        "columns": [],
+        "excluded": [],
         "findings": [
             {
                 "sentence": "`<b>x</b>`: knows",

@@ -302,7 +302,7 @@ def test_large_frames_are_sampled_but_for_keys_and_counts(monkeypatch: pytest.Mo
     assert failures(verdict) == {} and "sample of 100 rows" in verdict.notes[0]
     assert failures(score(spoilt(scoring_frame(), "duplicate key"))) == {"key_unique": CRITICAL}
     assert failures(score(spoilt(scoring_frame(), "other spelling"))) == {"categories country": CRITICAL}
-    assert next(o for o in verdict.outcomes if o.check.id == "row_count").found == f"{PER_TIME} rows"
+    assert next(o for o in verdict.outcomes if o.check.id == "row_count").observed == f"{PER_TIME} rows"
 
 
 def test_half_of_a_real_table_passes_by_what_the_other_half_showed(shared_data: Path) -> None:
@@ -453,7 +453,7 @@ def test_the_library_is_imported_only_to_judge() -> None:
 def test_outcomes_and_steps_are_read_back() -> None:
     for outcome in train(training_frame()).outcomes:
         again = Outcome.from_dict(json.loads(json.dumps(outcome.to_dict())))
-        assert (again.check.id, again.success, again.found) == (outcome.check.id, outcome.success, outcome.found)
+        assert (again.check.id, again.success, again.observed) == (outcome.check.id, outcome.success, outcome.observed)
     assert step_of("1 month") == timedelta(days=31) and step_of("36h") == timedelta(hours=36)
     assert step_of(None) is None and step_of("soon") is None
 

@@ -19,7 +19,7 @@ from python_ml.model.ensemble import averaged
 from python_ml.model.explain import contributions, linear_background
 from python_ml.model.folds import customer_folds
 from python_ml.model.pipelines import PROBABILITY_FLOOR, output_sources
-from python_ml.model.reasons import _COMPARISONS, _PHRASES, number_words, reason, subject, value_text, words
+from python_ml.model.reasons import _COMPARISONS, _PHRASES, as_text, number_text, reason, subject, value_text
 from python_ml.model.registry import Champion
 from python_ml.model.score import LEAST_CONTRIBUTION, _strongest, empty_reasons, reasons, score
 from python_ml.settings import Models
@@ -506,7 +506,7 @@ def test_a_feature_that_nobody_has() -> None:
      (0.012345, "0.012"), (1.005, "1"), (-2.5, "-2.5"), (1e-9, "0.000000001"), (1e12, "1,000,000,000,000")],
 )  # fmt: skip
 def test_number_words(number: float, text: str) -> None:
-    assert number_words(number) == text
+    assert number_text(number) == text
 
 
 def test_value_text_is_exact() -> None:
@@ -518,12 +518,12 @@ def test_value_text_is_exact() -> None:
 
 
 def test_words() -> None:
-    assert words("unitPrice") == words("unit_price") == words("Unit-Price") == "unit price"
+    assert as_text("unitPrice") == as_text("unit_price") == as_text("Unit-Price") == "unit price"
 
 
 @pytest.mark.parametrize("source", ["status", "sms", "analysis", "Évènements", "2024", "s", "événements 2", "news"])
 def test_any_source_name_makes_a_subject(source: str) -> None:
-    assert subject(window(source, None, "count")) == f"events ({words(source)}) in the last 30 days"
+    assert subject(window(source, None, "count")) == f"events ({as_text(source)}) in the last 30 days"
 
 
 # The card -------------------------------------------------------------------------------------------------

@@ -257,7 +257,7 @@ class TestSupplied:
             (lambda f: f.assign(split="fold 1"), "'fold 1'"),
             (lambda f: f.assign(split=f["split"].mask(f.index < 3)), "empty values"),
             (lambda f: f.assign(split="train"), "test part of the split has no row"),
-            (lambda f: f.assign(churned=np.where(f["split"] == "test", 0, f["churned"])), "no customer who left"),
+            (lambda f: f.assign(churned=np.where(f["split"] == "test", 0, f["churned"])), "no churned customer"),
         ],
     )
     def test_mistakes_are_told(self, change, message):

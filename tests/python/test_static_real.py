@@ -117,7 +117,7 @@ def test_retail_reports_no_quality_that_is_none(retail):
     area = measured["test"]["roc_auc"]
     assert 0.64 < area["value"] < 0.72
     assert all(models["test"]["roc_auc"]["value"] < 0.75 for models in measured["models"].values())
-    assert any("`esent` was left out" in warning for warning in measured["warnings"])
+    assert any("`esent` was excluded" in warning for warning in measured["warnings"])
     page = (retail / "reports" / "index.html").read_text()
     assert "esent" in page
     assert "0.98" not in page

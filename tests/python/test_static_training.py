@@ -169,7 +169,7 @@ def test_a_leak_stops_the_training_unless_left_out_or_accepted():
 
     left_out = train(frame, features, features={"exclude": ["mails", "opened"]}).metrics
     assert left_out["data"]["features_offered"] == 3
-    assert left_out["leakage"]["left_out"] == ["mails", "opened"]
+    assert left_out["leakage"]["excluded"] == ["mails", "opened"]
     assert left_out["not_trusted_because"] == []
     assert left_out["test"]["roc_auc"]["value"] < 0.9
 

@@ -529,7 +529,7 @@ def spoiled(how: str) -> pd.DataFrame:
     ("how", "said"),
     [
         ("no rows", "no labelled rows"),
-        ("one class", "Every labelled customer stayed"),
+        ("one class", "Every labelled customer was retained"),
         ("not binary", "not binary: churned holds 0, 1, 2"),
         ("text target", "not binary: churned holds yes"),
         ("unknown label", "churned has 1 empty value"),
@@ -627,6 +627,6 @@ def test_the_command_explains_a_user_mistake(tmp_path: Path) -> None:
     folder = write_project(tmp_path, ChurnWorld(world.frame.assign(churned=0), world.features, world.oracle))
     run = command_here(folder, "train")
     assert run.returncode == 2
-    assert "Every labelled customer stayed" in run.stderr
+    assert "Every labelled customer was retained" in run.stderr
     assert "Traceback" not in run.stderr
     assert not (folder / "mlflow.db").exists()

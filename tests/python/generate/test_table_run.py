@@ -101,7 +101,7 @@ def test_metrics_come_from_cross_validation_and_warn(project):
     assert 0.7 < auc["low"] < auc["value"] < auc["high"] < 0.95
     assert metrics["test"]["n"] == metrics["data"]["rows"]
     assert len(split["fold_roc_auc"][metrics["champion"]["name"]]) == 5
-    assert metrics["leakage"]["left_out"] == ["mails"]
+    assert metrics["leakage"]["excluded"] == ["mails"]
     assert metrics["not_trusted_because"] == []
     page = (project / "reports" / "index.html").read_text()
     assert "one snapshot without dates" in page
