@@ -12,10 +12,10 @@ export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 export MLFLOW_DISABLE_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench size docs lock clean
+.PHONY: help demo test test-fast lint format bench size docs lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(READY): requirements.lock pyproject.toml
 	@echo "Creating the environment in $(VENV) (a few minutes, once) ..."
@@ -30,6 +30,9 @@ demo: $(READY) ## build, train, score and report on the bundled demo world
 
 test: lint ## lint, then every test
 	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile --no-loadscope-reorder --durations 15
+
+test-fast: lint ## lint, then the tests that neither build projects nor start Spark (about two minutes)
+	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile --no-loadscope-reorder -m "not slow" -q
 
 lint: $(READY) ## check style: Python, SQL, YAML
 	@$(BIN)/ruff check .

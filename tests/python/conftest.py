@@ -23,17 +23,26 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 MANY = 20  # tests from which on a server that has imported dbt is worth its start
 
 
-# Files that take minutes, the longest first: two workers that begin with them end at about the same time.
-_LONGEST = (
-    "test_real_data.py", "test_cases.py", "test_whole_ways.py", "test_demo.py", "test_static_real.py", "test_init.py",
-    "test_reference.py", "test_labels_run.py", "test_table_run.py", "test_decided_project.py",
+# Files that build projects, train for long or start Spark, the longest first: two workers that begin with them end at
+# about the same time. `make test-fast` leaves them out.
+_SLOW = (
+    "test_real_data.py", "test_cases.py", "test_parity.py", "test_demo.py", "test_whole_ways.py",
+    "test_worlds_on_spark.py", "test_hostile.py", "test_static_real.py", "test_built_worlds.py",
+    "test_snapshot_training.py", "test_leakage.py", "test_three_ways.py", "test_labels_run.py",
+    "test_window_features.py", "test_window_batches.py", "test_carried_state.py", "test_training.py",
+    "test_broken_surroundings.py", "test_reference.py", "test_decided_project.py", "test_init.py",
+    "test_static_training.py", "test_linked_files.py", "test_outcome.py", "test_table_run.py",
+    "test_actions_in_code.py", "test_macro_errors.py", "test_daily_runs.py", "test_bench.py",
 )  # fmt: skip
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put long files first; the order within a file stays."""
-    places = {name: place for place, name in enumerate(_LONGEST)}
-    items.sort(key=lambda item: places.get(item.path.name, -1 if item.path.parent.name == "spark" else len(places)))
+    """Mark slow files and put them first; the order within a file stays."""
+    places = {name: place for place, name in enumerate(_SLOW)}
+    for item in items:
+        if item.path.name in places:
+            item.add_marker(pytest.mark.slow)
+    items.sort(key=lambda item: places.get(item.path.name, len(places)))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -381,10 +381,12 @@ def test_the_report_lists_findings_with_decision_and_reason():
                 "severity": "critical",
                 "decision": "accepted",
                 "accepted_because": "we asked",
-            }
+            },
+            {"sentence": "`mails`: knows", "severity": "critical", "decision": "excluded"},
         ],
     }
     page = render_report(inputs)
     assert "Critical findings stop the training" in page
     assert "&lt;b&gt;x&lt;/b&gt;" in page
     assert "we asked" in page
+    assert "excluded</td>" in page
