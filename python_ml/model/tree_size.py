@@ -9,7 +9,7 @@ afterwards, so what counts is the log-loss after calibration: unbounded confiden
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -53,11 +53,10 @@ _LARGE: dict[str, Callable[[int], dict[str, Any]]] = {
 }
 
 
-@dataclass(frozen=True)
 class Trial:
-    """Rows on which sizes compete.
+    """Rows on which sizes compete, once for all boosters: how columns act together is a property of the data.
 
-    Attributes
+    Parameters
     ----------
     folds : sequence of (train, held_out)
         Positions among the training rows.
@@ -65,13 +64,43 @@ class Trial:
         Key of the customer of each training row: noise is measured between customers.
     """
 
-    folds: Sequence[tuple[np.ndarray, np.ndarray]]
-    customers: np.ndarray
+    def __init__(self, folds: Sequence[tuple[np.ndarray, np.ndarray]], customers: np.ndarray) -> None:
+        self.folds, self.customers = folds, customers
+        self._lock, self._rounds = Lock(), -1
 
     @classmethod
     def of_customers(cls, folds: Sequence[tuple[np.ndarray, np.ndarray]], customers: np.ndarray) -> Trial:
         """Folds of customers: one of them is enough where rows are many."""
         return cls(folds if len(customers) <= FEW_ROWS else folds[:1], customers)
+
+    def rounds(self, inputs: pd.DataFrame, churned: np.ndarray, columns: Sequence[InputColumn], seed: int) -> int:
+        """Number of large trees that beat small ones beyond noise, 0 where none do; measured by the first caller."""
+        with self._lock:
+            if self._rounds < 0:
+                self._rounds = self._compete(inputs, churned, columns, seed)
+        return self._rounds
+
+    def _compete(self, inputs: pd.DataFrame, churned: np.ndarray, columns: Sequence[InputColumn], seed: int) -> int:
+        rng, n_rows = np.random.default_rng(seed), len(inputs)
+        small_margins, large_margins, held_out_rows = [], [], []
+        for fold in self.folds:
+            train, held_out = (_some(rows, rng) for rows in fold)
+            prepare, small = model_pipeline("lightgbm", columns, n_rows, seed)
+            large = model_pipeline("lightgbm", columns, n_rows, seed, _LARGE["lightgbm"](n_rows))[1]
+            x, y = prepare.fit_transform(inputs.iloc[train], churned[train]), churned[train]
+            x_out, y_out = prepare.transform(inputs.iloc[held_out]), churned[held_out]
+            small.fit(x, y)
+            fitted = _early_stopped(large.set_params(n_estimators=ROUNDS[-1]), x, y, x_out, y_out)
+            small_margins.append(small.predict(x_out, raw_score=True))
+            large_margins.append(
+                [large.predict(x_out, raw_score=True, num_iteration=min(rounds, fitted)) for rounds in ROUNDS]
+            )
+            held_out_rows.append(held_out)
+        rows = np.concatenate(held_out_rows)
+        losses = [_losses(margins, churned[rows]) for margins in np.concatenate(large_margins, axis=1)]
+        best = int(np.argmin([loss.sum() for loss in losses]))
+        gain = _losses(np.concatenate(small_margins), churned[rows]) - losses[best]
+        return ROUNDS[best] if _is_beyond_noise(gain, self.customers[rows]) else 0
 
 
 def choose_size(
@@ -98,54 +127,21 @@ def choose_size(
     """
     if name not in _LARGE or set(parameters) & set(SIZES):
         return {}
-    rng = np.random.default_rng(seed)
-    wanted = {**_LARGE[name](len(inputs)), **parameters}
-    small_margins, large_margins, held_out_rows = [], [], []
-    for fold in trial.folds:
-        train, held_out = (_some(rows, rng) for rows in fold)
-        pipeline = model_pipeline(name, columns, len(inputs), seed, parameters)
-        x, y = pipeline[0].fit_transform(inputs.iloc[train], churned[train]), churned[train]
-        x_out, y_out = pipeline[0].transform(inputs.iloc[held_out]), churned[held_out]
-        large = model_pipeline(name, columns, len(inputs), seed, wanted)[1].set_params(n_estimators=ROUNDS[-1])
-        fitted = _EARLY_STOPPED[name](large, x, y, x_out, y_out)
-        small_margins.append(_MARGINS[name](pipeline[1].fit(x, y), x_out, None))
-        large_margins.append([_MARGINS[name](large, x_out, min(rounds, fitted)) for rounds in ROUNDS])
-        held_out_rows.append(held_out)
-    rows = np.concatenate(held_out_rows)
-    losses = [_losses(margins, churned[rows]) for margins in np.concatenate(large_margins, axis=1)]
-    best = int(np.argmin([loss.sum() for loss in losses]))
-    gain = _losses(np.concatenate(small_margins), churned[rows]) - losses[best]
-    if not _is_beyond_noise(gain, trial.customers[rows]):
-        return {}
-    return {**wanted, "n_estimators": ROUNDS[best]}
+    rounds = trial.rounds(inputs, churned, columns, seed)
+    return {**_LARGE[name](len(inputs)), **parameters, "n_estimators": rounds} if rounds else {}
 
 
 def _some(rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return rows if len(rows) <= ROWS_FOR_SIZE else np.sort(rng.choice(rows, ROWS_FOR_SIZE, replace=False))
 
 
-def _lightgbm(model: Any, x: np.ndarray, y: np.ndarray, x_out: np.ndarray, y_out: np.ndarray) -> int:
+def _early_stopped(model: Any, x: np.ndarray, y: np.ndarray, x_out: np.ndarray, y_out: np.ndarray) -> int:
+    """Fit until held-out rows are no longer predicted better (Prechelt 1998, "Early stopping - but when?")."""
     import lightgbm
 
     stop = lightgbm.early_stopping(PATIENCE, verbose=False)
     model.fit(x, y, eval_X=x_out, eval_y=y_out, eval_metric="binary_logloss", callbacks=[stop])
     return int(model.booster_.current_iteration())
-
-
-def _xgboost(model: Any, x: np.ndarray, y: np.ndarray, x_out: np.ndarray, y_out: np.ndarray) -> int:
-    model.set_params(early_stopping_rounds=PATIENCE, eval_metric="logloss")
-    model.fit(x, y, eval_set=[(x_out, y_out)], verbose=False)
-    return int(model.get_booster().num_boosted_rounds())
-
-
-# Fit until held-out rows are no longer predicted better (Prechelt 1998, "Early stopping - but when?"); rounds fitted.
-_EARLY_STOPPED: dict[str, Callable[..., int]] = {"lightgbm": _lightgbm, "xgboost": _xgboost}
-
-# Log-odds after the first rounds, or after all.
-_MARGINS: dict[str, Callable[[Any, np.ndarray, int | None], np.ndarray]] = {
-    "lightgbm": lambda model, x, rounds: model.predict(x, raw_score=True, num_iteration=rounds),
-    "xgboost": lambda model, x, rounds: model.predict(x, output_margin=True, iteration_range=(0, rounds or 0)),
-}
 
 
 def _losses(margins: np.ndarray, churned: np.ndarray) -> np.ndarray:
