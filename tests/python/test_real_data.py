@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.python.command_line import command_here, rows
+from tests.python.command_line import command_here, rows, train_only
 
 RAVENSTACK = ("accounts", "subscriptions", "feature_usage", "support_tickets", "churn_events")
 USAGE_BEFORE = (
@@ -25,19 +25,26 @@ DATA_SETS = {
 }
 
 
+TWO_MODELS = ("logistic_regression", "lightgbm")  # enough for what is tested here; one data set trains all
+
+
 @pytest.fixture(scope="module", params=DATA_SETS)
 def project(request, shared_data, tmp_path_factory) -> Path:
     """A project made from one real file, built, trained, scored and reported."""
     file, options = DATA_SETS[request.param]
     if not (shared_data / file).is_file():
         pytest.skip(f"{file} is not among the real data sets")
-    return made(tmp_path_factory.mktemp("real") / request.param, "--data", str(shared_data / file), *options)
+    models = () if request.param == "online_retail" else TWO_MODELS
+    folder = tmp_path_factory.mktemp("real") / request.param
+    return made(folder, "--data", str(shared_data / file), *options, models=models)
 
 
-def made(folder: Path, *options: str) -> Path:
-    """The project that `retention init` and `retention run` make."""
+def made(folder: Path, *options: str, models: tuple[str, ...] = ()) -> Path:
+    """The project that `retention init` and `retention run` make, with these models or all."""
     started = command_here(folder.parent, "init", str(folder), *options)
     assert started.returncode == 0, started.stderr
+    if models:
+        train_only(folder, *models)
     run = command_here(folder, "run")
     assert run.returncode == 0, run.stderr[-3000:]
     print(run.stdout)
@@ -91,7 +98,8 @@ def ravenstack(shared_data, tmp_path_factory) -> Path:
     files = [shared_data / "ravenstack" / f"{name}.csv.gz" for name in RAVENSTACK]
     if not all(file.is_file() for file in files):
         pytest.skip("ravenstack is not among the real data sets")
-    return made(tmp_path_factory.mktemp("real") / "ravenstack", "--data", *map(str, files), "--yes")
+    folder = tmp_path_factory.mktemp("real") / "ravenstack"
+    return made(folder, "--data", *map(str, files), "--yes", models=TWO_MODELS)
 
 
 def findings(project: Path) -> dict:
