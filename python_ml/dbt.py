@@ -81,7 +81,7 @@ class DbtProcess:
     def parse(self) -> None:
         """Begin to parse the project; the next command waits for it."""
         if not self._parse_asked:
-            self._ask({"parse": True, "words": _words(self.project, ["parse"], self.target_path)})
+            self._ask({"parse": True, "command_line": _command_line(self.project, ["parse"], self.target_path)})
             self._parse_asked = True
 
     def run(
@@ -105,8 +105,8 @@ class DbtProcess:
                 self._parse_asked = False
                 return errors
             self._is_parsed = True
-        words = _words(self.project, arguments, self.target_path)
-        self._ask({"parse": False, "words": words, "environment": environment or {}})
+        command_line = _command_line(self.project, arguments, self.target_path)
+        self._ask({"parse": False, "command_line": command_line, "environment": environment or {}})
         return self._follow(console)
 
     def close(self) -> None:
@@ -119,7 +119,7 @@ class DbtProcess:
         self._process.wait()
 
     def _ask(self, request: dict[str, Any]) -> None:
-        with contextlib.suppress(BrokenPipeError):  # its last words, which are read next, say why it has ended
+        with contextlib.suppress(BrokenPipeError):  # its last lines, which are read next, say why it has ended
             self._process.stdin.write(json.dumps(request) + "\n")
             self._process.stdin.flush()
 
@@ -269,7 +269,7 @@ def _serve() -> None:
             del os.environ[name]
         if manifest is not None:
             _forget_compiled(manifest)
-        done = dbtRunner(manifest=None if request["parse"] else manifest).invoke(request["words"])
+        done = dbtRunner(manifest=None if request["parse"] else manifest).invoke(request["command_line"])
         if isinstance(done.exception, DbtUsageException):  # the only one that dbt does not print
             sys.stdout.write(f"{done.exception}\n")
         if request["parse"] and done.success:
@@ -295,12 +295,12 @@ def _close_database() -> None:
         module.DuckDBConnectionManager.close_all_connections()
 
 
-def _words(project: Project, arguments: list[str], target_path: Path) -> list[str]:
-    words = ["--log-format", "json", "--no-use-colors", "--no-version-check", arguments[0]]
-    words += ["--project-dir", str(project.root), "--profiles-dir", str(profiles_path(project).parent)]
-    words += ["--log-path", str(target_path.parent / "logs")]
-    words += ["--target", project.target] if project.target else []
-    return [*words, *arguments[1:]]
+def _command_line(project: Project, arguments: list[str], target_path: Path) -> list[str]:
+    command_line = ["--log-format", "json", "--no-use-colors", "--no-version-check", arguments[0]]
+    command_line += ["--project-dir", str(project.root), "--profiles-dir", str(profiles_path(project).parent)]
+    command_line += ["--log-path", str(target_path.parent / "logs")]
+    command_line += ["--target", project.target] if project.target else []
+    return [*command_line, *arguments[1:]]
 
 
 def _environment(project: Project, target_path: Path) -> dict[str, str]:
@@ -374,7 +374,7 @@ class Feature:
     data_type : str
         Type in the contract, lower case.
     description : str
-        What the column holds, in words.
+        What the column holds.
     source, measure, aggregate, window : str or None
         Where a feature comes from, such as ``orders``, ``amount``, ``sum``, ``30d``.
     leakage_risk : str or None
