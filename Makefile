@@ -31,7 +31,8 @@ demo: $(READY) ## build, train, score and report on the bundled demo world
 test: lint ## lint, then every test
 	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile --no-loadscope-reorder --durations 15
 
-test-fast: lint ## lint, then the tests that neither build projects nor start Spark (about two minutes)
+test-fast: $(READY) ## style of Python, then the tests that neither build projects nor start Spark (about two minutes)
+	@$(BIN)/ruff check .
 	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile --no-loadscope-reorder -m "not slow" -q
 
 lint: $(READY) ## check style: Python, SQL, YAML

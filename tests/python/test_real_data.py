@@ -25,7 +25,7 @@ DATA_SETS = {
 }
 
 
-TWO_MODELS = ("logistic_regression", "lightgbm")  # enough for what is tested here; one data set trains all
+TWO_MODELS = ("logistic_regression", "lightgbm")  # enough for what is tested here; the demo trains all
 
 
 @pytest.fixture(scope="module", params=DATA_SETS)
@@ -34,17 +34,14 @@ def project(request, shared_data, tmp_path_factory) -> Path:
     file, options = DATA_SETS[request.param]
     if not (shared_data / file).is_file():
         pytest.skip(f"{file} is not among the real data sets")
-    models = () if request.param == "online_retail" else TWO_MODELS
-    folder = tmp_path_factory.mktemp("real") / request.param
-    return made(folder, "--data", str(shared_data / file), *options, models=models)
+    return made(tmp_path_factory.mktemp("real") / request.param, "--data", str(shared_data / file), *options)
 
 
-def made(folder: Path, *options: str, models: tuple[str, ...] = ()) -> Path:
-    """The project that `retention init` and `retention run` make, with these models or all."""
+def made(folder: Path, *options: str) -> Path:
+    """The project that `retention init` and `retention run` make, with two kinds of model."""
     started = command_here(folder.parent, "init", str(folder), *options)
     assert started.returncode == 0, started.stderr
-    if models:
-        train_only(folder, *models)
+    train_only(folder, *TWO_MODELS)
     run = command_here(folder, "run")
     assert run.returncode == 0, run.stderr[-3000:]
     print(run.stdout)
@@ -98,8 +95,7 @@ def ravenstack(shared_data, tmp_path_factory) -> Path:
     files = [shared_data / "ravenstack" / f"{name}.csv.gz" for name in RAVENSTACK]
     if not all(file.is_file() for file in files):
         pytest.skip("ravenstack is not among the real data sets")
-    folder = tmp_path_factory.mktemp("real") / "ravenstack"
-    return made(folder, "--data", *map(str, files), "--yes", models=TWO_MODELS)
+    return made(tmp_path_factory.mktemp("real") / "ravenstack", "--data", *map(str, files), "--yes")
 
 
 def findings(project: Path) -> dict:

@@ -141,9 +141,8 @@ def test_from_a_table_without_dates_to_a_model_made_again(tmp_path: Path) -> Non
     again = json.loads(dated.stdout)["snapshot"]
     assert (again["cutoff"], again["content_sha256"]) == (None, snapshot["content_sha256"])
 
-    project = Project.open(folder)
-    plain, _ = train(project)
-    repeated, _ = train(project, "--snapshot", "1")
+    plain = json.loads(command_here(folder, "train", "--json").stdout)
+    repeated = json.loads(command_here(folder, "train", "--snapshot", "1", "--json").stdout)
     assert without_run(repeated) == without_run(plain)
     assert repeated["split"]["kind"] == "cross_validation"
     # dbt writes its manifest anew
