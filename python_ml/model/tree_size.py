@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
     from python_ml.input_columns import InputColumn
 
-ROUNDS = (25, 50, 100, 200, 400)  # among which the number of large trees is chosen
+ROUNDS = (25, 50, 75, 100, 150, 200, 300, 400)  # among which the number of large trees is chosen
 PATIENCE = 100
 ROWS_FOR_SIZE = 50_000  # more rows would hardly change the choice, only its price
-FEW_ROWS = 20_000  # of which one fold alone would be too few to tell sizes apart
+FEW_ROWS = 50_000  # of which one fold alone would be too few to tell sizes apart
 STANDARD_ERRORS = 2.0  # by which large trees must do better
 
 # Who sets one of these has decided on the size.
