@@ -57,7 +57,7 @@ def _kinds() -> dict[str, dict[str, str]]:
     return yaml.safe_load((Path(__file__).parent / "templates" / "docs" / "texts.yml").read_text(encoding="utf-8"))
 
 
-def bronze_entry(plan: ProjectPlan, source: SourcePlan) -> dict[str, Any]:
+def bronze_entry(source: SourcePlan) -> dict[str, Any]:
     """What the template of bronze's models file needs of a source."""
     derived, by_name = {d.name: d.description for d in source.derived}, {c.name: c for c in source.columns}
     single = source.key[0] if len(source.key) == 1 and not source.superseded else ""
@@ -132,7 +132,7 @@ def linked_entry(plan: ProjectPlan, source: SourcePlan) -> dict[str, Any]:
     return {"name": source.name, "bronze": bronze, "through": through, "columns": list(columns.values())}
 
 
-def feature_set_text(plan: ProjectPlan, model: str, source: SourcePlan) -> str:
+def feature_set_text(model: str, source: SourcePlan) -> str:
     """What a feature model holds."""
     if model == f"slv_{source.name}_attributes":
         when = {"history": ", as they were known at the feature time", "labels": ", as of the feature time"}

@@ -79,7 +79,7 @@ class Renderer:
                 {
                     "model": made.model,
                     "alias": free_name(made.alias, used),
-                    "description": descriptions.feature_set_text(plan, made.model, owners[made.model]),
+                    "description": descriptions.feature_set_text(made.model, owners[made.model]),
                 }
                 for made in plan.feature_sets
             ],
@@ -126,7 +126,7 @@ def render(plan: ProjectPlan, profile: Profile | None = None, recommendations: I
         "bronze/_sources.yml", described=[declared(plan, source) for source in plan.sources]
     )
     files[f"{folder}/_{plan.name}__models.yml"] = renderer.text(
-        "bronze/_models.yml", described=[descriptions.bronze_entry(plan, source) for source in plan.sources]
+        "bronze/_models.yml", described=[descriptions.bronze_entry(source) for source in plan.sources]
     )
     if isinstance(plan.outcome, LabelTable):
         files["models/silver/slv_labels.sql"] = renderer.text("silver/slv_labels.sql")

@@ -109,7 +109,7 @@ def gather_facts(profile: Profile, options: Options, calendar: CalendarChoice | 
     roles = decide_roles(profile, options)
     planned, names = {}, {}
     for table in profile.tables:
-        columns, names[table.name] = column_plans(profile, table, roles)
+        columns, names[table.name] = column_plans(table, roles)
         planned[table.name] = _source(profile, table, roles, columns, names[table.name])
     choice = choose_outcome(profile, roles, options, names)
     planned = _with_outcome(profile, planned, names, choice)
@@ -183,7 +183,7 @@ def _with_outcome(
     for name, source in planned.items():
         is_labels = isinstance(outcome, LabelTable) and outcome.source == name
         if is_labels:
-            planned[name] = _label_source(source, outcome, profile.table(name), names[name])
+            planned[name] = _label_source(source, outcome)
         elif source.use == "labels":
             # the outcome is dated by a column, so the table only brings attributes
             planned[name] = replace(source, use="attributes", reason="one row per customer: attributes")
@@ -192,7 +192,7 @@ def _with_outcome(
     return planned
 
 
-def _label_source(source: SourcePlan, outcome: LabelTable, table: TableProfile, names: dict[str, str]) -> SourcePlan:
+def _label_source(source: SourcePlan, outcome: LabelTable) -> SourcePlan:
     """The source of labels: label and split are text, since their values are compared."""
     columns = []
     for column in source.columns:

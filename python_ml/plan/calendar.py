@@ -176,7 +176,7 @@ def choose_calendar(
         )
     labelled = labelled_history - warm_up
     customers = activity.at_risk.get(active, float(activity.customers))
-    choose("step", *_step(activity, horizon_days, labelled, spare, customers))
+    choose("step", *_step(horizon_days, labelled, spare, customers))
     windows = fitting_windows(activity, labelled_history, horizon_days)
     choose(
         "windows",
@@ -299,7 +299,7 @@ def _refuse_short(activity: Activity, horizon: str, gap: str, label: float, path
     )
 
 
-def _step(activity: Activity, horizon: float, labelled: float, spare: float, customers: float) -> tuple[str, str]:
+def _step(horizon: float, labelled: float, spare: float, customers: float) -> tuple[str, str]:
     most = max(horizon / 6, 7 if horizon >= 28 else 1)
     # Each of the three parts wants several feature times out of what the purges leave.
     finest = next((days for days in _STEPS if days <= min(most, max(spare, 0) / 9)), 1)

@@ -13,7 +13,7 @@ from python_ml.plan.schema import ColumnPlan
 
 if TYPE_CHECKING:
     from python_ml.plan.roles import Roles
-    from python_ml.profile.schema import ColumnProfile, Profile, TableProfile
+    from python_ml.profile.schema import ColumnProfile, TableProfile
 
 DIGITS = 18  # of a decimal that every engine computes exactly
 FIXED = 0.98  # share of customers with a single value from which a column is an attribute, not an event
@@ -74,7 +74,7 @@ def key_of(table: TableProfile, roles: Roles) -> tuple[str, ...]:
     return ()
 
 
-def column_plans(profile: Profile, table: TableProfile, roles: Roles) -> tuple[tuple[ColumnPlan, ...], dict[str, str]]:
+def column_plans(table: TableProfile, roles: Roles) -> tuple[tuple[ColumnPlan, ...], dict[str, str]]:
     """Decide what every column of a table becomes.
 
     Returns

@@ -119,7 +119,7 @@ def _fold(
 def settle(facts: PlanFacts, plan: ProjectPlan) -> ProjectPlan:
     """What follows from the actions taken together."""
     parents = {link.parent for s in plan.sources for link in s.links}
-    sources = tuple(_settled(facts, plan, source, parents) for source in plan.sources)
+    sources = tuple(_settled(plan, source, parents) for source in plan.sources)
     plan = replace(plan, sources=sources)
     windows = next((s.windows for s in sources if s.windows), ())
     calendar = {s.name: s for s in facts.calendar.settings} if facts.calendar else {}
@@ -133,7 +133,7 @@ def settle(facts: PlanFacts, plan: ProjectPlan) -> ProjectPlan:
     return replace(plan, settings=tuple(settings))
 
 
-def _settled(facts: PlanFacts, plan: ProjectPlan, source: SourcePlan, parents: set[str]) -> SourcePlan:
+def _settled(plan: ProjectPlan, source: SourcePlan, parents: set[str]) -> SourcePlan:
     columns = tuple(_settled_column(c) for c in source.columns)
     source = replace(source, columns=columns)
     if source.use == "stored" and source.name in parents and not source.time:

@@ -71,7 +71,7 @@ def _of_source(facts: PlanFacts, plan: ProjectPlan, source: SourcePlan) -> list[
         made.append(
             "its rows record who churned: features use only what was known before their time, with a raised risk"
         )
-    made += _of_columns(facts, plan, source)
+    made += _of_columns(facts, source)
     activity = facts.profile.activities.get(facts.roles.activity)
     if activity is not None and source.use == "events" and counts.last and source.name != facts.roles.activity:
         behind = (activity.last - counts.last).days
@@ -82,7 +82,7 @@ def _of_source(facts: PlanFacts, plan: ProjectPlan, source: SourcePlan) -> list[
     return made
 
 
-def _of_columns(facts: PlanFacts, plan: ProjectPlan, source: SourcePlan) -> list[str]:
+def _of_columns(facts: PlanFacts, source: SourcePlan) -> list[str]:
     made, later = [], []
     for column in source.columns:
         profile = facts.measured(source.name, column.name)

@@ -50,14 +50,14 @@ def choose_outcome(profile: Profile, roles: Roles, options: Options, names: dict
         ended = _ending(table, outcome)
         # a date of churn makes coverage only where the row also has its start
         if options.churn is None and ended and table.time is not None and table.time.ended == ended:
-            return _of_spans(roles, table.name, f"`{table.column(ended).raw_name}` dates the outcome")
+            return _of_spans(table.name, f"`{table.column(ended).raw_name}` dates the outcome")
         return _table(profile, roles, options, outcome, names[outcome.table])
     if options.churn == "end_date" or (options.churn is None and not roles.activity and spans):
         return _end_date(profile, roles, spans)
     if not roles.activity:
         raise _no_events(profile, roles)
     if options.churn is None and any(t.name == roles.activity for t in spans):
-        return _of_spans(roles, roles.activity, "its rows have a start and an end")
+        return _of_spans(roles.activity, "its rows have a start and an end")
     reviews = tuple(
         f"{t.name} has a start and an end in each row: with --churn end_date, a customer churns when coverage ends"
         for t in spans
@@ -93,7 +93,7 @@ def _ending(table: TableProfile, outcome: OutcomeColumn) -> str:
     return ""
 
 
-def _of_spans(roles: Roles, source: str, reason: str) -> OutcomeChoice:
+def _of_spans(source: str, reason: str) -> OutcomeChoice:
     text = f"churned = coverage ends in the label window and is not continued; {reason}"
     return OutcomeChoice(EndDate(source, grace=SWITCH), text)
 
@@ -102,7 +102,7 @@ def _end_date(profile: Profile, roles: Roles, spans: list[TableProfile]) -> Outc
     """Coverage from spans, or from a table of departures."""
     if spans:
         best = max(spans, key=lambda t: (not vocabulary.has_word(t.name, vocabulary.OUTCOMES), t.rows))
-        return _of_spans(roles, best.name, f"from the start and the end of each row of {best.name}")
+        return _of_spans(best.name, f"from the start and the end of each row of {best.name}")
     dated = [t for t in profile.tables if t.time is not None]
     departures = [
         t

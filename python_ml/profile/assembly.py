@@ -112,7 +112,7 @@ def profile_tables(
         if own is not None:
             progress(f"{table.name}: associations")
             labelled = label(table, profile, own)
-            outcomes[outcomes.index(own)] = own = associate(table, profile, own, labelled, probe)
+            outcomes[outcomes.index(own)] = own = associate(profile, own, labelled, probe)
         progress(f"{table.name}: segments")
         segments.append(find_segments(table, profile, own, labelled))
     violations = [v for t, p in zip(prepared, profiles, strict=True) for v in order.within_rows(t, p.time_pairs)]

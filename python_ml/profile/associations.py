@@ -100,7 +100,7 @@ def label(table: Table, profile: TableProfile, outcome: OutcomeColumn) -> Labell
 
 
 def associate(
-    table: Table, profile: TableProfile, outcome: OutcomeColumn, labelled: Labelled, probe: Callable | None = None
+    profile: TableProfile, outcome: OutcomeColumn, labelled: Labelled, probe: Callable | None = None
 ) -> OutcomeColumn:
     """Add the associations of an outcome, the strongest first.
 

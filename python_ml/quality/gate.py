@@ -40,7 +40,7 @@ def judge_training(
     before: Facts | None = None,
     notes: Sequence[str] = (),
 ) -> Verdict:
-    """Ask a training frame: by itself, its newest feature time by the earlier ones, and by the champion's frame.
+    """Check a training frame: by itself, its newest feature time against the earlier ones, and against the champion's.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def judge_training(
     before : Facts, optional
         What the frame of the present champion showed.
     notes : sequence of str
-        What is to be said besides.
+        Further notes for the verdict.
 
     Returns
     -------
@@ -92,7 +92,7 @@ def judge_training(
 def judge_scoring(
     frame: pd.DataFrame, facts: Facts | None, entity: str, settings: Settings, calendar: Calendar, *, model: str
 ) -> Verdict:
-    """Ask a scoring frame by what the champion knows.
+    """Check a scoring frame against what the champion was fitted on.
 
     Parameters
     ----------

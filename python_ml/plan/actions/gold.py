@@ -31,7 +31,7 @@ _JOINED = {
 }
 
 
-def features_of(facts: PlanFacts, plan: ProjectPlan) -> dict[tuple[str, str], list[str]]:
+def features_of(plan: ProjectPlan) -> dict[tuple[str, str], list[str]]:
     """Numeric features of gold that are as large as a column of bronze, by source and column."""
     made: dict[tuple[str, str], list[str]] = defaultdict(list)
     for source in plan.sources:
@@ -74,7 +74,7 @@ class Exclude(FeatureAction):
     @classmethod
     def propose_for(cls, facts: PlanFacts, plan: ProjectPlan) -> Iterator[Action]:
         yield from cls._leaks(facts, plan)
-        made = features_of(facts, plan)
+        made = features_of(plan)
         for table in facts.profile.tables:
             names = facts.names[table.name]
             for first, second, correlation in table.correlated:
@@ -154,7 +154,7 @@ def _how(profile: ColumnProfile) -> str:
 
 def _numbers(facts: PlanFacts, plan: ProjectPlan) -> Iterator[tuple[str, ColumnProfile, list[str]]]:
     """Columns of numbers of which features are made: subject, profile, features."""
-    made = features_of(facts, plan)
+    made = features_of(plan)
     for table in facts.profile.tables:
         for profile in table.columns:
             column = facts.names[table.name].get(profile.column.name, "")
