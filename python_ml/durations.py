@@ -1,4 +1,4 @@
-"""Windows: their lengths, their order, and how they read in a sentence."""
+"""Durations and windows: their lengths, their order, and how they read in a sentence."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from python_ml.errors import UserError
 
 ALL_TIME = "all_time"
 _HOURS = {"h": 1, "d": 24, "w": 168}
-_UNITS = {"h": "hour", "d": "day", "w": "week"}
+_UNITS = {"h": "hour", "d": "day", "w": "week", "month": "month", "months": "month"}
+_DURATION = re.compile(r"(\d+)\s*(h|d|w|months?)")
 
 
 def sorted_windows(windows: Iterable[str]) -> list[str]:
@@ -27,14 +28,13 @@ def window_hours(window: str) -> float:
     """Length of a window in hours (infinite for ``all_time``)."""
     if window == ALL_TIME:
         return float("inf")
-    match = re.fullmatch(r"(\d+)([hdw])", window)
-    if not match:
+    if not re.fullmatch(r"\d+[hdw]", window):
         raise UserError(
             f"`{window}` is not a window.",
             where="windows",
             hint="write 24h, 7d, 2w or all_time, for instance",
         )
-    return int(match[1]) * _HOURS[match[2]]
+    return fixed_hours(window)
 
 
 def days(duration: str) -> float:
@@ -53,6 +53,18 @@ def days(duration: str) -> float:
     return window_hours(duration) / 24
 
 
+def fixed_hours(duration: str) -> int | None:
+    """Length of a duration in hours; None where it is none, or has no fixed length, such as a month.
+
+    Examples
+    --------
+    >>> fixed_hours("2 w"), fixed_hours("1 month")
+    (336, None)
+    """
+    match = _DURATION.fullmatch(duration)
+    return int(match[1]) * _HOURS[match[2]] if match and match[2] in _HOURS else None
+
+
 def window_text(window: str) -> str:
     """A window in a sentence: ``in the 30 days before``."""
     if window == ALL_TIME:
@@ -61,6 +73,15 @@ def window_text(window: str) -> str:
 
 
 def duration_text(duration: str) -> str:
-    """A duration in a sentence: ``30 days``."""
-    number, unit = int(duration[:-1]), _UNITS[duration[-1]]
+    """A duration in a sentence: ``30 days``.
+
+    Raises
+    ------
+    UserError
+        When it is no duration.
+    """
+    match = _DURATION.fullmatch(duration)
+    if not match:
+        raise UserError(f"`{duration}` is not a duration.", where="durations", hint="write 36h or 30d, for instance")
+    number, unit = int(match[1]), _UNITS[match[2]]
     return f"{number} {unit}{'' if number == 1 else 's'}"

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 import numbers
-import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
+
+from python_ml.durations import duration_text, fixed_hours
+from python_ml.errors import UserError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,7 +32,6 @@ LONG_MONTHS = (
     "January", "February", "March", "April", "May", "June",
     "July", "August", "September", "October", "November", "December",
 )  # fmt: skip
-UNITS = {"h": "hour", "d": "day", "w": "week"}
 
 
 def number(value: Any) -> float | None:
@@ -73,6 +75,13 @@ def percent(value: Any, places: int | None = None) -> str:
     return f"{scaled:.{places}f}{NO_BREAK}%"
 
 
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of cells as lines of text with aligned columns."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+    return "\n".join(line.rstrip() for line in lines)
+
+
 def counted(count: Any, noun: str, plural: str | None = None) -> str:
     """Write a count with its noun: ``1 customer``, ``4,210 customers``."""
     form = noun if number(count) == 1 else plural or f"{noun}s"
@@ -104,18 +113,17 @@ def date(value: Any) -> str:
 
 
 def duration(text: Any) -> str:
-    """Write a duration of the configuration in full: ``30d`` is ``30 days``."""
-    match = re.fullmatch(r"(\d+)\s*(h|d|w|months?)", str(text or "").strip())
-    if match is None:
+    """Write a duration of the configuration in full: ``30d`` is ``30 days``; any other text as it is."""
+    try:
+        return duration_text(str(text or "").strip()).replace(" ", NO_BREAK)
+    except UserError:
         return str(text) if text else MISSING
-    unit = UNITS.get(match[2], "month")
-    return f"{match[1]}{NO_BREAK}{unit}{'' if match[1] == '1' else 's'}"
 
 
 def span(text: Any) -> timedelta | None:
     """Read a fixed duration (hours, days, weeks), or None when it is none."""
-    match = re.fullmatch(r"(\d+)\s*(h|d|w)", str(text or "").strip())
-    return timedelta(hours=int(match[1]) * {"h": 1, "d": 24, "w": 168}[match[2]]) if match else None
+    hours = fixed_hours(str(text or "").strip())
+    return None if hours is None else timedelta(hours=hours)
 
 
 def model_title(name: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -75,23 +76,20 @@ def prove(project: Project, console: Console) -> None:
 
 def summary_line(metrics: dict, path: object) -> str:
     """One line: the champion's test metrics, what it is measured against, and where the report is."""
+    from python_ml.model.results import interval
 
-    def interval(entry: dict) -> str:
-        if entry.get("value") is None:
-            return "not defined"
-        return f"{entry['value']:.3f} [{entry['low']:.3f}, {entry['high']:.3f}]"
-
+    figure = partial(interval, undefined="not defined")
     crossed = metrics.get("split", {}).get("kind") == "cross_validation"
     measured = "cross-validated" if crossed else "test"
-    parts = [f"{metrics['champion']['name']}: {measured} ROC AUC {interval(metrics['test']['roc_auc'])}"]
+    parts = [f"{metrics['champion']['name']}: {measured} ROC AUC {figure(metrics['test']['roc_auc'])}"]
     parts += [f"NOT TO BE TRUSTED: {reason}" for reason in metrics.get("not_trusted_because", [])]
     parts += [
-        f"{name} {interval(baseline['test']['roc_auc'])}" for name, baseline in metrics.get("baselines", {}).items()
+        f"{name} {figure(baseline['test']['roc_auc'])}" for name, baseline in metrics.get("baselines", {}).items()
     ]
     parts += [
-        f"PR AUC {interval(metrics['test']['pr_auc'])}",
-        f"Brier {interval(metrics['test']['brier'])}",
-        f"lift at 10 % {interval(metrics['test']['lift_at_10pct'])}",
+        f"PR AUC {figure(metrics['test']['pr_auc'])}",
+        f"Brier {figure(metrics['test']['brier'])}",
+        f"lift at 10 % {figure(metrics['test']['lift_at_10pct'])}",
         f"report: {path}",
     ]
     return "; ".join(parts)

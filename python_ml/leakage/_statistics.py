@@ -96,7 +96,7 @@ def column_auc(
     for number, candidate in enumerate(candidates):
         result = auc(candidate, churned, clusters)
         if numeric and number == 0 and result.value < 0.5:  # a rank counts in either direction, a rate does not
-            result, candidate = Auc(1 - result.value, result.error), -candidate
+            result, candidate = result.reversed, -candidate
         if result.value > best.value:
             best, scores = result, candidate
     return best, scores

@@ -86,7 +86,6 @@ def fit_calibrated(
     seed : int
     parameters : dict, optional
         Parameters of the estimator that replace the defaults.
-
     trial : Trial, optional
         Where the size of boosted trees is tried; on ``folds`` unless given.
     """
@@ -222,6 +221,5 @@ def _choose_penalty(
             per_penalty.append(log_loss(churned[held_out], odds, labels=[0, 1]) * len(held_out))
         return per_penalty
 
-    with joblib.parallel_config(backend="threading"):
-        per_fold = joblib.Parallel(n_jobs=THREADS)(joblib.delayed(losses)(*fold) for fold in folds)
+    per_fold = joblib.Parallel(n_jobs=THREADS)(joblib.delayed(losses)(*fold) for fold in folds)
     return PENALTIES[int(np.argmin(np.sum(per_fold, axis=0)))]

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from python_ml.files import replacing, write_text
+from python_ml.formatting import aligned
 
 CROSS_VALIDATION = "cross_validation"
 
@@ -66,16 +67,13 @@ def comparison_table(metrics: dict[str, Any]) -> str:
                 *(interval(parts["test"].get(metric)) for metric in ("roc_auc", "pr_auc", "brier")),
             )
         )
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    )
+    return aligned(rows)
 
 
-def interval(entry: dict[str, float | None] | None) -> str:
-    """``0.812 [0.780, 0.841]``; a dash where a metric was not measured or is not defined."""
+def interval(entry: dict[str, float | None] | None, undefined: str = "-") -> str:
+    """``0.812 [0.780, 0.841]``, or ``undefined`` where a metric was not measured or is not defined."""
     if not entry or entry["value"] is None:
-        return "-"
+        return undefined
     if entry["low"] is None:
         return f"{entry['value']:.3f}"
     return f"{entry['value']:.3f} [{entry['low']:.3f}, {entry['high']:.3f}]"

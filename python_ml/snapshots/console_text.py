@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from python_ml.formatting import aligned
+
 if TYPE_CHECKING:
     from python_ml.snapshots.comparison import Rate, SnapshotComparison
     from python_ml.snapshots.distributions import Shift
@@ -50,18 +52,10 @@ def inventory_text(inventory: Inventory, place: str) -> str:
                 "intact",
             )
         )
-    text = table(lines) if inventory.entries else f"No snapshots in {place}."
+    text = aligned(lines) if inventory.entries else f"No snapshots in {place}."
     if numbers := inventory.numbers_without_snapshot:
         text += f"\n\nNumbers without a snapshot (deleted, or never finished): {', '.join(map(str, numbers))}"
     return text
-
-
-def table(lines: list[tuple[str, ...]]) -> str:
-    """Lines of cells as aligned columns."""
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
-    )
 
 
 def _cutoff(snapshot: Snapshot) -> str:
@@ -98,7 +92,7 @@ def comparison_text(result: SnapshotComparison, top: int) -> str:
     shifted = [shift for shift in result.shifts if shift.level != "unchanged"]
     if shifted:
         heading = ("feature", "PSI", "by chance", "KS", "nulls", "mean", "")
-        lines.append(table([heading, *(_shift(shift) for shift in shifted[:top])]) + _rest(len(shifted), top))
+        lines.append(aligned([heading, *(_shift(shift) for shift in shifted[:top])]) + _rest(len(shifted), top))
     return "\n".join(lines)
 
 

@@ -130,6 +130,15 @@ def test_the_number_of_threads_does_not_matter(model: str, monkeypatch: pytest.M
     np.testing.assert_array_equal(fitted(), two)
 
 
+def test_without_resamples_figures_have_no_interval() -> None:
+    from python_ml.cli.run import summary_line
+
+    metrics = train(small_world(), models=("logistic_regression",), bootstrap_replicates=0).metrics
+    line = summary_line(metrics, "index.html")
+    assert f"test ROC AUC {metrics['test']['roc_auc']['value']:.3f};" in line
+    assert "[" not in line
+
+
 def test_shuffled_labels_give_chance() -> None:
     world = churn_world(customers=400, months=12, noise=3, seed=11)
     shuffled = world.frame.assign(churned=world.frame["churned"].sample(frac=1, random_state=0).to_numpy())
