@@ -8,7 +8,10 @@ It runs as a script, with the standard library alone, so that it starts at once.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import gc
+import importlib
 import json
 import os
 import runpy
@@ -23,12 +26,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 _LENGTH = 1 << 20
+SLOW_TO_IMPORT = (
+    "dbt.adapters.duckdb", "dbt.cli.main", "lightgbm", "matplotlib.figure", "mlflow.sklearn", "sklearn.ensemble",
+    "xgboost",
+)  # fmt: skip
 
 
 def serve(path: str) -> None:
     """Import what is slow to import, then fork for every request on the socket."""
     # Imported only: dbt's parser starts threads, which a fork would lose.
-    import xgboost  # noqa: F401
+    for name in SLOW_TO_IMPORT:
+        importlib.import_module(name)
+    gc.freeze()  # or the first collection of each fork would copy all memory
 
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(path + ".new")
@@ -43,7 +52,12 @@ def serve(path: str) -> None:
             if os.fork() == 0:
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
                 server.close()
-                sys.exit(_become(json.loads(message), streams, connection.detach()))
+                code = _become(json.loads(message), streams, connection.detach())
+                # Freeing all objects one by one would copy the memory of the server, too.
+                atexit._run_exitfuncs()
+                sys.stdout.flush()
+                sys.stderr.flush()
+                os._exit(code)
             for stream in streams:
                 os.close(stream)
             connection.close()
