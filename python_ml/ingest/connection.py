@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from python_ml.ingest.dialect import distinct_names
 from python_ml.warehouse import literal, quote
 
 if TYPE_CHECKING:
@@ -88,6 +89,25 @@ def scan_sql(path: Path, file_format: str, options: dict[str, Any]) -> str:
     settings += [f"max_line_size = {int(options['max_line_size'])}"] if "max_line_size" in options else []
     columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in options["names"])
     return f"select * from read_csv({file}, {', '.join(settings)}, columns = {{{columns}}})"
+
+
+def flat_columns(connection: duckdb.DuckDBPyConnection, relation: str) -> dict[str, str]:
+    """Names and expressions of a relation's columns, with the fields of structures as columns ``outer_inner``.
+
+    One level deep, as for JSON: what lies deeper stays as it is. Empty where there are no structures.
+    """
+    columns: list[tuple[str, str]] = []
+    table = connection.sql(f"from {relation}")
+    for name, kind in zip(table.columns, table.types, strict=True):
+        if kind.id == "struct":
+            fields = (inner for inner, _ in kind.children)
+            columns += [(f"{name}_{inner}", f"struct_extract({quote(name)}, {literal(inner)})") for inner in fields]
+        else:
+            columns.append((name, quote(name)))
+    if all(kind.id != "struct" for kind in table.types):
+        return {}
+    names = distinct_names([name for name, _ in columns])
+    return dict(zip(names, (expression for _, expression in columns), strict=True))
 
 
 def describe(connection: duckdb.DuckDBPyConnection, relation: str) -> list[tuple[str, str]]:

@@ -9,16 +9,20 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from python_ml.errors import UserError
 from python_ml.files import replacing
+from python_ml.ingest.connection import flat_columns, scan_sql
 from python_ml.ingest.dialect import distinct_names, months_of, table_start
 from python_ml.ingest.json_rows import write_json_rows
 from python_ml.ingest.schema import LINE_NUMBER, LINE_PROBLEM, LINE_TEXT, Conversion
 from python_ml.ingest.text_rows import DESCRIPTION, Rejected, open_bytes, write_text_rows
 from python_ml.ingest.workbook import as_column, as_text, sheet_rows
 from python_ml.warehouse import literal, quote
+
+if TYPE_CHECKING:
+    import duckdb
 
 _LINES = (LINE_NUMBER, LINE_TEXT, LINE_PROBLEM)
 
@@ -51,8 +55,7 @@ def convert(path: Path, conversion: Conversion, target: Path) -> tuple[Conversio
     rows = target.with_suffix(f".{os.getpid()}.rows")
     with replacing(target) as part, _removed(rows), duckdb.connect() as connection:
         if conversion.format == "parquet":
-            with open_bytes(path, options) as source, part.open("wb") as copy:
-                shutil.copyfileobj(source, copy)
+            _copy_parquet(connection, path, options, rows, part)
             return replace(conversion, sha256=file_hash(path)), {}
         if conversion.format == "json":
             rejected = write_json_rows(connection, path, options, rows)
@@ -71,6 +74,23 @@ def convert(path: Path, conversion: Conversion, target: Path) -> tuple[Conversio
         query = _final_query(connection, rows, options)
         connection.execute(f"copy ({query}) to {literal(str(part))} (format parquet, compression zstd)")
     return replace(conversion, options=options, sha256=file_hash(path)), dict(rejected.reasons)
+
+
+def _copy_parquet(
+    connection: duckdb.DuckDBPyConnection, path: Path, options: dict[str, Any], rows: Path, target: Path
+) -> None:
+    """Unpack a parquet file, and make columns of the fields of its structures where ``nested`` is set."""
+    with open_bytes(path, options) as source, rows.open("wb") as copy:
+        shutil.copyfileobj(source, copy)
+    if not options.get("nested"):
+        shutil.copy(rows, target)
+        return
+    relation = f"({scan_sql(rows, 'parquet', {})})"
+    columns = flat_columns(connection, relation)
+    selected = ", ".join(f"{expression} as {quote(name)}" for name, expression in columns.items()) or "*"
+    connection.execute(
+        f"copy (select {selected} from {relation}) to {literal(str(target))} (format parquet, compression zstd)"
+    )
 
 
 def refresh_converted(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from python_ml.errors import UserError
 from python_ml.files import encodable
-from python_ml.ingest.connection import count_rows, create_raw, scratch_folder
+from python_ml.ingest.connection import count_rows, create_raw, flat_columns, scratch_folder
 from python_ml.ingest.conversion import convert, header_of
 from python_ml.ingest.dialect import Dialect, describes_columns, detect, looks_like_names, months_of, table_start
 from python_ml.ingest.encoding import MARK_NOTE, Encoding, encoding_of
@@ -103,9 +103,11 @@ def open_file(
     source = _source(connection, encodable(path.resolve()), table)
     head = source.sample[:8]
     if head.startswith(_PARQUET) and not source.bytes_options.get("compression"):
-        if source.bytes_options:
-            return _converted(source, Conversion("parquet", source.bytes_options))
-        return _in_place(source, "parquet", {})
+        conversion = Conversion("parquet", source.bytes_options)
+        table = _converted(source, conversion) if source.bytes_options else _in_place(source, "parquet", {})
+        if flat_columns(source.connection, table.relation):
+            return _converted(source, replace(conversion, options={**conversion.options, "nested": True}))
+        return table
     if head.startswith(_OLE) or source.bytes_options.get("member") == "":
         return _open_workbook(source, sheet)
     return _open_text(source, encoding)

@@ -205,7 +205,7 @@ class Conversion:
     Attributes
     ----------
     format : str
-        ``csv``, ``whitespace``, ``json`` or ``excel``.
+        ``csv``, ``whitespace``, ``json``, ``excel``, or ``parquet`` (compressed, or with structures).
     options : dict
         Everything that reading it needs, so that a newer file is read in the same way: encoding, member of a zip
         archive, sheet, delimiter, header lines, columns to unpivot, …

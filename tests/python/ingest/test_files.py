@@ -360,6 +360,24 @@ class TestConversions:
         assert [c.reading.type for c in table.columns] == ["timestamp", "text", "text", "boolean"]
         assert read[0] == (datetime(2023, 1, 2, 10, 27, 25), "u0", '{"k":[0]}', True)
 
+    @pytest.mark.parametrize("layout", ["plain", "zip"])
+    def test_structures_in_parquet_become_columns(self, connection, tmp_path, layout):
+        """As in JSON: a structure as text would be a customer for every combination of its fields."""
+        path = tmp_path / "visits.parquet"
+        duckdb.sql(f"""
+            copy (select {{'id': 'M' || i % 3, 'tier': i, 'It''s': 'x'}} as "the member", i as the_member_tier, [i] as l
+                from range(9) t(i)) to '{path}' (format parquet)
+        """)
+        if layout == "zip":
+            with zipfile.ZipFile(tmp_path / "visits.zip", "w") as archive:
+                archive.write(path, "visits.parquet")
+            path = tmp_path / "visits.zip"
+        table, read = opened(connection, path)
+        names = ["the member_id", "the member_tier", "the member_It's", "the_member_tier", "l"]
+        assert [column.raw_name for column in table.columns] == names
+        assert read[4][:4] == ("M1", 4, "x", 4)
+        assert (table.conversion.format, table.conversion.options["nested"]) == ("parquet", True)
+
     def test_broken_json_lines_are_quarantined(self, connection, tmp_path):
         lines = [json.dumps({"a": n}) for n in range(200)]
         lines[99] = '{"a": '
