@@ -192,8 +192,8 @@ def no_signal(chance: Mapping[str, float | None]) -> str | None:
     if not weak:
         return None
     return (
-        "No signal can be shown: if scores knew nothing of the outcome, the best model would rank the "
-        + " and the ".join(f"{part} rows as well in {value:.1%} of cases" for part, value in weak.items())
+        "No signal can be shown: even if scores were unrelated to the outcome, the best model would rank the "
+        + " and the ".join(f"{part} rows as well as it does in {value:.1%} of cases" for part, value in weak.items())
         + f" (permutation test; a signal needs {limit:.0%} or less"
         + (" in validation and test)" if len(chance) > 1 else ")")
         + ". Do not act on single scores of this model."
