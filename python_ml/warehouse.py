@@ -220,6 +220,31 @@ def read_arrow(project: Project, name: str) -> pa.Table:
         return found.to_arrow_table()
 
 
+def write_table(project: Project, name: str, rows: pd.DataFrame | pa.Table) -> None:
+    """Replace a whole table, such as ``gold.gld_backtests``: readers see the old rows or the new ones.
+
+    Parameters
+    ----------
+    project : Project
+    name : str
+        ``schema.table``.
+    rows : pandas.DataFrame or pyarrow.Table
+        Give columns that may be empty an Arrow type: DuckDB cannot infer one from missing values.
+
+    Raises
+    ------
+    UserError
+        When there is no warehouse yet, or another process holds it.
+    """
+    import pyarrow as pa
+
+    table = rows if isinstance(rows, pa.Table) else pa.Table.from_pandas(rows, preserve_index=False)
+    with connect(project, read_only=False) as connection:
+        connection.execute(f"create schema if not exists {quote(name.split('.')[0])}")
+        connection.register("rows_to_write", table)
+        connection.execute(f"create or replace table {relation(name)} as select * from rows_to_write")
+
+
 @contextmanager
 def _selected(project: Project, name: str) -> Iterator[duckdb.DuckDBPyRelation]:
     with connect(project) as connection:

@@ -1,0 +1,54 @@
+"""When a training or a scoring stops: the leakage and quality gates."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field, model_validator
+
+from python_ml.settings.section import EMPTY_MAPPING, Section, reasons
+
+
+class Leakage(Section):
+    """When a single column is not believed, and which are used all the same."""
+
+    limit: float = Field(0.9, gt=0.5, le=1)
+    accept: Annotated[dict[str, str], EMPTY_MAPPING, reasons("may be used")] = Field(default_factory=dict)
+
+
+class Limits(Section):
+    """Shares of rows: more than ``warn`` warns, more than ``stop`` stops; 1 never happens."""
+
+    warn: float = Field(ge=0, le=1)
+    stop: float = Field(ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _tell_first(self) -> Limits:
+        if self.stop < self.warn:
+            raise ValueError("stop must not be below warn")
+        return self
+
+
+class Quality(Section):
+    """When a frame is not fit to be learnt from or scored; see docs/guides/quality.md."""
+
+    least_rows: int = Field(50, ge=1)
+    fewer_rows: Limits = Limits(warn=0.5, stop=0.9)
+    null_jump: Limits = Limits(warn=0.1, stop=0.5)
+    out_of_range: Limits = Limits(warn=0.05, stop=0.5)
+    range_margin: float = Field(1.0, ge=0)
+    new_categories: Limits = Limits(warn=0.01, stop=0.5)
+    stale_steps: float = Field(2, gt=0)
+    accept: Annotated[dict[str, str], EMPTY_MAPPING, reasons("may fail")] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _parts_have_defaults(cls, value: Any) -> Any:
+        # Who sets one of `warn` and `stop` keeps our other one.
+        if not isinstance(value, dict):
+            return value
+        defaults = {name: f.default for name, f in cls.model_fields.items() if isinstance(f.default, Limits)}
+        given = {name: part or {} for name, part in value.items() if name in defaults}
+        return value | {
+            name: {**defaults[name].model_dump(), **part} for name, part in given.items() if isinstance(part, dict)
+        }

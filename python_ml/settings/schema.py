@@ -1,0 +1,35 @@
+"""Everything that ``retention.yml`` can say."""
+
+from __future__ import annotations
+
+from pydantic import Field, PrivateAttr
+
+from python_ml.settings.gates import Leakage, Quality
+from python_ml.settings.scoring import Scoring
+from python_ml.settings.section import Section
+from python_ml.settings.training import Features, Training
+
+
+class Tracking(Section):
+    """Names in MLflow; None takes them from the project's name."""
+
+    experiment: str | None = Field(None, min_length=1)
+
+
+class Settings(Section):
+    """Everything that ``retention.yml`` can say."""
+
+    features: Features = Features()
+    leakage: Leakage = Leakage()
+    quality: Quality = Quality()
+    training: Training = Training()
+    scoring: Scoring = Scoring()
+    mlflow: Tracking = Tracking()
+
+    _path: str = PrivateAttr("retention.yml")
+    _lines: dict[tuple, int] = PrivateAttr(default_factory=dict)
+
+    def where(self, *location: str) -> str:
+        """Say where a setting stands (file, line when it is written there, name), for messages."""
+        line = f", line {self._lines[location]}" if location in self._lines else ""
+        return f"{self._path}{line}, {'.'.join(location)}"

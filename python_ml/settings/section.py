@@ -1,0 +1,35 @@
+"""What all sections of ``retention.yml`` have in common."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, model_validator
+
+
+def reasons(what: str) -> AfterValidator:
+    """Ask for a reason behind every name; ``what`` says what of them is accepted."""
+
+    def checked(value: dict[str, str]) -> dict[str, str]:
+        for name, reason in value.items():
+            if not reason.strip():
+                raise ValueError(f"say why `{name}` {what}")
+        return value
+
+    return AfterValidator(checked)
+
+
+# A key with nothing behind it is as good as no key.
+EMPTY_MAPPING = BeforeValidator(lambda value: {} if value is None else value)
+EMPTY_LIST = BeforeValidator(lambda value: () if value is None else value)
+
+
+class Section(BaseModel):
+    """A mapping of ``retention.yml``: unknown keys are mistakes, not extensions."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_means_defaults(cls, value: Any) -> Any:
+        return {} if value is None else value
