@@ -1,6 +1,8 @@
 """A Python that has imported dbt and the libraries of training already: tests start it often, imports take seconds.
 
-The server imports once, and forks for each request. The client takes the arguments of Python (`-c CODE ...` or
+The server imports once, parses this repository's project once, and forks for each request. What dbt derives from a text
+alone (parsed templates) and from its own classes (schemas) is then in the memory of every fork: dbt keeps such
+caches for its own tests. The client takes the arguments of Python (`-c CODE ...` or
 `-m MODULE ...`), has them run in the client's folder and environment with its input and output, and ends with their
 exit code.
 It runs as a script, with the standard library alone, so that it starts at once.
@@ -24,7 +26,9 @@ import time
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
+REPOSITORY = str(Path(__file__).resolve().parents[2])
 _LENGTH = 1 << 20
 SLOW_TO_IMPORT = (
     "dbt.adapters.duckdb", "dbt.cli.main", "lightgbm", "matplotlib.figure", "mlflow.sklearn", "sklearn.ensemble",
@@ -34,9 +38,9 @@ SLOW_TO_IMPORT = (
 
 def serve(path: str) -> None:
     """Import what is slow to import, then fork for every request on the socket."""
-    # Imported only: dbt's parser starts threads, which a fork would lose.
     for name in SLOW_TO_IMPORT:
         importlib.import_module(name)
+    fill_caches()
     gc.freeze()  # or the first collection of each fork would copy all memory
 
     with socket.socket(socket.AF_UNIX) as server:
@@ -46,21 +50,48 @@ def serve(path: str) -> None:
         Path(path + ".new").rename(path)
         # Nobody waits for the children: each says itself how it ended.
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, lambda *_: _end(0))
         while True:
             connection, _ = server.accept()
             message, streams, _, _ = socket.recv_fds(connection, _LENGTH, 3)
             if os.fork() == 0:
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                signal.signal(signal.SIGTERM, signal.SIG_DFL)
                 server.close()
                 code = _become(json.loads(message), streams, connection.detach())
-                # Freeing all objects one by one would copy the memory of the server, too.
-                atexit._run_exitfuncs()
-                sys.stdout.flush()
-                sys.stderr.flush()
-                os._exit(code)
+                _end(code)
             for stream in streams:
                 os.close(stream)
             connection.close()
+
+
+def _end(code: int) -> NoReturn:
+    """End this process without freeing all objects one by one, for which a fork would copy the memory of the server."""
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def fill_caches() -> None:
+    """Parse the repository's project, with the caches of templates that dbt has for its own tests switched on."""
+    from dbt.cli.main import dbtRunner
+    from dbt_common.tests import enable_test_caching
+
+    enable_test_caching()
+    before, folder = dict(os.environ), Path.cwd()
+    with tempfile.TemporaryDirectory(prefix="warm_") as scratch:
+        os.environ["RETENTION_DUCKDB_PATH"] = f"{scratch}/warehouse.duckdb"
+        os.environ["DBT_SEND_ANONYMOUS_USAGE_STATS"] = "false"
+        places = ("--project-dir", REPOSITORY, "--profiles-dir", REPOSITORY)
+        paths = ("--target-path", f"{scratch}/target", "--log-path", f"{scratch}/logs")
+        # Without the static parser, whose threads a fork would lose.
+        parsed = dbtRunner().invoke(["--quiet", "--no-static-parser", "parse", *places, *paths])
+    if not parsed.success:
+        raise SystemExit(f"dbt cannot parse {REPOSITORY}: {parsed.exception}")
+    os.environ.clear()
+    os.environ.update(before)
+    os.chdir(folder)
 
 
 def _become(request: dict, streams: list[int], client: int) -> int:
@@ -116,7 +147,7 @@ def warm_python() -> Iterator[list[str]]:
         try:
             yield [sys.executable, "-ES", __file__, path]
         finally:
-            server.kill()
+            server.terminate()
             server.wait()
 
 
