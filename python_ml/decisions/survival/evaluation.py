@@ -1,0 +1,217 @@
+"""What the survival model is worth on the test rows, beside Kaplan-Meier and, in a simulated world, the truth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from python_ml.decisions.survival.kaplan_meier import survival_of_all
+from python_ml.decisions.survival.metrics import brier, concordance, integrated_brier, with_interval
+from python_ml.decisions.survival.scoring import RISK_DAYS
+from python_ml.model.evaluate import evaluate
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from python_ml.decisions.survival.follow_up import FollowUp
+    from python_ml.decisions.survival.hazard import HazardModel
+
+LEAST_ROWS, LEAST_EVENTS = 50, 5  # that are followed to a horizon, for it to be evaluated
+CELLS = 20_000_000  # weights of all resamples together: fewer of them where rows are many
+SURVIVAL, REFERENCE, TRUTH = "survival", "kaplan_meier", "truth"
+AT_HORIZON = ("roc_auc", "brier", "ece")
+
+
+@dataclass(frozen=True)
+class Tested:
+    """Test rows, and what was predicted of them.
+
+    Attributes
+    ----------
+    frame : pandas.DataFrame, n_rows rows
+    known : FollowUp
+        Of the same rows.
+    probability : numpy.ndarray, shape (n_rows,)
+        The champion's.
+    truth : numpy.ndarray, shape (n_rows,), or None
+        True probability of churn within the horizon, in a simulated world.
+    """
+
+    frame: pd.DataFrame
+    known: FollowUp
+    probability: np.ndarray
+    truth: np.ndarray | None = None
+
+    def usable(self) -> Tested:
+        """The rows of which something is known."""
+        rows = self.known.usable
+        truth = None if self.truth is None else self.truth[rows]
+        return Tested(self.frame[rows], type(self.known)(*(a[rows] for a in self.known)), self.probability[rows], truth)
+
+
+def evaluate_survival(
+    model: HazardModel, tested: Tested, entity: str, replicates: int, seed: int
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Concordance and Brier scores up to the last horizon, and risks at each horizon beside what was observed.
+
+    A horizon is the end of the period that comes closest to 30, 60 and 90 days, as far as the test rows are followed.
+
+    Parameters
+    ----------
+    model : HazardModel
+    tested : Tested
+    entity : str
+    replicates : int
+        Resamples of customers behind each interval; fewer where rows are many.
+    seed : int
+
+    Returns
+    -------
+    evaluation : pandas.DataFrame
+        ``model``, ``metric``, ``horizon`` (days; null where the figure is about all of them), ``value``, ``low``,
+        ``high``.
+    predictions : pandas.DataFrame
+        One row per horizon and row that was followed to it: the entity, ``feature_timestamp``, ``horizon``,
+        ``churned``, ``probability``.
+    """
+    tested = tested.usable()
+    horizons = evaluated_periods(model, tested.known)
+    if not horizons:
+        return _table([]), _no_predictions(tested.frame, entity)
+    curves = model.curves(tested.frame, tested.probability, where="gold.gld_training_set")
+    edges = model.clock.edges
+    risks = np.column_stack([curves.risk(edges[k]) for k in horizons])
+    judge = _Judge(tested, entity, horizons, edges, replicates, seed)
+    rows = [
+        *judge.ranking(SURVIVAL, risks[:, -1]),
+        *judge.errors(SURVIVAL, 1 - risks),
+        *judge.errors(REFERENCE, np.tile(np.array(model.baseline)[horizons], (len(risks), 1))),
+        *judge.observed(),
+    ]
+    predictions = []
+    for k, risk in zip(horizons, risks.T, strict=True):
+        rows += judge.at(SURVIVAL, k, risk)
+        rows += [(SURVIVAL, "predicted_risk", edges[k], {"value": float(risk.mean()), "low": None, "high": None})]
+        predictions.append(judge.followed(k, risk))
+    alone = model.curves(tested.frame).risk(model.clock.horizon)
+    if np.isfinite(alone).all():
+        gap = np.abs(alone - tested.probability)
+        figure = with_interval(lambda w: w @ gap / w.sum(axis=1), judge.customers, judge.replicates, seed)
+        rows += [(SURVIVAL, "difference_from_champion", model.clock.horizon, figure)]
+    if tested.truth is not None and np.isfinite(tested.truth).all():
+        rows += judge.ranking(TRUTH, tested.truth)
+        within = [k for k in horizons if abs(edges[k] - model.clock.horizon) <= model.clock.tolerance]
+        for k in within:
+            rows += judge.at(TRUTH, k, tested.truth)
+    return _table(rows), pd.concat(predictions, ignore_index=True)
+
+
+def evaluated_periods(model: HazardModel, known: FollowUp) -> list[int]:
+    """Periods that end closest to 30, 60 and 90 days and that enough test rows are followed to."""
+    edges = model.clock.edges
+    wanted = sorted({int(np.argmin(np.abs(edges[1:] - days))) + 1 for days in RISK_DAYS})
+    return [
+        k
+        for k in wanted
+        if (known.limit[known.usable] >= k).sum() >= LEAST_ROWS
+        and (known.event & (known.period <= k) & known.usable).sum() >= LEAST_EVENTS
+    ]
+
+
+class _Judge:
+    """Test rows, followed at most to the last horizon, on which several predictions are judged."""
+
+    def __init__(
+        self, tested: Tested, entity: str, horizons: Sequence[int], edges: np.ndarray, replicates: int, seed: int
+    ) -> None:
+        self.tested, self.entity, self.horizons, self.edges, self.seed = tested, entity, horizons, edges, seed
+        self.customers = tested.frame[entity].to_numpy()
+        self.replicates = min(replicates, max(CELLS // len(self.customers), 40))
+        self.period, self.event = tested.known.until(horizons[-1])
+
+    def _interval(self, measure: Any) -> dict[str, Any]:
+        return with_interval(measure, self.customers, self.replicates, self.seed)
+
+    def ranking(self, model: str, score: np.ndarray) -> list[tuple]:
+        """Harrell's concordance, and that with weights against censoring."""
+        return [
+            (
+                model,
+                name,
+                None,
+                self._interval(lambda w, i=ipcw: concordance(self.period, self.event, score, w, ipcw=i)),
+            )
+            for name, ipcw in (("concordance", False), ("concordance_ipcw", True))
+        ]
+
+    def errors(self, model: str, survival: np.ndarray) -> list[tuple]:
+        """Brier scores with weights against censoring, integrated over the horizons."""
+        days = self.edges[self.horizons]
+
+        def scores(weights: np.ndarray) -> np.ndarray:
+            return brier(self.period, self.event, survival, np.array(self.horizons), weights)
+
+        rows = [
+            (model, "brier_ipcw", day, self._interval(lambda w, i=i: scores(w)[:, i])) for i, day in enumerate(days)
+        ]
+        if len(days) > 1:
+            rows.append((model, "integrated_brier", None, self._interval(lambda w: integrated_brier(scores(w), days))))
+        return rows
+
+    def observed(self) -> list[tuple]:
+        """Share that churned within each horizon (Kaplan-Meier)."""
+        return [
+            (
+                REFERENCE,
+                "observed_risk",
+                self.edges[k],
+                self._interval(lambda w, k=k: 1 - survival_of_all(self.period, self.event, w, k)[:, k]),
+            )
+            for k in self.horizons
+        ]
+
+    def at(self, model: str, k: int, risk: np.ndarray) -> list[tuple]:
+        """ROC AUC, Brier score and calibration error at one horizon, on the rows that are followed to it."""
+        rows = self._followed(k)
+        figures = evaluate(
+            self._outcome(k)[rows],
+            risk[rows],
+            self.customers[rows],
+            metrics=AT_HORIZON,
+            replicates=self.replicates,
+            seed=self.seed,
+        )
+        return [(model, name, self.edges[k], figures[name]) for name in AT_HORIZON]
+
+    def followed(self, k: int, risk: np.ndarray) -> pd.DataFrame:
+        """Predictions of one horizon beside the outcome."""
+        rows = self._followed(k)
+        return (
+            self.tested.frame.loc[rows, [self.entity, "feature_timestamp"]]
+            .reset_index(drop=True)
+            .assign(
+                horizon=float(self.edges[k]),
+                churned=self._outcome(k)[rows].astype("int32"),
+                probability=risk[rows],
+            )
+        )
+
+    def _outcome(self, k: int) -> np.ndarray:
+        return self.event & (self.period <= k)
+
+    def _followed(self, k: int) -> np.ndarray:
+        # Whoever could have been followed so far, and was: churned or stayed.
+        return (self.tested.known.limit >= k) & (self._outcome(k) | (self.period >= k))
+
+
+def _table(rows: list[tuple]) -> pd.DataFrame:
+    flat = [{"model": model, "metric": metric, "horizon": horizon, **figure} for model, metric, horizon, figure in rows]
+    return pd.DataFrame(flat, columns=["model", "metric", "horizon", "value", "low", "high"])
+
+
+def _no_predictions(frame: pd.DataFrame, entity: str) -> pd.DataFrame:
+    empty = frame.iloc[:0][[entity, "feature_timestamp"]]
+    return empty.assign(horizon=0.0, churned=np.int32(0), probability=0.0)
