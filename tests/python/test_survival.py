@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,15 +18,28 @@ from python_ml.decisions.survival.follow_up import follow_up
 from python_ml.decisions.survival.hazard import person_periods
 from python_ml.decisions.survival.kaplan_meier import kaplan_meier, survival_curves
 from python_ml.decisions.survival.life import Curves
-from python_ml.decisions.survival.metrics import brier, concordance, integrated_brier, with_interval
-from python_ml.decisions.survival.scoring import estimates
-from python_ml.decisions.survival.store import to_bytes
-from python_ml.decisions.survival.training import check_segment, fit_before_test, study_survival
+from python_ml.decisions.survival.metrics import brier, concordance, integrated_brier, with_intervals
+from python_ml.decisions.survival.scoring import estimates, write_estimates
+from python_ml.decisions.survival.store import SURVIVAL_FILE, load_survival_model, to_bytes
+from python_ml.decisions.survival.training import (
+    check_segment,
+    fit_before_test,
+    forget_study,
+    study_of,
+    study_survival,
+    with_survival,
+    write_study,
+)
 from python_ml.errors import UserError
 from python_ml.model.cross_validation import SnapshotSplit
 from python_ml.model.split import temporal_split
+from python_ml.project import Project
+from python_ml.report import render_report
 from python_ml.settings import Settings
+from python_ml.warehouse import read_table
+from tests.python.churn_world import small_world, trained, write_project
 from tests.python.lifetimes_world import COLUMNS, START, lifetimes
+from tests.python.report_world import HOSTILE, Page, synthetic_inputs
 
 ENTITY = "customer_id"
 SETTINGS = Settings.model_validate({"training": {"bootstrap_replicates": 60}})
@@ -192,7 +209,9 @@ class TestMetrics:
 
     def test_without_a_comparable_pair_there_is_no_figure(self):
         nobody = np.zeros(5, dtype=bool)
-        figure = with_interval(lambda w: concordance(np.arange(1, 6), nobody, np.arange(5.0), w), np.arange(5), 20, 0)
+        (figure,) = with_intervals(
+            lambda w: concordance(np.arange(1, 6), nobody, np.arange(5.0), w)[:, None], np.arange(5), 20, 0
+        )
         assert figure == {"value": None, "low": None, "high": None}
 
     def test_kaplan_meier_is_that_of_lifelines(self):
@@ -339,8 +358,8 @@ class TestModel:
         known = followed(test, model.clock)
         score = model.curves(test).risk(90)
         rows = known.usable
-        figure = with_interval(
-            lambda w: concordance(known.period[rows], known.event[rows], score[rows], w),
+        (figure,) = with_intervals(
+            lambda w: concordance(known.period[rows], known.event[rows], score[rows], w)[:, None],
             test[ENTITY].to_numpy()[rows], 200, 0,
         )  # fmt: skip
         assert figure["low"] < 0.5 < figure["high"]
@@ -377,3 +396,114 @@ def test_the_tables_are_described_in_every_project(repository):
         "gld_survival_evaluation": list(tables.EVALUATION_COLUMNS),
         "gld_survival_curves": list(tables.CURVE_COLUMNS),
     }
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project whose champion has a survival model, with what a training and a scoring write."""
+    from python_ml.model.dataset import TrainingSet
+    from python_ml.model.registry import load_champion
+    from python_ml.model.tracking import record
+    from python_ml.quality import model_facts
+
+    folder, world = tmp_path_factory.mktemp("survival") / "a shop", small_world()
+    project = Project.open(write_project(folder, world))
+    result = trained("logistic_regression")
+    study = study_of(result, project.vars, SETTINGS, world.oracle)
+    record(
+        with_survival(result, study),
+        TrainingSet(world.frame, world.features, ENTITY, project.vars, "warehouse.duckdb", "0" * 64),
+        SETTINGS,
+        tracking_uri=f"sqlite:///{folder / 'mlflow.db'}",
+        root=folder,
+        project_name=project.name,
+        experiment="survival",
+        training_facts=model_facts(result.dataset, result.card, world.features).to_json(),
+    )
+    project.reports_dir.mkdir()
+    write_study(project, study, project.reports_dir)
+    champion = load_champion(project)
+    assert write_estimates(project, read_table(project, "gold.gld_scoring_set"), champion) is None
+    return folder
+
+
+@pytest.fixture
+def own_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
+
+@pytest.mark.usefixtures("own_store")
+class TestProject:
+    """What is stored with the champion, and what the warehouse and the report show."""
+
+    def test_estimates_are_those_of_the_champion(self, shop):
+        from python_ml.model.registry import load_champion
+        from python_ml.model.score import score
+
+        project = Project.open(shop)
+        table = read_table(project, tables.ESTIMATES)
+        assert list(table.columns) == [ENTITY, *tables.ESTIMATE_COLUMNS]
+        scores = score(read_table(project, "gold.gld_scoring_set"), load_champion(project), ENTITY)
+        both = table.merge(scores, on=[ENTITY, "feature_timestamp"], validate="one_to_one")
+        assert len(both) == len(table) == len(scores)
+        np.testing.assert_allclose(both["risk_30d"], both["churn_probability"], rtol=1e-9)
+        assert (both["model_version_x"] == both["model_version_y"]).all()
+        assert list(read_table(project, tables.EVALUATION).columns) == list(tables.EVALUATION_COLUMNS)
+        assert list(read_table(project, tables.CURVES).columns) == list(tables.CURVE_COLUMNS)
+
+    def test_a_changed_file_is_not_opened(self, shop, tmp_path):
+        moved = Path(shutil.copytree(shop, tmp_path / "moved"))
+        assert load_survival_model(Project.open(moved)) is not None
+        (shop / "mlartifacts").rename(shop / "hidden")
+        try:
+            path = next(moved.glob(f"mlartifacts/models/*/artifacts/extra_files/{SURVIVAL_FILE}"))
+            path.write_bytes(path.read_bytes() + b" ")
+            with pytest.raises(UserError, match="differ from those that were registered"):
+                load_survival_model(Project.open(moved))
+        finally:
+            (shop / "hidden").rename(shop / "mlartifacts")
+
+    def test_estimates_of_an_earlier_champion_do_not_stay(self, shop, tmp_path):
+        from python_ml.model.registry import load_champion
+
+        moved = Path(shutil.copytree(shop, tmp_path / "moved"))
+        (moved / "retention.yml").write_text("survival: {enabled: false}\n", encoding="utf-8")
+        project = Project.open(moved)
+        said = write_estimates(project, read_table(project, "gold.gld_scoring_set"), load_champion(project))
+        assert said == "survival is switched off"
+        forget_study(project, project.reports_dir)
+        for name in (tables.ESTIMATES, tables.EVALUATION, tables.CURVES):
+            with pytest.raises(UserError, match="does not exist"):
+                read_table(project, name)
+
+
+class TestReport:
+    """The section of the report."""
+
+    def test_it_shows_curves_calibration_and_figures(self, study):
+        strange = study.curves[study.curves["grouped_by"] == "first_feature_time"].assign(
+            grouped_by=HOSTILE, cohort=lambda f: HOSTILE + f["cohort"]
+        )
+        inputs = replace(
+            synthetic_inputs(300),
+            survival_evaluation=study.evaluation,
+            survival_curves=pd.concat([study.curves, strange]),
+            survival_predictions=study.predictions,
+        )
+        text = render_report(inputs)
+        page = Page(text)
+        assert "survival" in [attributes.get("id") for tag, attributes in page.tags if tag == "section"]
+        for day in (30, 60, 90):
+            assert f"Calibration, {day} days" in text
+        value = study.figure(SURVIVAL, "concordance")["value"]
+        assert f'<data value="{value!r}">' in text
+        assert "True hazard" in text
+        assert "<script" not in text
+
+    def test_it_says_why_there_is_none_or_is_silent(self):
+        inputs = synthetic_inputs(300)
+        assert 'id="survival"' not in render_report(inputs)
+        inputs.metrics["survival"] = {"missing": "Rows without feature times do not say <how long>."}
+        assert "No survival model: <bdi>Rows without feature times do not say &lt;how long&gt;.</bdi>" in render_report(
+            inputs
+        )

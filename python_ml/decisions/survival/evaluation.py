@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from python_ml.decisions.survival.kaplan_meier import survival_of_all
-from python_ml.decisions.survival.metrics import brier, concordance, integrated_brier, with_interval
+from python_ml.decisions.survival.metrics import brier, concordance, integrated_brier, with_intervals
 from python_ml.decisions.survival.scoring import RISK_DAYS
 from python_ml.model.evaluate import evaluate
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from python_ml.decisions.survival.follow_up import FollowUp
     from python_ml.decisions.survival.hazard import HazardModel
 
 LEAST_ROWS, LEAST_EVENTS = 50, 5  # that are followed to a horizon, for it to be evaluated
-CELLS = 20_000_000  # weights of all resamples together: fewer of them where rows are many
+CELLS = 4_000_000  # weights of all resamples together: fewer of them, but at least 100, where rows are many
 SURVIVAL, REFERENCE, TRUTH = "survival", "kaplan_meier", "truth"
 AT_HORIZON = ("roc_auc", "brier", "ece")
 
@@ -85,10 +85,11 @@ def evaluate_survival(
     edges = model.clock.edges
     risks = np.column_stack([curves.risk(edges[k]) for k in horizons])
     judge = _Judge(tested, entity, horizons, edges, replicates, seed)
+    truth = tested.truth if tested.truth is not None and np.isfinite(tested.truth).all() else None
+    baseline = np.tile(np.array(model.baseline)[horizons], (len(risks), 1))
     rows = [
-        *judge.ranking(SURVIVAL, risks[:, -1]),
-        *judge.errors(SURVIVAL, 1 - risks),
-        *judge.errors(REFERENCE, np.tile(np.array(model.baseline)[horizons], (len(risks), 1))),
+        *judge.ranking({SURVIVAL: risks[:, -1]} | ({} if truth is None else {TRUTH: truth})),
+        *judge.errors({SURVIVAL: 1 - risks, REFERENCE: baseline}),
         *judge.observed(),
     ]
     predictions = []
@@ -96,16 +97,12 @@ def evaluate_survival(
         rows += judge.at(SURVIVAL, k, risk)
         rows += [(SURVIVAL, "predicted_risk", edges[k], {"value": float(risk.mean()), "low": None, "high": None})]
         predictions.append(judge.followed(k, risk))
+        if truth is not None and abs(edges[k] - model.clock.horizon) <= model.clock.tolerance:
+            rows += judge.at(TRUTH, k, truth)
     alone = model.curves(tested.frame).risk(model.clock.horizon)
     if np.isfinite(alone).all():
-        gap = np.abs(alone - tested.probability)
-        figure = with_interval(lambda w: w @ gap / w.sum(axis=1), judge.customers, judge.replicates, seed)
-        rows += [(SURVIVAL, "difference_from_champion", model.clock.horizon, figure)]
-    if tested.truth is not None and np.isfinite(tested.truth).all():
-        rows += judge.ranking(TRUTH, tested.truth)
-        within = [k for k in horizons if abs(edges[k] - model.clock.horizon) <= model.clock.tolerance]
-        for k in within:
-            rows += judge.at(TRUTH, k, tested.truth)
+        gap = judge.difference(alone, tested.probability)
+        rows += [(SURVIVAL, "difference_from_champion", model.clock.horizon, gap)]
     return _table(rows), pd.concat(predictions, ignore_index=True)
 
 
@@ -129,49 +126,53 @@ class _Judge:
     ) -> None:
         self.tested, self.entity, self.horizons, self.edges, self.seed = tested, entity, horizons, edges, seed
         self.customers = tested.frame[entity].to_numpy()
-        self.replicates = min(replicates, max(CELLS // len(self.customers), 40))
+        self.replicates = min(replicates, max(CELLS // len(self.customers), 100))
         self.period, self.event = tested.known.until(horizons[-1])
 
-    def _interval(self, measure: Any) -> dict[str, Any]:
-        return with_interval(measure, self.customers, self.replicates, self.seed)
+    def _intervals(self, measure: Callable[[np.ndarray], np.ndarray]) -> list[dict[str, float | None]]:
+        return with_intervals(measure, self.customers, self.replicates, self.seed)
 
-    def ranking(self, model: str, score: np.ndarray) -> list[tuple]:
-        """Harrell's concordance, and that with weights against censoring."""
-        return [
-            (
-                model,
-                name,
-                None,
-                self._interval(lambda w, i=ipcw: concordance(self.period, self.event, score, w, ipcw=i)),
+    def ranking(self, scores: dict[str, np.ndarray]) -> list[tuple]:
+        """Harrell's concordance, and that with weights against censoring, of several models."""
+        wanted = [(model, ipcw) for model in scores for ipcw in (False, True)]
+        figures = self._intervals(
+            lambda weights: np.column_stack(
+                [concordance(self.period, self.event, scores[model], weights, ipcw=ipcw) for model, ipcw in wanted]
             )
-            for name, ipcw in (("concordance", False), ("concordance_ipcw", True))
+        )
+        return [
+            (model, "concordance_ipcw" if ipcw else "concordance", None, figure)
+            for (model, ipcw), figure in zip(wanted, figures, strict=True)
         ]
 
-    def errors(self, model: str, survival: np.ndarray) -> list[tuple]:
-        """Brier scores with weights against censoring, integrated over the horizons."""
+    def errors(self, survival: dict[str, np.ndarray]) -> list[tuple]:
+        """Brier scores with weights against censoring, and integrated over the horizons, of several models."""
         days = self.edges[self.horizons]
 
-        def scores(weights: np.ndarray) -> np.ndarray:
-            return brier(self.period, self.event, survival, np.array(self.horizons), weights)
+        def measure(weights: np.ndarray) -> np.ndarray:
+            scores = [brier(self.period, self.event, s, np.array(self.horizons), weights) for s in survival.values()]
+            means = [integrated_brier(s, days)[:, None] for s in scores] if len(days) > 1 else []
+            return np.column_stack([*scores, *means])
 
-        rows = [
-            (model, "brier_ipcw", day, self._interval(lambda w, i=i: scores(w)[:, i])) for i, day in enumerate(days)
-        ]
-        if len(days) > 1:
-            rows.append((model, "integrated_brier", None, self._interval(lambda w: integrated_brier(scores(w), days))))
-        return rows
+        rows = [(model, "brier_ipcw", day) for model in survival for day in days]
+        rows += [(model, "integrated_brier", None) for model in survival] if len(days) > 1 else []
+        return [(*row, figure) for row, figure in zip(rows, self._intervals(measure), strict=True)]
 
     def observed(self) -> list[tuple]:
         """Share that churned within each horizon (Kaplan-Meier)."""
+        last = self.horizons[-1]
+        figures = self._intervals(
+            lambda weights: 1 - survival_of_all(self.period, self.event, weights, last)[:, self.horizons]
+        )
         return [
-            (
-                REFERENCE,
-                "observed_risk",
-                self.edges[k],
-                self._interval(lambda w, k=k: 1 - survival_of_all(self.period, self.event, w, k)[:, k]),
-            )
-            for k in self.horizons
+            (REFERENCE, "observed_risk", self.edges[k], figure)
+            for k, figure in zip(self.horizons, figures, strict=True)
         ]
+
+    def difference(self, one: np.ndarray, other: np.ndarray) -> dict[str, float | None]:
+        """Mean absolute difference of two predictions."""
+        gap = np.abs(one - other)[:, None]
+        return self._intervals(lambda weights: weights @ gap / weights.sum(axis=1, keepdims=True))[0]
 
     def at(self, model: str, k: int, risk: np.ndarray) -> list[tuple]:
         """ROC AUC, Brier score and calibration error at one horizon, on the rows that are followed to it."""

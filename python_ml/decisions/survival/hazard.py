@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import expit
@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 # First periods of the groups that share a hazard: the later a period, the less the features say of it.
 GROUPS = (1, 2, 3, 4, 7, 13, 25)
 LEAST_EVENTS = 20  # of a group, and customers at risk in the last period
-ROWS_PER_GROUP = 30_000  # more would hardly change the trees, only their price
-ROUNDS, PATIENCE = 500, 25
+MOST_ROWS = 20_000  # of a period, and half as many of a group; more would hardly change the trees, only their price
+ROUNDS, PATIENCE = 300, 20
+MOST_FOLDS = 3
 SCORED_AT_ONCE = 200_000  # rows, for the sake of memory
 
 
@@ -40,8 +41,7 @@ class HazardModel:
     clock : Clock
         Its periods are those that the model knows.
     prepare : sklearn.compose.ColumnTransformer
-    boosters : tuple of lightgbm.Booster
-        Each fitted without a fold of customers; their log-odds are averaged.
+    booster : lightgbm.Booster
     groups : tuple of int
         First period of each group that shares a hazard.
     slope : float
@@ -54,7 +54,7 @@ class HazardModel:
     columns: tuple[InputColumn, ...]
     clock: Clock
     prepare: ColumnTransformer
-    boosters: tuple[Booster, ...]
+    booster: Booster
     groups: tuple[int, ...]
     slope: float
     intercepts: tuple[float, ...]
@@ -69,7 +69,7 @@ class HazardModel:
             prepared = self.prepare.transform(inputs.iloc[rows])
             for group, intercept in enumerate(self.intercepts):
                 x = _with_group(prepared, np.full(len(prepared), group))
-                odds = np.mean([booster.predict(x, raw_score=True) for booster in self.boosters], axis=0)
+                odds = self.booster.predict(x, raw_score=True)
                 hazards[rows, group] = expit(self.slope * odds + intercept)
         return hazards[:, _group_of(np.arange(1, self.clock.periods + 1), self.groups)]
 
@@ -126,8 +126,8 @@ def fit_hazard(
 ) -> HazardModel:
     """Fit the hazard on rows whose follow-up is known.
 
-    Each fold of customers stops the trees that are fitted on the other folds, and calibrates them: a slope for the
-    log-odds and an intercept per group of periods.
+    Each fold of customers stops the trees that are fitted on the other folds, and says how to calibrate them: a slope
+    for the log-odds and an intercept per group of periods. Then as many trees are fitted on all customers.
 
     Parameters
     ----------
@@ -164,34 +164,44 @@ def fit_hazard(
     person, at, churned = person_periods(period, event, periods)
     rng = np.random.default_rng(seed)
     group = _group_of(at, groups)
-    kept = np.sort(np.concatenate([_some(np.flatnonzero(group == g), rng) for g in range(len(groups))]))
+    kept = np.concatenate(
+        [
+            _some(np.flatnonzero(group == g), MOST_ROWS if start < 4 else MOST_ROWS // 2, rng)
+            for g, start in enumerate(groups)
+        ]
+    )
+    kept.sort()
     person, group, churned = person[kept], group[kept], churned[kept]
     used, person = np.unique(person, return_inverse=True)
     rows = rows.iloc[used]
     customers = rows[entity].to_numpy()[person]
-    folds = customer_folds(customers, churned, affordable_folds(len(churned), 5), seed)
+    folds = customer_folds(customers, churned, affordable_folds(len(churned), MOST_FOLDS), seed)
     if not folds:
         raise _too_few()
     inputs = model_input(rows, columns, where="gold.gld_training_set")
     prepare = tree_preparation(columns, len(inputs))
     x = _with_group(prepare.fit_transform(inputs)[person], group)
 
-    def fitted(train: np.ndarray, held_out: np.ndarray) -> tuple[Any, np.ndarray]:
-        model = lightgbm.LGBMClassifier(
-            n_estimators=ROUNDS,
-            learning_rate=0.05,
-            num_leaves=15 if len(train) >= 20_000 else 7,
-            min_child_samples=max(20, min(500, len(train) // 200)),
+    def trees(rounds: int) -> lightgbm.LGBMClassifier:
+        return lightgbm.LGBMClassifier(
+            n_estimators=rounds,
+            learning_rate=0.1,
+            num_leaves=15 if len(churned) >= 20_000 else 7,
+            min_child_samples=max(20, min(500, len(churned) // 200)),
             subsample=0.7,
             subsample_freq=1,
             colsample_bytree=0.4,
             reg_lambda=20.0,
+            max_bin=63,
             random_state=seed,
             n_jobs=1,
             deterministic=True,
             force_row_wise=True,
             verbose=-1,
-        ).fit(
+        )
+
+    def held_out_odds(train: np.ndarray, held_out: np.ndarray) -> tuple[int, np.ndarray]:
+        model = trees(ROUNDS).fit(
             x[train],
             churned[train],
             eval_X=x[held_out],
@@ -199,21 +209,20 @@ def fit_hazard(
             eval_metric="binary_logloss",
             callbacks=[lightgbm.early_stopping(PATIENCE, verbose=False)],
         )
-        text = model.booster_.model_to_string(num_iteration=model.best_iteration_)
-        booster = lightgbm.Booster(model_str=text)
-        return booster, booster.predict(x[held_out], raw_score=True)
+        return model.best_iteration_, model.predict(x[held_out], raw_score=True)
 
     with one_thread_each():
-        fits = joblib.Parallel(n_jobs=THREADS)(joblib.delayed(fitted)(*fold) for fold in folds)
+        tried = joblib.Parallel(n_jobs=THREADS)(joblib.delayed(held_out_odds)(*fold) for fold in folds)
         odds = np.empty(len(churned))
-        for (_, held_out), (_, predicted) in zip(folds, fits, strict=True):
+        for (_, held_out), (_, predicted) in zip(folds, tried, strict=True):
             odds[held_out] = predicted
         slope, intercepts = _calibration(odds, group, churned, len(groups))
+        final = trees(max(round(float(np.mean([rounds for rounds, _ in tried]))), 1)).fit(x, churned)
     return HazardModel(
         columns=tuple(columns),
         clock=clock.lasting(periods),
         prepare=prepare,
-        boosters=tuple(booster for booster, _ in fits),
+        booster=lightgbm.Booster(model_str=final.booster_.model_to_string()),
         groups=groups,
         slope=slope,
         intercepts=intercepts,
@@ -247,8 +256,8 @@ def _too_few() -> SurvivalError:
     )
 
 
-def _some(rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    return rows if len(rows) <= ROWS_PER_GROUP else rng.choice(rows, ROWS_PER_GROUP, replace=False)
+def _some(rows: np.ndarray, most: int, rng: np.random.Generator) -> np.ndarray:
+    return rows if len(rows) <= most else rng.choice(rows, most, replace=False)
 
 
 def _group_of(periods: np.ndarray, groups: Sequence[int]) -> np.ndarray:

@@ -7,7 +7,6 @@ whole numbers: who churned in period k was there in all before it; who is censor
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
@@ -128,25 +127,29 @@ def _inverse(share: np.ndarray) -> np.ndarray:
     return np.divide(1.0, share, out=np.zeros_like(share), where=share > 0)
 
 
-def with_interval(
+def with_intervals(
     measure: Callable[[np.ndarray], np.ndarray], customers: np.ndarray, replicates: int, seed: int
-) -> dict[str, Any]:
-    """A figure with its 95 % percentile bootstrap interval over resampled customers.
+) -> list[dict[str, float | None]]:
+    """Figures with their 95 % percentile bootstrap intervals over resampled customers.
 
     Parameters
     ----------
     measure : callable
-        Weights of shape (n_replicates, n) to figures of shape (n_replicates,).
+        Weights of shape (n_replicates, n) to figures of shape (n_replicates, n_figures).
     customers : numpy.ndarray, shape (n,)
     replicates, seed : int
 
     Returns
     -------
-    dict
+    list of dict, n_figures long
         ``value``, ``low``, ``high``; None where it is not defined.
     """
-    value = float(measure(np.ones((1, len(customers))))[0])
-    drawn = np.concatenate([np.empty(0), *map(measure, resampled_weights(customers, replicates, seed))])
+    values = measure(np.ones((1, len(customers))))
+    drawn = np.concatenate([values[:0], *map(measure, resampled_weights(customers, replicates, seed))])
+    return [_figure(float(value), column, replicates) for value, column in zip(values[0], drawn.T, strict=True)]
+
+
+def _figure(value: float, drawn: np.ndarray, replicates: int) -> dict[str, float | None]:
     drawn = drawn[np.isfinite(drawn)]
     if not np.isfinite(value):
         return {"value": None, "low": None, "high": None}
