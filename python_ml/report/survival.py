@@ -137,7 +137,7 @@ def _table(evaluation: pd.DataFrame) -> dict[str, Any]:
     rows = []
     for model, title in MODELS.items():
         cells = [_figure(evaluation, model, metric, places=places) for metric, _, _, places in FIGURES]
-        if model == "kaplan_meier" and not cells[0]:
+        if model == "kaplan_meier" and any(cells) and not cells[0]:
             cells[0] = cells[1] = Estimate(0.5)  # one curve for everybody ranks nobody
         if any(cells):
             rows.append({"title": title, "cells": cells})

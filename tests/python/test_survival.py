@@ -13,7 +13,7 @@ import yaml
 
 from python_ml.decisions.survival import tables
 from python_ml.decisions.survival.clock import Clock, SurvivalError, measure_clock
-from python_ml.decisions.survival.evaluation import SURVIVAL, TRUTH
+from python_ml.decisions.survival.evaluation import SURVIVAL, TRUTH, HeldOut
 from python_ml.decisions.survival.follow_up import follow_up
 from python_ml.decisions.survival.hazard import person_periods
 from python_ml.decisions.survival.kaplan_meier import kaplan_meier, survival_curves
@@ -325,6 +325,15 @@ class TestModel:
         assert np.corrcoef(life, true_life)[0, 1] > 0.9
         assert life.mean() == pytest.approx(true_life.mean(), rel=0.1)
 
+    def test_a_sample_of_customers_stands_for_many_rows(self, world, split, study):
+        test = world.frame[split.test]
+        whole = HeldOut(test, followed(test, study.model.clock), world.rate[split.test], world.rate[split.test])
+        some = whole.sample(ENTITY, len(test) // 2, seed=0)
+        assert len(some.frame) == pytest.approx(len(test) / 2, rel=0.15)
+        assert len(some.frame) == test[ENTITY].isin(some.frame[ENTITY]).sum(), "whole customers"
+        np.testing.assert_array_equal(some.truth, some.probability)
+        assert len(some.known.period) == len(some.frame)
+
     def test_the_risk_within_the_horizon_is_the_champions(self, study, world, split):
         rows = world.frame[split.test].head(50)
         probability = np.linspace(0.01, 0.9, 50)
@@ -499,6 +508,15 @@ class TestReport:
         assert f'<data value="{value!r}">' in text
         assert "True hazard" in text
         assert "<script" not in text
+
+    def test_without_figures_it_still_shows_the_curves(self, study):
+        bare = replace(
+            synthetic_inputs(300), survival_evaluation=study.evaluation.head(0), survival_curves=study.curves
+        )
+        text = render_report(bare)
+        assert "By first feature time" in text
+        assert "Concordance and Brier score" not in text
+        assert "Calibration at each horizon" not in text
 
     def test_it_says_why_there_is_none_or_is_silent(self):
         inputs = synthetic_inputs(300)

@@ -108,10 +108,9 @@ def measure_clock(frame: pd.DataFrame, entity: str, definitions: Mapping[str, An
             where="gold.gld_training_set, label_timestamp",
             hint="say the horizon in dbt_project.yml, or set `survival: {enabled: false}` in retention.yml",
         )
-    customers, day = frame[entity].to_numpy(), (times - times.min()) / DAY
-    order = np.lexsort((day, np.unique(customers, return_inverse=True)[1]))
-    again = customers[order][1:] == customers[order][:-1]
-    steps = np.diff(day[order])[again]
+    customers, day = frame[entity].factorize()[0], (times - times.min()) / DAY
+    order = np.lexsort((day, customers))
+    steps = np.diff(day[order])[np.diff(customers[order]) == 0]
     step = float(np.median(steps)) if len(steps) else horizon
     first, length = horizon, step
     if definition == "end_date":

@@ -20,13 +20,14 @@ if TYPE_CHECKING:
     from python_ml.decisions.survival.hazard import HazardModel
 
 LEAST_ROWS, LEAST_EVENTS = 50, 5  # that are followed to a horizon, for it to be evaluated
+MOST_ROWS = 40_000  # more would hardly narrow the intervals: a sample of customers stands for them
 CELLS = 4_000_000  # weights of all resamples together: fewer of them, but at least 100, where rows are many
 SURVIVAL, REFERENCE, TRUTH = "survival", "kaplan_meier", "truth"
 AT_HORIZON = ("roc_auc", "brier", "ece")
 
 
 @dataclass(frozen=True)
-class Tested:
+class HeldOut:
     """Test rows, and what was predicted of them.
 
     Attributes
@@ -45,15 +46,27 @@ class Tested:
     probability: np.ndarray
     truth: np.ndarray | None = None
 
-    def usable(self) -> Tested:
+    def usable(self) -> HeldOut:
         """The rows of which something is known."""
-        rows = self.known.usable
+        return self._of(self.known.usable)
+
+    def sample(self, entity: str, most: int, seed: int) -> HeldOut:
+        """At most about so many rows: those of customers who are drawn, none of them in part."""
+        if len(self.frame) <= most:
+            return self
+        customers, keys = self.frame[entity].factorize(sort=True)
+        chosen = np.random.default_rng(seed).random(len(keys)) < most / len(self.frame)
+        return self._of(chosen[customers])
+
+    def _of(self, rows: np.ndarray) -> HeldOut:
         truth = None if self.truth is None else self.truth[rows]
-        return Tested(self.frame[rows], type(self.known)(*(a[rows] for a in self.known)), self.probability[rows], truth)
+        return HeldOut(
+            self.frame[rows], type(self.known)(*(a[rows] for a in self.known)), self.probability[rows], truth
+        )
 
 
 def evaluate_survival(
-    model: HazardModel, tested: Tested, entity: str, replicates: int, seed: int
+    model: HazardModel, tested: HeldOut, entity: str, replicates: int, seed: int
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Concordance and Brier scores up to the last horizon, and risks at each horizon beside what was observed.
 
@@ -62,7 +75,7 @@ def evaluate_survival(
     Parameters
     ----------
     model : HazardModel
-    tested : Tested
+    tested : HeldOut
     entity : str
     replicates : int
         Resamples of customers behind each interval; fewer where rows are many.
@@ -77,7 +90,7 @@ def evaluate_survival(
         One row per horizon and row that was followed to it: the entity, ``feature_timestamp``, ``horizon``,
         ``churned``, ``probability``.
     """
-    tested = tested.usable()
+    tested = tested.usable().sample(entity, MOST_ROWS, seed)
     horizons = evaluated_periods(model, tested.known)
     if not horizons:
         return _table([]), _no_predictions(tested.frame, entity)
@@ -122,7 +135,7 @@ class _Judge:
     """Test rows, followed at most to the last horizon, on which several predictions are judged."""
 
     def __init__(
-        self, tested: Tested, entity: str, horizons: Sequence[int], edges: np.ndarray, replicates: int, seed: int
+        self, tested: HeldOut, entity: str, horizons: Sequence[int], edges: np.ndarray, replicates: int, seed: int
     ) -> None:
         self.tested, self.entity, self.horizons, self.edges, self.seed = tested, entity, horizons, edges, seed
         self.customers = tested.frame[entity].to_numpy()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from python_ml.decisions.survival.clock import DAY
 
@@ -61,8 +62,9 @@ def follow_up(customers: np.ndarray, times: np.ndarray, churned: np.ndarray, clo
     if n == 0:
         return FollowUp(np.zeros(0, int), np.zeros(0, bool), np.zeros(0, int), np.zeros(0, bool))
     days = (times - times.min()) / DAY
-    order = np.lexsort((days, np.unique(customers, return_inverse=True)[1]))
-    who, day, left = customers[order], days[order], churned[order] == 1
+    codes = pd.factorize(customers)[0]
+    order = np.lexsort((days, codes))
+    who, day, left = codes[order], days[order], churned[order] == 1
     horizon, step = clock.horizon, clock.step
 
     ahead = np.full(n, np.inf)

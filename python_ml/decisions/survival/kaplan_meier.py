@@ -115,7 +115,7 @@ def survival_curves(frame: pd.DataFrame, entity: str, clock: Clock, segment: str
             days = clock.edges[curve["period"].to_numpy()]
             parts.append(curve.assign(grouped_by=grouped_by, cohort=name, days=days))
     columns = ["grouped_by", "cohort", "period", "days", "survival", "low", "high", "at_risk"]
-    return pd.concat(parts, ignore_index=True)[columns]
+    return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
 
 
 def _cohorts(times: pd.Series) -> pd.Series:

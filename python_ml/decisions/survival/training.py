@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from python_ml.decisions.survival.clock import SurvivalError, measure_clock
-from python_ml.decisions.survival.evaluation import REFERENCE, SURVIVAL, TRUTH, Tested, evaluate_survival
+from python_ml.decisions.survival.evaluation import REFERENCE, SURVIVAL, TRUTH, HeldOut, evaluate_survival
 from python_ml.decisions.survival.follow_up import follow_up
 from python_ml.decisions.survival.hazard import HazardModel, fit_hazard
 from python_ml.decisions.survival.kaplan_meier import survival_curves
@@ -138,7 +138,7 @@ def study_survival(
     model = fit_before_test(frame, split, columns, entity, definitions, settings)
     test = frame[split.test]
     known = None if truth is None else oracle_score(test, truth, entity)
-    tested = Tested(test, _followed(test, entity, model.clock), probability, known)
+    tested = HeldOut(test, _followed(test, entity, model.clock), probability, known)
     replicates, seed = settings.training.bootstrap_replicates, settings.training.seed
     evaluation, predictions = evaluate_survival(model, tested, entity, replicates, seed)
     return SurvivalStudy(
