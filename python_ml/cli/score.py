@@ -23,7 +23,7 @@ def command(project: Project, console: Console) -> None:
     Every customer at risk at the newest feature time gets a probability, a risk band and reasons in sentences.
 
     Reads gold.gld_scoring_set and the champion. Writes gold.gld_churn_scores, gold.gld_churn_reasons and the models
-    that depend on them, with dbt.
+    that depend on them, with dbt, and gold.gld_survival_estimates.
 
     Exit codes: 0 done, 1 internal error, 2 invalid input or usage, 3 the scoring set fails a critical quality check
     (see `retention quality`); then nothing is scored.
@@ -60,6 +60,7 @@ def score(project: Project, console: Console) -> dict[str, Any]:
     project.settings  # noqa: B018 - a mistake there shows before the heavy work
     with dbt_process(project, parse=True):  # in the meantime, this process imports the model's libraries
         from python_ml.cli.quality import check_scoring_set
+        from python_ml.decisions.survival.scoring import write_estimates
         from python_ml.model.registry import load_champion
         from python_ml.model.score import handed_over
         from python_ml.warehouse import read_table
@@ -86,6 +87,9 @@ def score(project: Project, console: Console) -> dict[str, Any]:
             where="gold.gld_scoring_set",
             hint="check that customers are at risk at the newest feature time (churn definition, active_window)",
         )
+    with console.step("Estimating survival"):
+        if missing := write_estimates(project, frame, champion):
+            console.note(f"  no survival estimates: {missing}")
     bands = dict.fromkeys(BANDS, 0) | {row[0]: row[1] for row in counted}
     newest = max(row[4] for row in counted)
     return {

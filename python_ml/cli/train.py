@@ -9,10 +9,15 @@ import click
 from python_ml.cli.options import Console, project_options
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd
 
+    from python_ml.decisions.survival.training import SurvivalStudy
     from python_ml.model.leakage_gate import LeakageCheck
+    from python_ml.model.train import TrainingResult
     from python_ml.project import Project
+    from python_ml.settings import Settings
 
 TRUTH_TABLE = "raw.raw_sim__true_hazard"
 
@@ -28,7 +33,8 @@ def command(project: Project, console: Console, snapshot: str | None) -> None:
     --snapshot, rows, features and definitions are those of the snapshot, so that a training can be repeated exactly.
 
     Reads gold.gld_training_set (or a snapshot) and retention.yml. Writes a run and a model to MLflow (with the SHA-256
-    of the rows), gold.gld_leakage_findings, and in reports/ metrics.json, predictions.parquet and drivers.parquet.
+    of the rows), gold.gld_leakage_findings, gold.gld_survival_evaluation, gold.gld_survival_curves, and in reports/
+    metrics.json, predictions.parquet, drivers.parquet and survival_predictions.parquet.
 
     Exit codes: 0 done, 1 internal error, 2 invalid input or usage, 3 a critical leakage finding (see `retention
     leakage`) or quality check (see `retention quality`), or the snapshot was changed after it was created.
@@ -73,6 +79,7 @@ def train(project: Project, console: Console, snapshot: str | None = None) -> di
     with console.step("Checking the quality of the training set"):
         quality = gate(project, judge_training_set(project, training_set))
 
+    from python_ml.decisions.survival.training import check_segment, forget_study, with_survival, write_study
     from python_ml.model.leakage_table import store_findings
     from python_ml.model.replay_evidence import stored_replays
     from python_ml.model.results import write_reports
@@ -83,6 +90,7 @@ def train(project: Project, console: Console, snapshot: str | None = None) -> di
         if project.warehouse_path.is_file():  # a snapshot may outlive it
             store_findings(project, check, training_set.sha256)
 
+    check_segment(training_set.frame, settings)
     definitions = training_set.definitions
     with console.step("Training"):
         result = train_models(
@@ -98,6 +106,9 @@ def train(project: Project, console: Console, snapshot: str | None = None) -> di
             progress=lambda message: console.note(f"  {message}"),
         )
     result.metrics["warnings"] += quality.warnings()
+    survival = study_survival(result, definitions, settings, truth, console)
+    if survival is not None:
+        result = with_survival(result, survival)
     with console.step("Recording the run in MLflow"):
         registration = record(
             result,
@@ -110,9 +121,35 @@ def train(project: Project, console: Console, snapshot: str | None = None) -> di
             training_facts=model_facts(result.dataset, result.card, training_set.features).to_json(),
         )
     metrics = write_reports(result, training_set, registration, project.reports_dir)
+    if survival is None:
+        forget_study(project, project.reports_dir)
+    else:
+        write_study(project, survival, project.reports_dir)
     for warning in metrics["warnings"]:
         console.warn(warning)
     return metrics
+
+
+def study_survival(
+    result: TrainingResult,
+    definitions: Mapping[str, Any],
+    settings: Settings,
+    truth: pd.DataFrame | None,
+    console: Console,
+) -> SurvivalStudy | None:
+    """The survival model beside the champion; None, with a note, where it is switched off or the data have none."""
+    from python_ml.decisions.survival.clock import SurvivalError
+    from python_ml.decisions.survival.training import study_of
+
+    if not settings.survival.enabled:
+        return None
+    with console.step("Fitting the survival model"):
+        try:
+            return study_of(result, definitions, settings, truth)
+        except SurvivalError as error:
+            console.note(f"  no survival model: {error.what}")
+            result.metrics["survival"] = {"missing": error.what}
+            return None
 
 
 def read_truth(project: Project, entity: str) -> pd.DataFrame | None:

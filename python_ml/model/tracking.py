@@ -194,6 +194,9 @@ def _log_model(result: TrainingResult, training_facts: str) -> Any:
         card.write_text(result.card.to_json(), encoding="utf-8")
         facts = Path(folder) / store.QUALITY_FILE
         facts.write_text(training_facts, encoding="utf-8")
+        attached = [Path(folder) / name for name in result.attachments]
+        for path in attached:
+            path.write_bytes(result.attachments[path.name])
         return mlflow.sklearn.log_model(
             result.model,
             name="model",
@@ -202,7 +205,7 @@ def _log_model(result: TrainingResult, training_facts: str) -> Any:
             input_example=result.example,
             pip_requirements=[f"{name}=={version(name)}" for name in packages],
             pyfunc_predict_fn="predict_proba",
-            extra_files=[str(card), str(facts)],
+            extra_files=[str(path) for path in (card, facts, *attached)],
         )
 
 

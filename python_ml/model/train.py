@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from python_ml.dbt import Feature
     from python_ml.model.calibration import Fitted
     from python_ml.model.card import ModelCard
+    from python_ml.model.cross_validation import SnapshotSplit
     from python_ml.model.replay_evidence import StoredReplay
+    from python_ml.model.split import TemporalSplit
     from python_ml.settings import Settings
 
 
@@ -52,6 +54,10 @@ class TrainingResult:
         Some inputs of the champion, and what MLflow's signature is made from.
     dataset : pandas.DataFrame
         The labelled rows in their canonical order.
+    split : TemporalSplit or SnapshotSplit
+        Of these rows.
+    attachments : dict of str to bytes
+        Files that are stored with the champion, under its checksum, by name.
     """
 
     champion: str
@@ -63,6 +69,8 @@ class TrainingResult:
     parameters: dict[str, dict[str, Any]]
     example: pd.DataFrame
     dataset: pd.DataFrame
+    split: TemporalSplit | SnapshotSplit
+    attachments: dict[str, bytes] = field(default_factory=dict)
 
 
 def train_models(
@@ -190,6 +198,7 @@ def train_models(
         },
         example=run.inputs.loc[split.fit, [column.name for column in card.columns]].head(5),
         dataset=frame,
+        split=split,
     )
 
 

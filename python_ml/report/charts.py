@@ -124,7 +124,9 @@ def curve_chart(
     return draw(name, title, description, CURVE_SIZE, paint, CURVE_MARGINS)
 
 
-def calibration_chart(title: str, description: str, bins: Sequence[Bin], probabilities: NDArray) -> Markup:
+def calibration_chart(
+    title: str, description: str, bins: Sequence[Bin], probabilities: NDArray, name: str = "calibration-plot"
+) -> Markup:
     """Draw observed against predicted rates with intervals, over a histogram of the predictions."""
     highest = max(max(b.predicted, b.high) for b in bins)
     high = min(1.04 * highest, 1.0)
@@ -146,7 +148,7 @@ def calibration_chart(title: str, description: str, bins: Sequence[Bin], probabi
         text = "rows by prediction" + (f" ({counted(beyond, 'row')} further right)" if beyond else "")
         below.text(1, 0.8, text, ha="right", transform=below.transAxes)
 
-    return draw("calibration-plot", title, description, CURVE_SIZE, paint, CURVE_MARGINS)
+    return draw(name, title, description, CURVE_SIZE, paint, CURVE_MARGINS)
 
 
 def _bars(axes: Axes, edges: NDArray, bottom: Any, top: Any, colour: str, pixels: float) -> None:

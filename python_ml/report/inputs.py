@@ -32,6 +32,9 @@ COLUMNS = {
     "outcomes": ("feature_timestamp", "customers", "labelled", "churned"),
     "row_counts": ("source_table", "outcome", "row_count"),
     "scoring": ("feature_timestamp", "customers"),
+    "survival_evaluation": ("model", "metric", "horizon", "value", "low", "high"),
+    "survival_curves": ("grouped_by", "cohort", "period", "days", "survival", "low", "high", "at_risk"),
+    "survival_predictions": ("horizon", "churned", "probability"),
 }
 
 _NEWEST_SCORES = (
@@ -65,6 +68,8 @@ QUERIES = (
         "scoring",
         "select max(feature_timestamp) as feature_timestamp, count(*) as customers from {gold.gld_scoring_set}",
     ),
+    ("survival_evaluation", "select * from {gold.gld_survival_evaluation}"),
+    ("survival_curves", "select * from {gold.gld_survival_curves} order by grouped_by, cohort, period"),
 )
 
 
@@ -141,6 +146,8 @@ class ReportInputs:
         ``source_table``, ``outcome`` (``kept``, ``kept: <note>``, or why a row is in quarantine), ``row_count``.
     scoring : pandas.DataFrame, optional
         One row: newest ``feature_timestamp`` and the number of ``customers`` to score then.
+    survival_evaluation, survival_curves, survival_predictions : pandas.DataFrame, optional
+        See :mod:`python_ml.decisions.survival`; where one of them is missing, so is what it would show.
     feature_descriptions : dict
         Feature name to description.
     notices, reviews : tuple of str
@@ -171,6 +178,9 @@ class ReportInputs:
     outcomes: pd.DataFrame | None = None
     row_counts: pd.DataFrame | None = None
     scoring: pd.DataFrame | None = None
+    survival_evaluation: pd.DataFrame | None = None
+    survival_curves: pd.DataFrame | None = None
+    survival_predictions: pd.DataFrame | None = None
     feature_descriptions: dict[str, str] = field(default_factory=dict)
     notices: tuple[str, ...] = ()
     reviews: tuple[str, ...] = ()
@@ -217,6 +227,7 @@ def load_inputs(project: Project) -> ReportInputs:
         definition={name: project.vars[name] for name in (*DEFINITION_VARS, *TARGET_VARS) if name in project.vars},
         predictions=_read_parquet(project.reports_dir / "predictions.parquet"),
         drivers=_read_parquet(project.reports_dir / "drivers.parquet"),
+        survival_predictions=_read_parquet(project.reports_dir / "survival_predictions.parquet"),
         feature_descriptions=_descriptions(project),
         **_findings(project.root / "findings.yaml"),
         quality=read_verdicts(project.reports_dir),

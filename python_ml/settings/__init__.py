@@ -7,6 +7,7 @@ from python_ml.settings.gates import Leakage, Limits, Quality
 from python_ml.settings.loading import load_settings
 from python_ml.settings.schema import Settings, Tracking
 from python_ml.settings.scoring import RiskBands, Scoring
+from python_ml.settings.survival import Survival
 from python_ml.settings.training import CrossValidation, Features, Models, ModelSettings, Selection, Split, Training
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "Selection",
     "Settings",
     "Split",
+    "Survival",
     "Tracking",
     "Training",
     "load_settings",

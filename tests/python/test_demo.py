@@ -100,6 +100,29 @@ def test_scores_and_reasons_cover_everybody_at_risk(demo):
     assert versions == 1
 
 
+def test_survival_answers_the_question_of_the_scores_alike(demo):
+    folder, _ = demo
+    ((scored, estimated, gap, shortest, longest),) = rows(
+        folder,
+        """
+        select
+            (select count(*) from gold.gld_churn_scores),
+            count(*),
+            max(abs(estimates.risk_30d - scores.churn_probability)),
+            min(estimates.expected_remaining_days),
+            max(estimates.expected_remaining_days)
+        from gold.gld_survival_estimates as estimates
+        inner join gold.gld_churn_scores as scores using (customer_id, feature_timestamp, model_version)
+        """,
+    )
+    assert scored == estimated > 0
+    assert gap < 1e-12
+    assert 0 < shortest < longest < 365
+    survival = json.loads((folder / "reports" / "metrics.json").read_text())["survival"]
+    assert survival["survival"]["concordance"]["value"] > survival["truth"]["concordance"]["value"] - 0.03
+    assert 'id="survival"' in (folder / "reports" / "index.html").read_text(encoding="utf-8")
+
+
 def test_nothing_raw_is_lost_and_every_trap_is_counted(demo):
     folder, _ = demo
     outcomes = rows(folder, "select source_table, outcome, row_count from bronze.brz_row_counts")
