@@ -92,6 +92,8 @@ def act(project: Project, console: Console) -> dict[str, Any]:
             run_dbt(project, ["build", "--select", MODELS], console, variables)
     write_csv(actions.table, project.reports_dir / CSV)
     write_text(project.reports_dir / RECORD, json.dumps(record, indent=1, allow_nan=False) + "\n")
+    for note in record["notes"]:
+        console.warn(note)
     if record["placeholders"]:
         console.warn(placeholder_text(record["placeholders"]))
     return record

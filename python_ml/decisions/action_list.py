@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -42,6 +42,10 @@ TYPES = {
     "expires_at": "datetime64[us]",
 }
 
+# An offer cannot keep more customers than would churn. Estimates that say so of more customers than this are not fit to
+# tell customers apart.
+MOST_CONTRADICTIONS = 0.05
+
 # Why a customer is not on the list, in the order in which it is checked.
 RECENT, UNKNOWN, HARMED, LOSS = "recently contacted", "no uplift estimate", "harmed by the offer", "not profitable"
 BEYOND = {"contacts": "beyond the contact cap", "budget": "beyond the budget"}
@@ -69,6 +73,8 @@ class ActionList:
         Draws effects, for intervals.
     terms : Terms
         Of the settings, placeholders included.
+    notes : tuple of str
+        What the reader must know about the ranking.
     """
 
     table: pd.DataFrame
@@ -83,6 +89,12 @@ class ActionList:
     offer_cost: NDArray[np.float64]
     sampler: Sampler | None
     terms: Terms
+    notes: tuple[str, ...] = ()
+
+    @property
+    def measured(self) -> bool:
+        """Whether the effect of an offer comes from an experiment, be it by customer or on average."""
+        return self.ranked_by == BY_UPLIFT or bool(self.notes)
 
     def expected_return(self, *, replicates: int = 500, seed: int = 0) -> CampaignReturn:
         """What contacting the list is expected to return; see :func:`python_ml.decisions.economics.campaign_return`."""
@@ -114,7 +126,8 @@ def action_list(
     """Choose whom to contact.
 
     Customers are ranked by what contacting them is expected to earn: uplift x value - cost, or risk x success rate x
-    value - cost where no uplift was estimated. Of those who would be contacted, a random share is held out.
+    value - cost where no uplift was estimated. Where the estimates of uplift contradict the risk, their average is the
+    success rate. Of those who would be contacted, a random share is held out.
 
     Parameters
     ----------
@@ -146,16 +159,27 @@ def action_list(
     catalogue = {OFFER: Intervention(cost=terms.offer_cost)} | decisions.interventions
     offer_cost = names.map({name: entry.cost for name, entry in catalogue.items()}).to_numpy(dtype=float)
     estimates = None if uplift is None else _estimates(scores, uplift, entity)
-    if estimates is None:
+    notes: list[str] = []
+    effect, sampler, by_uplift = np.empty(0), None, False
+    if estimates is not None:
+        effect, sampler = estimates["uplift"].to_numpy(dtype=float), _uncertain_uplift(estimates, probability)
+        contradictions = float(np.mean(effect[np.isfinite(effect)] > probability[np.isfinite(effect)]))
+        by_uplift = contradictions <= MOST_CONTRADICTIONS
+        effect = np.minimum(effect, probability)
+        if not by_uplift:
+            terms = replace(terms, success_rate=_relative_effect(estimates, probability))
+            notes.append(
+                f"For {contradictions:.0%} of customers the estimated uplift is above their risk, so it does not "
+                "tell customers apart. They are ranked by risk, with the average of the estimates: an offer keeps "
+                f"{terms.success_rate:.0%} of those who would churn."
+            )
+    if not by_uplift:
         rates = {
             name: terms.success_rate if entry.success_rate is None else entry.success_rate
             for name, entry in catalogue.items()
         }
         effect = probability * names.map(rates).to_numpy(dtype=float)
         sampler = _uncertain_success(effect, terms.success_rate, decisions.success_rate_certainty)
-    else:
-        effect = estimates["uplift"].to_numpy(dtype=float)
-        sampler = _uncertain_uplift(estimates)
     profit = expected_profit(probability, effect, value.value, terms.contact_cost, offer_cost)
     cost = expected_cost(probability, effect, terms.contact_cost, offer_cost)
 
@@ -185,14 +209,14 @@ def action_list(
     kept = ["risk_band", "model_version"]
     table = scores.loc[listed, [entity, "feature_timestamp", *kept]].reset_index(drop=True)
     table = table.assign(
-        ranked_by=BY_RISK if estimates is None else BY_UPLIFT,
+        ranked_by=BY_UPLIFT if by_uplift else BY_RISK,
         suggested_action=names.to_numpy()[listed],
         **_reason_columns(keys, reasons, entity, listed),
         priority=np.arange(1, len(listed) + 1),
         churn_probability=probability[listed],
         customer_value=value.value[listed],
         value_at_risk=(probability * value.value)[listed],
-        uplift=np.nan if estimates is None else effect[listed],
+        uplift=np.nan if estimates is None else estimates["uplift"].to_numpy(dtype=float)[listed],
         expected_profit=profit[listed],
         cost=cost[listed],
         holdout_flag=allocation.holdout[listed],
@@ -200,7 +224,7 @@ def action_list(
     )
     return ActionList(
         table=_typed(table, entity),
-        ranked_by=BY_RISK if estimates is None else BY_UPLIFT,
+        ranked_by=BY_UPLIFT if by_uplift else BY_RISK,
         not_listed={reason: int(counts[reason]) for reason in NOT_LISTED if reason in counts},
         allocation=allocation,
         probability=probability,
@@ -211,6 +235,7 @@ def action_list(
         offer_cost=offer_cost,
         sampler=sampler,
         terms=terms,
+        notes=tuple(notes),
     )
 
 
@@ -264,11 +289,24 @@ def _uncertain_success(effect: NDArray[np.float64], rate: float, observations: f
     return lambda rng: effect * (rng.beta(rate * observations, (1 - rate) * observations) / rate)
 
 
-def _uncertain_uplift(estimates: pd.DataFrame) -> Sampler:
+def _uncertain_uplift(estimates: pd.DataFrame, probability: NDArray[np.float64]) -> Sampler:
     """Draw uplifts within their intervals, all customers at the same place of theirs: errors are taken as shared."""
-    effect, low, high = (estimates[name].to_numpy(dtype=float) for name in ("uplift", "uplift_low", "uplift_high"))
-    error = np.nan_to_num((high - low) / (2 * Z_95))
-    return lambda rng: effect + rng.standard_normal() * error
+    effect = estimates["uplift"].to_numpy(dtype=float)
+    error = np.nan_to_num(_standard_error(estimates))
+    return lambda rng: np.minimum(effect + rng.standard_normal() * error, probability)
+
+
+def _standard_error(estimates: pd.DataFrame) -> NDArray[np.float64]:
+    return ((estimates["uplift_high"] - estimates["uplift_low"]) / (2 * Z_95)).to_numpy(dtype=float)
+
+
+def _relative_effect(estimates: pd.DataFrame, probability: NDArray[np.float64]) -> float:
+    """Which share of the risk an offer takes away, over all customers; estimates weigh by their precision."""
+    effect, error = estimates["uplift"].to_numpy(dtype=float), _standard_error(estimates)
+    known = np.isfinite(effect) & np.isfinite(error)
+    weight = 1 / np.maximum(error[known], 1e-6) ** 2
+    p = probability[known]
+    return float(np.clip((weight * p * effect[known]).sum() / (weight * p**2).sum(), 0, 1))
 
 
 def _reason_columns(

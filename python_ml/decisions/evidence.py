@@ -71,7 +71,7 @@ def judge_thresholds(
         f1 = float(before.threshold[np.argmax(2 * before.churned / np.maximum(before.contacted + before.positives, 1))])
     contacted = test["probability"].to_numpy() >= chosen
     profit = np.where(contacted, realised_profit(test["churned"], values["test"].value, terms), 0.0)
-    named = {"most profit": chosen, "break-even": break_even, "best F1": f1, "50 %": 0.5, "everyone": 0.0}
+    named = {"Most profit": chosen, "Break-even": break_even, "Best F1": f1, "50 %": 0.5, "Everyone": 0.0}
     return {
         "chosen": chosen if np.isfinite(chosen) else None,
         "chosen_on": "validation" if len(validation) else "break-even",
@@ -141,7 +141,8 @@ def campaign_record(
     contacts, customers = int(allocation.contacted.sum()), len(campaign.scores)
     capacity = decisions.capacity(customers)
     share = None if not customers else (contacts if capacity is None else min(capacity, customers)) / customers
-    placeholders = [*decisions.placeholders, *(["value"] if value.is_placeholder else [])]
+    shown = [name for name in decisions.placeholders if name != "success_rate" or not actions.measured]
+    placeholders = [*shown, *(["value"] if value.is_placeholder else [])]
     spent, earned = budget_curve(actions.profit, actions.cost)
     expected = actions.expected_return(replicates=replicates, seed=seed)
     scores = campaign.scores
@@ -151,6 +152,7 @@ def campaign_record(
         "customers": customers,
         "ranked_by": actions.ranked_by,
         "placeholders": placeholders,
+        "notes": list(actions.notes),
         "terms": {
             **asdict(actions.terms),
             "budget": decisions.budget,

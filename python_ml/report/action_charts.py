@@ -41,24 +41,26 @@ def money_chart(
         Whether x is a share.
     """
     x, y = np.asarray(curve, dtype=float).reshape(-1, 2).T
-    shown = np.append(y, marked[1]) if marked else y
-    # Where contacting everyone loses far more than the best choice earns, the loss is cut off.
-    top = max(float(shown.max()), 0.0)
-    bottom = max(float(shown.min()), -1.5 * top) if top else float(shown.min())
+    top = max(float(y.max()), marked[1] if marked else 0.0, 0.0)
+    # Where contacting everyone loses far more than the best choice earns, the curve ends at a loss as large as that.
+    deep = np.flatnonzero((y < -top) & (np.arange(len(y)) > y.argmax())) if top else np.empty(0, dtype=int)
+    if len(deep):
+        x, y = x[: deep[0] + 1], y[: deep[0] + 1]
+    bottom = min(float(y.min()), marked[1] if marked else 0.0, 0.0)
     room = 0.06 * ((top - bottom) or 1.0)
     right = max(float(x.max()), marked[0] if marked else 0.0) or 1.0
 
     def paint(figure: Figure) -> None:
         axes = figure.add_subplot(xlim=(0, right), xlabel=axis_names[0], title=axis_names[1])
-        axes.set_ylim(min(bottom, 0.0) - room, top + room)
+        axes.set_ylim(bottom - room, top + room)
         axes.plot([0, right], [0, 0], **LINES["random"])
-        axes.plot(x, np.clip(y, bottom - 2 * room, None), **LINES["subject"])
+        axes.plot(x, y, **LINES["subject"])
         axes.yaxis.set_major_formatter(lambda amount, _: integer(amount).replace("-", "\u2212"))
         axes.xaxis.set_major_formatter(lambda value, _: percent(value, 0) if is_share else integer(value))
         axes.locator_params(axis="x", nbins=5)
         if marked:
             at, height, text = marked
-            axes.plot([at, at], [min(bottom, 0.0) - room, height], **GUIDE)
+            axes.plot([at, at], [bottom - room, height], **GUIDE)
             axes.plot(at, height, markersize=8, **POINT)
             axes.text(1, 0.03, text, ha="right", transform=axes.transAxes)
 

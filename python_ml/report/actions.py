@@ -29,7 +29,7 @@ def actions_section(inputs: ReportInputs) -> dict[str, Any]:
         "profit": Estimate.read(campaign["profit"], places=0),
         "kept": Estimate.read(campaign["kept"], places=1),
         "cost": Estimate.read(campaign["cost"], places=0),
-        "listed": [_row(inputs.entity, row) for row in inputs.actions.to_dict("records")],
+        "listed": [_row(inputs.entity, row) for row in inputs.actions.sort_values("priority").to_dict("records")],
         "thresholds": thresholds,
         "threshold_profit": Estimate.read((thresholds or {}).get("profit"), places=0),
         "plots": _plots(record),
@@ -39,6 +39,7 @@ def actions_section(inputs: ReportInputs) -> dict[str, Any]:
 
 def _row(entity: str, row: dict[str, Any]) -> dict[str, Any]:
     return {
+        "priority": int(row["priority"]),
         "key": key_text(row[entity]),
         "probability": float(row["churn_probability"]),
         "band": str(row["risk_band"]),
@@ -64,7 +65,7 @@ def _plots(record: dict[str, Any]) -> dict[str, Any]:
         )
     }  # fmt: skip
     if thresholds:
-        best = thresholds["rows"]["most profit"]
+        best = thresholds["rows"]["Most profit"]
         share = best["contacted"] / thresholds["per"]
         chosen = thresholds["chosen"]
         text = "contact nobody" if chosen is None else f"from {percent(chosen, 1)}: {percent(share)} of customers"

@@ -33,6 +33,7 @@ COLUMNS = {
     "row_counts": ("source_table", "outcome", "row_count"),
     "scoring": ("feature_timestamp", "customers"),
     "actions": (
+        "priority",
         "risk_band", "suggested_action", "reason_1", "reason_2", "reason_3", "churn_probability", "value_at_risk",
         "uplift", "expected_profit", "holdout_flag",
     ),
@@ -67,8 +68,8 @@ QUERIES = (
     ),
     (
         "actions",
-        "select {key}, risk_band, suggested_action, reason_1, reason_2, reason_3, churn_probability, value_at_risk, "
-        "uplift, expected_profit, holdout_flag from {gold.gld_retention_actions} "
+        "select {key}, priority, risk_band, suggested_action, reason_1, reason_2, reason_3, churn_probability, "
+        "value_at_risk, uplift, expected_profit, holdout_flag from {gold.gld_retention_actions} "
         f"order by priority limit {LISTED_CUSTOMERS}",
     ),
     (

@@ -102,16 +102,17 @@ def test_risk_times_value_ranks_where_there_is_no_uplift_and_says_so() -> None:
 
 
 def uplift_of(scores: pd.DataFrame) -> pd.DataFrame:
-    uplift = np.random.default_rng(2).normal(0.05, 0.1, len(scores))
+    rng = np.random.default_rng(2)
+    uplift = scores["churn_probability"].to_numpy() * rng.uniform(-0.6, 1.0, len(scores))
     return pd.DataFrame(
         {
             "customer_id": scores["customer_id"],
             "feature_timestamp": NOW,
             "uplift": uplift,
-            "uplift_low": uplift - 0.05,
-            "uplift_high": uplift + 0.05,
+            "uplift_low": uplift - 0.02,
+            "uplift_high": uplift + 0.02,
             "learner": "x",
-            "response": np.where(uplift + 0.05 < 0, "harmed", np.where(uplift - 0.05 > 0, "helped", "no effect shown")),
+            "response": np.where(uplift + 0.02 < 0, "harmed", np.where(uplift - 0.02 > 0, "helped", "no effect shown")),
         }
     )
 
@@ -128,6 +129,27 @@ def test_uplift_times_value_ranks_where_there_is_one() -> None:
     assert (made.table["uplift"] > 0).all()
     stale = listed(scores, uplift=uplift.assign(feature_timestamp=NOW - pd.Timedelta(days=30)))
     assert stale.ranked_by == BY_RISK, "estimates of another time are not used"
+
+
+def test_estimates_that_contradict_the_risk_do_not_rank() -> None:
+    """An offer cannot keep more customers than would churn."""
+    scores = scored(400)
+    risk = scores["churn_probability"]
+    wild = uplift_of(scores).assign(
+        uplift=0.4 * risk.mean(), uplift_low=0.3 * risk.mean(), uplift_high=0.5 * risk.mean()
+    )
+    made = listed(scores, settings=NO_HOLDOUT, uplift=wild)
+    assert made.ranked_by == BY_RISK
+    assert "above their risk" in made.notes[0]
+    rate = (0.4 * risk.mean() * risk).sum() / (risk**2).sum()
+    assert made.terms.success_rate == pytest.approx(rate)
+    assert made.table["churn_probability"].is_monotonic_decreasing
+    few = uplift_of(scores)
+    few.loc[:9, "uplift"] = 1.0
+    made = listed(scores, settings=NO_HOLDOUT, uplift=few)
+    assert made.ranked_by == BY_UPLIFT
+    first = made.table["customer_id"].isin(few["customer_id"].iloc[:10])
+    assert (made.table["expected_profit"] <= 300 * made.table["churn_probability"])[first].all()
 
 
 def test_the_order_of_rows_and_the_company_change_no_draw() -> None:
@@ -314,9 +336,9 @@ def test_the_threshold_is_chosen_on_validation_rows_and_measured_on_test_rows() 
     assert again["chosen"] == thresholds["chosen"], "test outcomes choose nothing"
     assert again["profit"] != thresholds["profit"]
     named = thresholds["rows"]
-    assert named["most profit"]["profit"] == pytest.approx(thresholds["profit"]["value"])
+    assert named["Most profit"]["profit"] == pytest.approx(thresholds["profit"]["value"])
     assert thresholds["profit"]["low"] < thresholds["profit"]["value"] < thresholds["profit"]["high"]
-    assert named["most profit"]["profit"] > max(named["everyone"]["profit"], named["50 %"]["profit"])
+    assert named["Most profit"]["profit"] > max(named["Everyone"]["profit"], named["50 %"]["profit"])
     assert thresholds["capacity"]["share"] == pytest.approx(0.1)
     assert 1 < thresholds["capacity"]["lift"] <= 10
     assert thresholds["empc"]["value"] > 0
@@ -391,7 +413,7 @@ def test_the_report_shows_the_list() -> None:
     from python_ml.report import render_report
     from tests.python.report_world import Page, synthetic_inputs
 
-    inputs = synthetic_inputs(200)
+    inputs = replace(synthetic_inputs(200), actions=None, campaign=None)
     assert "Run retention act" in Page(render_report(inputs)).text
     scores = scored()
     with duckdb.connect() as connection:
