@@ -209,6 +209,7 @@ def test_building_again_changes_nothing(demo):
         select bit_xor(hash(t)), count(*) from gold.gld_customer_features as t
         union all select bit_xor(hash(t)), count(*) from gold.gld_churn_labels as t
         union all select bit_xor(hash(t)), count(*) from gold.gld_churn_scores as t
+        union all select bit_xor(hash(t)), count(*) from gold.gld_retention_actions as t
         union all select bit_xor(hash(t)), count(*) from snapshots.snp_customers as t
     """
     before = rows(folder, checksum)
