@@ -141,7 +141,8 @@ def action_list(
     entity : str
         Key column.
     uplift : pandas.DataFrame, optional
-        As in gold.gld_uplift_estimates. With it, customers without an estimate are not ranked.
+        As in gold.gld_uplift_estimates. With it, customers without an estimate are not ranked. Where it has a column
+        ``odds_ratio`` (the odds of churn with an offer over those without), the uplift follows from it and the risk.
     contacted : collection
         Keys of customers who were contacted recently.
     sources : mapping of str to str, optional
@@ -158,7 +159,7 @@ def action_list(
     names = suggested(keys, reasons, entity, decisions, sources or {})
     catalogue = {OFFER: Intervention(cost=terms.offer_cost)} | decisions.interventions
     offer_cost = names.map({name: entry.cost for name, entry in catalogue.items()}).to_numpy(dtype=float)
-    estimates = None if uplift is None else _estimates(scores, uplift, entity)
+    estimates = None if uplift is None else _estimates(scores, uplift, entity, probability)
     notes: list[str] = []
     effect, sampler, by_uplift = np.empty(0), None, False
     if estimates is not None:
@@ -274,12 +275,24 @@ def _addresses(entry: Intervention, feature: str, sources: Mapping[str, str | No
     return by_name or (source is not None and any(fnmatch.fnmatchcase(source, pattern) for pattern in entry.sources))
 
 
-def _estimates(scores: pd.DataFrame, uplift: pd.DataFrame, entity: str) -> pd.DataFrame | None:
+def _estimates(
+    scores: pd.DataFrame, uplift: pd.DataFrame, entity: str, probability: NDArray[np.float64]
+) -> pd.DataFrame | None:
     """Uplift in the order of the scores; None where there is none for their feature time."""
     keys = [entity, "feature_timestamp"]
-    columns = ["uplift", "uplift_low", "uplift_high", "response"]
+    columns = ["uplift", "uplift_low", "uplift_high", "response", *{"odds_ratio"}.intersection(uplift)]
     joined = scores[keys].merge(uplift[[*keys, *columns]].drop_duplicates(keys), on=keys, how="left")
-    return joined if joined["uplift"].notna().any() else None
+    if joined["uplift"].isna().all():
+        return None
+    if "odds_ratio" not in joined:
+        return joined
+    # A factor on the odds holds for customers of any risk, a difference only for such as the experiment has seen.
+    with_offer = probability * joined["odds_ratio"] / (1 - probability + probability * joined["odds_ratio"])
+    on_risk = (probability - with_offer).fillna(joined["uplift"])
+    half_width = (joined["uplift_high"] - joined["uplift_low"]) / 2
+    relative = float((half_width / joined["uplift"].abs()).replace(np.inf, np.nan).median())
+    width = on_risk.abs() * (relative if np.isfinite(relative) else 0.0)
+    return joined.assign(uplift=on_risk, uplift_low=on_risk - width, uplift_high=on_risk + width)
 
 
 def _uncertain_success(effect: NDArray[np.float64], rate: float, observations: float) -> Sampler | None:

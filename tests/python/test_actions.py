@@ -152,6 +152,20 @@ def test_estimates_that_contradict_the_risk_do_not_rank() -> None:
     assert (made.table["expected_profit"] <= 300 * made.table["churn_probability"])[first].all()
 
 
+def test_a_factor_on_the_odds_is_an_effect_on_the_risk() -> None:
+    scores = scored(100)
+    p = scores["churn_probability"]
+    wild = uplift_of(scores).assign(uplift=0.2, uplift_low=0.1, uplift_high=0.3, odds_ratio=0.5)
+    made = listed(scores, 2_000.0, NO_HOLDOUT, uplift=wild)
+    assert made.ranked_by == BY_UPLIFT
+    odds = 0.5 * p / (1 - p)
+    np.testing.assert_allclose(made.effect, p - odds / (1 + odds))
+    draws = np.stack([made.sampler(np.random.default_rng(seed)) for seed in range(400)])
+    np.testing.assert_allclose(draws.std(axis=0) / made.effect, 0.5 / 1.96, rtol=0.25)
+    partly = listed(scores, 2_000.0, NO_HOLDOUT, uplift=wild.assign(uplift=0.01, odds_ratio=np.nan))
+    assert partly.effect == pytest.approx(np.minimum(0.01, p))
+
+
 def test_the_order_of_rows_and_the_company_change_no_draw() -> None:
     scores = scored()
     settings = {"holdout_share": 0.3, "max_contacts": None}
