@@ -325,9 +325,10 @@ def _relative_effect(estimates: pd.DataFrame, probability: NDArray[np.float64]) 
 def _reason_columns(
     keys: pd.Series, reasons: pd.DataFrame, entity: str, listed: NDArray[np.int64]
 ) -> dict[str, NDArray]:
-    shown = reasons[reasons["reason_rank"].between(1, REASONS)].drop_duplicates([entity, "reason_rank"])
-    wide = shown.pivot(index=entity, columns="reason_rank", values="reason")
-    wide = wide.reindex(index=keys.iloc[listed], columns=range(1, REASONS + 1))
+    chosen = keys.iloc[listed]
+    shown = reasons[reasons["reason_rank"].between(1, REASONS) & reasons[entity].isin(chosen)]
+    wide = shown.drop_duplicates([entity, "reason_rank"]).pivot(index=entity, columns="reason_rank", values="reason")
+    wide = wide.reindex(index=chosen, columns=range(1, REASONS + 1))
     return {f"reason_{rank}": wide[rank].to_numpy(dtype=object) for rank in wide.columns}
 
 

@@ -450,3 +450,35 @@ def test_the_report_shows_the_list() -> None:
         "Nobody is to be contacted"
         in Page(render_report(replace(inputs, actions=hostile.iloc[:0], campaign=nobody))).text
     )
+
+
+# The command ----------------------------------------------------------------------------------------------
+
+
+def test_the_command_needs_a_champion_and_its_scores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from contextlib import nullcontext
+
+    from python_ml import dbt
+    from python_ml.cli.act import act
+    from python_ml.cli.options import Console
+    from python_ml.model import registry
+    from python_ml.project import Project
+    from tests.python.churn_world import small_world, write_project
+
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setattr(dbt, "dbt_process", lambda project, parse: nullcontext())
+    project = Project.open(write_project(tmp_path / "shop", small_world()))
+    with pytest.raises(UserError, match="no champion"):
+        act(project, Console())
+    monkeypatch.setattr(registry, "load_champion", lambda project: SimpleNamespace(version=4))
+    scores = scored(5)
+    for table, says in ((scores, "another model"), (scores.iloc[:0], "no scores yet")):
+        with duckdb.connect(str(project.warehouse_path)) as connection:
+            connection.register("scores", table)
+            connection.register("reasons", reasons_of(scores))
+            connection.execute("create or replace table gold.gld_churn_scores as select * from scores")
+            connection.execute("create or replace table gold.gld_churn_reasons as select * from reasons")
+        with pytest.raises(UserError, match=says) as caught:
+            act(project, Console())
+        assert "retention score" in caught.value.hint
+    assert not (project.root / "reports").exists()
