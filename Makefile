@@ -52,6 +52,7 @@ bench: $(READY) ## measure speed and memory, as ratios (more: python -m tests.be
 	@$(BIN)/python -m tests.bench.leakage $(BENCH_LEAKAGE)
 	@$(BIN)/python -m tests.bench.champions $(BENCH_CHAMPIONS)
 	@$(BIN)/python -m tests.bench.steps $(BENCH_STEPS)
+	@$(BIN)/python -m tests.bench.profit $(BENCH_PROFIT)
 
 size: $(READY) ## count the lines of code of each package
 	@$(BIN)/python -m tests.bench.size

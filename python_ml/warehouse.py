@@ -180,6 +180,17 @@ def as_frame(relation: Any) -> pd.DataFrame:
     return relation.toPandas() if hasattr(relation, "toPandas") else relation.df()
 
 
+def has_table(session: Any, name: str) -> bool:
+    """Tell whether ``schema.table`` exists; ``session`` is what dbt gives a Python model, on DuckDB and on Spark."""
+    return session.catalog.tableExists(name) if hasattr(session, "catalog") else table_exists(session, name)
+
+
+def quoted_by(session: Any, *parts: str) -> str:
+    """Quote a column, or the parts of a table's name, for the engine of a session; see :func:`has_table`."""
+    mark = "`" if hasattr(session, "catalog") else '"'
+    return ".".join(mark + part.replace(mark, 2 * mark) + mark for part in parts)
+
+
 def table_exists(connection: duckdb.DuckDBPyConnection, name: str) -> bool:
     """Tell whether ``schema.table`` exists."""
     schema, table = name.split(".")

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from python_ml.project import Project
 
 MODELS = "gld_churn_scores_raw+ gld_churn_reasons_raw+"
+LATER = "gld_retention_actions_raw+"  # depend on the scores, but are made by `retention act`
 BANDS = ("high", "medium", "low")
 
 
@@ -23,7 +24,8 @@ def command(project: Project, console: Console) -> None:
     Every customer at risk at the newest feature time gets a probability, a risk band and reasons in sentences.
 
     Reads gold.gld_scoring_set and the champion. Writes gold.gld_churn_scores, gold.gld_churn_reasons and the models
-    that depend on them, with dbt, and gold.gld_survival_estimates.
+    that depend on them, with dbt, except for the action list, which `retention act` makes; and
+    gold.gld_survival_estimates.
 
     Exit codes: 0 done, 1 internal error, 2 invalid input or usage, 3 the scoring set fails a critical quality check
     (see `retention quality`); then nothing is scored.
@@ -75,7 +77,7 @@ def score(project: Project, console: Console) -> dict[str, Any]:
             console.step("Scoring"),
             handed_over(frame, champion, project.entity, project.settings.scoring.reasons) as variables,
         ):
-            run_dbt(project, ["build", "--select", MODELS], console, variables)
+            run_dbt(project, ["build", "--select", MODELS, "--exclude", LATER], console, variables)
     with connect(project) as connection:
         counted = connection.execute(
             "select risk_band, count(*), any_value(model_name), any_value(model_version), max(feature_timestamp) "

@@ -34,10 +34,13 @@ _MODELS = (
     "gold/gld_churn_scores.sql",
     "gold/gld_churn_reasons_raw.py",
     "gold/gld_churn_reasons.sql",
+    "gold/gld_retention_actions_raw.py",
+    "gold/gld_retention_actions.sql",
     "gold/_gold__findings.yml",
     "gold/_gold__survival.yml",
     "gold/_gold__features.yml",
     "gold/_gold__scores.yml",
+    "gold/_gold__actions.yml",
 )
 _PROJECT = {
     "dbt_project.yml": "dbt_project.yml",

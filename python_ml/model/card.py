@@ -86,6 +86,9 @@ class ModelCard:
         ``slope`` and ``intercept``: calibrated = slope x raw + intercept, in log-odds.
     background : tuple of float or None
         Mean of each prepared column over the fitted rows, for linear models.
+    band_origin : dict or None
+        What the bands were derived from; see :class:`python_ml.model.risk_bands.BandThresholds`. None for a model of a
+        version that knew bands by rank alone.
     """
 
     model: str
@@ -97,6 +100,7 @@ class ModelCard:
     fitted_on: dict[str, Any]
     calibration: dict[str, float]
     background: tuple[float, ...] | None = None
+    band_origin: dict[str, float | str] | None = None
 
     def to_json(self) -> str:
         """The card as a JSON document."""

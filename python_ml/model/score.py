@@ -5,11 +5,7 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +13,8 @@ import pandas as pd
 
 from python_ml.dbt import SCORING_SET
 from python_ml.errors import UserError
+from python_ml.handover import handed_over as hand_over
+from python_ml.handover import taken_over
 from python_ml.input_columns import model_input
 from python_ml.model.reasons import reason, value_text
 
@@ -25,9 +23,7 @@ if TYPE_CHECKING:
 
     from python_ml.model.registry import Champion
 
-# A folder with the tables that :func:`handed_over` made.
-SCORED_VARIABLE = "RETENTION_SCORED_DIR"
-SCORES_FILE, REASONS_FILE = "scores.parquet", "reasons.parquet"
+SCORES, REASONS = "scores", "reasons"  # names of the tables that are handed over
 
 BANDS = ("high", "medium", "low")
 
@@ -235,38 +231,18 @@ def _strongest(
     return rows, places + 1, features[rows, places], pushes[rows, places]
 
 
-@contextmanager
-def handed_over(frame: pd.DataFrame, champion: Champion, entity: str, top: int) -> Iterator[dict[str, str]]:
-    """Score in this process, for Python models in another one: it need not load the champion and its libraries again.
+def handed_over(
+    frame: pd.DataFrame, champion: Champion, entity: str, top: int
+) -> AbstractContextManager[dict[str, str]]:
+    """Score in this process, for the Python models of dbt in another one; see :func:`python_ml.handover.handed_over`.
 
     Parameters
     ----------
     frame, champion, entity, top
         As for :func:`reasons`; ``frame`` is the scoring set as the models will see it.
-
-    Yields
-    ------
-    dict
-        Environment variables with which :func:`score_table` and :func:`reason_table` return what was made here.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     rows = _ordered(frame, entity)
-    made = {SCORES_FILE: score(rows, champion, entity), REASONS_FILE: reasons(rows, champion, entity, top)}
-    with tempfile.TemporaryDirectory(prefix="retention_scored_") as folder:
-        for name, table in made.items():
-            pq.write_table(pa.Table.from_pandas(table, preserve_index=False), Path(folder) / name)
-        yield {SCORED_VARIABLE: folder}
-
-
-def _handed_over(name: str) -> pa.Table | None:
-    folder = os.environ.get(SCORED_VARIABLE)
-    if folder is None:
-        return None
-    import pyarrow.parquet as pq
-
-    return pq.read_table(Path(folder) / name)
+    return hand_over({SCORES: score(rows, champion, entity), REASONS: reasons(rows, champion, entity, top)})
 
 
 def score_table(frame: pd.DataFrame, entity: str) -> pd.DataFrame | pa.Table:
@@ -289,7 +265,7 @@ def score_table(frame: pd.DataFrame, entity: str) -> pd.DataFrame | pa.Table:
     pandas.DataFrame or pyarrow.Table, n_customers rows
         See :func:`score`.
     """
-    if (scored := _handed_over(SCORES_FILE)) is not None:
+    if (scored := taken_over(SCORES)) is not None:
         return scored
     champion = _champion()
     return empty_scores(entity, frame) if champion is None else score(_ordered(frame, entity), champion, entity)
@@ -305,7 +281,7 @@ def reason_table(frame: pd.DataFrame, entity: str) -> pd.DataFrame | pa.Table:
     """
     from python_ml.project import Project
 
-    if (scored := _handed_over(REASONS_FILE)) is not None:
+    if (scored := taken_over(REASONS)) is not None:
         return scored
     champion = _champion()
     if champion is None:

@@ -167,6 +167,7 @@ def train_models(
         "models": {name: {"validation": judged["validation"][name], "test": judged["test"][name]} for name in fits},
         "baselines": baselines,
         "split": split.describe(frame),
+        "risk_bands": card.band_origin,
         "warnings": warnings,
         "no_signal": nothing,
         "chance_of_ranking": chance,

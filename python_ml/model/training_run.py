@@ -29,6 +29,7 @@ from python_ml.model.evaluate import RANKING_METRICS, evaluate
 from python_ml.model.explain import contributions, linear_background
 from python_ml.model.folds import affordable_folds, customer_folds, later_fold
 from python_ml.model.permutation import chance_of_ranking
+from python_ml.model.risk_bands import band_thresholds, typical_break_even
 from python_ml.model.tree_size import Trial
 
 if TYPE_CHECKING:
@@ -195,16 +196,21 @@ class TrainingRun:
         fitted = self.split.fit
         rows = self.frame[fitted]
         slope, intercept = sigmoid_of(fit.model)
-        bands = self.settings.scoring.risk_bands
-        # On the scale of the model that will score: the fit that was judged on these rows has seen less.
-        deciding = fit.held_out[self.deciding[fitted]]
-        high, medium = np.quantile(deciding, [1 - bands.high, 1 - bands.high - bands.medium])
+        base_rate = float(self.churned[fitted].mean())
+        bands = band_thresholds(
+            self.settings.scoring.risk_bands,
+            # On the scale of the model that will score: the fit that was judged on these rows has seen less.
+            fit.held_out[self.deciding[fitted]],
+            base_rate,
+            typical_break_even(rows, self.settings.decisions, base_rate, label.get("horizon")),
+        )
         return ModelCard(
             model=champion,
             entity=self.entity,
             columns=describe_columns(self.inputs[fitted], self.used["fit"], self.features),
-            risk_bands={"high": float(high), "medium": float(medium)},
-            base_rate=float(self.churned[fitted].mean()),
+            risk_bands=bands.least,
+            band_origin=bands.to_dict(),
+            base_rate=base_rate,
             label={"span": self.split.label_span, **label},
             fitted_on={
                 "rows": len(rows),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from python_ml.formatting import date, integer, key_text, moment, number
+from python_ml.formatting import date, integer, key_text, moment, number, percent
 from python_ml.report import charts
 from python_ml.report.inputs import LISTED_CUSTOMERS
 
@@ -42,11 +42,27 @@ def customers_section(inputs: ReportInputs) -> dict[str, Any]:
         "high_share": high / len(scores),
         "expected": float(probability.sum()),
         "bands": bands,
+        "band_text": _band_text(inputs.metrics.get("risk_bands")),
         "plots": charts.both_widths(charts.score_chart, probability, bands, kinds),
         "listed": _most_at_risk(inputs, scores),
         "reasons_missing": inputs.reasons is None or inputs.reasons.empty,
         "remarks": _disagreements(inputs, scores),
     }
+
+
+def _band_text(bands: Any) -> str:
+    """Where the bands begin and why; empty for metrics of a version that did not say."""
+    if not isinstance(bands, dict):
+        return ""
+    if bands.get("kind") == "rank":
+        return "Bands by rank: shares of customers, measured when the model was trained and then fixed."
+    high, medium, base, break_even = (
+        percent(bands.get(key), 1) for key in ("high", "medium", "base_rate", "break_even")
+    )
+    return (
+        f"High risk begins at {high}, medium risk at {medium}. The base rate is {base}; an offer to a typical customer "
+        f"pays from {break_even} on."
+    )
 
 
 def _most_at_risk(inputs: ReportInputs, scores: pd.DataFrame) -> list[dict[str, Any]]:

@@ -35,7 +35,12 @@ COLUMNS = {
     "survival_evaluation": ("model", "metric", "horizon", "value", "low", "high"),
     "survival_curves": ("grouped_by", "cohort", "period", "days", "survival", "low", "high", "at_risk"),
     "survival_predictions": ("horizon", "churned", "probability"),
-}
+    "actions": (
+        "priority",
+        "risk_band", "suggested_action", "reason_1", "reason_2", "reason_3", "churn_probability", "value_at_risk",
+        "uplift", "expected_profit", "holdout_flag",
+    ),
+}  # fmt: skip
 
 _NEWEST_SCORES = (
     "{gold.gld_churn_scores} where feature_timestamp = (select max(feature_timestamp) from {gold.gld_churn_scores})"
@@ -63,6 +68,12 @@ QUERIES = (
     (
         "row_counts",
         "select source_table, outcome, sum(row_count)::bigint as row_count from {bronze.brz_row_counts} group by all",
+    ),
+    (
+        "actions",
+        "select {key}, priority, risk_band, suggested_action, reason_1, reason_2, reason_3, churn_probability, "
+        "value_at_risk, uplift, expected_profit, holdout_flag from {gold.gld_retention_actions} "
+        f"order by priority limit {LISTED_CUSTOMERS}",
     ),
     (
         "scoring",
@@ -148,6 +159,10 @@ class ReportInputs:
         One row: newest ``feature_timestamp`` and the number of ``customers`` to score then.
     survival_evaluation, survival_curves, survival_predictions : pandas.DataFrame, optional
         See :mod:`python_ml.decisions.survival`; where one of them is missing, so is what it would show.
+    actions : pandas.DataFrame, optional
+        The first of ``gold.gld_retention_actions``, by priority.
+    campaign : dict, optional
+        ``reports/actions.json``.
     feature_descriptions : dict
         Feature name to description.
     notices, reviews : tuple of str
@@ -181,6 +196,8 @@ class ReportInputs:
     survival_evaluation: pd.DataFrame | None = None
     survival_curves: pd.DataFrame | None = None
     survival_predictions: pd.DataFrame | None = None
+    actions: pd.DataFrame | None = None
+    campaign: dict[str, Any] | None = None
     feature_descriptions: dict[str, str] = field(default_factory=dict)
     notices: tuple[str, ...] = ()
     reviews: tuple[str, ...] = ()
@@ -192,7 +209,7 @@ class ReportInputs:
     def __post_init__(self) -> None:
         for name, columns in COLUMNS.items():
             frame = getattr(self, name)
-            keys = (self.entity,) if name in ("scores", "reasons") else ()
+            keys = (self.entity,) if name in ("scores", "reasons", "actions") else ()
             missing = [] if frame is None else [c for c in (*keys, *columns) if c not in frame.columns]
             if missing:
                 raise UserError(
@@ -228,6 +245,7 @@ def load_inputs(project: Project) -> ReportInputs:
         predictions=_read_parquet(project.reports_dir / "predictions.parquet"),
         drivers=_read_parquet(project.reports_dir / "drivers.parquet"),
         survival_predictions=_read_parquet(project.reports_dir / "survival_predictions.parquet"),
+        campaign=_read_campaign(project.reports_dir / "actions.json"),
         feature_descriptions=_descriptions(project),
         **_findings(project.root / "findings.yaml"),
         quality=read_verdicts(project.reports_dir),
@@ -272,6 +290,14 @@ def _read_metrics(path: Path) -> dict[str, Any]:
             hint="run `retention train` again",
         ) from error
     return metrics
+
+
+def _read_campaign(path: Path) -> dict[str, Any] | None:
+    hint = "run `retention act` again"
+    record = read_json(path, "file actions.json", hint) if path.is_file() else None
+    if record is not None and not (isinstance(record, dict) and {"campaign", "terms", "ranked_by"} <= record.keys()):
+        raise UserError("actions.json does not hold a campaign.", where=str(path), hint=hint)
+    return record
 
 
 def _read_parquet(path: Path) -> pd.DataFrame | None:

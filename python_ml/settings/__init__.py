@@ -3,6 +3,7 @@
 What SQL needs as well (churn definition, horizon, gap, windows) stands in ``dbt_project.yml`` instead.
 """
 
+from python_ml.settings.decisions import CustomerValueSettings, Decisions, Intervention, Suppression
 from python_ml.settings.gates import Leakage, Limits, Quality
 from python_ml.settings.loading import load_settings
 from python_ml.settings.schema import Settings, Tracking
@@ -12,7 +13,10 @@ from python_ml.settings.training import CrossValidation, Features, Models, Model
 
 __all__ = [
     "CrossValidation",
+    "CustomerValueSettings",
+    "Decisions",
     "Features",
+    "Intervention",
     "Leakage",
     "Limits",
     "ModelSettings",
@@ -23,6 +27,7 @@ __all__ = [
     "Selection",
     "Settings",
     "Split",
+    "Suppression",
     "Survival",
     "Tracking",
     "Training",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -118,7 +118,9 @@ def _explain(error: ValidationError, path: Path, lines: dict[tuple, int]) -> Use
 
 def _known_keys(location: tuple) -> list[str]:
     """The keys that the section at ``location`` knows."""
-    section: type[BaseModel] = Settings
+    section: Any = Settings
     for part in location:
-        section = section.model_fields[part].annotation
+        # A mapping of names, such as the interventions, has sections of one kind below it.
+        is_section = isinstance(section, type) and issubclass(section, BaseModel)
+        section = section.model_fields[part].annotation if is_section else get_args(section)[-1]
     return list(section.model_fields)

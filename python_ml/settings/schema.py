@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, PrivateAttr
 
+from python_ml.settings.decisions import Decisions
 from python_ml.settings.gates import Leakage, Quality
 from python_ml.settings.scoring import Scoring
 from python_ml.settings.section import Section
@@ -26,6 +27,7 @@ class Settings(Section):
     training: Training = Training()
     scoring: Scoring = Scoring()
     survival: Survival = Survival()
+    decisions: Decisions = Decisions()
     mlflow: Tracking = Tracking()
 
     _path: str = PrivateAttr("retention.yml")

@@ -15,7 +15,7 @@ import pandas as pd
 from python_ml import formatting
 from python_ml.report import ReportInputs, curves
 
-SECTIONS = ("customers", "drivers", "performance", "models", "data", "method", "links")
+SECTIONS = ("customers", "actions", "drivers", "performance", "models", "data", "method", "links")
 MODELS = {"logistic_regression": 0.78, "random_forest": 0.93, "xgboost": 0.97, "lightgbm": 1.0}
 HOSTILE = "<script>alert(1)</script> \"q\" 'a' {{ 7 * 7 }} {% raw %} & é 日本 \u202e \x00\x08 ]]> </style>"
 
@@ -42,6 +42,54 @@ def figures(outcome: np.ndarray, score: np.ndarray, half: float) -> dict:
         "n": len(outcome),
         "base_rate": float(outcome.mean()),
     }
+
+
+def synthetic_actions(scores: pd.DataFrame, reasons: tuple[str, ...]) -> pd.DataFrame:
+    """The first customers of an action list."""
+    first = scores.head(25).reset_index(drop=True)
+    return first[["customer_id", "risk_band", "churn_probability"]].assign(
+        priority=range(1, len(first) + 1),
+        suggested_action="retention offer",
+        reason_1=reasons[0],
+        reason_2=reasons[1],
+        reason_3=None,
+        value_at_risk=250 * first["churn_probability"],
+        uplift=np.nan,
+        expected_profit=75 * first["churn_probability"] - 11,
+        holdout_flag=first.index % 10 == 3,
+    )
+
+
+def synthetic_campaign(scores: pd.DataFrame) -> dict:
+    """What ``retention act`` says of it."""
+    interval = {"value": 310.0, "low": -40.0, "high": 720.5}
+    row = {
+        "threshold": 0.18, "contacted": 40, "true_positives": 14, "false_positives": 26, "false_negatives": 30,
+        "true_negatives": 930, "precision": 0.35, "recall": 0.318, "f1": 0.333, "profit": 310.0,
+    }  # fmt: skip
+    return {
+        "feature_timestamp": scores["feature_timestamp"].max().isoformat(),
+        "model_version": 3,
+        "customers": len(scores),
+        "ranked_by": "risk x value",
+        "placeholders": ["contact_cost", "offer_cost"],
+        "notes": [],
+        "terms": {"contact_cost": 1.0, "offer_cost": 10.0, "success_rate": 0.3, "budget": None, "max_contacts": 150},
+        "value": {"origin": "value from clv", "typical": 250.0, "filled": 2},
+        "without_action": {"churned": 96.4, "loss": 24100.0},
+        "campaign": {
+            "contacts": 135, "holdout": 15, "stopped_by": "contacts", "price_of_budget": 0.4,
+            "cost": interval, "profit": interval, "roi": {"value": 0.42, "low": -0.05, "high": 0.97}, "kept": interval,
+        },
+        "not_listed": {"recently contacted": 12, "not profitable": 1338},
+        "budget_curve": [[0.0, 0.0], [400.0, 300.0], [1400.0, 340.0], [9000.0, -4000.0]],
+        "thresholds": {
+            "chosen": 0.18, "chosen_on": "validation", "break_even": 0.164, "typical_value": 250.0,
+            "rows": {"Most profit": row, "50 %": row, "Everyone": row | {"threshold": None, "precision": None}},
+            "profit": interval, "per": 1000, "capacity": {"share": 0.1, "reached": 0.45, "lift": 4.5},
+            "empc": {"value": 0.31, "share": 0.08}, "curve": [[0.0, 0.0], [0.04, 310.0], [1.0, -9000.0]],
+        },
+    }  # fmt: skip
 
 
 def synthetic_inputs(customers: int = 1500, seed: int = 7) -> ReportInputs:
@@ -132,8 +180,20 @@ def synthetic_inputs(customers: int = 1500, seed: int = 7) -> ReportInputs:
         "warnings": ["account_closed_reason was left out: it is filled in only when an account closes."],
         "data": {"customers": customers, "rows": 29431, "features": 164, "features_offered": 171, "base_rate": 0.0573},
     }
+    scores = pd.DataFrame(
+        {
+            "customer_id": keys_by_risk,
+            "feature_timestamp": times[-1],
+            "churn_probability": probability,
+            "risk_band": np.select([probability >= 0.3, probability >= 0.12], ["high", "medium"], "low"),
+            "model_name": "lightgbm",
+            "model_version": 3,
+        }
+    )
     return ReportInputs(
         metrics=metrics,
+        actions=synthetic_actions(scores, reasons),
+        campaign=synthetic_campaign(scores),
         definition={
             "churn_definition": "end_date", "horizon": "30d", "gap": "0d", "step": "1 month",
             "active_window": "180d", "windows": ["24h", "7d", "30d", "90d", "180d", "365d", "all_time"],
@@ -143,16 +203,7 @@ def synthetic_inputs(customers: int = 1500, seed: int = 7) -> ReportInputs:
             [("lightgbm", name, weight, direction) for name, (weight, direction, _) in features.items()],
             columns=["model", "feature", "importance", "direction"],
         ),
-        scores=pd.DataFrame(
-            {
-                "customer_id": keys_by_risk,
-                "feature_timestamp": times[-1],
-                "churn_probability": probability,
-                "risk_band": np.select([probability >= 0.3, probability >= 0.12], ["high", "medium"], "low"),
-                "model_name": "lightgbm",
-                "model_version": 3,
-            }
-        ),
+        scores=scores,
         reasons=pd.DataFrame(
             [
                 (key, rank, "orders_count_30d", reasons[(index + rank) % len(reasons)])
@@ -203,6 +254,10 @@ def hostile_inputs() -> ReportInputs:
             risk_band=HOSTILE, **{HOSTILE: [f"{HOSTILE} {k}" for k in range(len(inputs.scores))]}
         ),
         reasons=inputs.reasons.assign(reason=HOSTILE, **{HOSTILE: f"{HOSTILE} 0"}),
+        actions=inputs.actions.assign(
+            suggested_action=HOSTILE, reason_1=HOSTILE, risk_band=HOSTILE, **{HOSTILE: HOSTILE}
+        ),
+        campaign=inputs.campaign | {"placeholders": [HOSTILE], "notes": [HOSTILE], "not_listed": {HOSTILE: 3}},
         row_counts=inputs.row_counts.assign(source_table=HOSTILE),
         feature_descriptions={HOSTILE: HOSTILE},
         tracking_uri=HOSTILE,
@@ -225,6 +280,7 @@ def make_project(folder: Path, inputs: ReportInputs) -> Path:
     (folder / "reports" / "metrics.json").write_text(json.dumps(inputs.metrics))
     inputs.predictions.to_parquet(folder / "reports" / "predictions.parquet")
     inputs.drivers.to_parquet(folder / "reports" / "drivers.parquet")
+    (folder / "reports" / "actions.json").write_text(json.dumps(inputs.campaign))
     labels = inputs.outcomes.loc[inputs.outcomes.index.repeat(3), ["feature_timestamp", "labelled"]]
     labels["churned"] = np.where(labels["labelled"] > 0, np.tile([0, 0, 1], len(inputs.outcomes)), None)
     tables = {
@@ -233,6 +289,7 @@ def make_project(folder: Path, inputs: ReportInputs) -> Path:
         ),
         "gold.gld_churn_reasons": inputs.reasons.assign(feature_timestamp=pd.Timestamp("2025-03-01")),
         "gold.gld_churn_labels": labels.astype({"churned": "Int64"}),
+        "gold.gld_retention_actions": inputs.actions,
         "gold.gld_scoring_set": inputs.scores[[inputs.entity, "feature_timestamp"]],
         "bronze.brz_row_counts": inputs.row_counts,
     }

@@ -123,6 +123,32 @@ def test_survival_answers_the_question_of_the_scores_alike(demo):
     assert 'id="survival"' in (folder / "reports" / "index.html").read_text(encoding="utf-8")
 
 
+def test_the_action_list_is_of_those_scores(demo):
+    folder, _ = demo
+    ((listed, strangers, unpaid, versions),) = rows(
+        folder,
+        """
+        select
+            count(*),
+            count(*) filter (where scores.customer_id is null),
+            count(*) filter (where expected_profit <= 0),
+            count(*) filter (where actions.model_version <> scores.model_version)
+        from gold.gld_retention_actions as actions
+        left join gold.gld_churn_scores as scores using (customer_id, feature_timestamp)
+        """,
+    )
+    assert listed > 0
+    assert strangers == unpaid == versions == 0
+    record = json.loads((folder / "reports" / "actions.json").read_text())
+    assert record["campaign"]["contacts"] + record["campaign"]["holdout"] == listed
+    assert listed + sum(record["not_listed"].values()) == record["customers"]
+    assert record["thresholds"]["rows"]["Everyone"]["false_negatives"] == 0
+    assert len((folder / "reports" / "actions.csv").read_text().splitlines()) == listed + 1
+    assert rows(
+        folder, "select count(*) from gold.gld_churn_scores where risk_band = 'low' and churn_probability >= 0.25"
+    ) == [(0,)]
+
+
 def test_nothing_raw_is_lost_and_every_trap_is_counted(demo):
     folder, _ = demo
     outcomes = rows(folder, "select source_table, outcome, row_count from bronze.brz_row_counts")
@@ -206,6 +232,7 @@ def test_building_again_changes_nothing(demo):
         select bit_xor(hash(t)), count(*) from gold.gld_customer_features as t
         union all select bit_xor(hash(t)), count(*) from gold.gld_churn_labels as t
         union all select bit_xor(hash(t)), count(*) from gold.gld_churn_scores as t
+        union all select bit_xor(hash(t)), count(*) from gold.gld_retention_actions as t
         union all select bit_xor(hash(t)), count(*) from snapshots.snp_customers as t
     """
     before = rows(folder, checksum)

@@ -293,7 +293,7 @@ def test_the_macro_reads_files_as_init_did(built):
 ALIKE = (
     *(f"models/gold/gld_{name}" for name in (
         "scoring_set.sql", "training_set.sql", "churn_scores.sql", "churn_reasons.sql", "churn_scores_raw.py",
-        "churn_reasons_raw.py",
+        "churn_reasons_raw.py", "retention_actions.sql", "retention_actions_raw.py",
     )),
     *("selectors.yml", "profiles.yml", "macros/generate_schema_name.sql"),
 )  # fmt: skip

@@ -56,7 +56,7 @@ def test_every_part_is_there_and_reachable(page: Page) -> None:
     anchors = {link[1:] for link in page.attributes("href") if link.startswith("#")}
     assert set(SECTIONS) <= anchors <= set(ids)
     assert {"roc", "gains", "pr", "calibration"} <= set(ids)
-    assert page.text.count("How to read this.") == 11
+    assert page.text.count("How to read this.") == 14
 
 
 def test_the_headline_answers_in_figures(page: Page, inputs: ReportInputs) -> None:
@@ -111,7 +111,7 @@ def test_figures_of_the_models_are_those_of_the_metrics(page: Page, inputs: Repo
 def test_the_riskiest_customers_are_listed_with_their_reasons(page: Page, inputs: ReportInputs) -> None:
     ranked = inputs.scores.nlargest(25, "churn_probability")
     listed = re.findall(r"C\d{5}", page.text)
-    assert listed == ranked["customer_id"].tolist()
+    assert listed == 2 * ranked["customer_id"].tolist(), "by risk, and again by what a contact earns"
     first = inputs.reasons[inputs.reasons["customer_id"] == listed[0]].sort_values("reason_rank")["reason"]
     places = [page.text.index(reason) for reason in first]
     assert places == sorted(places)
@@ -181,6 +181,7 @@ def test_the_page_loads_nothing(html: str) -> None:
         "#main",
         "data:,",
         "metrics.json",
+        "actions.csv",
         "../target/index.html",
     }
     assert not {"script", "iframe", "img", "object", "embed", "form"} & {tag for tag, _ in page.tags}
@@ -196,9 +197,9 @@ def test_the_policy_of_the_page_names_its_style(html: str) -> None:
 
 def test_charts_are_described_for_screen_readers(page: Page) -> None:
     charts = [attributes for tag, attributes in page.tags if tag == "svg" and attributes.get("aria-hidden") != "true"]
-    assert len(charts) == 10
+    assert len(charts) == 12
     assert all(chart["role"] == "img" and chart["aria-label"].strip() for chart in charts)
-    assert sum(tag == "desc" for tag, _ in page.tags) == 10
+    assert sum(tag == "desc" for tag, _ in page.tags) == 12
 
 
 def test_every_count_is_a_figure(html: str) -> None:
@@ -252,6 +253,8 @@ def test_daily_feature_times_do_not_make_it_large(inputs: ReportInputs) -> None:
         ("outcomes", "The base rate over time needs gold.gld_churn_labels"),
         ("row_counts", "Row counts need the table bronze.brz_row_counts"),
         ("scoring", "Customer retention"),
+        ("actions", "Nobody"),
+        ("campaign", "Nobody has been chosen yet. Run retention act"),
         ("docs_link", "Run dbt docs generate"),
     ],
 )

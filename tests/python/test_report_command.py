@@ -53,12 +53,14 @@ def test_a_project_is_read_into_inputs(project_dir: Path, inputs: ReportInputs) 
     assert loaded.docs_link == "../target/index.html"
     assert loaded.tracking_uri == "sqlite:///mlflow.db"
     assert loaded.selection == {"metric": "roc_auc", "tolerance": 0.002}
-    assert len(re.findall(r"C\d{5}", Page(render_report(loaded)).text)) == 25
+    assert len(re.findall(r"C\d{5}", Page(render_report(loaded)).text)) == 50
 
 
 def test_the_name_of_the_key_may_be_anything(tmp_path: Path, project_dir: Path, inputs: ReportInputs) -> None:
     name = 'Customer "ID" {no}, it\'s'
-    frames = {part: getattr(inputs, part).rename(columns={"customer_id": name}) for part in ("scores", "reasons")}
+    frames = {
+        part: getattr(inputs, part).rename(columns={"customer_id": name}) for part in ("scores", "reasons", "actions")
+    }
     folder = make_project(tmp_path / "odd", replace(inputs, entity=name, **frames))
     loaded = load_inputs(Project.open(folder))
     assert (len(loaded.scores), len(loaded.reasons)) == (len(inputs.scores), len(inputs.reasons))

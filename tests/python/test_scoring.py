@@ -21,10 +21,11 @@ from python_ml.model.dataset import TrainingSet
 from python_ml.model.registry import Champion, load_champion
 from python_ml.model.score import empty_reasons, empty_scores, reason_table, reasons, risk_band, score, score_table
 from python_ml.model.tracking import record
+from python_ml.model.train import train_models
 from python_ml.project import Project
 from python_ml.quality import model_facts
-from python_ml.settings import Settings
-from tests.python.churn_world import small_world, trained, write_project
+from python_ml.settings import RiskBands, Settings
+from tests.python.churn_world import quick_settings, small_world, trained, write_project
 
 MODEL = "logistic_regression"
 
@@ -62,18 +63,32 @@ def test_a_row_scores_the_same_in_any_company() -> None:
     assert alone.iloc[0] == pytest.approx(whole[alone.index[0]], abs=1e-12)
 
 
-def test_bands_are_shares_of_customers_on_the_scale_of_the_champion() -> None:
+def test_bands_are_absolute_unless_ranks_are_asked_for() -> None:
     result = trained(MODEL)
+    card = result.card
     # The champion as it scores has not seen the test customers' outcomes; this world does not drift.
     found = result.predictions.query("model == @MODEL and split == 'test'")
-    band = risk_band(found["probability"].to_numpy(), result.card.risk_bands)
-    bands = pd.Series(band).value_counts(normalize=True)
-    assert bands["high"] == pytest.approx(0.10, abs=0.04)
-    assert bands["medium"] == pytest.approx(0.20, abs=0.06)
+    band = risk_band(found["probability"].to_numpy(), card.risk_bands)
     rates = found["churned"].groupby(band).mean()
     assert rates["high"] > rates["medium"] > rates["low"]
+    assert card.risk_bands["medium"] == pytest.approx(min(card.base_rate, 0.25))
+    assert card.band_origin["kind"] == "absolute"
+    assert card.risk_bands["high"] == pytest.approx(min(max(2 * card.base_rate, card.band_origin["break_even"]), 0.5))
+    assert result.metrics["risk_bands"] == card.band_origin
     edges = {"high": 0.5, "medium": 0.2}
     assert risk_band(np.array([0.5, 0.4999, 0.2, 0.1]), edges).tolist() == ["high", "medium", "medium", "low"]
+
+
+def test_bands_by_rank_are_shares_of_customers_on_the_scale_of_the_champion() -> None:
+    world, settings = small_world(), quick_settings((MODEL,))
+    ranked = settings.scoring.model_copy(update={"risk_bands": RiskBands(kind="rank")})
+    settings = settings.model_copy(update={"scoring": ranked})
+    result = train_models(world.frame, world.features, "customer_id", settings)
+    found = result.predictions.query("model == @MODEL and split == 'test'")
+    bands = pd.Series(risk_band(found["probability"].to_numpy(), result.card.risk_bands)).value_counts(normalize=True)
+    assert bands["high"] == pytest.approx(0.10, abs=0.04)
+    assert bands["medium"] == pytest.approx(0.20, abs=0.06)
+    assert result.card.band_origin["kind"] == "rank"
 
 
 def test_keys_keep_their_type() -> None:
@@ -345,7 +360,8 @@ def test_the_command_counts_customers_per_band(stored: Path, monkeypatch: pytest
     run = CliRunner().invoke(command, ["--project-dir", str(stored), "--json"])
     assert run.exit_code == 0, run.output
     result = json.loads(run.stdout)
-    assert asked == [["build", "--select", "gld_churn_scores_raw+ gld_churn_reasons_raw+"]]
+    chosen = ["--select", "gld_churn_scores_raw+ gld_churn_reasons_raw+", "--exclude", "gld_retention_actions_raw+"]
+    assert asked == [["build", *chosen]]
     assert result["customers"] == 220 == sum(result["risk_bands"].values())
     assert set(result["risk_bands"]) == {"high", "medium", "low"}
     assert (result["model_name"], result["model_version"]) == (MODEL, 1)

@@ -1,0 +1,174 @@
+"""``retention act``: whom to contact, with what, and why."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from python_ml.cli.options import Console, project_options
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+
+    from python_ml.project import Project
+
+MODELS = "gld_retention_actions_raw+"
+CSV, RECORD = "actions.csv", "actions.json"
+
+
+@click.command("act")
+@project_options("duckdb")
+def command(project: Project, console: Console) -> None:
+    """Choose whom to contact, with what, and why.
+
+    Customers are ranked by what contacting them is expected to earn: uplift x value - cost, or risk x value where no
+    uplift was estimated. A budget and a contact cap limit the list, a random share of it is held out to measure the
+    effect, and customers who were contacted recently are left alone. Costs, value and the catalogue of interventions
+    are in retention.yml (docs/guides/actions.md); while they are placeholders, the output says so.
+
+    Reads gold.gld_scoring_set, gold.gld_churn_scores, gold.gld_churn_reasons, where they exist
+    gold.gld_survival_estimates and gold.gld_uplift_estimates, and the champion. Writes gold.gld_retention_actions and
+    the models that depend on it, with dbt, reports/actions.csv and reports/actions.json.
+
+    Exit codes: 0 done, 1 internal error, 2 invalid input or usage.
+
+    \b
+    Example: retention act --project-dir my_shop
+    """
+    record = act(project, console)
+    console.result(summary(record, project.reports_dir / CSV), record)
+
+
+def act(project: Project, console: Console) -> dict[str, Any]:
+    """Make the action list and return what ``actions.json`` holds.
+
+    Raises
+    ------
+    UserError
+        When there is no champion, the newest features are not scored, or a setting names a column that is missing.
+    """
+    import json
+
+    from python_ml.dbt import SCORING_SET, dbt_process, run_dbt
+    from python_ml.errors import UserError
+    from python_ml.files import write_text
+    from python_ml.warehouse import connect, read_table
+
+    project.settings  # noqa: B018 - a mistake there shows before the heavy work
+    with dbt_process(project, parse=True):  # in the meantime, this process makes the list
+        from python_ml.decisions.campaign import ACTIONS, read_campaign, read_judged
+        from python_ml.decisions.evidence import campaign_record
+        from python_ml.handover import handed_over
+        from python_ml.model.registry import load_champion
+
+        champion = load_champion(project)
+        if champion is None:
+            why = "There is no champion whose scores could be acted on."
+            raise UserError(why, where=project.name, hint="run `retention train` and `retention score` first")
+        with console.step("Choosing whom to contact"):
+            tables = [
+                read_table(project, name) for name in (SCORING_SET, "gold.gld_churn_scores", "gold.gld_churn_reasons")
+            ]
+            _refuse_other_scores(tables[1], champion.version)
+            with connect(project) as connection:
+                campaign = read_campaign(
+                    connection, *tables, card=champion.card, settings=project.settings, entity=project.entity
+                )
+            value = campaign.value()
+            actions = campaign.actions(value)
+            training = project.settings.training
+            record = campaign_record(
+                campaign,
+                value,
+                actions,
+                read_judged(project, project.entity, champion.card.model),
+                replicates=training.bootstrap_replicates,
+                seed=training.seed,
+            )
+        with console.step("Writing the action list"), handed_over({ACTIONS: actions.table}) as variables:
+            run_dbt(project, ["build", "--select", MODELS], console, variables)
+    write_csv(actions.table, project.reports_dir / CSV)
+    write_text(project.reports_dir / RECORD, json.dumps(record, indent=1, allow_nan=False) + "\n")
+    for note in record["notes"]:
+        console.warn(note)
+    if record["placeholders"]:
+        console.warn(placeholder_text(record["placeholders"]))
+    return record
+
+
+def _refuse_other_scores(scores: pd.DataFrame, version: int) -> None:
+    from python_ml.errors import UserError
+
+    versions = sorted(set(scores["model_version"].dropna().astype(int)))
+    if versions != [version]:
+        what = "There are no scores yet." if not versions else "The scores are those of another model."
+        raise UserError(
+            what,
+            where=f"gold.gld_churn_scores ({', '.join(map(str, versions)) or 'empty'}; the champion is {version})",
+            hint="run `retention score` first",
+        )
+
+
+def placeholder_text(placeholders: list[str]) -> str:
+    """Say that figures are not those of the business."""
+    names = ", ".join(name.replace("_", " ") for name in placeholders)
+    return f"placeholders, not your figures: {names}; every amount follows from them (`decisions` in retention.yml)"
+
+
+def summary(record: dict[str, Any], path: Path) -> str:
+    """The result for the terminal."""
+    from python_ml.formatting import counted, decimal, integer, percent
+
+    campaign = record["campaign"]
+    roi = campaign["roi"]
+    others = ", ".join(f"{integer(count)} {reason}" for reason, count in record["not_listed"].items())
+    lines = [
+        f"{counted(campaign['contacts'], 'customer')} to contact, {integer(campaign['holdout'])} held out, "
+        f"of {integer(record['customers'])}; ranked by {record['ranked_by']}",
+        f"not on the list: {others or 'nobody'}",
+        f"without action: {integer(record['without_action']['churned'])} expected to churn, "
+        f"a loss of {integer(record['without_action']['loss'])}",
+    ]
+    if campaign["contacts"]:
+        interval = f" [{decimal(roi['low'], 2)}, {decimal(roi['high'], 2)}]" if roi["low"] is not None else ""
+        lines.append(
+            f"expected: {decimal(campaign['kept']['value'], 1)} kept, cost {integer(campaign['cost']['value'])}, "
+            f"profit {integer(campaign['profit']['value'])}, return on cost {decimal(roi['value'], 2)}{interval}"
+        )
+    thresholds = record["thresholds"]
+    if thresholds:
+        chosen = thresholds["chosen"]
+        lines.append(
+            f"threshold with most profit: {'contact nobody' if chosen is None else percent(chosen, 1)}; "
+            f"break-even for a customer worth {integer(thresholds['typical_value'])}: "
+            f"{percent(thresholds['break_even'], 1)}"
+        )
+    return "\n".join([*lines, f"list: gold.gld_retention_actions, {path}"])
+
+
+def write_csv(table: pd.DataFrame, path: Path) -> None:
+    """Write the list for spreadsheets, in which a cell that begins like a formula gets an apostrophe before it."""
+    import csv
+
+    from python_ml.files import replacing
+
+    shown = table.copy()
+    for name in shown.select_dtypes(["object", "string"]):
+        shown[name] = shown[name].map(_harmless, na_action="ignore")
+    shown.columns = [_harmless(name) for name in shown.columns]
+    with replacing(path) as temporary:
+        shown.to_csv(
+            temporary,
+            index=False,
+            encoding="utf-8",
+            errors="replace",
+            lineterminator="\n",
+            quoting=csv.QUOTE_NONNUMERIC,
+        )
+
+
+def _harmless(cell: object) -> object:
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
