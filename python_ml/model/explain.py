@@ -96,6 +96,29 @@ def linear_background(model: StackingClassifier, inputs: pd.DataFrame) -> tuple[
     return tuple(float(mean) for mean in prepared.mean(axis=0))
 
 
+def direction(values: pd.Series, contribution: np.ndarray) -> float:
+    """Whether more of a feature means more risk: the correlation of a number with its contribution.
+
+    Parameters
+    ----------
+    values : pandas.Series, shape (n_rows,)
+        Of the feature.
+    contribution : numpy.ndarray, shape (n_rows,)
+
+    Returns
+    -------
+    float
+        -1 to 1; 0 where there is no correlation, and for categories.
+    """
+    if values.dtype == object:
+        return 0.0
+    present = values.notna().to_numpy()
+    x, y = values.to_numpy()[present], contribution[present]
+    if len(x) < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
+        return 0.0
+    return float(np.clip(np.corrcoef(x, y)[0, 1], -1, 1))
+
+
 def _linear(estimator: Any, background: Sequence[float] | None) -> Explainer:
     coefficients = estimator.coef_[0]
     mean = np.zeros(len(coefficients)) if background is None else np.asarray(background)

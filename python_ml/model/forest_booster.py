@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sklearn.tree._tree import Tree
 
 MISSING_HAS_A_SIDE, MISSING_GOES_LEFT = 8, 2  # bits of LightGBM's decision_type
+LARGEST = 1e300  # beyond every float32
 MOST_ROWS = 2**30  # LightGBM counts in 32 bits
 
 
@@ -60,7 +61,8 @@ def _tree(number: int, tree: Tree, share: float) -> str:
         "num_cat": [0],
         "split_feature": tree.feature[inner],
         "split_gain": np.zeros(len(inner), dtype=int),
-        "threshold": map(repr, tree.threshold[inner].tolist()),
+        # A split between missing values and all others has the threshold infinity, which LightGBM cannot read.
+        "threshold": map(repr, np.clip(tree.threshold[inner], -LARGEST, LARGEST).tolist()),
         "decision_type": sides,
         "left_child": reference[tree.children_left[inner]],
         "right_child": reference[tree.children_right[inner]],

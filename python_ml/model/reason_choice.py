@@ -1,11 +1,11 @@
 """Which contributions are reasons: what a person would take for one fact is one reason, and what is usual is none.
 
-- The windows of one measurement (orders in 7, 30 and 90 days) are one reason: they overlap, so only the sum of their
-  contributions has a meaning of its own. So are columns that ranked customers nearly alike in training
+- The windows of one measurement (orders in 7, 30 and 90 days) are one reason: they overlap, so only their sum
+  has a meaning of its own. So are columns that ranked customers nearly alike in training
   (:mod:`python_ml.model.near_duplicates`), and whatever says that a customer had no event of a source in a window: a
   count of 0, a total of 0, no average, and the time since the last one.
-- A value that most customers have, or that lies in the middle fifth of their values, is no reason, however much it moves
-  the score: it does not tell this customer from others.
+- A value that most customers have, or that lies in the middle fifth of their values, is no reason, however much it
+  moves the score: it does not tell this customer from others.
 """
 
 from __future__ import annotations
@@ -68,9 +68,7 @@ def choose_reasons(values: np.ndarray, inputs: pd.DataFrame, columns: Sequence[C
         the same.
     """
     telling = np.column_stack([discriminates(column, inputs[column.name].to_numpy()) for column in columns])
-    absent, claimed = _without_events(inputs, columns)
-    groups = [(members, ~absent) for members in reason_groups(columns)]
-    groups += [(members, absent) for members in _by_source(columns).values()]
+    groups, claimed = groups_of_rows(inputs, columns)
     sums = np.zeros((len(values), len(groups)))
     leaders = np.zeros((len(values), len(groups)), dtype=int)
     for place, (members, part_of) in enumerate(groups):
@@ -91,6 +89,29 @@ def choose_reasons(values: np.ndarray, inputs: pd.DataFrame, columns: Sequence[C
     rows, places = np.nonzero(listed)
     chosen = features[rows, places]
     return Chosen(rows, places + 1, chosen, pushes[rows, places], claimed[rows, chosen])
+
+
+def groups_of_rows(
+    inputs: pd.DataFrame, columns: Sequence[CardColumn]
+) -> tuple[list[tuple[np.ndarray, np.ndarray]], np.ndarray]:
+    """Which features are one reason for which customers.
+
+    Returns
+    -------
+    groups : list of (members, part_of)
+        Positions of features, and of which rows a feature belongs to the group, shape (n_rows, n_features). Each
+        feature belongs to one group of each row.
+    without_events : numpy.ndarray of bool, shape (n_rows, n_features)
+        See :class:`Chosen`.
+    """
+    absent, claimed = _without_events(inputs, columns)
+    alike, sources = reason_groups(columns), _by_source(columns)
+    # Fewer orders in 90 days follow from none in 30: what is one reason with something absent belongs to the absence.
+    of_events = np.isin(np.arange(len(columns)), [position for members in sources.values() for position in members])
+    for members in alike:
+        absent[:, members] |= absent[:, members].any(axis=1, keepdims=True) & of_events[members]
+    groups = [(members, ~absent) for members in alike] + [(members, absent) for members in sources.values()]
+    return groups, claimed
 
 
 def discriminates(column: CardColumn, cells: np.ndarray) -> np.ndarray:

@@ -80,6 +80,22 @@ def value_text(column: CardColumn, value: Any) -> str | None:
     return f"{value:.10g}" if column.kind == NUMBER else str(value)
 
 
+def amount_text(column: CardColumn, value: Any) -> str:
+    """The value for readers: ``33 %``, ``yes``, ``12,346``; a dash where there is none."""
+    if _is_missing(value):
+        return "–"
+    if column.kind == FLAG:
+        return "yes" if value else "no"
+    return _amount(column, value) if column.kind == NUMBER else _short(str(value))
+
+
+def value_statement(column: CardColumn, value: Any, without_events: bool = False) -> str:
+    """What the customer's value is, without what is usual: ``orders in the last 30 days: 2``."""
+    if without_events:
+        return _over(f"no {_nouns(column.source or '')[1]}", column)
+    return f"{subject(column)}: {amount_text(column, value)}"
+
+
 def subject(column: CardColumn) -> str:
     """What a feature measures, such as ``total amount of orders in the last 30 days``.
 
@@ -213,7 +229,7 @@ def _missing(column: CardColumn) -> str:
 
 def _nothing(column: CardColumn) -> str:
     """No event of a source in a window, whatever the feature measures of them."""
-    statement = _over(f"no {_nouns(column.source or '')[1]}", column)
+    statement = value_statement(column, None, without_events=True)
     if column.aggregate == "count" and not column.measure and column.kind == NUMBER and column.typical:
         return f"{statement}, where the typical customer has {_amount(column, float(column.typical))}"
     usual = column.missing_share >= 0.5 or (column.missing_share == 0 and column.typical == 0)

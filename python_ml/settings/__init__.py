@@ -3,6 +3,7 @@
 What SQL needs as well (churn definition, horizon, gap, windows) stands in ``dbt_project.yml`` instead.
 """
 
+from python_ml.settings.explanation import Explain, Fairness
 from python_ml.settings.gates import Leakage, Limits, Quality
 from python_ml.settings.loading import load_settings
 from python_ml.settings.schema import Settings, Tracking
@@ -11,6 +12,8 @@ from python_ml.settings.training import CrossValidation, Features, Models, Model
 
 __all__ = [
     "CrossValidation",
+    "Explain",
+    "Fairness",
     "Features",
     "Leakage",
     "Limits",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, PrivateAttr
 
+from python_ml.settings.explanation import Explain, Fairness
 from python_ml.settings.gates import Leakage, Quality
 from python_ml.settings.scoring import Scoring
 from python_ml.settings.section import Section
@@ -24,6 +25,8 @@ class Settings(Section):
     quality: Quality = Quality()
     training: Training = Training()
     scoring: Scoring = Scoring()
+    explain: Explain = Explain()
+    fairness: Fairness = Fairness()
     mlflow: Tracking = Tracking()
 
     _path: str = PrivateAttr("retention.yml")
