@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from python_ml.errors import UserError
+from python_ml.explanation.grouping import group_labels
 from python_ml.stats import CONFIDENCE, auc
 
 if TYPE_CHECKING:
@@ -113,13 +114,8 @@ def _groups(frame: pd.DataFrame, name: str, settings: Settings) -> np.ndarray:
             hint="name a column of gold.gld_training_set; models need not use it (features.exclude)",
         )
     values = frame[name]
-    if (
-        pd.api.types.is_numeric_dtype(values)
-        and not pd.api.types.is_bool_dtype(values)
-        and values.nunique() > MOST_GROUPS
-    ):
-        values = pd.qcut(values.astype(float), 4, duplicates="drop", precision=3)
-    groups = values.astype("string").fillna("missing")
+    is_number = pd.api.types.is_numeric_dtype(values)
+    groups = group_labels(values, MOST_GROUPS if is_number else len(values)).fillna("missing")
     if groups.nunique() > MOST_GROUPS:
         raise UserError(
             f"The column `{name}` has {groups.nunique():,} values, too many for groups.",
@@ -155,10 +151,10 @@ def _measured(
     draws = _rates(np.asarray(drawn, dtype=float)[:, clusters], scores, churned, member, threshold)
     tail = [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]
 
-    def interval(value: np.ndarray, resampled: np.ndarray) -> tuple[float, float, float]:
+    def interval(value: np.ndarray | float, resampled: np.ndarray) -> tuple[float, float, float]:
         defined = resampled[np.isfinite(resampled)]
         low, high = np.quantile(defined, tail) if len(defined) else (value, value)
-        return float(value), float(low), float(high)
+        return np.asarray(value).item(), float(low), float(high)
 
     measured = {
         group: {name: interval(rates[name][0, k], draws[name][:, k]) for name in RATES}

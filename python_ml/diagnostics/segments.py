@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import scipy.stats
 
-from python_ml.input_columns import NUMBER
+from python_ml.explanation.grouping import group_labels
+from python_ml.input_columns import FLAG, NUMBER
 from python_ml.stats import Z_95, Auc, auc
 
 if TYPE_CHECKING:
@@ -121,11 +122,7 @@ def _segments(rows: Rows, columns: tuple[CardColumn, ...], drivers: list[str]) -
         cells = test[column.name]
         if column.kind == NUMBER and (column.name not in drivers[:NUMBERS] or cells.nunique() < 2):
             continue
-        if column.kind == NUMBER and cells.nunique() > MOST_VALUES:
-            labels = pd.qcut(cells, 4, duplicates="drop", precision=3).astype("string")
-        else:
-            labels = cells.astype("string")
-        labels = labels.fillna("missing")
+        labels = group_labels(cells, MOST_VALUES, column.kind == FLAG).fillna("missing")
         if not 2 <= labels.nunique() <= MOST_VALUES:
             continue
         for segment in sorted(labels.unique()):

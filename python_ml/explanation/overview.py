@@ -11,7 +11,8 @@ import pandas as pd
 from python_ml.dbt import SCORING_SET
 from python_ml.errors import UserError
 from python_ml.explanation.drivers import driver_importance
-from python_ml.input_columns import NUMBER, model_input
+from python_ml.explanation.grouping import group_labels
+from python_ml.input_columns import FLAG, NUMBER, model_input
 from python_ml.model.explain import contributions
 from python_ml.model.score import score
 
@@ -104,7 +105,8 @@ def explain_model(
                 where=settings.where("explain", "segments"),
                 hint=f"choose columns of {SCORING_SET}, or write []",
             )
-        segments[name] = _divided(frame[name])
+        is_flag = any(column.name == name and column.kind == FLAG for column in card.columns)
+        segments[name] = group_labels(frame[name], MOST_SEGMENTS, is_flag).to_numpy(object, na_value=None)
     return ModelExplanation(
         model=card.model,
         version=champion.version,
@@ -122,15 +124,6 @@ def explain_model(
 
 def _dividing(columns: tuple[CardColumn, ...], inputs: pd.DataFrame) -> list[str]:
     return [c.name for c in columns if c.kind != NUMBER and 2 <= inputs[c.name].nunique() <= MOST_SEGMENTS]
-
-
-def _divided(values: pd.Series) -> np.ndarray:
-    """Segments of a column: its values, or quarters of customers where it has many numbers."""
-    if pd.api.types.is_numeric_dtype(values) and values.nunique() > MOST_SEGMENTS:
-        return pd.qcut(values.astype(float), 4, duplicates="drop", precision=3).astype("string").to_numpy(object)
-    text = values.astype("string")
-    common = text.value_counts().index[: MOST_SEGMENTS - 1] if text.nunique() > MOST_SEGMENTS else text.unique()
-    return text.where(text.isna() | text.isin(common), "(others)").to_numpy(object, na_value=None)
 
 
 def _periods(first: pd.Series) -> np.ndarray:

@@ -2,9 +2,9 @@
 
 For every kind of model: ``base + contributions.sum(axis=1)`` is the log-odds of the calibrated probability.
 Trees use TreeSHAP (Lundberg et al. 2020, "From local explanations to global understanding with explainable AI
-for trees"), path-dependent, as built into LightGBM (which also explains forests, see
-:mod:`python_ml.model.forest_booster`) and XGBoost; linear models the closed form for independent features,
-``coefficient x (value - mean)``.
+for trees"), path-dependent: as built into LightGBM and XGBoost; forests by LightGBM
+(:mod:`python_ml.model.forest_booster`), or for many rows by :mod:`python_ml.model.forest_shap`. Linear models use the
+closed form for independent features, ``coefficient x (value - mean)``.
 
 A forest averages probabilities, so its SHAP values add up to a probability. They are brought to log-odds row by
 row with the slope of the secant between the base and the prediction: order, signs and additivity are kept. So are
@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     # Of prepared rows: contributions, shape (n_rows, n_columns), and the base, shape (n_rows,).
     Explainer = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
-CHUNK_ROWS = 20_000
+CHUNK_ROWS = 50_000
+MANY_ROWS = 2_000  # of a forest, from which on tables per leaf pay off
 
 
 def contributions(
@@ -147,12 +148,15 @@ def _xgboost(estimator: Any, _: object) -> Explainer:
 
 def _forest(estimator: Any, _: object) -> Explainer:
     from python_ml.model.forest_booster import as_booster
-
-    booster = as_booster(estimator)
+    from python_ml.model.forest_shap import forest_contributions
 
     def explain(prepared: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        values = booster.predict(prepared.astype(np.float32), pred_contrib=True, num_threads=THREADS)
-        return _rescaled(values[:, :-1], values[:, -1], _odds, _odds_slope)
+        rows = prepared.astype(np.float32)  # as the forest rounds them
+        explained = forest_contributions(estimator, rows, THREADS) if len(rows) >= MANY_ROWS else None
+        if explained is None:
+            values = as_booster(estimator).predict(rows, pred_contrib=True, num_threads=THREADS)
+            explained = values[:, :-1], values[:, -1]
+        return _rescaled(*explained, _odds, _odds_slope)
 
     return explain
 

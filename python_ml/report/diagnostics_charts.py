@@ -76,4 +76,6 @@ def _line(axes: Axes, x: NDArray, rows: pd.DataFrame, colour: str, label: str) -
         x, rows["low"].to_numpy(float), rows["high"].to_numpy(float), color=paint, alpha=0.14, linewidth=0
     )
     axes.plot(x, value, linewidth=2.5, **{**POINT, "color": paint}, markersize=6)
-    axes.annotate(label, (x[-1], value[-1]), (8, -4), textcoords="offset points", color=paint, annotation_clip=False)
+    inside = x[-1] < 0.9 * axes.get_xlim()[1]
+    aside = {"xytext": (0, 14), "ha": "right"} if inside else {"xytext": (8, -4)}
+    axes.annotate(label, (x[-1], value[-1]), textcoords="offset points", color=paint, annotation_clip=False, **aside)

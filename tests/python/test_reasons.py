@@ -106,6 +106,7 @@ def test_a_forest_is_the_same_as_a_booster(weights: dict[int, float] | None) -> 
     from sklearn.ensemble import RandomForestClassifier
 
     from python_ml.model.forest_booster import as_booster
+    from python_ml.model.forest_shap import forest_contributions
 
     shap = pytest.importorskip("shap")
     rng = np.random.default_rng(1)
@@ -123,6 +124,9 @@ def test_a_forest_is_the_same_as_a_booster(weights: dict[int, float] | None) -> 
     reference = shap.TreeExplainer(forest)
     np.testing.assert_allclose(explained[:, :-1], reference.shap_values(x, check_additivity=False)[:, :, 1], atol=1e-6)
     np.testing.assert_allclose(explained[:, -1], reference.expected_value[1], atol=1e-6)
+    values, base = forest_contributions(forest, x.astype(np.float32), 2)
+    np.testing.assert_allclose(values, explained[:, :-1], atol=1e-10)
+    np.testing.assert_allclose(base, explained[:, -1], atol=1e-10)
 
 
 def ensemble() -> tuple[StackingClassifier, tuple[float, ...]]:
