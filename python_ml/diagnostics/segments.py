@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import scipy.stats
 
 from python_ml.explanation.grouping import group_labels
 from python_ml.input_columns import FLAG, NUMBER
-from python_ml.stats import Z_95, Auc, auc
+from python_ml.stats import Z_95, auc
 
 if TYPE_CHECKING:
     from python_ml.diagnostics.refitting import Rows
@@ -20,16 +19,18 @@ if TYPE_CHECKING:
 LEAST_CUSTOMERS = 30
 SIGNIFICANT = 0.05
 MOST_VALUES = 12
+WORSE_RANKING = "ranks worse than its probabilities promise"
 NUMBERS = 8  # of the strongest drivers, by whose quarters rows are divided
 
 
 def segment_errors(
     scores: np.ndarray, rows: Rows, columns: tuple[CardColumn, ...], drivers: list[str]
 ) -> list[dict[str, Any]]:
-    """Compare each segment of the test rows with all others.
+    """Judge each segment of the test rows.
 
-    Two things can be wrong: the ranking (ROC AUC below that of the other rows) and the level (the mean probability is
-    not the share that churned). Both are tested, rows of one customer together; p-values are adjusted over all segments
+    Two things can be wrong: the ranking (ROC AUC below what the probabilities themselves promise: customers who are
+    alike cannot be ranked as well as all of them) and the level (the mean probability is not the share that churned).
+    Both are tested, rows of one customer together; p-values are adjusted over all segments
     and both tests (Holm 1979, "A simple sequentially rejective multiple test procedure").
 
     Parameters
@@ -59,13 +60,13 @@ def segment_errors(
                 {**common, "metric": "roc_auc", "remark": f"fewer than {LEAST_CUSTOMERS} customers: not judged"}
             )
             continue
-        here, elsewhere = (_area(scores[part], churned[part], clusters[part]) for part in (inside, ~inside))
+        here = auc(scores[inside], churned[inside], np.unique(clusters[inside], return_inverse=True)[1])
         ranking = {**common, "metric": "roc_auc"}
-        if here is not None:
+        if not np.isnan(here.value):
             ranking |= {"value": here.value, "low": here.low, "high": here.high}
-            error = np.hypot(here.error, elsewhere.error) if elsewhere is not None else 0.0
-            if error > 0:
-                ranking["p_value"] = float(scipy.stats.norm.cdf((here.value - elsewhere.value) / error))
+            if here.error > 0:
+                beyond = (here.value - promised_area(scores[inside])) / here.error
+                ranking["p_value"] = float(scipy.stats.norm.cdf(beyond))
         gap, error = _gap(scores[inside] - churned[inside], clusters[inside])
         level = {
             **common,
@@ -82,7 +83,7 @@ def segment_errors(
         entry["p_adjusted"] = adjusted
         if adjusted < SIGNIFICANT:
             said = {True: "predicts too much", False: "predicts too little"}
-            entry["remark"] = "ranks worse than elsewhere" if entry["metric"] == "roc_auc" else said[entry["value"] > 0]
+            entry["remark"] = WORSE_RANKING if entry["metric"] == "roc_auc" else said[entry["value"] > 0]
     return found
 
 
@@ -102,9 +103,24 @@ def holm(p_values: list[float]) -> list[float]:
     return adjusted.tolist()
 
 
-def _area(scores: np.ndarray, churned: np.ndarray, clusters: np.ndarray) -> Auc | None:
-    area = auc(scores, churned, np.unique(clusters, return_inverse=True)[1]) if len(scores) else None
-    return None if area is None or np.isnan(area.value) else area
+def promised_area(probability: np.ndarray) -> float:
+    """ROC AUC to expect of probabilities if they are true.
+
+    Parameters
+    ----------
+    probability : numpy.ndarray, shape (n_rows,)
+
+    Returns
+    -------
+    float
+        Expected number of pairs in order, of a churned and a retained row, over that of pairs.
+    """
+    tie = np.unique(probability, return_inverse=True)[1]
+    churned, retained = np.bincount(tie, probability), np.bincount(tie, 1 - probability)
+    below = np.cumsum(retained) - retained / 2
+    itself = float((probability * (1 - probability)).sum())  # a row is no pair
+    pairs = float(churned.sum() * retained.sum()) - itself
+    return (float(churned @ below) - itself / 2) / pairs if pairs > 0 else 0.5
 
 
 def _gap(residual: np.ndarray, clusters: np.ndarray) -> tuple[float, float]:

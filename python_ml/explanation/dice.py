@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from python_ml.model.registry import Champion
 
 OUTCOME = "in the lower band"
-TRIES = 10  # drawn for each one that is wanted, as many are not possible
+TRIES = 5  # drawn for each one that is wanted, as many are not possible
 
 
 def dice_counterfactuals(
@@ -93,7 +93,12 @@ def dice_counterfactuals(
     explainer = dice_ml.Dice(data, dice_ml.Model(model=classifier, backend="sklearn"), method="random")
     try:
         made = explainer.generate_counterfactuals(
-            seen(customer), total_CFs=TRIES * most, desired_class=1, random_seed=seed, verbose=False
+            seen(customer),
+            total_CFs=TRIES * most,
+            desired_class=1,
+            posthoc_sparsity_param=None,  # its search predicts row by row, for minutes
+            random_seed=seed,
+            verbose=False,
         )
     except UserConfigValidationException:  # it found none
         return []

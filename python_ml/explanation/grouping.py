@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 
@@ -17,8 +19,8 @@ def group_labels(values: pd.Series, most: int, is_flag: bool = False) -> pd.Seri
     ----------
     values : pandas.Series, shape (n_rows,)
     most : int
-        Values that are groups of their own. Of more numbers, the groups are quarters of the rows; of more categories, the
-        commonest, and one for all others.
+        Values that are groups of their own. Of more numbers, the groups are quarters of the rows; of more categories,
+        the commonest, and one for all others.
     is_flag : bool
         Whether 0 and 1 are no and yes.
 
@@ -45,6 +47,6 @@ def group_labels(values: pd.Series, most: int, is_flag: bool = False) -> pd.Seri
         f"{number_text(low)} to {number_text(high)}"
         if place == 0
         else f"above {number_text(low)} to {number_text(high)}"
-        for place, (low, high) in enumerate(zip(edges, edges[1:], strict=False))
+        for place, (low, high) in enumerate(pairwise(edges))
     ]
     return pd.Series(np.asarray(names, dtype=object)[quarter]).mask(np.isnan(numbers)).astype("string")

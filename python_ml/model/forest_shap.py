@@ -28,7 +28,7 @@ BLOCK_ROWS = 8_192
 
 
 class _Step(NamedTuple):
-    """The way to a node: the place of its condition's feature on the path, and whether it is there for the first time."""
+    """The way to a node: the place of its condition's feature on the path, and whether it is there first."""
 
     node: int
     is_left: bool

@@ -49,13 +49,13 @@ def write_diagnostics(project: Project, diagnosis: Diagnosis) -> Path:
     return path
 
 
-def remarks(diagnostics: pd.DataFrame, fairness: pd.DataFrame) -> list[Remark]:
+def remarks(diagnostics: pd.DataFrame, fairness: pd.DataFrame | None) -> list[Remark]:
     """What the diagnostics come to, one sentence for each.
 
     Parameters
     ----------
     diagnostics, fairness : pandas.DataFrame
-        ``gold.gld_model_diagnostics`` and ``gold.gld_fairness``.
+        ``gold.gld_model_diagnostics`` and ``gold.gld_fairness``; the latter may be missing.
     """
     by_kind = dict(iter(diagnostics.groupby("diagnostic")))
     made = []
@@ -91,7 +91,7 @@ def remarks(diagnostics: pd.DataFrame, fairness: pd.DataFrame) -> list[Remark]:
         named = ", ".join(f"{row.subject} {row.part} ({row.remark})" for row in worse.head(3).itertuples())
         text = f"Segments: {len(worse)} significant findings in {counted(len(judged), 'segment')}"
         made.append(Remark(f"{text}{': ' if named else ''}{named}.", bool(len(worse))))
-    for name, groups in fairness.groupby("sensitive_column", sort=False):
+    for name, groups in () if fairness is None else fairness.groupby("sensitive_column", sort=False):
         differences = groups[groups["group"] == ALL_GROUPS].set_index("measure")
         parts = [
             f"{title} {percent(differences.loc[measure, 'value'])}"

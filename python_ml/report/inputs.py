@@ -32,6 +32,9 @@ COLUMNS = {
     "outcomes": ("feature_timestamp", "customers", "labelled", "churned"),
     "row_counts": ("source_table", "outcome", "row_count"),
     "scoring": ("feature_timestamp", "customers"),
+    "segment_drivers": ("segment_by", "segment", "feature", "driver_rank", "customers", "direction"),
+    "diagnostics": ("diagnostic", "subject", "part", "metric", "value", "low", "p_adjusted", "remark", "model_version"),
+    "fairness": ("sensitive_column", "group", "measure", "value", "low"),
 }
 
 _NEWEST_SCORES = (
@@ -65,6 +68,13 @@ QUERIES = (
         "scoring",
         "select max(feature_timestamp) as feature_timestamp, count(*) as customers from {gold.gld_scoring_set}",
     ),
+    (
+        "segment_drivers",
+        "select segment_by, segment, feature, driver_rank, customers, direction from {gold.gld_driver_importance} "
+        "where driver_rank <= 3 and segment_by != 'all customers'",
+    ),
+    ("diagnostics", "select * from {gold.gld_model_diagnostics}"),
+    ("fairness", "select * from {gold.gld_fairness}"),
 )
 
 
@@ -141,6 +151,9 @@ class ReportInputs:
         ``source_table``, ``outcome`` (``kept``, ``kept: <note>``, or why a row is in quarantine), ``row_count``.
     scoring : pandas.DataFrame, optional
         One row: newest ``feature_timestamp`` and the number of ``customers`` to score then.
+    segment_drivers, diagnostics, fairness : pandas.DataFrame, optional
+        ``gold.gld_driver_importance`` (the strongest of each segment), ``gold.gld_model_diagnostics`` and
+        ``gold.gld_fairness``.
     feature_descriptions : dict
         Feature name to description.
     notices, reviews : tuple of str
@@ -171,6 +184,9 @@ class ReportInputs:
     outcomes: pd.DataFrame | None = None
     row_counts: pd.DataFrame | None = None
     scoring: pd.DataFrame | None = None
+    segment_drivers: pd.DataFrame | None = None
+    diagnostics: pd.DataFrame | None = None
+    fairness: pd.DataFrame | None = None
     feature_descriptions: dict[str, str] = field(default_factory=dict)
     notices: tuple[str, ...] = ()
     reviews: tuple[str, ...] = ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from python_ml.files import write_text
-from python_ml.report import customers, page, provenance
+from python_ml.report import customers, explained, page, provenance
 from python_ml.report.inputs import ReportInputs, load_inputs
 from python_ml.report.performance import curve_section, headline_figures, model_table
 
@@ -42,6 +42,8 @@ def render_report(inputs: ReportInputs) -> str:
         "head": headline_figures(inputs.metrics),
         "customers": at_risk,
         "drivers": customers.drivers_section(inputs),
+        "segments": explained.segment_drivers(inputs),
+        "reliability": explained.reliability_section(inputs),
         "curves": curve_section(inputs),
         "models": model_table(inputs.metrics),
         "data": provenance.data_section(inputs, periods),
