@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 )
 @project_options("duckdb")
 def command(project: Project, console: Console, customer: str | None, dice: bool) -> None:
-    """Explain the champion's predictions: of all customers and segments, or of one customer.
+    """Explain the predictions: drivers and segments, or one customer.
 
     Without ID: the features that move the predictions of the customers to score, over all of them, by risk band, by
     cohort and by category. With ID: one customer's probability, the contribution of each feature, their history, what
     would have to be different for a lower risk band, and similar customers whose outcome is known.
 
-    Reads the champion, gold.gld_scoring_set, gold.gld_customer_features and (with ID) gold.gld_training_set. Writes
-    gold.gld_driver_importance and reports/explanation.html; with ID, a page in reports/customers.
+    Reads the champion, gold.gld_scoring_set, gold.gld_customer_features and (with ID) gold.gld_training_set.
+    Writes gold.gld_driver_importance and reports/explanation.html; with ID, a page in reports/customers.
 
     Exit codes: 0 done, 1 internal error, 2 invalid input or usage, such as an unknown ID.
 
