@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 @click.command("diagnose")
 @project_options("duckdb")
 def command(project: Project, console: Console) -> None:
-    """Diagnose the champion: learning curves, over-fitting, noise, errors by segment, stability, fairness.
+    """Diagnose the champion: learning curves, noise, errors, fairness.
 
-    Fits the champion's pipelines about ten times more, on other customers, and judges them on the test rows. Columns
-    whose groups are to be compared are named under `fairness` in retention.yml. The champion stays as it is.
+    Fits the champion's pipelines about ten times more, on other customers, and judges them on the test rows: learning
+    curve, over-fitting, sensitivity to noise, errors by segment, stability of drivers, and fairness. Columns whose
+    groups are to be compared are named under `fairness` in retention.yml. The champion stays as it is.
 
     Reads gold.gld_training_set, the champion and retention.yml. Writes gold.gld_model_diagnostics, gold.gld_fairness
     and reports/diagnostics.html.

@@ -65,7 +65,7 @@ def beeswarm_chart(swarms: Sequence[Swarm], width: float) -> Markup:
         Width in pixels.
     """
     wide = width == WIDE
-    step, height = (34, 34) if wide else (46, 46)
+    step = 34 if wide else 58
     reach = max((float(np.abs(swarm.contribution).max(initial=0)) for swarm in swarms), default=0) or 1.0
 
     def paint(figure: Figure) -> None:
@@ -76,7 +76,7 @@ def beeswarm_chart(swarms: Sequence[Swarm], width: float) -> Markup:
         axes.grid(visible=False)
         axes.axvline(0, **GUIDE)
         for row, swarm in enumerate(swarms):
-            offset = _stacked(swarm.contribution, reach, 90 if wide else 45, 0.1)
+            offset = _stacked(swarm.contribution, reach, 90 if wide else 45, 0.1, 0.4 if wide else 0.2)
             for level, colour in LEVEL_COLOURS.items():
                 inside = swarm.level == level
                 _dots(axes, swarm.contribution[inside], row + offset[inside], COLOURS[colour], 3.6)
@@ -84,16 +84,16 @@ def beeswarm_chart(swarms: Sequence[Swarm], width: float) -> Markup:
             if wide:
                 axes.annotate(short(swarm.name, 38), (0, row), (-LEFT + 8, -4), **place)
             else:
-                axes.annotate(short(swarm.name, 52), (0, row), (2, 16), **place)
+                axes.annotate(short(swarm.name, 52), (0, row), (2, 17), **place)
 
     description = "; ".join(f"{s.name}: {s.contribution.min():.2f} to {s.contribution.max():.2f}" for s in swarms)
-    size = (width, 54 + step * len(swarms) if wide else 54 + height * len(swarms))
+    size = (width, 54 + step * len(swarms))
     margins = (LEFT, 14, 6, 44) if wide else (8, 8, 6, 44)
     title = "Contributions of the strongest features, per customer"
     return draw(f"beeswarm-{width:.0f}", title, f"{description}.", size, paint, margins)
 
 
-def _stacked(x: NDArray, reach: float, bins: int, step: float) -> NDArray:
+def _stacked(x: NDArray, reach: float, bins: int, step: float, most: float) -> NDArray:
     """How far each dot is moved aside, so that those at the same place lie next to each other."""
     cell = np.floor((x + reach) / (2 * reach) * bins).astype(int)
     order = np.argsort(cell, kind="stable")
@@ -102,7 +102,7 @@ def _stacked(x: NDArray, reach: float, bins: int, step: float) -> NDArray:
     rank[order] = np.arange(len(x)) - first
     offset = np.where(rank % 2, 1, -1) * ((rank + 1) // 2) * step
     largest = np.abs(offset).max(initial=0)
-    return offset * min(1.0, 0.4 / largest) if largest else offset.astype(float)
+    return offset * min(1.0, most / largest) if largest else offset.astype(float)
 
 
 def dependence_chart(name: str, title: str, values: NDArray, contribution: NDArray, labels: Sequence[str]) -> Markup:
