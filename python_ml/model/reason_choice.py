@@ -3,7 +3,8 @@
 - The windows of one measurement (orders in 7, 30 and 90 days) are one reason: they overlap, so only their sum
   has a meaning of its own. So are columns that ranked customers nearly alike in training
   (:mod:`python_ml.model.near_duplicates`), and whatever says that a customer had no event of a source in a window: a
-  count of 0, a total of 0, no average, and the time since the last one.
+  count of 0, a total of 0, no average, and the time since the last one; or that there was an event of which most
+  customers have none: its count, its amount, and the time since then.
 - A value that most customers have, or that lies in the middle fifth of their values, is no reason, however much it
   moves the score: it does not tell this customer from others.
 """
@@ -104,13 +105,13 @@ def groups_of_rows(
     without_events : numpy.ndarray of bool, shape (n_rows, n_features)
         See :class:`Chosen`.
     """
-    absent, claimed = _without_events(inputs, columns)
+    joined, claimed = _facts_of_sources(inputs, columns)
     alike, sources = reason_groups(columns), _by_source(columns)
-    # Fewer orders in 90 days follow from none in 30: what is one reason with something absent belongs to the absence.
+    # Fewer orders in 90 days follow from none in 30: what is one reason with a fact of a source belongs to it.
     of_events = np.isin(np.arange(len(columns)), [position for members in sources.values() for position in members])
     for members in alike:
-        absent[:, members] |= absent[:, members].any(axis=1, keepdims=True) & of_events[members]
-    groups = [(members, ~absent) for members in alike] + [(members, absent) for members in sources.values()]
+        joined[:, members] |= joined[:, members].any(axis=1, keepdims=True) & of_events[members]
+    groups = [(members, ~joined) for members in alike] + [(members, joined) for members in sources.values()]
     return groups, claimed
 
 
@@ -168,18 +169,19 @@ def _by_source(columns: Sequence[CardColumn]) -> dict[str, np.ndarray]:
     return {source: np.asarray(members) for source, members in sources.items()}
 
 
-def _without_events(inputs: pd.DataFrame, columns: Sequence[CardColumn]) -> tuple[np.ndarray, np.ndarray]:
-    """Where a feature is empty because its source has no event in its window.
+def _facts_of_sources(inputs: pd.DataFrame, columns: Sequence[CardColumn]) -> tuple[np.ndarray, np.ndarray]:
+    """Where features follow from one fact: that there was no event in a window, or that there was a rare one.
 
     Returns
     -------
-    absent : numpy.ndarray of bool, shape (n_rows, n_features)
-        All features of the source and window are 0 or missing; or it is recency, and that holds for some window.
-    claimed : numpy.ndarray of bool, shape (n_rows, n_features)
-        As ``absent``, in windows of which a count says so: a total of 0 alone does not show that there was no event.
+    joined : numpy.ndarray of bool, shape (n_rows, n_features)
+        All features of the source and window are 0 or missing, or the customer had an event of which most have none in
+        that window; or it is recency, and that holds for some window.
+    without_events : numpy.ndarray of bool, shape (n_rows, n_features)
+        As the first of these, in windows of which a count says so: a total of 0 does not show that there was no event.
     """
-    absent = np.zeros((len(inputs), len(columns)), dtype=bool)
-    claimed = np.zeros_like(absent)
+    joined = np.zeros((len(inputs), len(columns)), dtype=bool)
+    claimed = np.zeros_like(joined)
     for members in _by_source(columns).values():
         windows: dict[str, list[int]] = {}
         for position in members:
@@ -187,12 +189,15 @@ def _without_events(inputs: pd.DataFrame, columns: Sequence[CardColumn]) -> tupl
                 windows.setdefault(columns[position].window or "", []).append(position)
         for inside in windows.values():
             empty = np.column_stack([_empty(inputs[columns[position].name]) for position in inside]).all(axis=1)
-            absent[np.ix_(empty, inside)] = True
-            claimed[np.ix_(empty, inside)] = any(_counts_events(columns[position]) for position in inside)
+            joined[np.ix_(empty, inside)] = True
+            counts = [position for position in inside if _counts_events(columns[position])]
+            claimed[np.ix_(empty, inside)] = bool(counts)
+            if any(columns[position].typical == 0 for position in counts):
+                joined[np.ix_(~empty, inside)] = True
         recency = [position for position in members if columns[position].aggregate in RECENCY]
         if recency:
-            absent[np.ix_(absent[:, members].any(axis=1), recency)] = True
-    return absent, claimed
+            joined[np.ix_(joined[:, members].any(axis=1), recency)] = True
+    return joined, claimed
 
 
 def _empty(cells: pd.Series) -> np.ndarray:

@@ -279,7 +279,7 @@ def test_no_events_are_one_reason_whatever_they_leave_empty() -> None:
         window("orders", "amount", "mean"),
         window("orders", None, "days_since_last", "all_time"),
         window("orders", None, "count", "90d"),
-        window("tickets", None, "count"),
+        window("tickets", None, "count", typical=5.0),
     ]
     cells = [[0, 0, np.nan, 45, 2, 9], [1, 0, np.nan, 45, 2, 9]]
     first, second = [0.2, 0.3, 0.1, 0.2, 0.05, 0.6], [0.2, 0.3, 0.1, 0.2, 0.05, 0.4]
@@ -294,6 +294,17 @@ def test_no_events_are_one_reason_whatever_they_leave_empty() -> None:
     }  # fmt: skip
     assert reason(columns[1], 0.0, 0.8, True) == "No orders in the last 30 days, unlike most customers."
     assert reason(columns[0], 0.0, 0.8, True) == "No orders in the last 30 days, where the typical customer has 3."
+
+
+def test_a_rare_event_is_one_reason_whatever_it_shows_in() -> None:
+    columns = [
+        window("rises", None, "count", typical=0.0),
+        window("rises", "percent", "sum", typical=0.0),
+        window("rises", None, "days_since_last", "all_time", missing_share=0.7),
+        feature("other"),
+    ]
+    picked = chosen([[0.2, 0.3, 0.1, 0.05]], [[1.0, 12.0, 4.0, 9.0]], columns)
+    assert picked == [(0, "rises_percent_sum_30d", 0.6, False), (0, "other", 0.05, False)]
 
 
 def test_near_duplicates_are_those_of_spearman() -> None:
