@@ -165,6 +165,17 @@ def test_a_first_feature_time_has_no_similar_customers() -> None:
     assert "No other customer" in render_customer(one, champion().card, "shop", "customer_id")
 
 
+def test_a_snapshot_without_dates_is_explained_like_any_other() -> None:
+    undated = pd.Timestamp("1970-01-01")
+    frame = training_set().drop_duplicates("customer_id", keep="last").reset_index(drop=True)
+    frame = frame.assign(feature_timestamp=undated, label_timestamp=undated)
+    one = explain_customer(champion(), frame.tail(1), frame, "customer_id", Settings())
+    assert len(one.similar) == 5
+    html = render_customer(one, champion().card, "shop", "customer_id", dated=False)
+    assert "1970" not in html
+    assert "As of" not in html
+
+
 @pytest.mark.parametrize("number", range(4))
 def test_counterfactuals_could_be_and_do_what_they_say(number: int) -> None:
     key = riskiest(number)
