@@ -25,6 +25,8 @@ COMMANDS = {
     "train": ("python_ml.cli.train", "Train, compare and register churn models."),
     "score": ("python_ml.cli.score", "Score customers with the champion, with reasons."),
     "act": ("python_ml.cli.act", "Choose whom to contact, with what, and why."),
+    "explain": ("python_ml.cli.explain", "Explain the predictions: drivers and segments, or one customer."),
+    "diagnose": ("python_ml.cli.diagnose", "Diagnose the champion: learning curves, noise, errors, fairness."),
     "report": ("python_ml.cli.report", "Write reports/index.html from the last run."),
     "replay": ("python_ml.cli.replay", "Rebuild features from data cut off at their time, and compare."),
     "snapshot": ("python_ml.cli.snapshot", "Create, list, verify and compare training snapshots."),

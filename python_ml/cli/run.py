@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 def command(project: Project, console: Console) -> None:
     """Build, replay, train, score, act and report.
 
-    Runs `retention build`, `replay` (of one feature time, as evidence for the leakage check), `train`, `score`, `act`
-    and `report`, with the leakage and quality gates before training and scoring.
+    Runs `retention build`, `replay` (of one feature time, as evidence for the leakage check), `train`, `score`, `act`,
+    `explain` and `report`, with the leakage and quality gates before training and scoring.
 
     Reads the raw data, dbt_project.yml and retention.yml. Writes what these commands write; at the end
     reports/index.html and reports/metrics.json.
@@ -40,6 +40,7 @@ def run(project: Project, console: Console) -> tuple[dict[str, Any], Path]:
     """Do all steps, with one process of dbt; what ``metrics.json`` holds, and where the report is."""
     from python_ml.cli.act import act
     from python_ml.cli.build import build, lacks_packages
+    from python_ml.cli.explain import explain
     from python_ml.cli.report import report
     from python_ml.cli.score import MODELS, score
     from python_ml.cli.train import train
@@ -56,6 +57,7 @@ def run(project: Project, console: Console) -> tuple[dict[str, Any], Path]:
         metrics = train(project, console)
         score(project, console)
         act(project, console)
+    explain(project, console)
     return metrics, report(project, console)
 
 

@@ -38,6 +38,7 @@ _MODELS = (
     "gold/gld_retention_actions.sql",
     "gold/_gold__findings.yml",
     "gold/_gold__survival.yml",
+    "gold/_gold__explanations.yml",
     "gold/_gold__features.yml",
     "gold/_gold__scores.yml",
     "gold/_gold__actions.yml",

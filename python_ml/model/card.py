@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from python_ml.input_columns import CATEGORY, FLAG, InputColumn
+from python_ml.input_columns import CATEGORY, FLAG, NUMBER, InputColumn
+from python_ml.model.near_duplicates import near_duplicates
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,6 +37,10 @@ class CardColumn:
         Share of the present values that equal ``typical``.
     missing_share : float
         Share of rows without a value.
+    middle : tuple of float, or None
+        What bounds the middle fifth of the present values of a number; None for other kinds, and where none is present.
+    alike : str or None
+        First of the columns that rank customers nearly as this one does; None where there is no other.
     """
 
     name: str
@@ -48,6 +53,12 @@ class CardColumn:
     typical: float | str | None = None
     typical_share: float = 0.0
     missing_share: float = 0.0
+    middle: tuple[float, float] | None = None
+    alike: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.middle is not None:  # JSON has lists
+            object.__setattr__(self, "middle", tuple(self.middle))
 
     @property
     def column(self) -> InputColumn:
@@ -138,6 +149,7 @@ def describe_columns(
         The registry.
     """
     registered = {feature.name: feature for feature in features}
+    alike = near_duplicates(inputs, columns)
     described = []
     for column in columns:
         values = inputs[column.name]
@@ -162,6 +174,8 @@ def describe_columns(
                 typical=typical if typical is None or column.kind == CATEGORY else float(typical),
                 typical_share=float((present == typical).mean()) if len(present) else 0.0,
                 missing_share=float(values.isna().mean()) if len(values) else 0.0,
+                middle=tuple(present.quantile([0.4, 0.6]).tolist()) if column.kind == NUMBER and len(present) else None,
+                alike=alike.get(column.name),
             )
         )
     return tuple(described)

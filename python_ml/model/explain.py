@@ -2,8 +2,9 @@
 
 For every kind of model: ``base + contributions.sum(axis=1)`` is the log-odds of the calibrated probability.
 Trees use TreeSHAP (Lundberg et al. 2020, "From local explanations to global understanding with explainable AI
-for trees"), path-dependent, as built into LightGBM and XGBoost and, for forests, from the package shap; linear
-models the closed form for independent features, ``coefficient x (value - mean)``.
+for trees"), path-dependent: as built into LightGBM and XGBoost; forests by LightGBM
+(:mod:`python_ml.model.forest_booster`), or for many rows by :mod:`python_ml.model.forest_shap`. Linear models use the
+closed form for independent features, ``coefficient x (value - mean)``.
 
 A forest averages probabilities, so its SHAP values add up to a probability. They are brought to log-odds row by
 row with the slope of the secant between the base and the prediction: order, signs and additivity are kept. So are
@@ -31,7 +32,11 @@ if TYPE_CHECKING:
 
     from sklearn.ensemble import StackingClassifier
 
-CHUNK_ROWS = 20_000
+    # Of prepared rows: contributions, shape (n_rows, n_columns), and the base, shape (n_rows,).
+    Explainer = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+
+CHUNK_ROWS = 50_000
+MANY_ROWS = 2_000  # of a forest, from which on tables per leaf pay off
 
 
 def contributions(
@@ -66,13 +71,13 @@ def contributions(
     gather = np.zeros((len(sources), len(names)))
     gather[np.arange(len(sources)), sources] = 1.0
     slope, intercept = sigmoid_of(model)
-    explain = _EXPLAINERS[type(pipeline[-1]).__name__]
+    explain = _EXPLAINERS[type(pipeline[-1]).__name__](pipeline[-1], background)
     values, bases = np.zeros((len(inputs), len(names))), np.zeros(len(inputs))
     with threadpool_limits(limits=1, user_api="blas"):
         for first in range(0, len(inputs), CHUNK_ROWS):
             rows = slice(first, first + CHUNK_ROWS)
             prepared = np.asarray(pipeline[0].transform(inputs[names].iloc[rows]), dtype=float)
-            part, base = explain(pipeline[-1], prepared, background)
+            part, base = explain(prepared)
             if isinstance(model.final_estimator_, Pipeline):
                 odds = model.final_estimator_[0].transform(pipeline[-1].predict_proba(prepared)[:, [1]])[:, 0]
                 part = _rest_shared(part, odds - base)
@@ -92,33 +97,68 @@ def linear_background(model: StackingClassifier, inputs: pd.DataFrame) -> tuple[
     return tuple(float(mean) for mean in prepared.mean(axis=0))
 
 
-def _linear(estimator: Any, prepared: np.ndarray, background: Sequence[float] | None) -> tuple[np.ndarray, np.ndarray]:
+def direction(values: pd.Series, contribution: np.ndarray) -> float:
+    """Whether more of a feature means more risk: the correlation of a number with its contribution.
+
+    Parameters
+    ----------
+    values : pandas.Series, shape (n_rows,)
+        Of the feature.
+    contribution : numpy.ndarray, shape (n_rows,)
+
+    Returns
+    -------
+    float
+        -1 to 1; 0 where there is no correlation, and for categories.
+    """
+    if values.dtype == object:
+        return 0.0
+    present = values.notna().to_numpy()
+    x, y = values.to_numpy()[present], contribution[present]
+    if len(x) < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
+        return 0.0
+    return float(np.clip(np.corrcoef(x, y)[0, 1], -1, 1))
+
+
+def _linear(estimator: Any, background: Sequence[float] | None) -> Explainer:
     coefficients = estimator.coef_[0]
     mean = np.zeros(len(coefficients)) if background is None else np.asarray(background)
     base = estimator.intercept_[0] + coefficients @ mean
-    return (prepared - mean) * coefficients, np.full(len(prepared), base)
+    return lambda prepared: ((prepared - mean) * coefficients, np.full(len(prepared), base))
 
 
-def _lightgbm(estimator: Any, prepared: np.ndarray, _: object) -> tuple[np.ndarray, np.ndarray]:
-    values = estimator.booster_.predict(prepared, pred_contrib=True, num_threads=THREADS)
-    return _rescaled(values[:, :-1], values[:, -1], _clipped, _inside)
+def _lightgbm(estimator: Any, _: object) -> Explainer:
+    def explain(prepared: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        values = estimator.booster_.predict(prepared, pred_contrib=True, num_threads=THREADS)
+        return _rescaled(values[:, :-1], values[:, -1], _clipped, _inside)
+
+    return explain
 
 
-def _xgboost(estimator: Any, prepared: np.ndarray, _: object) -> tuple[np.ndarray, np.ndarray]:
-    import xgboost
+def _xgboost(estimator: Any, _: object) -> Explainer:
+    def explain(prepared: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        import xgboost
 
-    matrix = xgboost.DMatrix(prepared, nthread=THREADS)
-    values = estimator.get_booster().predict(matrix, pred_contribs=True).astype(float)
-    return _rescaled(values[:, :-1], values[:, -1], _clipped, _inside)
+        matrix = xgboost.DMatrix(prepared, nthread=THREADS)
+        values = estimator.get_booster().predict(matrix, pred_contribs=True).astype(float)
+        return _rescaled(values[:, :-1], values[:, -1], _clipped, _inside)
+
+    return explain
 
 
-def _forest(estimator: Any, prepared: np.ndarray, _: object) -> tuple[np.ndarray, np.ndarray]:
-    import shap
+def _forest(estimator: Any, _: object) -> Explainer:
+    from python_ml.model.forest_booster import as_booster
+    from python_ml.model.forest_shap import forest_contributions
 
-    explainer = shap.TreeExplainer(estimator)
-    values = np.asarray(explainer.shap_values(prepared, check_additivity=False))[:, :, 1]
-    base = np.full(len(values), float(np.asarray(explainer.expected_value).ravel()[1]))
-    return _rescaled(values, base, _odds, lambda share: 1 / (share * (1 - share)))
+    def explain(prepared: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        rows = prepared.astype(np.float32)  # as the forest rounds them
+        explained = forest_contributions(estimator, rows, THREADS) if len(rows) >= MANY_ROWS else None
+        if explained is None:
+            values = as_booster(estimator).predict(rows, pred_contrib=True, num_threads=THREADS)
+            explained = values[:, :-1], values[:, -1]
+        return _rescaled(*explained, _odds, _odds_slope)
+
+    return explain
 
 
 def _rescaled(
@@ -144,6 +184,11 @@ def _rescaled(
 
 def _odds(share: np.ndarray) -> np.ndarray:
     return scipy.special.logit(np.clip(share, PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR))
+
+
+def _odds_slope(share: np.ndarray) -> np.ndarray:
+    inside = (share > PROBABILITY_FLOOR) & (share < 1 - PROBABILITY_FLOOR)
+    return np.where(inside, 1 / np.where(inside, share * (1 - share), 1.0), 0.0)
 
 
 def _clipped(margin: np.ndarray) -> np.ndarray:

@@ -73,7 +73,7 @@ def prepare(
     """
     check_training_set(training_set, entity)
     frame = training_set.sort_values(["feature_timestamp", entity], kind="stable").reset_index(drop=True)
-    split = _split(frame, entity, settings, scenario)
+    split = split_rows(frame, entity, settings, scenario)
     parts = None
     if not isinstance(split, SnapshotSplit):
         supplied = isinstance(split, SuppliedSplit)
@@ -84,7 +84,10 @@ def prepare(
     return Prepared(frame, frame["churned"].astype(int).to_numpy(), split, leakage)
 
 
-def _split(frame: pd.DataFrame, entity: str, settings: Settings, scenario: str | None) -> TemporalSplit | SnapshotSplit:
+def split_rows(
+    frame: pd.DataFrame, entity: str, settings: Settings, scenario: str | None
+) -> TemporalSplit | SnapshotSplit:
+    """The split of rows in their canonical order; arguments as of :func:`prepare`."""
     training = settings.training
     one_time = scenario is not None and frame["feature_timestamp"].nunique() == 1
     if scenario in DATELESS or (one_time and not training.split.column):

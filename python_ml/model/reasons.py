@@ -1,6 +1,8 @@
 """Plain sentences for reasons, such as
 
-    Orders in the last 30 days: 0, where the typical customer has 3 - raises the risk.
+    Orders in the last 30 days: 1, where the typical customer has 3.
+
+Reasons raise the risk: a sentence says the direction only where it is the other one.
 
 Projects are generated from arbitrary files, so the words come from the feature's metadata, with wording that
 stays true where a name is not a word that English can bend.
@@ -41,8 +43,8 @@ NEEDS_EVENTS = {
 NEEDS_VALUES = ("variance", "stddev", "slope")
 
 
-def reason(column: CardColumn, value: Any, contribution: float) -> str:
-    """Say what a feature's value is, what is usual, and which way it moves the risk.
+def reason(column: CardColumn, value: Any, contribution: float, without_events: bool = False) -> str:
+    """Say what a feature's value is and what is usual, and that it lowers the risk where it does.
 
     Parameters
     ----------
@@ -52,21 +54,21 @@ def reason(column: CardColumn, value: Any, contribution: float) -> str:
         The customer's value, as in :func:`python_ml.input_columns.model_input`.
     contribution : float
         In log-odds of churn.
+    without_events : bool
+        Whether the value is empty because there was no event in the feature's window.
 
     Returns
     -------
     str
         One sentence.
     """
-    statement = _missing(column) if _is_missing(value) else _STATEMENTS[column.kind](column, value)
-    statement = " ".join(statement.split())  # names and categories may hold line breaks
-    if contribution > 0:
-        effect = "raises the risk"
-    elif contribution < 0:
-        effect = "lowers the risk"
+    if without_events:
+        statement = _nothing(column)
     else:
-        effect = "makes no difference"
-    return f"{statement[0].upper()}{statement[1:]} - {effect}."
+        statement = _missing(column) if _is_missing(value) else _STATEMENTS[column.kind](column, value)
+    statement = " ".join(statement.split())  # names and categories may hold line breaks
+    effect = " - lowers the risk" if contribution < 0 else ""
+    return f"{statement[0].upper()}{statement[1:]}{effect}."
 
 
 def value_text(column: CardColumn, value: Any) -> str | None:
@@ -76,6 +78,22 @@ def value_text(column: CardColumn, value: Any) -> str | None:
     if column.kind == FLAG:
         return "true" if value else "false"
     return f"{value:.10g}" if column.kind == NUMBER else str(value)
+
+
+def amount_text(column: CardColumn, value: Any) -> str:
+    """The value for readers: ``33 %``, ``yes``, ``12,346``; a dash where there is none."""
+    if _is_missing(value):
+        return "–"
+    if column.kind == FLAG:
+        return "yes" if value else "no"
+    return _amount(column, value) if column.kind == NUMBER else _short(str(value))
+
+
+def value_statement(column: CardColumn, value: Any, without_events: bool = False) -> str:
+    """What the customer's value is, without what is usual: ``orders in the last 30 days: 2``."""
+    if without_events:
+        return _over(f"no {_nouns(column.source or '')[1]}", column)
+    return f"{subject(column)}: {amount_text(column, value)}"
 
 
 def subject(column: CardColumn) -> str:
@@ -207,6 +225,15 @@ def _missing(column: CardColumn) -> str:
     if column.kind != NUMBER or column.typical is None:
         return statement
     return f"{statement}, where {_amount(column, float(column.typical))} is typical"
+
+
+def _nothing(column: CardColumn) -> str:
+    """No event of a source in a window, whatever the feature measures of them."""
+    statement = value_statement(column, None, without_events=True)
+    if column.aggregate == "count" and not column.measure and column.kind == NUMBER and column.typical:
+        return f"{statement}, where the typical customer has {_amount(column, float(column.typical))}"
+    usual = column.missing_share >= 0.5 or (column.missing_share == 0 and column.typical == 0)
+    return f"{statement}, like most customers" if usual else f"{statement}, unlike most customers"
 
 
 def _is_missing(value: Any) -> bool:

@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -21,14 +22,12 @@ from python_ml.model.reasons import reason, value_text
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from python_ml.model.card import CardColumn
     from python_ml.model.registry import Champion
 
 SCORES, REASONS = "scores", "reasons"  # names of the tables that are handed over
 
 BANDS = ("high", "medium", "low")
-
-# A smaller push than this, in log-odds, is not a reason: it moves a probability of 50 % by half a point.
-LEAST_CONTRIBUTION = 0.02
 
 
 def score(scoring_set: pd.DataFrame, champion: Champion, entity: str) -> pd.DataFrame:
@@ -71,9 +70,8 @@ def score(scoring_set: pd.DataFrame, champion: Champion, entity: str) -> pd.Data
 def reasons(scoring_set: pd.DataFrame, champion: Champion, entity: str, top: int = 3) -> pd.DataFrame:
     """Say why each customer scores as they do.
 
-    One measurement over several windows (orders in 7, 30 and 90 days) is one reason: its windows overlap, so
-    only their sum has a meaning of its own. Listed are the measurements that raise the customer's risk,
-    strongest first; where none does, those that lower it most. Each is stated with its strongest window.
+    Listed is what raises the customer's risk, strongest first; where nothing does, what lowers it most. What counts as
+    one reason, and what as none, is said in :mod:`python_ml.model.reason_choice`.
 
     Parameters
     ----------
@@ -95,6 +93,7 @@ def reasons(scoring_set: pd.DataFrame, champion: Champion, entity: str, top: int
         When the scoring set lacks columns that are needed.
     """
     from python_ml.model.explain import contributions
+    from python_ml.model.reason_choice import choose_reasons
 
     _require_keys(scoring_set, entity)
     card = champion.card
@@ -102,24 +101,34 @@ def reasons(scoring_set: pd.DataFrame, champion: Champion, entity: str, top: int
     if scoring_set.empty:
         return empty_reasons(entity, scoring_set)
     values, _ = contributions(champion.model, inputs, card.background)
-    rows, ranks, chosen, pushes = _strongest(values, [column.family for column in card.columns], top)
+    chosen = choose_reasons(values, inputs, card.columns, top)
     cells = [inputs[column.name].to_numpy() for column in card.columns]
     picked = [
-        (card.columns[j], cells[j][i], push)
-        for i, j, push in zip(rows.tolist(), chosen.tolist(), pushes.tolist(), strict=True)
+        (card.columns[j], cells[j][i], push, without_events)
+        for i, _, j, push, without_events in zip(*(part.tolist() for part in chosen), strict=True)
     ]
     return (
         _keys(scoring_set, entity)
-        .iloc[rows]
+        .iloc[chosen.rows]
         .reset_index(drop=True)
         .assign(
-            reason_rank=ranks.astype("int32"),
-            feature=pd.array([column.name for column, _, _ in picked], dtype="string"),
-            feature_value=pd.array([value_text(column, value) for column, value, _ in picked], dtype="string"),
-            contribution=pushes,
-            reason=pd.array([reason(*contribution) for contribution in picked], dtype="string"),
+            reason_rank=chosen.ranks.astype("int32"),
+            feature=pd.array([column.name for column, *_ in picked], dtype="string"),
+            feature_value=pd.array([value_text(column, value) for column, value, *_ in picked], dtype="string"),
+            contribution=chosen.pushes,
+            reason=pd.array(list(_sentences(picked)), dtype="string"),
         )
     )
+
+
+def _sentences(picked: list[tuple[CardColumn, Any, float, bool]]) -> Iterator[str]:
+    """A sentence for each reason; customers who share a value share its words."""
+    made: dict[tuple[str, Any, bool, bool], str] = {}
+    for column, value, push, without_events in picked:
+        key = (column.name, None if value != value else value, push > 0, without_events)
+        if key not in made:
+            made[key] = reason(column, value, push, without_events)
+        yield made[key]
 
 
 def risk_band(probability: np.ndarray, thresholds: dict[str, float]) -> np.ndarray:
@@ -187,48 +196,6 @@ def _require_keys(frame: pd.DataFrame, entity: str) -> None:
             where=SCORING_SET,
             hint="check the variable `entity` in dbt_project.yml, then run `retention build`",
         )
-
-
-def _strongest(
-    values: np.ndarray, families: list[tuple], top: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Pick up to ``top`` families of features per row, each represented by its strongest member.
-
-    Parameters
-    ----------
-    values : numpy.ndarray, shape (n_rows, n_features)
-        Contributions.
-    families : list, n_features long
-        Which features are one measurement.
-    top : int
-
-    Returns
-    -------
-    rows, ranks, features : numpy.ndarray of int, shape (n_picked,)
-        Sorted by row, then rank (from 1).
-    pushes : numpy.ndarray, shape (n_picked,)
-        Sum of the family's contributions.
-    """
-    members: dict[tuple, list[int]] = {}
-    for position, family in enumerate(families):
-        members.setdefault(family, []).append(position)
-    groups = [np.asarray(positions) for positions in members.values()]
-    sums = np.stack([values[:, g].sum(axis=1) for g in groups], axis=1)
-    # The member that pushes most in the family's own direction stands for it.
-    leaders = np.stack(
-        [
-            g[np.where(sums[:, i] >= 0, values[:, g].argmax(axis=1), values[:, g].argmin(axis=1))]
-            for i, g in enumerate(groups)
-        ],
-        axis=1,
-    )
-    none_raises = sums.max(axis=1, keepdims=True) < LEAST_CONTRIBUTION
-    strength = np.where(none_raises, np.abs(sums), sums)
-    order = np.argsort(-strength, axis=1, kind="stable")[:, :top]
-    pushes = np.take_along_axis(sums, order, axis=1)
-    rows, places = np.nonzero(none_raises | (pushes >= LEAST_CONTRIBUTION))
-    features = np.take_along_axis(leaders, order, axis=1)
-    return rows, places + 1, features[rows, places], pushes[rows, places]
 
 
 def handed_over(

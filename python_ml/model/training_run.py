@@ -26,7 +26,7 @@ from python_ml.model.calibration import (
 from python_ml.model.card import ModelCard, describe_columns
 from python_ml.model.ensemble import average, averaged
 from python_ml.model.evaluate import RANKING_METRICS, evaluate
-from python_ml.model.explain import contributions, linear_background
+from python_ml.model.explain import contributions, direction, linear_background
 from python_ml.model.folds import affordable_folds, customer_folds, later_fold
 from python_ml.model.permutation import chance_of_ranking
 from python_ml.model.risk_bands import band_thresholds, typical_break_even
@@ -236,7 +236,7 @@ class TrainingRun:
                     "feature": [column.name for column in card.columns],
                     "importance": np.abs(values).mean(axis=0),
                     "direction": [
-                        _direction(inputs[column.name], values[:, i]) for i, column in enumerate(card.columns)
+                        direction(inputs[column.name], values[:, i]) for i, column in enumerate(card.columns)
                     ],
                 }
             )
@@ -286,14 +286,3 @@ def _share_of_oracle(champion: dict[str, Any], oracle: dict[str, Any]) -> float 
     """How far the champion's ROC AUC comes from 0.5 to the oracle's."""
     value, best = champion["roc_auc"]["value"], oracle["roc_auc"]["value"]
     return None if value is None or best is None or best == 0.5 else (value - 0.5) / (best - 0.5)
-
-
-def _direction(values: pd.Series, contribution: np.ndarray) -> float:
-    """Correlation of a number with its contribution; 0 where there is none, and for categories."""
-    if values.dtype == object:
-        return 0.0
-    present = values.notna().to_numpy()
-    x, y = values.to_numpy()[present], contribution[present]
-    if len(x) < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
-        return 0.0
-    return float(np.clip(np.corrcoef(x, y)[0, 1], -1, 1))

@@ -252,7 +252,7 @@ def base_rate_chart(outcomes: pd.DataFrame, periods: Sequence[Period], width: fl
         counts.vlines(times.to_numpy(), 0, outcomes["customers"].to_numpy(), colours, linewidth=thickness)
         counts.set_ylim(bottom=0)
         _counts(counts, 2)
-        _calendar(counts, start, end, width - 66)
+        calendar(counts, start, end, width - 66)
 
     first, last = known.iloc[0], known.iloc[-1]
     description = (
@@ -297,7 +297,7 @@ def timeline_chart(periods: Sequence[Period], purge: str, width: float) -> Marku
                 label(period.note, (0, row), xytext=(-118, -13))
             else:
                 label(f"{period.name}, {period.note}" if period.note else period.name, (0, row), xytext=(0, 14), **bold)
-        _calendar(axes, start, end, width - 140)
+        calendar(axes, start, end, width - 140)
 
     spans = "; ".join(f"{p.name}: {date(p.start)} to {date(p.end)}" for p in periods)
     size = (width, 50 + (44 if wide else 62) * len(periods))
@@ -305,7 +305,7 @@ def timeline_chart(periods: Sequence[Period], purge: str, width: float) -> Marku
     return draw(f"split-{width:.0f}", "Split by time", f"{spans}. Purge: {purge or 'none'}.", size, paint, margins)
 
 
-def _calendar(axes: Axes, start: pd.Timestamp, end: pd.Timestamp, pixels: float) -> None:
+def calendar(axes: Axes, start: pd.Timestamp, end: pd.Timestamp, pixels: float) -> None:
     """Label a time axis: months, or days where it is short, and the year wherever it changes."""
     from matplotlib.dates import AutoDateLocator, date2num, num2date
 

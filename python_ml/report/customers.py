@@ -126,7 +126,7 @@ def drivers_section(inputs: ReportInputs) -> dict[str, Any]:
             "description": inputs.feature_descriptions.get(feature, ""),
             "importance": float(importance),
             "length": max(float(importance) / longest, 0.005),
-            "kind": _direction(number(direction)),
+            "kind": direction_kind(number(direction)),
         }
         for feature, importance, direction in zip(
             ranked["feature"], ranked["importance"], ranked["direction"], strict=True
@@ -135,7 +135,8 @@ def drivers_section(inputs: ReportInputs) -> dict[str, Any]:
     return {"missing": "", "rows": rows, "total": len(drivers)}
 
 
-def _direction(correlation: float | None) -> str:
+def direction_kind(correlation: float | None) -> str:
+    """What a correlation of a feature with its contribution says: ``raises``, ``lowers`` or ``mixed``."""
     if correlation is None or abs(correlation) < CLEAR_DIRECTION:
         return "mixed"
     return "raises" if correlation > 0 else "lowers"

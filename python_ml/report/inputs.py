@@ -40,6 +40,9 @@ COLUMNS = {
         "risk_band", "suggested_action", "reason_1", "reason_2", "reason_3", "churn_probability", "value_at_risk",
         "uplift", "expected_profit", "holdout_flag",
     ),
+    "segment_drivers": ("segment_by", "segment", "feature", "driver_rank", "customers", "direction"),
+    "diagnostics": ("diagnostic", "subject", "part", "metric", "value", "low", "p_adjusted", "remark", "model_version"),
+    "fairness": ("sensitive_column", "group", "measure", "value", "low"),
 }  # fmt: skip
 
 _NEWEST_SCORES = (
@@ -81,6 +84,13 @@ QUERIES = (
     ),
     ("survival_evaluation", "select * from {gold.gld_survival_evaluation}"),
     ("survival_curves", "select * from {gold.gld_survival_curves} order by grouped_by, cohort, period"),
+    (
+        "segment_drivers",
+        "select segment_by, segment, feature, driver_rank, customers, direction from {gold.gld_driver_importance} "
+        "where driver_rank <= 3 and segment_by != 'all customers'",
+    ),
+    ("diagnostics", "select * from {gold.gld_model_diagnostics}"),
+    ("fairness", "select * from {gold.gld_fairness}"),
 )
 
 
@@ -163,6 +173,9 @@ class ReportInputs:
         The first of ``gold.gld_retention_actions``, by priority.
     campaign : dict, optional
         ``reports/actions.json``.
+    segment_drivers, diagnostics, fairness : pandas.DataFrame, optional
+        ``gold.gld_driver_importance`` (the strongest of each segment), ``gold.gld_model_diagnostics`` and
+        ``gold.gld_fairness``.
     feature_descriptions : dict
         Feature name to description.
     notices, reviews : tuple of str
@@ -198,6 +211,9 @@ class ReportInputs:
     survival_predictions: pd.DataFrame | None = None
     actions: pd.DataFrame | None = None
     campaign: dict[str, Any] | None = None
+    segment_drivers: pd.DataFrame | None = None
+    diagnostics: pd.DataFrame | None = None
+    fairness: pd.DataFrame | None = None
     feature_descriptions: dict[str, str] = field(default_factory=dict)
     notices: tuple[str, ...] = ()
     reviews: tuple[str, ...] = ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from python_ml.files import write_text
-from python_ml.report import actions, customers, page, provenance
+from python_ml.report import actions, customers, explained, page, provenance
 from python_ml.report.inputs import ReportInputs, load_inputs
 from python_ml.report.performance import curve_section, headline_figures, model_table
 from python_ml.report.survival import survival_section
@@ -44,6 +44,8 @@ def render_report(inputs: ReportInputs) -> str:
         "customers": at_risk,
         "actions": actions.actions_section(inputs),
         "drivers": customers.drivers_section(inputs),
+        "segments": explained.segment_drivers(inputs),
+        "reliability": explained.reliability_section(inputs),
         "curves": curve_section(inputs),
         "models": model_table(inputs.metrics),
         "survival": survival_section(inputs),

@@ -4,6 +4,7 @@ What SQL needs as well (churn definition, horizon, gap, windows) stands in ``dbt
 """
 
 from python_ml.settings.decisions import CustomerValueSettings, Decisions, Intervention, Suppression
+from python_ml.settings.explanation import Explain, Fairness
 from python_ml.settings.gates import Leakage, Limits, Quality
 from python_ml.settings.loading import load_settings
 from python_ml.settings.schema import Settings, Tracking
@@ -15,6 +16,8 @@ __all__ = [
     "CrossValidation",
     "CustomerValueSettings",
     "Decisions",
+    "Explain",
+    "Fairness",
     "Features",
     "Intervention",
     "Leakage",

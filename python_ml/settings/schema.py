@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field, PrivateAttr
 
 from python_ml.settings.decisions import Decisions
+from python_ml.settings.explanation import Explain, Fairness
 from python_ml.settings.gates import Leakage, Quality
 from python_ml.settings.scoring import Scoring
 from python_ml.settings.section import Section
@@ -28,6 +29,8 @@ class Settings(Section):
     scoring: Scoring = Scoring()
     survival: Survival = Survival()
     decisions: Decisions = Decisions()
+    explain: Explain = Explain()
+    fairness: Fairness = Fairness()
     mlflow: Tracking = Tracking()
 
     _path: str = PrivateAttr("retention.yml")

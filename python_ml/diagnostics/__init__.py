@@ -1,0 +1,5 @@
+"""How far the champion can be relied on: data, over-fitting, noise, segments, stability of its drivers, fairness."""
+
+from python_ml.diagnostics.diagnosis import Diagnosis, diagnose
+
+__all__ = ["Diagnosis", "diagnose"]

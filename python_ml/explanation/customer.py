@@ -1,0 +1,238 @@
+"""One customer: probability, contributions, history, counterfactuals, and similar customers whose outcome is known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import scipy.special
+
+from python_ml.dbt import TRAINING_SET
+from python_ml.explanation.counterfactuals import Counterfactual, actionable, counterfactuals, threshold_below
+from python_ml.explanation.space import Space
+from python_ml.input_columns import NUMBER, model_input
+from python_ml.model.explain import contributions
+from python_ml.model.reason_choice import groups_of_rows
+from python_ml.model.reasons import value_statement
+from python_ml.model.score import reasons, score
+
+if TYPE_CHECKING:
+    from python_ml.model.registry import Champion
+    from python_ml.settings import Settings
+
+MOST_DONORS = 4_000
+MOST_NEIGHBOURS = 50_000
+HISTORY_FEATURES = 3
+
+
+@dataclass(frozen=True)
+class CustomerExplanation:
+    """Why the champion gives one customer a probability.
+
+    Attributes
+    ----------
+    key : object
+        Of the customer.
+    feature_timestamp : pandas.Timestamp
+        As of which features are explained.
+    probability : float
+        Of churning.
+    base_log_odds : float
+        Log-odds where all contributions are zero.
+    band, model, version
+        As in ``gold.gld_churn_scores``.
+    parts : pandas.DataFrame
+        ``feature``, ``statement``, ``value``, ``contribution`` (log-odds, of all features that say nearly the same),
+        ``merged`` (how many they are); the largest first. They add up to the log-odds of the probability less those of
+        the base.
+    reasons : list of str
+    history : pandas.DataFrame
+        One row per feature time of the customer: ``feature_timestamp``, ``probability`` by today's champion, and the
+        values of the features that push most now.
+    threshold : float or None
+        Of the band; None in the lowest one.
+    counterfactuals : list of Counterfactual
+    similar : pandas.DataFrame
+        Nearest rows of the training set, one per customer: the entity, ``feature_timestamp``, ``churned``,
+        ``probability``, ``distance``.
+    """
+
+    key: Any
+    feature_timestamp: pd.Timestamp
+    probability: float
+    base_log_odds: float
+    band: str
+    model: str
+    version: int
+    parts: pd.DataFrame
+    reasons: list[str]
+    history: pd.DataFrame
+    threshold: float | None
+    counterfactuals: list[Counterfactual]
+    similar: pd.DataFrame
+
+    @property
+    def base(self) -> float:
+        """Probability where all contributions are zero."""
+        return float(scipy.special.expit(self.base_log_odds))
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as plain data."""
+        plain = {name: getattr(self, name) for name in ("key", "probability", "base", "band", "model", "version")}
+        tables = {
+            name: [
+                {column: _plain(value) for column, value in row.items()}
+                for row in getattr(self, name).to_dict("records")
+            ]
+            for name in ("parts", "history", "similar")
+        }
+        return {
+            **{name: _plain(value) for name, value in plain.items()},
+            "feature_timestamp": self.feature_timestamp.isoformat(),
+            "reasons": self.reasons,
+            "threshold": self.threshold,
+            "counterfactuals": [
+                {
+                    "sources": list(one.sources),
+                    "probability": one.probability,
+                    "reached": one.reached,
+                    "changes": [
+                        {"feature": name, "from": _plain(old), "to": _plain(new)} for name, old, new in one.changes
+                    ],
+                }
+                for one in self.counterfactuals
+            ],
+            **tables,
+        }
+
+
+def explain_customer(
+    champion: Champion,
+    rows: pd.DataFrame,
+    training_set: pd.DataFrame,
+    entity: str,
+    settings: Settings,
+    *,
+    with_dice: bool = False,
+) -> CustomerExplanation:
+    """Explain the score of one customer.
+
+    Parameters
+    ----------
+    champion : Champion
+    rows : pandas.DataFrame
+        The customer's features, one row per feature time; the newest is explained.
+    training_set : pandas.DataFrame
+        Labelled rows. Used are those of other customers whose label was known by the newest feature time of ``rows``.
+    entity : str
+        Key column.
+    settings : Settings
+    with_dice : bool
+        Whether to add counterfactuals by the library dice-ml.
+
+    Raises
+    ------
+    UserError
+        When columns are missing that the champion needs, or dice-ml is.
+    """
+    card, explain, seed = champion.card, settings.explain, settings.training.seed
+    columns = [column.column for column in card.columns]
+    names = [column.name for column in card.columns]
+    rows = rows.sort_values("feature_timestamp", kind="stable").reset_index(drop=True)
+    newest = rows.tail(1).reset_index(drop=True)
+    now, key = pd.Timestamp(newest["feature_timestamp"].iloc[0]), newest[entity].iloc[0]
+    inputs = model_input(newest, columns, where="gold.gld_customer_features")
+    values, base = contributions(champion.model, inputs, card.background)
+    scored = score(newest, champion, entity).iloc[0]
+    parts = _parts(values[0], inputs, card.columns)
+    known = training_set[(training_set["label_timestamp"] <= now) & (training_set[entity] != key)]
+    neighbours = _sampled(known, MOST_NEIGHBOURS, seed)
+    threshold = threshold_below(scored["churn_probability"], card.risk_bands)
+    similar, ways = _no_neighbours(entity, training_set), []
+    if len(neighbours):
+        known_inputs = model_input(neighbours, columns, where=TRAINING_SET)
+        donors = np.flatnonzero(neighbours.index.isin(_sampled(neighbours, MOST_DONORS, seed).index))
+        donor_inputs = known_inputs.iloc[donors].reset_index(drop=True)
+        donor_values, _ = contributions(champion.model, donor_inputs, card.background)
+        space = Space(known_inputs, card.columns, np.abs(donor_values).mean(axis=0))
+        distance = space.distance(space.place(known_inputs), space.place(inputs)[0])
+        similar = _similar(neighbours, distance, entity, explain.similar)
+        similar = similar.assign(probability=_probability(champion, similar, entity))[
+            [*_no_neighbours(entity, similar)]
+        ]
+        if threshold is not None:
+            may_change = actionable(card.columns, explain)
+            ways = counterfactuals(
+                champion, inputs, donor_inputs, (values[0], donor_values), space, may_change, threshold,
+                explain.counterfactuals,
+            )  # fmt: skip
+            if with_dice:
+                from python_ml.explanation.dice import dice_counterfactuals
+
+                ways += dice_counterfactuals(
+                    champion, inputs, donor_inputs, space, may_change, threshold, explain.counterfactuals, seed
+                )
+    pushing = [f for f in parts["feature"] if card.columns[names.index(f)].kind == NUMBER][:HISTORY_FEATURES]
+    return CustomerExplanation(
+        key=key,
+        feature_timestamp=now,
+        probability=float(scored["churn_probability"]),
+        base_log_odds=float(base[0]),
+        band=str(scored["risk_band"]),
+        model=card.model,
+        version=champion.version,
+        parts=parts,
+        reasons=reasons(newest, champion, entity, settings.scoring.reasons)["reason"].tolist(),
+        history=rows[["feature_timestamp"]].assign(
+            probability=_probability(champion, rows, entity), **{name: rows[name].astype(float) for name in pushing}
+        ),
+        threshold=threshold,
+        counterfactuals=ways,
+        similar=similar,
+    )
+
+
+def _probability(champion: Champion, rows: pd.DataFrame, entity: str) -> np.ndarray:
+    return score(rows, champion, entity)["churn_probability"].to_numpy(float)
+
+
+def _parts(values: np.ndarray, inputs: pd.DataFrame, columns: tuple) -> pd.DataFrame:
+    """Contributions of one customer, those of features that say nearly the same added up."""
+    parts = []
+    groups, without_events = groups_of_rows(inputs, columns)
+    for members, part_of in groups:
+        group = members[part_of[0, members]]
+        if len(group):
+            total = values[group].sum()
+            leader = group[np.argmax(values[group] * (1 if total >= 0 else -1))]
+            value = inputs[columns[leader].name].iloc[0]
+            statement = value_statement(columns[leader], value, bool(without_events[0, leader]))
+            parts.append((columns[leader].name, statement, value, float(total), len(group)))
+    table = pd.DataFrame(parts, columns=["feature", "statement", "value", "contribution", "merged"])
+    return table.sort_values("contribution", key=np.abs, ascending=False, kind="stable", ignore_index=True)
+
+
+def _similar(known: pd.DataFrame, distance: np.ndarray, entity: str, most: int) -> pd.DataFrame:
+    """The nearest row of each of the nearest customers."""
+    nearest = known.assign(distance=distance).sort_values(["distance", "feature_timestamp", entity], kind="stable")
+    return nearest.drop_duplicates(entity).head(most).reset_index(drop=True)
+
+
+def _no_neighbours(entity: str, frame: pd.DataFrame) -> pd.DataFrame:
+    columns = [entity, "feature_timestamp", "churned", "probability", "distance"]
+    return frame.iloc[:0].reindex(columns=columns)
+
+
+def _sampled(frame: pd.DataFrame, most: int, seed: int) -> pd.DataFrame:
+    return frame if len(frame) <= most else frame.sample(most, random_state=seed).sort_index()
+
+
+def _plain(value: Any) -> Any:
+    """A value for JSON."""
+    if isinstance(value, pd.Timestamp):
+        return value.isoformat()
+    if hasattr(value, "item"):
+        value = value.item()
+    return None if value is None or value != value else value
