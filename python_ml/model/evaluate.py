@@ -88,7 +88,7 @@ def evaluate(
     return {**{name: entry(name) for name in metrics}, **summary}
 
 
-def better(metric: str, a: float, b: float) -> float:
+def better(metric: str, a: Any, b: Any) -> Any:
     """How much better ``a`` is than ``b``, positive when better."""
     return b - a if metric in LOWER_IS_BETTER else a - b
 
@@ -119,14 +119,41 @@ def standard_error_of_difference(
     float
         Infinite where too few resamples define the metric.
     """
-    drawn = []
+    difference = paired_differences(churned, scores, customers, [metric], replicates=replicates, seed=seed)[metric]
+    defined = difference[np.isfinite(difference)]
+    return float(defined.std(ddof=1)) if 2 * len(defined) > replicates else float("inf")
+
+
+def paired_differences(
+    churned: np.ndarray,
+    scores: tuple[np.ndarray, np.ndarray],
+    customers: np.ndarray,
+    metrics: Sequence[str],
+    *,
+    replicates: int,
+    seed: int = 0,
+) -> dict[str, np.ndarray]:
+    """How much better the first of two models is, in samples of customers that both share (paired bootstrap).
+
+    Parameters
+    ----------
+    churned, scores, customers, replicates, seed
+        As for :func:`standard_error_of_difference`.
+    metrics : sequence of str
+        Among :data:`METRICS`; ``ece`` with the part that noise adds.
+
+    Returns
+    -------
+    dict of str to numpy.ndarray, shape (replicates,)
+        Positive where the first is better; NaN where the metric is not defined.
+    """
+    drawn: list[dict[str, np.ndarray]] = []
     for one in scores:
         table = _Sorted(np.asarray(churned, dtype=float), np.asarray(one, dtype=float))
         resampled = _resampled_weights(np.asarray(customers)[table.order], replicates, seed)
-        drawn.append(np.concatenate([table.measure([metric], weights)[metric] for weights in resampled]))
-    difference = drawn[0] - drawn[1]
-    defined = difference[np.isfinite(difference)]
-    return float(defined.std(ddof=1)) if 2 * len(defined) > replicates else float("inf")
+        parts = [table.measure(metrics, weights) for weights in resampled]
+        drawn.append({name: np.concatenate([part[name] for part in parts]) for name in metrics})
+    return {name: better(name, drawn[0][name], drawn[1][name]) for name in metrics}
 
 
 class _Sorted:

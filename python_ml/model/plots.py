@@ -1,4 +1,4 @@
-"""Pictures of the test period for MLflow: ROC, precision and recall, calibration."""
+"""Pictures for MLflow: ROC, precision and recall, gains and calibration in the test period, and the drivers."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 BINS = 10
+LISTED_DRIVERS = 20
+CLEAR = 0.15  # a smaller correlation of value and contribution claims no direction
 
 
 def test_figures(predictions: pd.DataFrame, champion: str) -> dict[str, Figure]:
@@ -26,7 +28,7 @@ def test_figures(predictions: pd.DataFrame, champion: str) -> dict[str, Figure]:
     Returns
     -------
     dict of str to matplotlib.figure.Figure
-        ``roc``, ``precision_recall`` and ``calibration``; empty when the test holds only one class.
+        ``roc``, ``precision_recall``, ``gains`` and ``calibration``; empty when the test holds only one class.
     """
     from matplotlib.figure import Figure
     from sklearn.metrics import precision_recall_curve, roc_curve
@@ -45,14 +47,44 @@ def test_figures(predictions: pd.DataFrame, champion: str) -> dict[str, Figure]:
         axes["roc"].plot(false_rate, true_rate, **look)
         precision, recall, _ = precision_recall_curve(churned, probability)
         axes["precision_recall"].plot(recall, precision, **look)
+        ranked = churned[np.argsort(-probability, kind="stable")]
+        depth = np.arange(len(ranked) + 1) / len(ranked)
+        axes["gains"].plot(depth, np.r_[0.0, np.cumsum(ranked) / ranked.sum()], **look)
         if model == champion:
             _calibration(axes["calibration"], churned, probability)
     for name, (title, x, y) in _LABELS.items():
         axes[name].set(title=title, xlabel=x, ylabel=y)
-    axes["roc"].plot([0, 1], [0, 1], color="grey", lw=0.8, ls=":")
-    for name in ("roc", "precision_recall"):
+    for name in ("roc", "gains"):
+        axes[name].plot([0, 1], [0, 1], color="grey", lw=0.8, ls=":")
+    for name in ("roc", "precision_recall", "gains"):
         axes[name].legend(frameon=False, fontsize=8)
     return figures
+
+
+def driver_figure(drivers: pd.DataFrame) -> Figure:
+    """Draw the strongest features: mean absolute SHAP value, coloured by whether more of it means more risk.
+
+    Parameters
+    ----------
+    drivers : pandas.DataFrame
+        ``feature``, ``importance``, ``direction``, the strongest first.
+    """
+    from matplotlib.figure import Figure
+
+    shown = drivers.head(LISTED_DRIVERS).iloc[::-1]
+    direction = shown["direction"].fillna(0.0).to_numpy()
+    colours = np.select([direction > CLEAR, direction < -CLEAR], ["C3", "C0"], "grey")
+    figure = Figure(figsize=(7, 0.6 + 0.27 * max(len(shown), 1)), layout="constrained")
+    axes = figure.add_subplot()
+    # A name is hostile input: a dollar sign would begin mathematics.
+    names = [str(name).replace("$", r"\$") for name in shown["feature"]]
+    axes.barh(np.arange(len(shown)), shown["importance"], color=colours)
+    axes.set_yticks(np.arange(len(shown)), names, fontsize=8)
+    axes.set(
+        title="Drivers of the champion (red: more of it, more risk; blue: less)",
+        xlabel="mean absolute SHAP value, log-odds",
+    )
+    return figure
 
 
 def _calibration(axes: Axes, churned: np.ndarray, probability: np.ndarray) -> None:
@@ -67,5 +99,6 @@ def _calibration(axes: Axes, churned: np.ndarray, probability: np.ndarray) -> No
 _LABELS = {
     "roc": ("ROC, test period", "false positive rate", "true positive rate"),
     "precision_recall": ("Precision and recall, test period", "recall", "precision"),
+    "gains": ("Cumulative gains, test period", "share of customers, riskiest first", "share of churned customers"),
     "calibration": ("Calibration of the champion, test period", "predicted probability", "observed share"),
 }

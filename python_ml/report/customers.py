@@ -84,7 +84,7 @@ def _disagreements(inputs: ReportInputs, scores: pd.DataFrame) -> list[str]:
         versions = ", ".join(sorted({integer(float(v)) for v in scored}))
         remarks.append(
             f"The scores were made by model version {versions}, while the figures below are of version "
-            f"{integer(version)}. Run retention score to bring them together."
+            f"{integer(version)}" + _standing(inputs.metrics, versions)
         )
     if inputs.scoring is not None and len(inputs.scoring):
         newest, as_of = moment(inputs.scoring["feature_timestamp"].iloc[0]), scores["feature_timestamp"].max()
@@ -93,6 +93,14 @@ def _disagreements(inputs: ReportInputs, scores: pd.DataFrame) -> list[str]:
                 f"The warehouse holds features as of {date(newest)}: newer than the scores. Run retention score."
             )
     return remarks
+
+
+def _standing(metrics: dict[str, Any], scored: str) -> str:
+    """Why scores and figures are of different versions: a refused challenger, or scores that are out of date."""
+    registration = metrics.get("registration") or {}
+    if str(registration.get("champion")) != scored:
+        return ". Run retention score to bring them together."
+    return f", which did not replace the champion: {registration.get('reason')}."
 
 
 def drivers_section(inputs: ReportInputs) -> dict[str, Any]:
@@ -110,7 +118,7 @@ def drivers_section(inputs: ReportInputs) -> dict[str, Any]:
             "description": inputs.feature_descriptions.get(feature, ""),
             "importance": float(importance),
             "length": max(float(importance) / longest, 0.005),
-            "kind": _direction(number(direction)),
+            "kind": direction_of(direction),
         }
         for feature, importance, direction in zip(
             ranked["feature"], ranked["importance"], ranked["direction"], strict=True
@@ -119,7 +127,9 @@ def drivers_section(inputs: ReportInputs) -> dict[str, Any]:
     return {"missing": "", "rows": rows, "total": len(drivers)}
 
 
-def _direction(correlation: float | None) -> str:
+def direction_of(figure: Any) -> str:
+    """Whether a higher value of a driver ``raises`` the risk, ``lowers`` it, or neither (``mixed``)."""
+    correlation = number(figure)
     if correlation is None or abs(correlation) < CLEAR_DIRECTION:
         return "mixed"
     return "raises" if correlation > 0 else "lowers"

@@ -5,6 +5,7 @@ What SQL needs as well (churn definition, horizon, gap, windows) stands in ``dbt
 
 from python_ml.settings.gates import Leakage, Limits, Quality
 from python_ml.settings.loading import load_settings
+from python_ml.settings.registry import Promotion, Registry
 from python_ml.settings.schema import Settings, Tracking
 from python_ml.settings.scoring import RiskBands, Scoring
 from python_ml.settings.training import CrossValidation, Features, Models, ModelSettings, Selection, Split, Training
@@ -16,7 +17,9 @@ __all__ = [
     "Limits",
     "ModelSettings",
     "Models",
+    "Promotion",
     "Quality",
+    "Registry",
     "RiskBands",
     "Scoring",
     "Selection",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field, PrivateAttr
 
 from python_ml.settings.gates import Leakage, Quality
+from python_ml.settings.registry import Registry
 from python_ml.settings.scoring import Scoring
 from python_ml.settings.section import Section
 from python_ml.settings.training import Features, Training
@@ -24,6 +25,7 @@ class Settings(Section):
     quality: Quality = Quality()
     training: Training = Training()
     scoring: Scoring = Scoring()
+    registry: Registry = Registry()
     mlflow: Tracking = Tracking()
 
     _path: str = PrivateAttr("retention.yml")
