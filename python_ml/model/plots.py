@@ -37,7 +37,9 @@ def test_figures(predictions: pd.DataFrame, champion: str) -> dict[str, Figure]:
     models = [name for name in rows["model"].unique() if name not in ("recency", "oracle")]
     if rows["churned"].nunique() < 2:
         return {}
-    figures = {name: Figure(figsize=(5, 4), layout="constrained") for name in _LABELS}
+    figures = {name: Figure(figsize=(5, 4)) for name in _LABELS}
+    for figure in figures.values():  # a computed layout would draw everything twice
+        figure.subplots_adjust(left=0.13, right=0.96, bottom=0.13, top=0.92)
     axes = {name: figure.add_subplot() for name, figure in figures.items()}
     for model in sorted(models, key=lambda name: name == champion):
         chosen = rows[rows["model"] == model]
@@ -47,9 +49,10 @@ def test_figures(predictions: pd.DataFrame, champion: str) -> dict[str, Figure]:
         axes["roc"].plot(false_rate, true_rate, **look)
         precision, recall, _ = precision_recall_curve(churned, probability)
         axes["precision_recall"].plot(recall, precision, **look)
-        ranked = churned[np.argsort(-probability, kind="stable")]
-        depth = np.arange(len(ranked) + 1) / len(ranked)
-        axes["gains"].plot(depth, np.r_[0.0, np.cumsum(ranked) / ranked.sum()], **look)
+        order = np.argsort(-probability, kind="stable")
+        together = np.flatnonzero(np.r_[np.diff(probability[order]) != 0, True])  # tied customers enter together
+        reached = np.cumsum(churned[order])[together] / churned.sum()
+        axes["gains"].plot(np.r_[0.0, (together + 1) / len(order)], np.r_[0.0, reached], **look)
         if model == champion:
             _calibration(axes["calibration"], churned, probability)
     for name, (title, x, y) in _LABELS.items():
@@ -81,7 +84,7 @@ def driver_figure(drivers: pd.DataFrame) -> Figure:
     axes.barh(np.arange(len(shown)), shown["importance"], color=colours)
     axes.set_yticks(np.arange(len(shown)), names, fontsize=8)
     axes.set(
-        title="Drivers of the champion (red: more of it, more risk; blue: less)",
+        title="Drivers (more of it: red, more risk; blue, less)",
         xlabel="mean absolute SHAP value, log-odds",
     )
     return figure

@@ -157,7 +157,9 @@ def _log_data(result: TrainingResult, training_set: TrainingSet, model_id: str) 
     )
     tags = _dataset_tags(training_set)
     mlflow.log_input(dataset, context="training", tags=tags, model=LoggedModelInput(model_id))
-    mlflow.log_metrics(_flat({"test": result.metrics["test"]}), model_id=model_id, dataset=dataset)
+    run_id = mlflow.active_run().info.run_id
+    (stored,) = mlflow.get_run(run_id).inputs.dataset_inputs  # MLflow would describe the frame anew for each metric
+    mlflow.log_metrics(_flat({"test": result.metrics["test"]}), model_id=model_id, dataset=stored.dataset)
 
 
 def _log_files(result: TrainingResult, settings: Settings) -> None:
@@ -224,11 +226,8 @@ def _register(
 ) -> int:
     if not [m for m in client.search_registered_models(filter_string=f"name = '{name}'") if m.name == name]:
         client.create_registered_model(name)
-    created = client.create_model_version(name, logged.model_uri, run_id=run_id, model_id=logged.model_id)
-    number = str(created.version)
     auc = result.metrics["test"]["roc_auc"]["value"]
     tags = {
-        store.DIGEST_TAG: store.files_digest(store.model_folder(client, name, number, root)),
         "retention.model": result.champion,
         **{f"retention.{tag}": value for tag, value in _dataset_tags(training_set).items()},
         "retention.entity": result.card.entity,
@@ -237,8 +236,10 @@ def _register(
         store.DEFINITION_TAG: json.dumps(outcome_definitions(training_set.definitions), default=str),
         **({store.IDENTITY_TAG: identity} if identity else {}),
     }
-    for tag, value in tags.items():
-        client.set_model_version_tag(name, number, tag, value)
+    created = client.create_model_version(name, logged.model_uri, run_id=run_id, tags=tags, model_id=logged.model_id)
+    number = str(created.version)
+    digest = store.files_digest(store.model_folder(client, name, number, root))
+    client.set_model_version_tag(name, number, store.DIGEST_TAG, digest)
     return int(number)
 
 

@@ -16,6 +16,7 @@ import pytest
 import yaml
 from fairlearn.metrics import equalized_odds_difference
 
+import python_ml
 from python_ml.model import promotions
 from python_ml.model.comparison import Contender, decide, equalised_odds_gap, unseen_scores
 from python_ml.model.dataset import TrainingSet
@@ -93,6 +94,21 @@ def test_without_times_only_customers_that_were_not_there_are_scored() -> None:
     np.testing.assert_array_equal(np.isfinite(scores), ~frame[KEY].isin(half))
     # With the rows of its own training, out-of-fold scores say it for all of them.
     assert (unseen_scores(static, training_set(frame))[frame[KEY].isin(half)] == 0.5).all()
+
+
+def test_trainings_on_one_static_table_are_compared_out_of_fold() -> None:
+    quick = {"training": {"bootstrap_replicates": 20, "calibration_folds": 2, "cross_validation": {"folds": 2}}}
+    static = python_ml.example_frame(200).drop(columns="as_of")
+    result = python_ml.train(static, models="logistic_regression", settings=quick)
+    held_out = held_out_scores(result.predictions, result.champion, KEY)
+    one = Contender(1, result.model, result.card, SHA, {}, held_out)
+    rows_now = TrainingSet(result.dataset, [], KEY, {}, "here", SHA)
+    scores = unseen_scores(one, rows_now)
+    assert np.isfinite(scores).all(), "every row was held out once"
+    fitted = result.predict_proba(result.dataset)[:, 1]
+    assert np.abs(scores - fitted).max() > 0.001, "not by the model that was fitted on it"
+    random = replace(one, held_out=held_out.assign(probability=np.linspace(0.1, 0.5, 200)))
+    assert decide(one, random, rows_now, Settings()).promoted
 
 
 def test_too_few_rows_decide_nothing() -> None:
