@@ -28,6 +28,7 @@ from python_ml.model.dataset import TrainingSet
 from python_ml.model.explain import contributions
 from python_ml.model.registry import Champion
 from python_ml.model.registry import load_champion as open_champion
+from python_ml.model.replay_evidence import stored_replays
 from python_ml.model.train import train_models
 from python_ml.project import Project
 from python_ml.snapshots.training_rows import read_snapshot, read_training_set
@@ -62,8 +63,9 @@ def load_training_set(project: Project | Path | str = ".", snapshot: str | None 
         When the snapshot was changed after it was created.
     """
     project = _opened(project)
-    rows = read_training_set(project) if snapshot is None else read_snapshot(project, str(snapshot))
-    return LoadedTrainingSet.of(rows, project.settings)
+    if snapshot is not None:
+        return LoadedTrainingSet.of(read_snapshot(project, str(snapshot)), project.settings)
+    return LoadedTrainingSet.of(read_training_set(project), project.settings, stored_replays(project))
 
 
 def load_scoring_set(project: Project | Path | str = ".") -> pd.DataFrame:
@@ -214,6 +216,7 @@ def train(
             chosen,
             label=label,
             scenario=scenario,
+            replays=data.replays if isinstance(data, LoadedTrainingSet) else (),
             progress=progress or (lambda message: None),
         )
     except RetentionError as error:
@@ -306,6 +309,7 @@ def evaluate(
     data: pd.DataFrame | TrainingSet,
     target: str = "churned",
     *,
+    time: str = "feature_timestamp",
     positive: Any = None,
     replicates: int = 500,
     seed: int = 0,
@@ -321,6 +325,8 @@ def evaluate(
     data : pandas.DataFrame or TrainingSet
         Features, target and, if there is one, the entity.
     target : str
+    time : str
+        Column that says as of when a row was seen, if there is one.
     positive : object, optional
         Value of the target that means churn.
     replicates, seed : int
@@ -363,14 +369,14 @@ def evaluate(
     scores = probabilities(model.model, inputs)
     customers = frame[card.entity].to_numpy() if card.entity in frame else np.arange(len(frame))
     metrics = measures.evaluate(outcome.to_numpy(int), scores, customers, replicates=replicates, seed=seed)
-    return Evaluation(metrics, _seen(frame, card.fitted_on.get("before")))
+    return Evaluation(metrics, _seen(frame, time, card.fitted_on.get("before")))
 
 
-def _seen(frame: pd.DataFrame, before: str | None) -> str:
+def _seen(frame: pd.DataFrame, time: str, before: str | None) -> str:
     """What can be said of how many rows a model was fitted on."""
-    if before is None or "feature_timestamp" not in frame:
+    if before is None or time not in frame:
         return "nothing says which of these rows the model was fitted on: figures hold for others only"
-    early = int((pd.to_datetime(frame["feature_timestamp"]) < pd.Timestamp(before)).sum())
+    early = int((pd.to_datetime(frame[time]) < pd.Timestamp(before)).sum())
     if not early:
         return "all rows are later than those that the model was fitted on"
     return f"{early:,} of {len(frame):,} rows are of before {before}: the model may have been fitted on them"

@@ -19,8 +19,11 @@ from python_ml.report.notebook import Display
 from python_ml.settings import Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
+    from python_ml.leakage import StoredReplay
     from python_ml.model.card import ModelCard
 
 TITLES = {
@@ -203,14 +206,18 @@ class LoadedTrainingSet(Shown, TrainingSet):
     ----------
     settings : Settings
         What the project's ``retention.yml`` says.
+    replays : tuple of StoredReplay
+        What replays have shown of these features.
     """
 
     settings: Settings = field(default_factory=Settings)
+    replays: tuple[StoredReplay, ...] = ()
 
     @classmethod
-    def of(cls, rows: TrainingSet, settings: Settings) -> Self:
+    def of(cls, rows: TrainingSet, settings: Settings, replays: Sequence[StoredReplay] = ()) -> Self:
         """The same rows, shown."""
-        return cls(**{f.name: getattr(rows, f.name) for f in fields(TrainingSet)}, settings=settings)
+        kept = {f.name: getattr(rows, f.name) for f in fields(TrainingSet)}
+        return cls(**kept, settings=settings, replays=tuple(replays))
 
     def display(self) -> Display:
         """See :class:`Shown`."""

@@ -95,7 +95,8 @@ def settle(project: Project, registry: ModelRegistry, number: int, previous: int
         tags[store.PREVIOUS_TAG] = str(previous)
     registry.tag(number, tags)
     if not decision.promoted:
-        registry.give(store.CHALLENGER, number)
+        if previous is None or number > previous:  # an old version that somebody asked for again is none
+            registry.give(store.CHALLENGER, number)
     else:
         if registry.aliases().get(store.CHALLENGER) == number:
             registry.take(store.CHALLENGER)

@@ -25,9 +25,11 @@ from python_ml.model.held_out import hashes, held_out_scores
 from python_ml.model.identity import training_identity
 from python_ml.model.registry import ModelRegistry, load_champion
 from python_ml.project import Project
+from python_ml.report import render_report
 from python_ml.settings import Settings
 from tests.python.churn_world import quick_settings, small_world, trained, write_project
 from tests.python.command_line import command_here, rows
+from tests.python.report_world import synthetic_inputs
 
 KEY = "customer_id"
 DEFINITIONS = {"horizon": "30d", "gap": "0d"}
@@ -288,7 +290,7 @@ def test_commands_list_roll_back_and_promote(shop: Path) -> None:
     assert down.returncode == 3
     assert "does not replace version 2" in down.stderr and "Traceback" not in down.stderr
     assert load_champion(Project.open(shop)).version == 2
-    assert ModelRegistry.of(Project.open(shop)).aliases() == {"champion": 2, "challenger": 1}
+    assert ModelRegistry.of(Project.open(shop)).aliases() == {"champion": 2}, "an old version challenges nobody"
     assert command_here(shop, "models", "promote", "1", "--force").returncode == 2, "force needs a reason"
     assert command_here(shop, "models", "promote", "1", "--force", "--reason", "why not").returncode == 0
     assert load_champion(Project.open(shop)).version == 1
@@ -411,6 +413,18 @@ def test_the_card_says_what_a_reader_must_know(shop: Path) -> None:
     assert metrics["dataset"]["sha256"] in text
     page = (shop / "reports" / "model_card.html").read_text(encoding="utf-8")
     assert "Content-Security-Policy" in page and "<script" not in page
+
+
+def test_the_report_says_why_the_scores_are_of_another_version() -> None:
+    inputs = synthetic_inputs()
+    inputs.scores["model_version"] = 2
+    refused = {"version": 3, "champion": 2, "reason": "it is <b>no</b> better"}
+    inputs.metrics["registration"] = refused
+    page = render_report(replace(inputs, has_model_card=True))
+    assert "which did not replace the champion: it is &lt;b&gt;no&lt;/b&gt; better" in page
+    assert 'href="model_card.html"' in page
+    inputs.metrics["registration"] = {**refused, "champion": 3}
+    assert "Run retention score to bring them together" in render_report(inputs)
 
 
 def test_hostile_names_stay_text_on_the_card(shop: Path) -> None:
