@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from python_ml.model.tracking import Registration
     from python_ml.model.train import TrainingResult
     from python_ml.project import Project
+    from python_ml.settings import Settings
 
 TRUTH_TABLE = "raw.raw_sim__true_hazard"
 
@@ -83,19 +84,23 @@ def train(project: Project, console: Console, snapshot: str | None = None) -> di
         quality = gate(project, judge_training_set(project, training_set))
 
     from python_ml.model.identity import training_identity
+    from python_ml.model.leakage_table import has_findings
     from python_ml.model.replay_evidence import stored_replays
     from python_ml.model.results import read_reports, write_metrics, write_reports
 
     replays = [] if snapshot else stored_replays(project)
     identity = training_identity(training_set, settings, truth, replays)
-    same = _same_training(project, identity)
-    metrics = None if same is None else read_reports(project.reports_dir, same.number, same.run_id)
+    same, metrics = _same_training(project, identity), None
     if same is not None:
         console.note(f"Nothing changed since version {same.number} was trained: it is reused.")
-    if same is None or metrics is None:
-        result = _fit(project, console, training_set, truth, replays)
+        if has_findings(project, training_set.sha256):  # a warehouse made anew lacks what a training writes to it
+            metrics = read_reports(project.reports_dir, same.number, same.run_id)
+    if metrics is None:
+        result = _fit(project, settings, console, training_set, truth, replays)
         result.metrics["warnings"] += quality.warnings()
-        registration = _record(project, console, result, training_set, identity) if same is None else same.registration
+        registration = (
+            same.registration if same else _record(project, settings, console, result, training_set, identity)
+        )
         metrics = write_reports(result, training_set, registration, project.reports_dir)
     metrics["registration"] = _settle(project, console, training_set, metrics["champion"]["version"], same is not None)
     write_metrics(metrics, project.reports_dir)
@@ -123,6 +128,7 @@ def _same_training(project: Project, identity: str | None) -> Version | None:
 
 def _fit(
     project: Project,
+    settings: Settings,
     console: Console,
     training_set: TrainingSet,
     truth: pd.DataFrame | None,
@@ -141,7 +147,7 @@ def _fit(
             training_set.frame,
             training_set.features,
             training_set.entity,
-            project.settings,
+            settings,
             truth=truth,
             label={name: _text(definitions.get(name)) for name in ("horizon", "gap")},
             scenario=_text(definitions.get("scenario")),
@@ -152,7 +158,12 @@ def _fit(
 
 
 def _record(
-    project: Project, console: Console, result: TrainingResult, training_set: TrainingSet, identity: str | None
+    project: Project,
+    settings: Settings,
+    console: Console,
+    result: TrainingResult,
+    training_set: TrainingSet,
+    identity: str | None,
 ) -> Registration:
     from python_ml.model.tracking import record
     from python_ml.quality import model_facts
@@ -161,11 +172,11 @@ def _record(
         return record(
             result,
             training_set,
-            project.settings,
+            settings,
             tracking_uri=project.tracking_uri,
             root=project.root,
             project_name=project.name,
-            experiment=project.settings.mlflow.experiment or project.name,
+            experiment=settings.mlflow.experiment or project.name,
             training_facts=model_facts(result.dataset, result.card, training_set.features).to_json(),
             identity=identity,
         )

@@ -73,7 +73,7 @@ def evaluate(
     values = {name: _number(value[0]) for name, value in table.measure(plain, everyone).items()}
     drawn: dict[str, list[np.ndarray]] = {name: [] for name in plain}
     gaps = []
-    for weights in _resampled_weights(customers, replicates, seed):
+    for weights in resampled_weights(customers, replicates, seed):
         for name, draws in table.measure(plain, weights).items():
             drawn[name].append(draws)
         if "ece" in metrics:
@@ -88,7 +88,7 @@ def evaluate(
     return {**{name: entry(name) for name in metrics}, **summary}
 
 
-def better(metric: str, a: Any, b: Any) -> Any:
+def better(metric: str, a: float, b: float) -> float:
     """How much better ``a`` is than ``b``, positive when better."""
     return b - a if metric in LOWER_IS_BETTER else a - b
 
@@ -119,41 +119,14 @@ def standard_error_of_difference(
     float
         Infinite where too few resamples define the metric.
     """
-    difference = paired_differences(churned, scores, customers, [metric], replicates=replicates, seed=seed)[metric]
-    defined = difference[np.isfinite(difference)]
-    return float(defined.std(ddof=1)) if 2 * len(defined) > replicates else float("inf")
-
-
-def paired_differences(
-    churned: np.ndarray,
-    scores: tuple[np.ndarray, np.ndarray],
-    customers: np.ndarray,
-    metrics: Sequence[str],
-    *,
-    replicates: int,
-    seed: int = 0,
-) -> dict[str, np.ndarray]:
-    """How much better the first of two models is, in samples of customers that both share (paired bootstrap).
-
-    Parameters
-    ----------
-    churned, scores, customers, replicates, seed
-        As for :func:`standard_error_of_difference`.
-    metrics : sequence of str
-        Among :data:`METRICS`; ``ece`` with the part that noise adds.
-
-    Returns
-    -------
-    dict of str to numpy.ndarray, shape (replicates,)
-        Positive where the first is better; NaN where the metric is not defined.
-    """
-    drawn: list[dict[str, np.ndarray]] = []
+    drawn = []
     for one in scores:
         table = _Sorted(np.asarray(churned, dtype=float), np.asarray(one, dtype=float))
-        resampled = _resampled_weights(np.asarray(customers)[table.order], replicates, seed)
-        parts = [table.measure(metrics, weights) for weights in resampled]
-        drawn.append({name: np.concatenate([part[name] for part in parts]) for name in metrics})
-    return {name: better(name, drawn[0][name], drawn[1][name]) for name in metrics}
+        resampled = resampled_weights(np.asarray(customers)[table.order], replicates, seed)
+        drawn.append(np.concatenate([table.measure([metric], weights)[metric] for weights in resampled]))
+    difference = drawn[0] - drawn[1]
+    defined = difference[np.isfinite(difference)]
+    return float(defined.std(ddof=1)) if 2 * len(defined) > replicates else float("inf")
 
 
 class _Sorted:
@@ -228,7 +201,7 @@ class _Sorted:
         return {name: np.where(defined, value, np.nan) for name, value in values.items()}
 
 
-def _resampled_weights(customers: np.ndarray, replicates: int, seed: int) -> Iterator[np.ndarray]:
+def resampled_weights(customers: np.ndarray, replicates: int, seed: int) -> Iterator[np.ndarray]:
     """How often each row's customer is drawn, in chunks of shape (some replicates, n_rows)."""
     keys, row_of = np.unique(np.asarray(customers), return_inverse=True)
     rng = np.random.default_rng(seed)
@@ -239,6 +212,38 @@ def _resampled_weights(customers: np.ndarray, replicates: int, seed: int) -> Ite
             for _ in range(min(chunk, replicates - first))
         ]
         yield np.asarray(counts, dtype=float)[:, row_of]
+
+
+def paired_differences(
+    churned: np.ndarray,
+    scores: tuple[np.ndarray, np.ndarray],
+    customers: np.ndarray,
+    metrics: Sequence[str],
+    *,
+    replicates: int,
+    seed: int = 0,
+) -> dict[str, np.ndarray]:
+    """How much better the first of two models is, in samples of customers that both share (paired bootstrap).
+
+    Parameters
+    ----------
+    churned, scores, customers, replicates, seed
+        As for :func:`standard_error_of_difference`.
+    metrics : sequence of str
+        Among :data:`METRICS`; ``ece`` with the part that noise adds.
+
+    Returns
+    -------
+    dict of str to numpy.ndarray, shape (replicates,)
+        Positive where the first is better; NaN where the metric is not defined.
+    """
+    drawn: list[dict[str, np.ndarray]] = []
+    for one in scores:
+        table = _Sorted(np.asarray(churned, dtype=float), np.asarray(one, dtype=float))
+        resampled = resampled_weights(np.asarray(customers)[table.order], replicates, seed)
+        parts = [table.measure(metrics, weights) for weights in resampled]
+        drawn.append({name: np.concatenate([part[name] for part in parts]) for name in metrics})
+    return {name: better(name, drawn[0][name], drawn[1][name]) for name in metrics}
 
 
 def _calibration_error(gaps: np.ndarray, noise: np.ndarray, resampled: np.ndarray | None) -> dict[str, float | None]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 LIBRARIES = ("numpy", "scipy", "pandas", "scikit-learn", "lightgbm", "xgboost", "shap", "joblib")
 # Sections of retention.yml that no training reads.
-ELSEWHERE = frozenset({"mlflow", "registry"})
+ELSEWHERE = frozenset({"mlflow", "registry", "backtest", "uplift", "fairness"})
 
 
 def training_identity(
@@ -32,7 +32,10 @@ def training_identity(
     truth: pd.DataFrame | None = None,
     replays: Sequence[StoredReplay] = (),
 ) -> str | None:
-    """Fingerprint of all that a training depends on; None where the content of the rows has no hash.
+    """Fingerprint of all that a training depends on; None where that cannot be told.
+
+    It cannot where the content of the rows has no hash, and where parameters are searched for a given time: the search
+    goes on where it ended.
 
     Parameters
     ----------
@@ -44,7 +47,8 @@ def training_identity(
     str or None
         A SHA-256.
     """
-    if training_set.sha256 is None:
+    tuning = getattr(settings.training, "tuning", None)
+    if training_set.sha256 is None or (tuning is not None and tuning.enabled):
         return None
     parts = {
         "rows": training_set.sha256,

@@ -118,7 +118,7 @@ def drivers_section(inputs: ReportInputs) -> dict[str, Any]:
             "description": inputs.feature_descriptions.get(feature, ""),
             "importance": float(importance),
             "length": max(float(importance) / longest, 0.005),
-            "kind": direction_of(direction),
+            "kind": direction_kind(number(direction)),
         }
         for feature, importance, direction in zip(
             ranked["feature"], ranked["importance"], ranked["direction"], strict=True
@@ -127,9 +127,8 @@ def drivers_section(inputs: ReportInputs) -> dict[str, Any]:
     return {"missing": "", "rows": rows, "total": len(drivers)}
 
 
-def direction_of(figure: Any) -> str:
-    """Whether a higher value of a driver ``raises`` the risk, ``lowers`` it, or neither (``mixed``)."""
-    correlation = number(figure)
+def direction_kind(correlation: float | None) -> str:
+    """What a correlation of a feature with its contribution says: ``raises``, ``lowers`` or ``mixed``."""
     if correlation is None or abs(correlation) < CLEAR_DIRECTION:
         return "mixed"
     return "raises" if correlation > 0 else "lowers"

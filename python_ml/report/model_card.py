@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from python_ml.files import write_text
-from python_ml.formatting import counted, date, decimal, duration, integer, model_title, moment, percent
+from python_ml.formatting import counted, date, decimal, duration, integer, model_title, moment, number, percent
 from python_ml.model.card import ModelCard
 from python_ml.report import page
 from python_ml.report.curves import calibration_bins
-from python_ml.report.customers import direction_of
+from python_ml.report.customers import direction_kind
 from python_ml.report.performance import METRICS, part
 
 if TYPE_CHECKING:
@@ -209,7 +209,8 @@ def _performance(metrics: Mapping[str, Any]) -> tuple[Sequence[str], list[list[s
         (f"{model_title(name)}, {split}", part(metrics, "models", name, split)) for split in ("validation", "test")
     ]
     measured += [
-        (f"{model_title(one)}, test", part(metrics, "baselines", one, "test")) for one in ("recency", "oracle")
+        (f"{model_title(baseline)}, test", part(metrics, "baselines", baseline, "test"))
+        for baseline in metrics.get("baselines") or {}
     ]
     rows = []
     for title, figures in measured:
@@ -284,7 +285,7 @@ def _drivers(drivers: pd.DataFrame, card: ModelCard) -> CardSection:
     described = {column.name: column.description for column in card.columns}
     listed = drivers.head(LISTED_DRIVERS)
     table = [
-        [str(feature), described.get(str(feature), ""), decimal(importance), EFFECTS[direction_of(direction)]]
+        [str(feature), described.get(str(feature), ""), decimal(importance), EFFECTS[direction_kind(number(direction))]]
         for feature, importance, direction in zip(
             listed["feature"], listed["importance"], listed["direction"], strict=True
         )

@@ -311,9 +311,12 @@ def test_a_version_that_is_no_better_is_the_challenger_and_the_same_training_is_
     assert len(ModelRegistry.of(Project.open(shop)).versions()) == 3
     # The reports are of another run now, so they are made again; still, nothing is registered.
     (shop / "reports" / "drivers.parquet").unlink()
+    with duckdb.connect(str(shop / "warehouse.duckdb")) as connection:
+        connection.execute("drop table gold.gld_leakage_findings")
     third = train(shop, seed=1)
     assert {**third, "registration": None} == {**again, "registration": None}
     assert len(ModelRegistry.of(Project.open(shop)).versions()) == 3
+    assert rows(shop, "select count(*) > 0 from gold.gld_leakage_findings") == [(True,)]
 
 
 def test_without_versions_the_commands_say_what_to_do(tmp_path: Path) -> None:
