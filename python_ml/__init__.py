@@ -23,6 +23,7 @@ _EXPORTS = {
     "RegisteredModel": "python_ml.api.results",
     "Settings": "python_ml.settings",
     "TrainedModel": "python_ml.api.results",
+    "TrainingResult": "python_ml.model.train",
     "UserError": "python_ml.errors",
     "backtest": "python_ml.model.backtest",
     "evaluate": "python_ml.api.functions",
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
         TrainedModel,
     )
     from python_ml.errors import GateError, UserError  # noqa: F401
+    from python_ml.model.train import TrainingResult  # noqa: F401
     from python_ml.project import Project  # noqa: F401
     from python_ml.settings import Settings  # noqa: F401
     from python_ml.simulate.frame import example_frame  # noqa: F401

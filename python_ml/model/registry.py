@@ -360,8 +360,21 @@ def champion_files(project: Project) -> ChampionFiles | None:
 
 @lru_cache(maxsize=2)
 def open_files(files: ChampionFiles) -> Champion:
-    """Unpickle verified files; two models are kept: scores and reasons ask for the same, comparisons for a pair."""
-    card = ModelCard.from_json((files.folder / "extra_files" / store.CARD_FILE).read_text(encoding="utf-8"))
-    # Safe as far as the registry is: the bytes are those whose checksum training recorded.
-    model = pickle.loads((files.folder / "model.pkl").read_bytes())  # noqa: S301
+    """Unpickle verified files; two models are kept: scores and reasons ask for the same, comparisons for a pair.
+
+    Raises
+    ------
+    ChampionError
+        When the libraries that are installed cannot open them.
+    """
+    try:
+        card = ModelCard.from_json((files.folder / "extra_files" / store.CARD_FILE).read_text(encoding="utf-8"))
+        # Safe as far as the registry is: the bytes are those whose checksum training recorded.
+        model = pickle.loads((files.folder / "model.pkl").read_bytes())  # noqa: S301
+    except Exception as error:  # the bytes are intact, so it is the libraries that changed, in whatever way they say it
+        raise ChampionError(
+            f"Version {files.version} cannot be opened with the libraries that are installed here: {error}.",
+            where=str(files.folder),
+            hint="install those of its requirements.txt, or run `retention train`",
+        ) from error
     return Champion(model, card, files.version, files.run_id, files.training_facts)

@@ -17,13 +17,14 @@ import yaml
 from fairlearn.metrics import equalized_odds_difference
 
 import python_ml
+from python_ml.errors import UserError
 from python_ml.model import promotions
 from python_ml.model.comparison import Contender, decide, equalised_odds_gap, unseen_scores
 from python_ml.model.dataset import TrainingSet
 from python_ml.model.evaluate import paired_differences
 from python_ml.model.held_out import hashes, held_out_scores
 from python_ml.model.identity import training_identity
-from python_ml.model.registry import ModelRegistry, load_champion
+from python_ml.model.registry import ModelRegistry, load_champion, open_files
 from python_ml.project import Project
 from python_ml.report import render_report
 from python_ml.settings import Settings
@@ -339,6 +340,20 @@ def test_a_champion_whose_files_are_gone_makes_way(shop: Path, tmp_path: Path) -
     assert metrics["champion"]["version"] == 4, "a version without files is not reused"
     assert "cannot be opened" in metrics["registration"]["reason"]
     assert load_champion(Project.open(folder)).version == 4
+
+
+def test_a_model_of_other_libraries_makes_way(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(content: bytes) -> None:
+        raise AttributeError("no attribute '_loss'")
+
+    registry = ModelRegistry.of(Project.open(shop))
+    open_files.cache_clear()
+    monkeypatch.setattr("python_ml.model.registry.pickle.loads", gone)
+    with pytest.raises(UserError, match="libraries that are installed here: no attribute '_loss'"):
+        load_champion(Project.open(shop))
+    decision, champion = promotions.judge(registry, 1, training_set(), Settings())
+    assert decision.promoted and champion == 2
+    assert "cannot be opened" in decision.reason
 
 
 def test_who_decides(monkeypatch: pytest.MonkeyPatch) -> None:
