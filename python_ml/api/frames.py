@@ -119,6 +119,16 @@ def feature_of(values: pd.Series) -> Feature:
     )
 
 
+def keyed(frame: pd.DataFrame, entity: str) -> tuple[pd.DataFrame, list[str]]:
+    """The frame with the keys of a scoring set, and those that it lacked."""
+    added = {}
+    if entity not in frame.columns:
+        added[entity] = range(len(frame))
+    if "feature_timestamp" not in frame.columns:
+        added["feature_timestamp"] = pd.Series(pd.NaT, index=frame.index, dtype="datetime64[us]")
+    return frame.assign(**added), list(added)
+
+
 def settings_of(settings: Settings | Mapping[str, Any] | None, models: Any) -> Settings:
     """Settings from what a caller gave; ``models`` names those that take part.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from python_ml.api.frames import WHERE, labelled_rows, settings_of
+from python_ml.api.frames import WHERE, keyed, labelled_rows, settings_of
 from python_ml.api.results import (
     ChurnClassifier,
     Evaluation,
@@ -254,8 +254,8 @@ def score(model: ChurnClassifier | Champion, frame: pd.DataFrame) -> pd.DataFram
     >>> python_ml.score(model, frame).columns.tolist()
     ['customer_id', 'churn_probability', 'risk_band']
     """
-    keyed, added = _keyed(frame, model.card.entity)
-    table = scoring.score(keyed, _champion_of(model), model.card.entity)
+    rows, added = keyed(frame, model.card.entity)
+    table = scoring.score(rows, _champion_of(model), model.card.entity)
     unknown = ["model_name"] + ([] if isinstance(model, Champion) else ["model_version"])
     return table.drop(columns=[*added, *unknown])
 
@@ -291,14 +291,14 @@ def explain(model: ChurnClassifier | Champion, frame: pd.DataFrame, top: int = 3
     True
     """
     card = model.card
-    keyed, added = _keyed(frame, card.entity)
+    rows, added = keyed(frame, card.entity)
     inputs = model_input(frame, [column.column for column in card.columns], where=WHERE)
     values, base = contributions(model.model, inputs, card.background)
     names = [column.name for column in card.columns]
     return Explanation(
         contributions=pd.DataFrame(values, columns=names, index=frame.index),
         base=pd.Series(base, index=frame.index, name="base"),
-        reasons=scoring.reasons(keyed, _champion_of(model), card.entity, top).drop(
+        reasons=scoring.reasons(rows, _champion_of(model), card.entity, top).drop(
             columns=[name for name in added if name != card.entity]
         ),
     )
@@ -384,16 +384,6 @@ def _seen(frame: pd.DataFrame, time: str, before: str | None) -> str:
 
 def _champion_of(model: ChurnClassifier | Champion) -> Champion:
     return model if isinstance(model, Champion) else Champion(model.model, model.card, 0, "")
-
-
-def _keyed(frame: pd.DataFrame, entity: str) -> tuple[pd.DataFrame, list[str]]:
-    """The frame with the keys of a scoring set, and those that it lacked."""
-    added = {}
-    if entity not in frame.columns:
-        added[entity] = np.arange(len(frame))
-    if "feature_timestamp" not in frame.columns:
-        added["feature_timestamp"] = pd.Series(pd.NaT, index=frame.index, dtype="datetime64[us]")
-    return frame.assign(**added), list(added)
 
 
 def _for_python(hint: str | None) -> str | None:
