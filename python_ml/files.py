@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 from collections.abc import Iterator
@@ -117,3 +118,11 @@ def read_json(path: Path, what: str, hint: str) -> Any:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise UserError(f"The {what} cannot be read: {reason}.", where=str(path), hint=hint) from error
+
+
+def source_hashes(folder: Path) -> dict[str, str]:
+    """SHA-256 of every Python file below a folder, by its path there."""
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*.py"))
+    }

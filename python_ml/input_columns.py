@@ -10,16 +10,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 
 from python_ml.errors import UserError
+from python_ml.portable_model import CATEGORY, typed_values
 
 if TYPE_CHECKING:
     from python_ml.dbt import Feature
     from python_ml.settings import Settings
 
-NUMBER, FLAG, CATEGORY = "number", "flag", "category"
+NUMBER, FLAG = "number", "flag"
 
 # Types of DuckDB, Spark and Databricks, by how they begin.
 _KINDS = {
@@ -151,21 +151,14 @@ def model_input(frame: pd.DataFrame, columns: Sequence[InputColumn], where: str 
         )
     typed = {}
     for column in columns:
-        values = frame[column.name]
-        if column.kind == CATEGORY:
-            text = values.astype("object")
-            present = text.notna()
-            typed[column.name] = text.where(present, np.nan).mask(present, text.astype(str)).to_numpy(object)
-            continue
         try:
-            numbers = pd.to_numeric(values, errors="raise").astype("Float64").to_numpy(float, na_value=np.nan)
+            typed[column.name] = typed_values(frame[column.name], column.kind)
         except (ValueError, TypeError) as error:
             raise UserError(
                 f"The feature {column.name} is not a number: {error}.",
                 where=where,
                 hint="compare its type with the one registered in gld_customer_features",
             ) from error
-        typed[column.name] = np.where(np.isfinite(numbers), numbers, np.nan)
     return pd.DataFrame(typed, columns=[column.name for column in columns])
 
 

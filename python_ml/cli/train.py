@@ -14,7 +14,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from python_ml.decisions.survival.training import SurvivalStudy
+    from python_ml.leakage import StoredReplay
+    from python_ml.model.dataset import TrainingSet
     from python_ml.model.leakage_gate import LeakageCheck
+    from python_ml.model.registry import Version
+    from python_ml.model.tracking import Registration
     from python_ml.model.train import TrainingResult
     from python_ml.project import Project
     from python_ml.settings import Settings
@@ -29,12 +33,16 @@ def command(project: Project, console: Console, snapshot: str | None) -> None:
     """Train, compare and register churn models.
 
     Splits the training set by time, fits every model that retention.yml enables, and registers the best one on the
-    validation part as `champion`. Rows without feature times are evaluated by cross-validation instead. With
-    --snapshot, rows, features and definitions are those of the snapshot, so that a training can be repeated exactly.
+    validation part as a version. The first version is champion; a later one replaces the champion if it is better on
+    rows that neither was fitted on, and no worse calibrated, else it is the challenger (`retention models`). Rows
+    without feature times are evaluated by cross-validation instead. With --snapshot, rows, features and definitions are
+    those of the snapshot, so that a training can be repeated exactly. A training that would repeat an earlier one (the
+    same rows, settings, code and libraries) registers nothing and reuses its version.
 
     Reads gold.gld_training_set (or a snapshot) and retention.yml. Writes a run and a model to MLflow (with the SHA-256
-    of the rows), gold.gld_leakage_findings, gold.gld_survival_evaluation, gold.gld_survival_curves, and in reports/
-    metrics.json, predictions.parquet, drivers.parquet and survival_predictions.parquet.
+    of the rows), gold.gld_leakage_findings, gold.gld_model_promotions, gold.gld_survival_evaluation,
+    gold.gld_survival_curves, and in reports/ metrics.json, predictions.parquet, drivers.parquet,
+    survival_predictions.parquet, model_card.html and model_card.md.
 
     Exit codes: 0 done, 1 internal error, 2 invalid input or usage, 3 a critical leakage finding (see `retention
     leakage`) or quality check (see `retention quality`), or the snapshot was changed after it was created.
@@ -74,26 +82,81 @@ def train(project: Project, console: Console, snapshot: str | None = None) -> di
         truth = read_truth(project, training_set.entity) if project.warehouse_path.is_file() else None
 
     from python_ml.cli.quality import gate
-    from python_ml.quality import judge_training_set, model_facts
+    from python_ml.quality import judge_training_set
 
     with console.step("Checking the quality of the training set"):
         quality = gate(project, judge_training_set(project, training_set))
 
     from python_ml.decisions.survival.training import check_segment, forget_study, with_survival, write_study
-    from python_ml.model.leakage_table import store_findings
+    from python_ml.model.identity import training_identity
+    from python_ml.model.leakage_table import has_findings
     from python_ml.model.replay_evidence import stored_replays
-    from python_ml.model.results import write_reports
-    from python_ml.model.tracking import record
+    from python_ml.model.results import read_reports, write_metrics, write_reports
+
+    replays = [] if snapshot else stored_replays(project)
+    identity = training_identity(training_set, settings, truth, replays)
+    same, metrics = _same_training(project, identity), None
+    if same is not None:
+        console.note(f"Nothing changed since version {same.number} was trained: it is reused.")
+        if has_findings(project, training_set.sha256):  # a warehouse made anew lacks what a training writes to it
+            metrics = read_reports(project.reports_dir, same.number, same.run_id)
+    if metrics is None:
+        check_segment(training_set.frame, settings)
+        result = _fit(project, settings, console, training_set, truth, replays)
+        result.metrics["warnings"] += quality.warnings()
+        survival = study_survival(result, training_set.definitions, settings, truth, console)
+        if survival is not None:
+            result = with_survival(result, survival)
+        registration = (
+            same.registration if same else _record(project, settings, console, result, training_set, identity)
+        )
+        metrics = write_reports(result, training_set, registration, project.reports_dir)
+        if survival is None:
+            forget_study(project, project.reports_dir)
+        else:
+            write_study(project, survival, project.reports_dir)
+    metrics["registration"] = _settle(project, console, training_set, metrics["champion"]["version"], same is not None)
+    write_metrics(metrics, project.reports_dir)
+    _describe(project, console, metrics)
+    for warning in metrics["warnings"]:
+        console.warn(warning)
+    return metrics
+
+
+def _same_training(project: Project, identity: str | None) -> Version | None:
+    """The version that the same training made before, if its files are intact."""
+    from python_ml.model.registry import ChampionError, ModelRegistry
+    from python_ml.model.store import IDENTITY_TAG
+
+    registry = ModelRegistry.of(project) if identity else None
+    for version in reversed(registry.versions() if registry else []):
+        if version.tags.get(IDENTITY_TAG) == identity:
+            try:
+                registry.files(version)
+            except ChampionError:  # gone or changed: it is made anew
+                continue
+            return version
+    return None
+
+
+def _fit(
+    project: Project,
+    settings: Settings,
+    console: Console,
+    training_set: TrainingSet,
+    truth: pd.DataFrame | None,
+    replays: list[StoredReplay],
+) -> TrainingResult:
+    from python_ml.model.leakage_table import store_findings
     from python_ml.model.train import train_models
 
     def keep(check: LeakageCheck) -> None:
         if project.warehouse_path.is_file():  # a snapshot may outlive it
             store_findings(project, check, training_set.sha256)
 
-    check_segment(training_set.frame, settings)
     definitions = training_set.definitions
     with console.step("Training"):
-        result = train_models(
+        return train_models(
             training_set.frame,
             training_set.features,
             training_set.entity,
@@ -101,16 +164,25 @@ def train(project: Project, console: Console, snapshot: str | None = None) -> di
             truth=truth,
             label={name: _text(definitions.get(name)) for name in ("horizon", "gap")},
             scenario=_text(definitions.get("scenario")),
-            replays=[] if snapshot else stored_replays(project),
+            replays=replays,
             on_leakage=keep,
             progress=lambda message: console.note(f"  {message}"),
         )
-    result.metrics["warnings"] += quality.warnings()
-    survival = study_survival(result, definitions, settings, truth, console)
-    if survival is not None:
-        result = with_survival(result, survival)
+
+
+def _record(
+    project: Project,
+    settings: Settings,
+    console: Console,
+    result: TrainingResult,
+    training_set: TrainingSet,
+    identity: str | None,
+) -> Registration:
+    from python_ml.model.tracking import record
+    from python_ml.quality import model_facts
+
     with console.step("Recording the run in MLflow"):
-        registration = record(
+        return record(
             result,
             training_set,
             settings,
@@ -119,15 +191,41 @@ def train(project: Project, console: Console, snapshot: str | None = None) -> di
             project_name=project.name,
             experiment=settings.mlflow.experiment or project.name,
             training_facts=model_facts(result.dataset, result.card, training_set.features).to_json(),
+            identity=identity,
         )
-    metrics = write_reports(result, training_set, registration, project.reports_dir)
-    if survival is None:
-        forget_study(project, project.reports_dir)
+
+
+def _settle(project: Project, console: Console, training_set: TrainingSet, number: int, reused: bool) -> dict[str, Any]:
+    """Decide who is champion, unless that was decided for this version before."""
+    from python_ml.files import locked
+    from python_ml.model import store
+    from python_ml.model.promotions import PROMOTED, REFUSED, judge, settle
+    from python_ml.model.registry import ModelRegistry
+
+    registry = ModelRegistry.of(project)
+    with console.step("Comparing with the champion"), locked(project.root / store.ARTIFACT_FOLDER / store.LOCK):
+        tags = registry.find(number).tags
+        if reused and store.DECISION_TAG in tags and registry.is_served():
+            verdict, reason, figures = "reused", f"as before: {tags[store.REASON_TAG]}", {}
+        else:
+            decision, previous = judge(registry, number, training_set, project.settings)
+            settle(project, registry, number, previous, decision)
+            verdict = PROMOTED if decision.promoted else REFUSED
+            reason, figures = decision.reason, decision.figures
+    champion = registry.aliases().get(store.ALIAS)
+    if champion == number:
+        console.note(f"Version {number} is champion: {reason}.")
     else:
-        write_study(project, survival, project.reports_dir)
-    for warning in metrics["warnings"]:
-        console.warn(warning)
-    return metrics
+        console.note(f"Version {champion} stays champion, version {number} does not replace it: {reason}.")
+    return {"version": number, "champion": champion, "decision": verdict, "reason": reason, "comparison": figures}
+
+
+def _describe(project: Project, console: Console, metrics: dict[str, Any]) -> None:
+    """Write the model card, here and as description of the version."""
+    from python_ml.report import write_model_card
+
+    with console.step("Writing the model card"):
+        write_model_card(project, metrics)
 
 
 def study_survival(

@@ -214,6 +214,38 @@ def resampled_weights(customers: np.ndarray, replicates: int, seed: int) -> Iter
         yield np.asarray(counts, dtype=float)[:, row_of]
 
 
+def paired_differences(
+    churned: np.ndarray,
+    scores: tuple[np.ndarray, np.ndarray],
+    customers: np.ndarray,
+    metrics: Sequence[str],
+    *,
+    replicates: int,
+    seed: int = 0,
+) -> dict[str, np.ndarray]:
+    """How much better the first of two models is, in samples of customers that both share (paired bootstrap).
+
+    Parameters
+    ----------
+    churned, scores, customers, replicates, seed
+        As for :func:`standard_error_of_difference`.
+    metrics : sequence of str
+        Among :data:`METRICS`; ``ece`` with the part that noise adds.
+
+    Returns
+    -------
+    dict of str to numpy.ndarray, shape (replicates,)
+        Positive where the first is better; NaN where the metric is not defined.
+    """
+    drawn: list[dict[str, np.ndarray]] = []
+    for one in scores:
+        table = _Sorted(np.asarray(churned, dtype=float), np.asarray(one, dtype=float))
+        resampled = resampled_weights(np.asarray(customers)[table.order], replicates, seed)
+        parts = [table.measure(metrics, weights) for weights in resampled]
+        drawn.append({name: np.concatenate([part[name] for part in parts]) for name in metrics})
+    return {name: better(name, drawn[0][name], drawn[1][name]) for name in metrics}
+
+
 def _calibration_error(gaps: np.ndarray, noise: np.ndarray, resampled: np.ndarray | None) -> dict[str, float | None]:
     """The calibration error without the part that noise adds, with its interval.
 

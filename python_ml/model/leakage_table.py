@@ -29,6 +29,18 @@ COLUMNS = {
 }
 
 
+def has_findings(project: Project, digest: str | None) -> bool:
+    """Whether findings on these rows are stored, or there is no warehouse that could hold any."""
+    from python_ml.warehouse import connect, relation, table_exists
+
+    if not project.warehouse_path.is_file():
+        return True
+    with connect(project) as connection:
+        return table_exists(connection, TABLE) and bool(
+            connection.execute(f"select 1 from {relation(TABLE)} where dataset_sha256 = ? limit 1", [digest]).fetchall()
+        )
+
+
 def store_findings(project: Project, check: LeakageCheck, digest: str | None) -> int:
     """Append findings; what is there already (the same data, probe, columns and decision) stays as it is.
 

@@ -39,12 +39,28 @@ def write_reports(
         },
         "dataset": training_set.describe(),
     }
-    text = json.dumps(metrics, indent=2, allow_nan=False) + "\n"
     for name, table in (("predictions", result.predictions), ("drivers", result.drivers)):
         with replacing(folder / f"{name}.parquet") as path:
             table.to_parquet(path, index=False)
-    write_text(folder / "metrics.json", text)
+    write_metrics(metrics, folder)
     return metrics
+
+
+def write_metrics(metrics: dict[str, Any], folder: Path) -> None:
+    """Write ``metrics.json``."""
+    write_text(folder / "metrics.json", json.dumps(metrics, indent=2, allow_nan=False) + "\n")
+
+
+def read_reports(folder: Path, version: int, run_id: str) -> dict[str, Any] | None:
+    """The metrics in a folder, if all that :func:`write_reports` wrote for a version is still there; else None."""
+    if not all((folder / name).is_file() for name in ("metrics.json", "predictions.parquet", "drivers.parquet")):
+        return None
+    try:
+        metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+        champion = metrics["champion"]
+        return metrics if (champion["version"], champion["run_id"]) == (version, run_id) else None
+    except (ValueError, KeyError, TypeError):  # damaged: written anew
+        return None
 
 
 def comparison_table(metrics: dict[str, Any]) -> str:
@@ -89,8 +105,9 @@ def summary(metrics: dict[str, Any]) -> str:
         "",
         comparison_table(metrics),
         "",
-        f"champion: {champion['name']}, version {champion['version']}"
+        f"best model: {champion['name']}, version {champion['version']}"
         + (f" (the average of {', '.join(champion['members'])})" if champion["members"] else ""),
+        _standing(metrics["registration"]),
         _trained_on(metrics["dataset"]),
     ]
     oracle = metrics["baselines"].get("oracle")
@@ -101,6 +118,14 @@ def summary(metrics: dict[str, Any]) -> str:
         )
     lines += [f"NOT TO BE TRUSTED: {reason}" for reason in metrics.get("not_trusted_because", [])]
     return "\n".join(lines)
+
+
+def _standing(registration: dict[str, Any]) -> str:
+    """Who is champion now, and why."""
+    version, champion, reason = (registration[name] for name in ("version", "champion", "reason"))
+    if version == champion:
+        return f"champion: version {version}: {reason}"
+    return f"champion: version {champion} stays, version {version} does not replace it: {reason}"
 
 
 def _trained_on(dataset: dict[str, Any]) -> str:

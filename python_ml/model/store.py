@@ -18,12 +18,20 @@ if TYPE_CHECKING:
 
     from mlflow import MlflowClient
 
-ALIAS = "champion"
+ALIAS, CHALLENGER = "champion", "challenger"
 DIGEST_TAG = "retention.files_sha256"
+IDENTITY_TAG = "retention.identity"  # of the data, settings, code and libraries behind a version
+DEFINITION_TAG = "retention.definition"  # what churn meant, as JSON
+PREVIOUS_TAG = "retention.previous_champion"
+DECISION_TAG, REASON_TAG = "retention.decision", "retention.decision_reason"
+TAG_LENGTH = 5_000  # that MLflow keeps of a tag or description of a version
 CARD_FILE = "model_card.json"
+HELD_OUT_FILE = "held_out_scores.parquet"
 QUALITY_FILE = "training_facts.json"  # what the rows that the model was fitted on showed
 ARTIFACT_FOLDER = "mlartifacts"
+LOCK = ".recording"  # in that folder
 ANSWER_SECONDS = 5  # for a server to take a connection; MLflow itself would try for minutes
+URI_VARIABLE = "MLFLOW_TRACKING_URI"
 _PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
 
 # MLflow adds this file to a model's folder when somebody downloads it by its registered name.
@@ -48,7 +56,8 @@ def absolute_uri(tracking_uri: str, root: Path) -> str:
 def open_store(tracking_uri: str) -> MlflowClient:
     """Connect to the model store, with telemetry off and only errors logged.
 
-    Also sets the tracking URI of this process, which MLflow's own functions read.
+    Also sets the tracking URI of this process, which MLflow's own functions read; but not the environment variable, by
+    which a user says where the store of *every* project is.
 
     Raises
     ------
@@ -57,7 +66,11 @@ def open_store(tracking_uri: str) -> MlflowClient:
     """
     _reach(tracking_uri)
     mlflow = library()
+    given = os.environ.get(URI_VARIABLE)
     mlflow.set_tracking_uri(tracking_uri)
+    os.environ.pop(URI_VARIABLE, None)
+    if given is not None:
+        os.environ[URI_VARIABLE] = given
     return mlflow.MlflowClient(tracking_uri=tracking_uri)
 
 

@@ -1,19 +1,22 @@
-"""Recording a training run in MLflow, and registering its champion."""
+"""Recording a training run in MLflow, and registering its best model as a version."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import platform
 import sys
 import tempfile
 import warnings
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from python_ml.files import locked
 from python_ml.model import store
+from python_ml.model.comparison import outcome_definitions
+from python_ml.model.held_out import held_out_scores
+from python_ml.model.registry import Registration
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -25,19 +28,10 @@ if TYPE_CHECKING:
 # MLflow keeps digests of up to 36 characters; the whole one is a tag.
 SHORT_DIGEST = 32
 
-LOCK = ".recording"
 FOLDER_TAG = "retention.folder"  # machine and folder that began a run
 
 _ALWAYS = ("scikit-learn", "numpy", "scipy", "pandas")
 _BOOSTERS = {"lightgbm": "lightgbm", "xgboost": "xgboost"}
-
-
-@dataclass(frozen=True)
-class Registration:
-    """Where the champion is: ``version`` in the registry and the ``run_id`` that made it."""
-
-    version: int
-    run_id: str
 
 
 def record(
@@ -50,11 +44,12 @@ def record(
     project_name: str,
     experiment: str,
     training_facts: str,
+    identity: str | None = None,
 ) -> Registration:
-    """Log a training run with a child run per model, and give the champion its alias.
+    """Log a training run with a child run per model, and register its best model as a version.
 
-    The alias is moved last: a run that is interrupted leaves the previous champion in place. One that was killed cannot
-    say so itself, and is closed here by the next one.
+    Aliases stay where they are: who is champion is decided by :mod:`python_ml.model.promotions`. A run that was killed
+    cannot say so itself, and is closed here by the next one.
 
     Parameters
     ----------
@@ -70,6 +65,8 @@ def record(
     project_name, experiment : str
     training_facts : str
         What the fitted rows showed, as JSON; see :func:`python_ml.quality.model_facts`. Kept with the model.
+    identity : str, optional
+        Of :func:`python_ml.model.identity.training_identity`.
     """
     tracking_uri = store.absolute_uri(tracking_uri, root)
     client = store.open_store(tracking_uri)
@@ -79,7 +76,7 @@ def record(
     with (
         warnings.catch_warnings(),
         contextlib.redirect_stdout(sys.stderr),
-        locked(root / store.ARTIFACT_FOLDER / LOCK) as alone,
+        locked(root / store.ARTIFACT_FOLDER / store.LOCK) as alone,
     ):
         warnings.simplefilter("ignore")
         experiment_id = _experiment(client, experiment, root, local=store.is_local(tracking_uri))
@@ -88,15 +85,16 @@ def record(
             _close_killed_runs(client, experiment_id, tags[FOLDER_TAG])
         name = f"train {result.champion}"
         with mlflow.start_run(experiment_id=experiment_id, run_name=name, tags=tags) as run:
-            _log_summary(result, training_set, settings)
+            _log_split(result, training_set)
             for name in result.parameters:
                 with mlflow.start_run(experiment_id=experiment_id, run_name=name, tags=tags, nested=True):
                     mlflow.log_params(result.parameters[name])
                     mlflow.log_metrics(_flat(result.metrics["models"][name]))
-            logged = _log_model(result, training_facts)
-        registered = _register(
-            client, result, training_set, store.registered_name(project_name), logged, run.info.run_id, root
-        )
+            logged = _log_model(result, training_set, training_facts)
+            _log_data(result, training_set, logged.model_id)
+            _log_files(result, settings)
+        name = store.registered_name(project_name)
+        registered = _register(client, result, training_set, name, logged, run.info.run_id, root, identity)
     return Registration(version=registered, run_id=run.info.run_id)
 
 
@@ -127,14 +125,11 @@ def _experiment(client: MlflowClient, name: str, root: Path, *, local: bool) -> 
     return existing.experiment_id
 
 
-def _log_summary(result: TrainingResult, training_set: TrainingSet, settings: Settings) -> None:
+def _log_split(result: TrainingResult, training_set: TrainingSet) -> None:
     import mlflow
 
-    from python_ml.model.plots import test_figures
-
     split = result.metrics["split"]
-    tags = _dataset_tags(training_set)
-    mlflow.set_tags({"champion": result.champion, "split": split["kind"], **tags})
+    mlflow.set_tags({"champion": result.champion, "split": split["kind"], **_dataset_tags(training_set)})
     mlflow.log_params(
         {
             "champion": result.champion,
@@ -145,7 +140,13 @@ def _log_summary(result: TrainingResult, training_set: TrainingSet, settings: Se
             **{name: result.metrics["data"][name] for name in ("customers", "features")},
         }
     )
-    mlflow.log_metrics(_flat({"test": result.metrics["test"]}))
+
+
+def _log_data(result: TrainingResult, training_set: TrainingSet, model_id: str) -> None:
+    """Tie the rows to the run and to the model, and the test metrics to all three."""
+    import mlflow
+    from mlflow.entities import LoggedModelInput
+
     dataset = mlflow.data.from_pandas(
         result.dataset,
         source=training_set.source,
@@ -154,11 +155,23 @@ def _log_summary(result: TrainingResult, training_set: TrainingSet, settings: Se
         name=f"training_snapshot_{training_set.snapshot}" if training_set.snapshot else "gld_training_set",
         digest=training_set.sha256[:SHORT_DIGEST] if training_set.sha256 else None,
     )
-    mlflow.log_input(dataset, context="training", tags=tags)
+    tags = _dataset_tags(training_set)
+    mlflow.log_input(dataset, context="training", tags=tags, model=LoggedModelInput(model_id))
+    run_id = mlflow.active_run().info.run_id
+    (stored,) = mlflow.get_run(run_id).inputs.dataset_inputs  # MLflow would describe the frame anew for each metric
+    mlflow.log_metrics(_flat({"test": result.metrics["test"]}), model_id=model_id, dataset=stored.dataset)
+
+
+def _log_files(result: TrainingResult, settings: Settings) -> None:
+    import mlflow
+
+    from python_ml.model.plots import driver_figure, test_figures
+
     mlflow.log_dict(settings.model_dump(mode="json"), "settings.json")
     mlflow.log_dict(result.metrics, "metrics.json")
     mlflow.log_text(result.drivers.to_csv(index=False), "drivers.csv")
-    for name, figure in test_figures(result.predictions, result.champion).items():
+    figures = test_figures(result.predictions, result.champion)
+    for name, figure in {**figures, "drivers": driver_figure(result.drivers)}.items():
         mlflow.log_figure(figure, f"plots/{name}.png")
 
 
@@ -173,20 +186,11 @@ def _dataset_tags(training_set: TrainingSet) -> dict[str, str]:
     return {tag: value for tag, value in named.items() if value}
 
 
-def _log_model(result: TrainingResult, training_facts: str) -> Any:
-    import mlflow
-    import numpy as np
-    from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, DataType, Schema, TensorSpec
+def _log_model(result: TrainingResult, training_set: TrainingSet, training_facts: str) -> Any:
+    from mlflow.models import Model
 
-    # Every input may be missing: the model imputes, or its trees choose a side.
-    inputs = Schema(
-        [
-            ColSpec(DataType.string if values.dtype == object else DataType.double, name, required=False)
-            for name, values in result.example.items()
-        ]
-    )
-    outputs = Schema([TensorSpec(np.dtype("float64"), (-1, 2))])
+    from python_ml.model import flavour
+
     kinds = result.metrics["champion"]["members"] or [result.champion]
     packages = [*_ALWAYS, *(_BOOSTERS[kind] for kind in kinds if kind in _BOOSTERS)]
     with tempfile.TemporaryDirectory() as folder:
@@ -197,15 +201,20 @@ def _log_model(result: TrainingResult, training_facts: str) -> Any:
         attached = [Path(folder) / name for name in result.attachments]
         for path in attached:
             path.write_bytes(result.attachments[path.name])
-        return mlflow.sklearn.log_model(
-            result.model,
+        held_out = Path(folder) / store.HELD_OUT_FILE
+        held_out_scores(result.predictions, result.champion, training_set.entity).to_parquet(held_out, index=False)
+        return Model.log(
+            None,
+            flavour,
             name="model",
+            sk_model=result.model,
             serialization_format="pickle",
-            signature=ModelSignature(inputs=inputs, outputs=outputs),
+            signature=flavour.signature(result.card, training_set.features),
             input_example=result.example,
             pip_requirements=[f"{name}=={version(name)}" for name in packages],
             pyfunc_predict_fn="predict_proba",
-            extra_files=[str(path) for path in (card, facts, *attached)],
+            extra_files=[str(path) for path in (card, facts, held_out, *attached)],
+            validate_serving_input=False,
         )
 
 
@@ -217,23 +226,24 @@ def _register(
     logged: Any,
     run_id: str,
     root: Path,
+    identity: str | None,
 ) -> int:
     if not [m for m in client.search_registered_models(filter_string=f"name = '{name}'") if m.name == name]:
         client.create_registered_model(name)
-    created = client.create_model_version(name, logged.model_uri, run_id=run_id, model_id=logged.model_id)
-    number = str(created.version)
     auc = result.metrics["test"]["roc_auc"]["value"]
     tags = {
-        store.DIGEST_TAG: store.files_digest(store.model_folder(client, name, number, root)),
         "retention.model": result.champion,
         **{f"retention.{tag}": value for tag, value in _dataset_tags(training_set).items()},
         "retention.entity": result.card.entity,
         "retention.label_span": result.card.label["span"] or "unknown",
         "retention.test_roc_auc": "not defined" if auc is None else f"{auc:.4f}",
+        store.DEFINITION_TAG: json.dumps(outcome_definitions(training_set.definitions), default=str),
+        **({store.IDENTITY_TAG: identity} if identity else {}),
     }
-    for tag, value in tags.items():
-        client.set_model_version_tag(name, number, tag, value)
-    client.set_registered_model_alias(name, store.ALIAS, number)
+    created = client.create_model_version(name, logged.model_uri, run_id=run_id, tags=tags, model_id=logged.model_id)
+    number = str(created.version)
+    digest = store.files_digest(store.model_folder(client, name, number, root))
+    client.set_model_version_tag(name, number, store.DIGEST_TAG, digest)
     return int(number)
 
 

@@ -100,7 +100,7 @@ def _disagreements(inputs: ReportInputs, scores: pd.DataFrame) -> list[str]:
         versions = ", ".join(sorted({integer(float(v)) for v in scored}))
         remarks.append(
             f"The scores were made by model version {versions}, while the figures below are of version "
-            f"{integer(version)}. Run retention score to bring them together."
+            f"{integer(version)}" + _standing(inputs.metrics, versions)
         )
     if inputs.scoring is not None and len(inputs.scoring):
         newest, as_of = moment(inputs.scoring["feature_timestamp"].iloc[0]), scores["feature_timestamp"].max()
@@ -109,6 +109,14 @@ def _disagreements(inputs: ReportInputs, scores: pd.DataFrame) -> list[str]:
                 f"The warehouse holds features as of {date(newest)}: newer than the scores. Run retention score."
             )
     return remarks
+
+
+def _standing(metrics: dict[str, Any], scored: str) -> str:
+    """Why scores and figures are of different versions: a refused challenger, or scores that are out of date."""
+    registration = metrics.get("registration") or {}
+    if str(registration.get("champion")) != scored:
+        return ". Run retention score to bring them together."
+    return f", which did not replace the champion: {registration.get('reason')}."
 
 
 def drivers_section(inputs: ReportInputs) -> dict[str, Any]:

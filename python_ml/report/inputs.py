@@ -184,6 +184,8 @@ class ReportInputs:
         Verdicts of the quality gates (:class:`python_ml.quality.Verdict`), by suite.
     docs_link : str, optional
         Address of dbt's documentation, relative to the report.
+    has_model_card : bool
+        Whether ``model_card.html`` is there.
     selection : dict
         How the champion was chosen: ``metric`` and ``tolerance``.
     tracking_uri : str
@@ -219,6 +221,7 @@ class ReportInputs:
     reviews: tuple[str, ...] = ()
     quality: dict[str, Any] = field(default_factory=dict)
     docs_link: str | None = None
+    has_model_card: bool = False
     selection: dict[str, Any] = field(default_factory=dict)
     tracking_uri: str = "sqlite:///mlflow.db"
 
@@ -266,6 +269,7 @@ def load_inputs(project: Project) -> ReportInputs:
         **_findings(project.root / "findings.yaml"),
         quality=read_verdicts(project.reports_dir),
         docs_link="../target/index.html" if (project.root / "target" / "index.html").is_file() else None,
+        has_model_card=(project.reports_dir / "model_card.html").is_file(),
         selection={"metric": selection.metric, "tolerance": selection.tolerance},
         tracking_uri=shown_uri(project.tracking_uri, project.root),
         **warehouse,

@@ -59,7 +59,8 @@ def render(name: str, values: Mapping[str, Any]) -> str:
     Parameters
     ----------
     name : str
-        Of its template and of the style sheet that follows the common one: ``report``, ``quality`` or ``profile``.
+        Of its template and of the style sheet that follows the common one: ``report``, ``quality``, ``profile``,
+        ``card``.
     values : mapping of str to object
         Values for the template.
 
@@ -72,3 +73,8 @@ def render(name: str, values: Mapping[str, Any]) -> str:
     style = "\n" + "\n".join((TEMPLATES / f"{sheet}.css").read_text(encoding="utf-8") for sheet in ("base", name))
     style_hash = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     return cleaned(_environment().get_template(f"{name}.html.j2").render(values, style=style, style_hash=style_hash))
+
+
+def fragment(name: str, values: Mapping[str, Any]) -> str:
+    """Render a template without a page around it, for a notebook; values are escaped."""
+    return cleaned(_environment().get_template(f"{name}.html.j2").render(values))

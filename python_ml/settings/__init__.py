@@ -7,6 +7,7 @@ from python_ml.settings.decisions import CustomerValueSettings, Decisions, Inter
 from python_ml.settings.explanation import Explain, Fairness
 from python_ml.settings.gates import Leakage, Limits, Quality
 from python_ml.settings.loading import load_settings
+from python_ml.settings.registry import Promotion, Registry
 from python_ml.settings.schema import Settings, Tracking
 from python_ml.settings.scoring import RiskBands, Scoring
 from python_ml.settings.survival import Survival
@@ -24,7 +25,9 @@ __all__ = [
     "Limits",
     "ModelSettings",
     "Models",
+    "Promotion",
     "Quality",
+    "Registry",
     "RiskBands",
     "Scoring",
     "Selection",

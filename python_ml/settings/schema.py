@@ -7,6 +7,7 @@ from pydantic import Field, PrivateAttr
 from python_ml.settings.decisions import Decisions
 from python_ml.settings.explanation import Explain, Fairness
 from python_ml.settings.gates import Leakage, Quality
+from python_ml.settings.registry import Registry
 from python_ml.settings.scoring import Scoring
 from python_ml.settings.section import Section
 from python_ml.settings.survival import Survival
@@ -31,6 +32,7 @@ class Settings(Section):
     decisions: Decisions = Decisions()
     explain: Explain = Explain()
     fairness: Fairness = Fairness()
+    registry: Registry = Registry()
     mlflow: Tracking = Tracking()
 
     _path: str = PrivateAttr("retention.yml")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import python_ml
+from python_ml.files import source_hashes
 
 if TYPE_CHECKING:
     from python_ml.project import Project
@@ -58,7 +59,7 @@ def code_of(project: Project) -> dict[str, Any]:
         "manifest_sha256": _sha256(_stable(manifest)),
         "dbt_version": manifest.get("metadata", {}).get("dbt_version"),
         "package_version": python_ml.__version__,
-        "package_sha256": _sha256(_sources(Path(python_ml.__file__).parent)),
+        "package_sha256": _sha256(source_hashes(Path(python_ml.__file__).parent)),
         "git_commit": commit.strip() if commit else None,
         "git_dirty": None if changes is None else bool(changes.strip()),
     }
@@ -89,13 +90,6 @@ def _stable(value: Any, under: str = "") -> Any:
         left_out = _VOLATILE | ({"macros"} if under == "depends_on" else set())  # those that were compiled so far
         return {name: _stable(inner, name) for name, inner in value.items() if name not in left_out}
     return [_stable(inner) for inner in value] if isinstance(value, list) else value
-
-
-def _sources(folder: Path) -> dict[str, str]:
-    return {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.rglob("*.py"))
-    }
 
 
 def _sha256(value: Any) -> str:

@@ -17,7 +17,7 @@ import yaml
 from python_ml.dbt import DbtProcess
 from python_ml.model import store, tracking
 from python_ml.model.dataset import TrainingSet
-from python_ml.model.registry import load_champion
+from python_ml.model.registry import ModelRegistry, load_champion
 from python_ml.project import Project, sqlite_path, sqlite_uri
 from python_ml.settings import Settings
 from tests.python.broken_surroundings import DEEP, IN_A_PROJECT, LONG
@@ -231,7 +231,7 @@ def test_folder_names_with_marks_of_addresses(
     folder, before = Path(shutil.copytree(stored, tmp_path / name)), sorted(Path().iterdir())
     assert sqlite_path(Project.open(folder).tracking_uri) == folder / "mlflow.db"
     assert record_run(folder).version == 2
-    monkeypatch.delenv("MLFLOW_TRACKING_URI")  # MLflow sets it
+    ModelRegistry.of(Project.open(folder)).give(store.ALIAS, 2)
     assert [path.name for path in tmp_path.iterdir()] == [name]
     assert sorted(Path().iterdir()) == before
     assert len(list(folder.glob("mlartifacts/models/*/artifacts/model.pkl"))) == 2

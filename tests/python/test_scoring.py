@@ -18,7 +18,7 @@ from python_ml.input_columns import model_input
 from python_ml.model import store
 from python_ml.model.calibration import probabilities
 from python_ml.model.dataset import TrainingSet
-from python_ml.model.registry import Champion, load_champion
+from python_ml.model.registry import Champion, ModelRegistry, load_champion
 from python_ml.model.score import empty_reasons, empty_scores, reason_table, reasons, risk_band, score, score_table
 from python_ml.model.tracking import record
 from python_ml.model.train import train_models
@@ -145,9 +145,10 @@ def test_nobody_to_score() -> None:
 
 
 def register(folder: Path, name: str = "shop") -> int:
+    """Record a run, and make its model champion, as a promotion does."""
     world = small_world()
     result = trained(MODEL)
-    return record(
+    version = record(
         result,
         TrainingSet(world.frame, world.features, "customer_id", {}, "warehouse.duckdb", "0" * 64),
         Settings(),
@@ -157,6 +158,9 @@ def register(folder: Path, name: str = "shop") -> int:
         experiment=name,
         training_facts=model_facts(result.dataset, result.card, world.features).to_json(),
     ).version
+    client = store.open_store(f"sqlite:///{folder / 'mlflow.db'}")
+    ModelRegistry(client, store.registered_name(name), folder).give(store.ALIAS, version)
+    return version
 
 
 @pytest.fixture(scope="module")

@@ -40,7 +40,8 @@ def train(shop: Project, *arguments: str) -> tuple[dict, pd.DataFrame]:
 
 
 def without_run(metrics: dict) -> dict:
-    return {**metrics, "champion": metrics["champion"]["name"], "dataset": metrics["dataset"]["sha256"]}
+    same = {"champion": metrics["champion"]["name"], "dataset": metrics["dataset"]["sha256"], "registration": None}
+    return {**metrics, **same}
 
 
 def run_of(shop: Project, metrics: dict) -> object:
@@ -84,7 +85,9 @@ def test_a_snapshot_repeats_the_run_whatever_becomes_of_the_warehouse(shop: Proj
     assert snapshot.content_sha256.startswith(dataset.dataset.digest)
     assert {tag.key: tag.value for tag in dataset.tags}["snapshot"] == snapshot.id
     assert snapshot.id in dataset.dataset.source
-    version = model_store(f"sqlite:///{shop.root / 'mlflow.db'}").get_model_version_by_alias("shop_churn", "champion")
+    client = model_store(f"sqlite:///{shop.root / 'mlflow.db'}")
+    version = client.get_model_version("shop_churn", str(again["champion"]["version"]))
+    assert int(version.version) == plain["champion"]["version"] + 1
     assert version.tags["retention.snapshot"] == snapshot.id
 
     other = json.loads(command_here(shop.root, "train", "--json").stdout)

@@ -591,12 +591,13 @@ def test_the_command_writes_reports_and_prints_the_comparison(project: Path, mon
     assert not list((project / "reports").glob(".*")), "no drafts are left"
     assert (project / "mlartifacts").is_dir()
 
-    # Again: a new version, the same metrics, and clean JSON on stdout.
+    # Again: the same version and metrics, and clean JSON on stdout.
     again = invoke(project, "--json")
     assert again.exit_code == 0, again.output
+    assert "Nothing changed since version 1" in again.stderr
     second = json.loads(again.stdout)
-    assert second["champion"]["version"] == 2
-    assert {**second, "champion": None} == {**metrics, "champion": None}
+    assert second["registration"]["decision"] == "reused"
+    assert {**second, "registration": None} == {**metrics, "registration": None}
 
 
 def test_the_run_is_recorded(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -612,7 +613,8 @@ def test_the_run_is_recorded(project: Path, monkeypatch: pytest.MonkeyPatch) -> 
     dataset = run.inputs.dataset_inputs[0].dataset
     assert run.data.tags["dataset_sha256"].startswith(dataset.digest)
     artifacts = {item.path for item in client.list_artifacts(run.info.run_id, "plots")}
-    assert artifacts == {"plots/roc.png", "plots/precision_recall.png", "plots/calibration.png"}
+    names = ("roc", "precision_recall", "gains", "calibration", "drivers")
+    assert artifacts == {f"plots/{name}.png" for name in names}
     children = client.search_runs([run.info.experiment_id], f"tags.`mlflow.parentRunId` = '{run.info.run_id}'")
     assert {child.info.run_name for child in children} == set(metrics["models"])
     best = next(child for child in children if child.info.run_name == metrics["champion"]["name"])

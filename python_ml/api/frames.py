@@ -1,0 +1,229 @@
+"""A frame of one's own, as a training set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from python_ml.dbt import Feature
+from python_ml.durations import fixed_hours
+from python_ml.errors import UserError
+
+if TYPE_CHECKING:
+    from python_ml.settings import Settings
+
+WHERE = "the frame"
+LABELS = ("feature_timestamp", "label_timestamp", "churned")  # what a training set has besides the entity
+ROW = "row_number"  # the entity where every row is a customer of its own
+NO_TIME = pd.Timestamp("1970-01-01")
+
+
+def labelled_rows(
+    data: pd.DataFrame,
+    target: str,
+    entity: str | None,
+    time: str | None,
+    horizon: str | pd.Timedelta | None,
+    label_time: str | None,
+    positive: Any,
+) -> tuple[pd.DataFrame, list[Feature], str]:
+    """Bring a frame into the shape of ``gold.gld_training_set``; parameters as for :func:`python_ml.train`.
+
+    Returns
+    -------
+    pandas.DataFrame
+    list of Feature
+    str
+        The entity.
+
+    Raises
+    ------
+    UserError
+        When a column is missing, empty, repeated, or of a type that no model takes.
+    """
+    if not isinstance(data, pd.DataFrame):
+        raise UserError(
+            f"train() takes a pandas.DataFrame, not {type(data).__name__}.",
+            where="data",
+            hint="convert it first, for instance by .to_pandas() or .df()",
+        )
+    frame = data.rename(columns=str).reset_index(drop=True)
+    repeated = sorted(set(frame.columns[frame.columns.duplicated()]))
+    if repeated:
+        raise UserError(f"Columns appear twice: {', '.join(repeated)}.", where=WHERE, hint="rename or drop one of each")
+    given = {"target": target, "entity": entity, "time": time, "label_time": label_time}
+    for name, column in given.items():
+        if column is not None and column not in frame.columns:
+            raise UserError(
+                f"There is no column {column}.",
+                where=f"{name}={column!r}",
+                hint=f"the columns are {', '.join(frame.columns[:12])}{', …' if frame.shape[1] > 12 else ''}",
+            )
+    if frame.empty:
+        raise UserError("The frame has no rows.", where=WHERE, hint="bring labelled customers")
+    taken = [name for name in LABELS if name in frame.columns and name not in given.values()]
+    if taken:
+        raise UserError(
+            f"The name {taken[0]} is needed for the training set itself.",
+            where=f"{WHERE}, column {taken[0]}",
+            hint="drop the column, rename it, or name it as target, time or label_time",
+        )
+    rows = frame.drop(columns=[column for column in dict.fromkeys(given.values()) if column is not None])
+    features = [feature_of(rows[name]) for name in rows.columns]
+    if not features:
+        raise UserError("There is no column to learn from.", where=WHERE, hint="keep features in the frame")
+    key = entity if entity is not None else ROW
+    if entity is None:
+        rows[key] = range(len(rows))
+    else:
+        _complete(frame[entity], "entity")
+        rows[key] = frame[entity]
+    starts = pd.Series(NO_TIME, index=frame.index) if time is None else _times(frame[time], "time")
+    if label_time is not None:
+        ends = _times(frame[label_time], "label_time")
+    else:
+        ends = starts + (pd.Timedelta(0) if horizon is None else _span(horizon))
+    rows["feature_timestamp"], rows["label_timestamp"] = starts, ends
+    rows["churned"] = _outcome(frame[target], target, positive)
+    if rows.duplicated([key, "feature_timestamp"]).any():
+        raise UserError(
+            f"Some customers have several rows{'' if time is None else ' at one time'}.",
+            where=f"{WHERE}, column {key}",
+            hint="name the column that tells when a row was seen (time=…), or keep one row per customer",
+        )
+    return rows, [Feature(key, "key", "varchar"), *features], key
+
+
+def feature_of(values: pd.Series) -> Feature:
+    """What a column is to a model.
+
+    Raises
+    ------
+    UserError
+        When it is a date or anything else that no model takes.
+    """
+    name = str(values.name)
+    kind = pd.api.types.infer_dtype(values, skipna=True)
+    if pd.api.types.is_bool_dtype(values.dtype) or kind == "boolean":
+        return Feature(name, "feature", "boolean")
+    if pd.api.types.is_numeric_dtype(values.dtype) or kind in ("decimal", "integer", "mixed-integer-float", "empty"):
+        return Feature(name, "feature", "double")
+    if kind in ("string", "categorical", "mixed-integer"):
+        return Feature(name, "feature", "varchar")
+    raise UserError(
+        f"The column {name} holds {kind} values, which no model takes.",
+        where=f"{WHERE}, column {name}",
+        hint="make it a number (days since a date, for instance) or a text category, or drop it",
+    )
+
+
+def keyed(frame: pd.DataFrame, entity: str) -> tuple[pd.DataFrame, list[str]]:
+    """The frame with the keys of a scoring set, and those that it lacked."""
+    added = {}
+    if entity not in frame.columns:
+        added[entity] = range(len(frame))
+    if "feature_timestamp" not in frame.columns:
+        added["feature_timestamp"] = pd.Series(pd.NaT, index=frame.index, dtype="datetime64[us]")
+    return frame.assign(**added), list(added)
+
+
+def settings_of(settings: Settings | Mapping[str, Any] | None, models: Any) -> Settings:
+    """Settings from what a caller gave; ``models`` names those that take part.
+
+    Raises
+    ------
+    UserError
+        When there is no such setting or model, or a value is out of range.
+    """
+    from pydantic import ValidationError
+
+    from python_ml.settings import Models, Settings
+
+    if settings is None:
+        settings = Settings()
+    elif not isinstance(settings, Settings):
+        try:
+            settings = Settings.model_validate(settings)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise UserError(
+                f"{'.'.join(map(str, first['loc'])) or 'settings'}: {first['msg'].removeprefix('Value error, ')}.",
+                where="settings",
+                hint="give a mapping of the shape of retention.yml",
+            ) from error
+    if models is None:
+        return settings
+    wanted = [models] if isinstance(models, str) else list(models)
+    unknown = [name for name in wanted if name not in Models.model_fields]
+    if unknown or not wanted:
+        raise UserError(
+            f"There is no model {unknown[0]}." if unknown else "No model is named.",
+            where="models",
+            hint=f"choose among {', '.join(Models.model_fields)}",
+        )
+    chosen = {
+        name: getattr(settings.training.models, name).model_copy(update={"enabled": name in wanted})
+        for name in Models.model_fields
+    }
+    training = settings.training.model_copy(update={"models": Models(**chosen)})
+    return settings.model_copy(update={"training": training})
+
+
+def _complete(values: pd.Series, what: str) -> None:
+    if values.isna().any():
+        raise UserError(
+            f"The column {values.name} has {int(values.isna().sum())} empty value(s).",
+            where=f"{what}={values.name!r}",
+            hint="leave out these rows: a row without a key, a time or a known outcome teaches nothing",
+        )
+
+
+def _times(values: pd.Series, what: str) -> pd.Series:
+    _complete(values, what)
+    if pd.api.types.is_numeric_dtype(values.dtype):
+        raise UserError(
+            f"The column {values.name} holds numbers, not times.",
+            where=f"{what}={values.name!r}",
+            hint="convert it with pandas.to_datetime, which asks for the unit",
+        )
+    try:
+        return pd.to_datetime(values, utc=True).dt.tz_localize(None).astype("datetime64[us]")
+    except (ValueError, TypeError) as error:
+        raise UserError(
+            f"The column {values.name} does not hold times: {error}.",
+            where=f"{what}={values.name!r}",
+            hint="convert it with pandas.to_datetime",
+        ) from error
+
+
+def _span(horizon: str | pd.Timedelta) -> pd.Timedelta:
+    hours = fixed_hours(horizon.strip()) if isinstance(horizon, str) else None
+    if hours is None and isinstance(horizon, str):
+        raise UserError(
+            f"`{horizon}` is not a fixed duration.", where="horizon", hint="write 36h, 30d or 4w, for instance"
+        )
+    return pd.Timedelta(hours=hours) if hours is not None else pd.Timedelta(horizon)
+
+
+def _outcome(values: pd.Series, target: str, positive: Any) -> pd.Series:
+    _complete(values, "target")
+    if positive is not None:
+        outcome = values == positive
+    else:
+        outcome = values
+        strange = sorted(set(values.unique().tolist()) - {0, 1}, key=str)
+        if strange:
+            raise UserError(
+                f"The target is not binary: {target} holds {', '.join(map(str, strange[:5]))}.",
+                where=f"target={target!r}",
+                hint="say which value means churn (positive=…), or make it 1 for churned and 0 for retained",
+            )
+    if outcome.nunique() < 2:
+        raise UserError(
+            f"Every customer {'churned' if bool(outcome.iloc[0]) else 'was retained'}: there is nothing to tell apart.",
+            where=f"target={target!r}",
+            hint="bring churned and retained customers" + ("" if positive is None else f"; positive is {positive!r}"),
+        )
+    return outcome.astype(int)
