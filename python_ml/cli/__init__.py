@@ -23,6 +23,7 @@ COMMANDS = {
     "leakage": ("python_ml.cli.leakage", "Check the training set for leakage."),
     "quality": ("python_ml.cli.quality", "Check the quality of the training set and the scoring set."),
     "train": ("python_ml.cli.train", "Train, compare and register churn models."),
+    "backtest": ("python_ml.cli.backtest", "Measure the champion's kind of model at several feature times."),
     "score": ("python_ml.cli.score", "Score customers with the champion, with reasons."),
     "report": ("python_ml.cli.report", "Write reports/index.html from the last run."),
     "replay": ("python_ml.cli.replay", "Rebuild features from data cut off at their time, and compare."),

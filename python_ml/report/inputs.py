@@ -147,6 +147,8 @@ class ReportInputs:
         What ``retention init`` notes about the raw files, and what of it requires review.
     quality : dict
         Verdicts of the quality gates (:class:`python_ml.quality.Verdict`), by suite.
+    backtest : dict, optional
+        ``reports/backtest.json``.
     docs_link : str, optional
         Address of dbt's documentation, relative to the report.
     selection : dict
@@ -175,6 +177,7 @@ class ReportInputs:
     notices: tuple[str, ...] = ()
     reviews: tuple[str, ...] = ()
     quality: dict[str, Any] = field(default_factory=dict)
+    backtest: dict[str, Any] | None = None
     docs_link: str | None = None
     selection: dict[str, Any] = field(default_factory=dict)
     tracking_uri: str = "sqlite:///mlflow.db"
@@ -220,6 +223,7 @@ def load_inputs(project: Project) -> ReportInputs:
         feature_descriptions=_descriptions(project),
         **_findings(project.root / "findings.yaml"),
         quality=read_verdicts(project.reports_dir),
+        backtest=_read_backtest(project.reports_dir / "backtest.json"),
         docs_link="../target/index.html" if (project.root / "target" / "index.html").is_file() else None,
         selection={"metric": selection.metric, "tolerance": selection.tolerance},
         tracking_uri=shown_uri(project.tracking_uri, project.root),
@@ -261,6 +265,16 @@ def _read_metrics(path: Path) -> dict[str, Any]:
             hint="run `retention train` again",
         ) from error
     return metrics
+
+
+def _read_backtest(path: Path) -> dict[str, Any] | None:
+    if not path.is_file():
+        return None
+    hint = "run `retention backtest` again"
+    found = read_json(path, "file backtest.json", hint)
+    if not isinstance(found, dict):
+        raise UserError("backtest.json does not hold an object.", where=str(path), hint=hint)
+    return found
 
 
 def _read_parquet(path: Path) -> pd.DataFrame | None:

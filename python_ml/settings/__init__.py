@@ -3,13 +3,24 @@
 What SQL needs as well (churn definition, horizon, gap, windows) stands in ``dbt_project.yml`` instead.
 """
 
+from python_ml.settings.backtest import Backtest
 from python_ml.settings.gates import Leakage, Limits, Quality
 from python_ml.settings.loading import load_settings
 from python_ml.settings.schema import Settings, Tracking
 from python_ml.settings.scoring import RiskBands, Scoring
-from python_ml.settings.training import CrossValidation, Features, Models, ModelSettings, Selection, Split, Training
+from python_ml.settings.training import (
+    CrossValidation,
+    Features,
+    Models,
+    ModelSettings,
+    Selection,
+    Split,
+    Training,
+    Tuning,
+)
 
 __all__ = [
+    "Backtest",
     "CrossValidation",
     "Features",
     "Leakage",
@@ -24,5 +35,6 @@ __all__ = [
     "Split",
     "Tracking",
     "Training",
+    "Tuning",
     "load_settings",
 ]

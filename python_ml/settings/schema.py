@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, PrivateAttr
 
+from python_ml.settings.backtest import Backtest
 from python_ml.settings.gates import Leakage, Quality
 from python_ml.settings.scoring import Scoring
 from python_ml.settings.section import Section
@@ -23,6 +24,7 @@ class Settings(Section):
     leakage: Leakage = Leakage()
     quality: Quality = Quality()
     training: Training = Training()
+    backtest: Backtest = Backtest()
     scoring: Scoring = Scoring()
     mlflow: Tracking = Tracking()
 
