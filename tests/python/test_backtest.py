@@ -27,8 +27,8 @@ from tests.python.test_static_training import FEATURES, snapshot
 LABEL = {"churn_definition": "end_date", "horizon": "30d", "gap": "0d"}
 
 
-def settings_for(models: tuple[str, ...] = (), **section: object) -> Settings:
-    return quick_settings(models).model_copy(update={"backtest": Backtest.model_validate(section)})
+def settings_for(**section: object) -> Settings:
+    return quick_settings().model_copy(update={"backtest": Backtest.model_validate(section)})
 
 
 def measured(world: ChurnWorld, champion: tuple[str, ...] = ("logistic_regression",), **section: object) -> dict:
@@ -168,8 +168,8 @@ def test_paired_intervals_cover_the_true_difference() -> None:
     assert covered >= 34
 
 
-def short(months: int, every: int = 30) -> pd.DataFrame:
-    world = churn_world(customers=60, months=months, noise=0, seed=1)
+def short(months: int, every: int = 30, customers: int = 60) -> pd.DataFrame:
+    world = churn_world(customers=customers, months=months, noise=0, seed=1)
     return world.frame.assign(label_timestamp=world.frame["feature_timestamp"] + pd.Timedelta(days=every))
 
 
@@ -194,7 +194,7 @@ def small_world_features() -> list:
 
 
 def test_irregular_times_are_predicted_in_groups() -> None:
-    frame, rng = short(8), np.random.default_rng(0)
+    frame, rng = short(8, customers=200), np.random.default_rng(0)
     shift = pd.to_timedelta(rng.integers(0, 25 * 24, len(frame)), "h")
     frame = frame.assign(
         feature_timestamp=frame["feature_timestamp"] + shift, label_timestamp=frame["label_timestamp"] + shift
