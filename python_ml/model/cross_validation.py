@@ -207,7 +207,7 @@ def fit_without(
         )
     trial, fits = Trial.of_customers(inner, customers), {}
     for name in names:
-        parameters = run.parameters[name]
+        parameters = run.parameters(name)
         if run.tuner and name in run.tuner.kinds([name]):
             default = run.default_parameters(name, inputs, churned, columns, trial)
             parameters = run.tuner.parameters(

@@ -69,7 +69,7 @@ class TrainingRun:
         self.columns = prepared_as(typed_columns(frame, features), settings)
         self.inputs = model_input(frame, self.columns, where=TRAINING_SET)
         training = settings.training
-        self.parameters = {name: dict(getattr(training.models, name).parameters) for name in training.models.enabled}
+        self.tuned: dict[str, dict[str, Any]] = {}
         self.balance = Balance(training.class_weight, training.resampling)
         self._divide(split, parts)
 
@@ -135,7 +135,7 @@ class TrainingRun:
             self.used[part],
             self.folds[part],
             self.settings.training.seed,
-            self.parameters[name],
+            self.parameters(name),
             self.trials[part],
             self.balance,
         )
@@ -150,19 +150,23 @@ class TrainingRun:
         if later.any():
             rows = np.flatnonzero(train | later)
             folds = [(np.flatnonzero(train[rows]), np.flatnonzero(later[rows]))]
-        for name in self.tuner.kinds(self.parameters):
+        for name in self.tuner.kinds(self.settings.training.models.enabled):
             default = self.default_parameters(name, self.inputs[train], self.churned[train], self.used["train"])
-            self.parameters[name] = self.tuner.parameters(
+            self.tuned[name] = self.tuner.parameters(
                 name,
                 self.inputs.iloc[rows].reset_index(drop=True),
                 self.churned[rows],
                 self.customers[rows],
                 self.used["train"],
                 folds,
-                self.parameters[name],
+                self.parameters(name),
                 default,
                 self.balance,
             )
+
+    def parameters(self, name: str) -> dict[str, Any]:
+        """What replaces the defaults of a kind of model: what was found by tuning, or what the settings say."""
+        return self.tuned[name] if name in self.tuned else dict(getattr(self.settings.training.models, name).parameters)
 
     def default_parameters(
         self,
@@ -173,7 +177,7 @@ class TrainingRun:
         trial: Trial | None = None,
     ) -> dict[str, Any]:
         """What a model is fitted with where nothing is tuned."""
-        fixed, trial = self.parameters[name], trial or self.trials["train"]
+        fixed, trial = self.parameters(name), trial or self.trials["train"]
         size = choose_size(name, inputs, churned, columns, trial, self.settings.training.seed, fixed)
         return {**fixed, **size}
 

@@ -62,8 +62,10 @@ def backtest_section(backtest: dict[str, Any] | None) -> dict[str, Any]:
 
 def _row(origin: dict[str, Any], names: Sequence[str], rolling: bool) -> dict[str, Any]:
     rows, churned = number(origin.get("rows")), number(origin.get("churned"))
+    first, last = (origin.get(f"{end}feature_timestamp") for end in ("", "last_"))
+    times = date(first) if last in (None, first) else f"{date(first)} to {date(last)}"
     return {
-        "name": date(origin.get("feature_timestamp")) if rolling else str(origin.get("name")),
+        "name": times if rolling else str(origin.get("name")),
         "time": moment(origin.get("feature_timestamp")),
         "customers": origin.get("customers"),
         "fitted": origin.get("fitted_rows"),

@@ -3,10 +3,9 @@
     python -m tests.bench.cdnow --data FOLDER
 
 BG/NBD is fitted as its authors did (Fader, Hardie & Lee 2005): 2,357 customers, 39 weeks of calibration, 39 of holdout;
-it ranks by the purchases to expect.
-Our models learn from the calibration alone: at earlier weeks of it, whether a customer bought again before its end. So
-does the choice between them, on held-out customers. The test is the end of week 39. The exit code is 1 when the paired 95 % interval of the difference reaches
-down to zero.
+it ranks by the purchases to expect. Our models learn from the calibration alone: at earlier weeks of it, whether a
+customer bought again before its end. So does the choice between them, on held-out customers. The test is the end of
+week 39. The exit code is 1 when the paired 95 % interval of the difference reaches down to zero.
 """
 
 from __future__ import annotations
