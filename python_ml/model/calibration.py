@@ -204,10 +204,17 @@ def _raw(name: str, pipeline: Pipeline, inputs: pd.DataFrame) -> np.ndarray:
     return getattr(pipeline, _method(name))(inputs).reshape(len(inputs), -1)[:, [-1]]
 
 
-def uncalibrated(name: str, model: StackingClassifier, inputs: pd.DataFrame) -> np.ndarray:
-    """The probability that a single model would give without its sigmoid, shape (n_rows,)."""
-    raw = raw_predictions(name, model, inputs)[:, 0]
-    return scipy.special.expit(raw) if _method(name) == "decision_function" else raw
+def uncalibrated(name: str, raw: np.ndarray) -> np.ndarray:
+    """The probabilities that a single model would give without its sigmoid, shape (n_rows,).
+
+    Parameters
+    ----------
+    name : str
+        Kind of model.
+    raw : numpy.ndarray, shape (n_rows, 1)
+        Of :func:`raw_predictions`, or of :class:`Fitted`.
+    """
+    return scipy.special.expit(raw[:, 0]) if _method(name) == "decision_function" else raw[:, 0]
 
 
 def _method(name: str) -> str:

@@ -183,7 +183,7 @@ def train_models(
         "leakage": prepared.leakage.to_dict(),
         "calibration": {
             **dict(zip(("class_weight", "resampling"), run.balance, strict=True)),
-            "ece": {} if crossed else run.calibration_errors(fits, probability["test"]),
+            "ece": run.calibration_errors(fits, None if crossed else probability["test"]),
         },
         **({"tuning": tuner.found} if tuner else {}),
     }

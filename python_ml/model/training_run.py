@@ -342,16 +342,21 @@ class TrainingRun:
                 scores["oracle"] = {"test": known}
         return metrics, scores
 
-    def calibration_errors(self, fits: Mapping[str, Fitted], test: Mapping[str, np.ndarray]) -> dict[str, Any]:
-        """Calibration error of each single model on the test rows, before its sigmoid and after it."""
-        inputs = self.inputs[self.split.test]
-        return {
-            name: {
-                "before": self.measure("test", uncalibrated(name, fits[name].model, inputs), metrics=["ece"])["ece"],
-                "after": self.measure("test", test[name], metrics=["ece"])["ece"],
+    def calibration_errors(self, fits: Mapping[str, Fitted], test: Mapping[str, np.ndarray] | None) -> dict[str, Any]:
+        """Calibration error of each single model before its sigmoid and after it.
+
+        On the test rows; or, where ``test`` is None, on all rows as each model sees those that it held out.
+        """
+        found = {}
+        for name in self.settings.training.models.enabled:
+            fit, part = fits[name], "validation" if test is None else "test"
+            raw = fit.raw if test is None else raw_predictions(name, fit.model, self.inputs[self.split.test])
+            after = fit.held_out if test is None else test[name]
+            found[name] = {
+                when: self.measure(part, scores, metrics=["ece"])["ece"]
+                for when, scores in (("before", uncalibrated(name, raw)), ("after", after))
             }
-            for name in self.settings.training.models.enabled
-        }
+        return found
 
     def predictions(self, probability: dict[str, dict[str, np.ndarray]]) -> pd.DataFrame:
         """Every model's probability for every row of the validation and the test, in one table."""
