@@ -30,7 +30,7 @@ from python_ml.model.folds import customer_folds
 from python_ml.model.leakage_gate import usable
 from python_ml.model.origins import Origin, rolling_origins
 from python_ml.model.pipelines import MONOTONE, check_parameters, monotone_kinds, plain_lightgbm
-from python_ml.model.split import TemporalSplit, words_of
+from python_ml.model.split import BLIND, TemporalSplit, words_of
 from python_ml.model.training_run import TrainingRun
 from python_ml.project import DATELESS
 from python_ml.settings import Models, ModelSettings
@@ -142,7 +142,7 @@ def backtest(
         **facts,
         "models": models,
         "baselines": [name for name in names if name not in models],
-        "warnings": _warnings(predicted, settings) if dated else [],
+        "warnings": _warnings(predicted, settings, blind=purge <= pd.Timedelta(0)) if dated else [],
         "origins": [{**_describe(run, part), **_measured(run, [part])} for part in predicted],
         "pooled": _measured(run, predicted),
         **({} if dated else {"fold_roc_auc": snapshot.fold_roc_auc}),
@@ -310,9 +310,9 @@ def _measured(run: TrainingRun, parts: Sequence[_Predicted]) -> dict[str, Any]:
     return {"figures": figures, "differences": ahead}
 
 
-def _warnings(predicted: Sequence[_Predicted], settings: Settings) -> list[str]:
+def _warnings(predicted: Sequence[_Predicted], settings: Settings, *, blind: bool) -> list[str]:
     asked = settings.backtest
-    found = []
+    found = [BLIND] if blind else []
     if not asked.times and len(predicted) < min(asked.origins, 5):
         found.append(
             f"The history allows {len(predicted)} of {asked.origins} origins: one needs churned and retained customers "

@@ -189,6 +189,17 @@ def test_short_histories_give_fewer_origins_or_a_message() -> None:
     assert only.time == pd.Timestamp("2023-05-01")
 
 
+def test_what_cannot_be_backtested_is_a_message() -> None:
+    frame = short(6)
+    with pytest.raises(UserError, match="nothing to tell apart"):
+        backtest(frame.assign(churned=1), small_world_features(), "customer_id", settings_for(), ("lightgbm",))
+    blind = frame.assign(label_timestamp=frame["feature_timestamp"])
+    found = backtest(blind, small_world_features(), "customer_id", settings_for(origins=2), ("logistic_regression",))
+    assert "Nothing says how far the labels look ahead" in found.report["warnings"][0]
+    with pytest.raises(ValueError, match="or null for the maturity lag"):
+        Backtest(embargo="soon")
+
+
 def small_world_features() -> list:
     return churn_world(customers=60, months=2, noise=0, seed=1).features
 
