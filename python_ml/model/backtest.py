@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from python_ml.dbt import TRAINING_SET
 from python_ml.durations import fixed_hours
 from python_ml.errors import UserError
 from python_ml.input_columns import informative
@@ -29,7 +30,7 @@ from python_ml.model.evaluate import RANKING_METRICS, compared, evaluate
 from python_ml.model.folds import customer_folds
 from python_ml.model.leakage_gate import usable
 from python_ml.model.origins import Origin, rolling_origins
-from python_ml.model.pipelines import MONOTONE, check_parameters, monotone_kinds, plain_lightgbm
+from python_ml.model.pipelines import MONOTONE, check_parameters, plain_lightgbm
 from python_ml.model.split import BLIND, TemporalSplit, words_of
 from python_ml.model.training_run import TrainingRun
 from python_ml.project import DATELESS
@@ -115,7 +116,6 @@ def backtest(
     """
     check_parameters(settings)
     check_training_set(training_set, entity)
-    settings, _ = monotone_kinds(settings)
     kinds = _kinds(settings, champion)
     settings = _only(settings, kinds)
     frame = training_set.sort_values(["feature_timestamp", entity], kind="stable").reset_index(drop=True)
@@ -154,8 +154,14 @@ def _kinds(settings: Settings, champion: Sequence[str]) -> list[str]:
     """The kinds of model to fit: those of the champion, and those that the settings add."""
     asked = settings.backtest.models
     wanted = {*(champion if CHAMPION in asked else ()), *asked} - {CHAMPION, PLAIN}
-    possible = MONOTONE if settings.features.monotone else tuple(Models.model_fields)
-    return [name for name in Models.model_fields if name in wanted and name in possible]
+    free = sorted(wanted - set(MONOTONE)) if settings.features.monotone else []
+    if free:
+        raise UserError(
+            f"{', '.join(free)} cannot be held to the directions of features.monotone.",
+            where=settings.where("features", "monotone"),
+            hint="run `retention train`, whose champion will follow them, and leave such kinds out of backtest.models",
+        )
+    return [name for name in Models.model_fields if name in wanted]
 
 
 def _only(settings: Settings, kinds: Sequence[str]) -> Settings:
@@ -229,7 +235,7 @@ def _repeated(run: TrainingRun, champion: Sequence[str]) -> Iterator[_Predicted]
         if not folds:
             raise UserError(
                 "There are too few customers for a backtest: at least two must have churned and two been retained.",
-                where="gold.gld_training_set",
+                where=TRAINING_SET,
                 hint="bring more customers",
             )
         scores: dict[str, np.ndarray] = {}

@@ -19,7 +19,7 @@ from python_ml.model.backtest import CHAMPION, PLAIN, backtest
 from python_ml.model.backtest_table import COLUMNS, TABLE, backtest_table
 from python_ml.model.evaluate import METRICS, compared
 from python_ml.model.origins import rolling_origins
-from python_ml.settings import Backtest, Settings
+from python_ml.settings import Backtest, Features, Settings
 from tests.python.churn_world import ChurnWorld, churn_world, quick_settings, small_world, write_project
 from tests.python.command_line import command_here
 from tests.python.test_static_training import FEATURES, snapshot
@@ -196,6 +196,9 @@ def test_what_cannot_be_backtested_is_a_message() -> None:
     blind = frame.assign(label_timestamp=frame["feature_timestamp"])
     found = backtest(blind, small_world_features(), "customer_id", settings_for(origins=2), ("logistic_regression",))
     assert "Nothing says how far the labels look ahead" in found.report["warnings"][0]
+    directed = settings_for().model_copy(update={"features": Features(monotone={"orders_count_*": "decreasing"})})
+    with pytest.raises(UserError, match="logistic_regression cannot be held to"):
+        backtest(frame, small_world_features(), "customer_id", directed, ("logistic_regression", "lightgbm"))
     with pytest.raises(ValueError, match="or null for the maturity lag"):
         Backtest(embargo="soon")
 
