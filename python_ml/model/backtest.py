@@ -1,9 +1,9 @@
 """Backtests: what the champion's kind of model would have done at several times of the past.
 
 At each origin the models are fitted on the rows whose labels were known by then, and predict the customers of that
-time. Choices (penalty, size of trees, calibration by folds) are made at the first origin and again when there are four
-times as many rows; in between models are fitted once, and calibrated on what earlier fits said of rows that they had
-not seen. Nothing that an origin uses was known later.
+time. Choices (penalty, size of trees, calibration by folds) are made at the first origin and again whenever the rows
+have doubled; in between models are fitted once, and calibrated on what earlier fits said of rows that they had not
+seen. Nothing that an origin uses was known later.
 
 A snapshot without times is cross-validated several times instead, each time with other folds of customers.
 """
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 CHAMPION, PLAIN = "champion", "plain_lightgbm"
 ROLLING, REPEATED = "rolling_origin", "repeated_cross_validation"
 POOLED = "pooled"
-CHOOSE_AGAIN = 4  # times as many rows as at the last choice
+CHOOSE_AGAIN = 2  # times as many rows as at the last choice
 INNER_FOLDS = 2  # of each fit of a repeated cross-validation
 
 
