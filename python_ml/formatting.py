@@ -24,7 +24,11 @@ MODEL_TITLES = {
     "xgboost": "XGBoost",
     "lightgbm": "LightGBM",
     "ensemble": "Ensemble",
+    "champion": "Champion",
+    "plain_lightgbm": "LightGBM's defaults",
     "recency": "Recency alone",
+    "entity_rate": "Own past labels",
+    "bg_nbd": "BG/NBD",
     "oracle": "Oracle",
 }
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")

@@ -28,6 +28,8 @@ _KINDS = {
     CATEGORY: r"varchar|string|text|char|enum",
 }
 
+_VERBS = {"transform": "transform", "scale": "scale", "encode": "encode", "monotone": "make monotone"}
+
 # A column that says the same of (nearly) everybody cannot tell customers apart.
 NEAR_CONSTANT_SHARE = 0.999
 NEAR_CONSTANT_ROWS = 5
@@ -37,7 +39,8 @@ NEAR_CONSTANT_ROWS = 5
 class InputColumn:
     """A column that a model takes: its name and its kind (``number``, ``flag`` or ``category``).
 
-    ``transform``, ``scale`` and ``encode`` say how models see it; see :class:`python_ml.settings.Features`.
+    ``transform``, ``scale`` and ``encode`` say how models see it, ``monotone`` in which direction it may move the risk;
+    see :class:`python_ml.settings.Features`.
     """
 
     name: str
@@ -45,6 +48,7 @@ class InputColumn:
     transform: str = "asinh"
     scale: str = "standard"
     encode: str = "one_hot"
+    monotone: str = "none"
 
 
 def typed_columns(frame: pd.DataFrame, features: Sequence[Feature]) -> list[InputColumn]:
@@ -99,16 +103,18 @@ def prepared_as(columns: Sequence[InputColumn], settings: Settings) -> list[Inpu
     """
     chosen = settings.features
     by_name = {column.name: column for column in columns}
-    for part, kinds in (("transform", (NUMBER, FLAG)), ("scale", (NUMBER, FLAG)), ("encode", (CATEGORY,))):
+    numeric = (NUMBER, FLAG)
+    parts = {"transform": numeric, "scale": numeric, "encode": (CATEGORY,), "monotone": numeric}
+    for part, kinds in parts.items():
         for pattern, how in getattr(chosen, part).items():
             named = fnmatch.filter(by_name, pattern)
             fitting = [name for name in named if by_name[name].kind in kinds]
             if not fitting and not fnmatch.filter(chosen.exclude, pattern):
                 close = difflib.get_close_matches(pattern, list(by_name), n=1)
                 raise UserError(
-                    f"The feature `{named[0]}` is a {by_name[named[0]].kind}, which there is no way to {part}."
+                    f"The feature `{named[0]}` is a {by_name[named[0]].kind}, which there is no way to {_VERBS[part]}."
                     if named
-                    else f"There is no feature `{pattern}` to {part}.",
+                    else f"There is no feature `{pattern}` to {_VERBS[part]}.",
                     where=settings.where("features", part, pattern),
                     hint=f"did you mean `{close[0]}`?" if close and not named else "delete the line",
                 )

@@ -24,6 +24,7 @@ COMMANDS = {
     "quality": ("python_ml.cli.quality", "Check the quality of the training set and the scoring set."),
     "train": ("python_ml.cli.train", "Train, compare and register churn models."),
     "models": ("python_ml.cli.models", "List versions of the model; promote one, or roll back."),
+    "backtest": ("python_ml.cli.backtest", "Measure the champion's kind of model at several feature times."),
     "score": ("python_ml.cli.score", "Score customers with the champion, with reasons."),
     "act": ("python_ml.cli.act", "Choose whom to contact, with what, and why."),
     "explain": ("python_ml.cli.explain", "Explain the predictions: drivers and segments, or one customer."),

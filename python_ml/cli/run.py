@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 def command(project: Project, console: Console) -> None:
     """Build, replay, train, score, act and report.
 
-    Runs `retention build`, `replay` (of one feature time, as evidence for the leakage check), `train`, `score`, `act`,
-    `explain` and `report`, with the leakage and quality gates before training and scoring.
+    Runs `retention build`, `replay` (of one feature time, as evidence for the leakage check), `train`, `backtest`
+    (unless `backtest.enabled` in retention.yml is false), `score`, `act`, `explain` and `report`, with the leakage and
+    quality gates before training and scoring.
 
     Reads the raw data, dbt_project.yml and retention.yml. Writes what these commands write; at the end
     reports/index.html and reports/metrics.json.
@@ -55,10 +56,25 @@ def run(project: Project, console: Console) -> tuple[dict[str, Any], Path]:
         build(project, console, exclude=MODELS)  # scores wait for the champion of this run
         prove(project, console)
         metrics = train(project, console)
+        if project.settings.backtest.enabled:
+            backtest_where_possible(project, console)
         score(project, console)
         act(project, console)
     explain(project, console)
     return metrics, report(project, console)
+
+
+def backtest_where_possible(project: Project, console: Console) -> None:
+    """Backtest the new champion; a history that is too short for it is a warning, and leaves no old figures behind."""
+    from python_ml.cli.backtest import backtest
+    from python_ml.model.backtest_table import forget_backtest
+    from python_ml.model.origins import ShortHistoryError
+
+    try:
+        backtest(project, console)
+    except ShortHistoryError as error:
+        forget_backtest(project)
+        console.warn(f"no backtest: {error}")
 
 
 def prove(project: Project, console: Console) -> None:

@@ -24,12 +24,15 @@ if TYPE_CHECKING:
     from python_ml.settings import Settings
 
 TRUTH_TABLE = "raw.raw_sim__true_hazard"
+TUNING_FILE = "tuning.db"  # beside mlflow.db
+LABEL = ("churn_definition", "horizon", "gap", "maturity_lag")  # dbt's variables that say what the label is
 
 
 @click.command("train")
 @click.option("--snapshot", metavar="ID", help="Train on a snapshot (see `retention snapshot`), not the warehouse.")
+@click.option("--tune", is_flag=True, help="Look for better parameters first (`training.tuning` says how long).")
 @project_options("duckdb")
-def command(project: Project, console: Console, snapshot: str | None) -> None:
+def command(project: Project, console: Console, snapshot: str | None, tune: bool) -> None:
     """Train, compare and register churn models.
 
     Splits the training set by time, fits every model that retention.yml enables, and registers the best one on the
@@ -42,7 +45,8 @@ def command(project: Project, console: Console, snapshot: str | None) -> None:
     Reads gold.gld_training_set (or a snapshot) and retention.yml. Writes a run and a model to MLflow (with the SHA-256
     of the rows), gold.gld_leakage_findings, gold.gld_model_promotions, gold.gld_survival_evaluation,
     gold.gld_survival_curves, and in reports/ metrics.json, predictions.parquet, drivers.parquet,
-    survival_predictions.parquet, model_card.html and model_card.md.
+    survival_predictions.parquet, model_card.html and model_card.md; with --tune the studies in tuning.db, where the
+    same search goes on next time.
 
     Exit codes: 0 done, 1 internal error, 2 invalid input or usage, 3 a critical leakage finding (see `retention
     leakage`) or quality check (see `retention quality`), or the snapshot was changed after it was created.
@@ -51,14 +55,15 @@ def command(project: Project, console: Console, snapshot: str | None) -> None:
     Examples:
       retention train --project-dir my_shop
       retention train --snapshot 3
+      retention train --tune
     """
     from python_ml.model.results import summary
 
-    metrics = train(project, console, snapshot)
+    metrics = train(project, console, snapshot, tune=tune)
     console.result(summary(metrics), metrics)
 
 
-def train(project: Project, console: Console, snapshot: str | None = None) -> dict[str, Any]:
+def train(project: Project, console: Console, snapshot: str | None = None, *, tune: bool = False) -> dict[str, Any]:
     """Train on the project's warehouse, or on a snapshot, and register the champion.
 
     Returns
@@ -74,6 +79,9 @@ def train(project: Project, console: Console, snapshot: str | None = None) -> di
         When a column most likely knows the outcome, a critical quality check fails, or the snapshot was changed.
     """
     settings, _ = project.settings, project.entity  # a mistake in either file shows before the heavy work
+    if tune:
+        tuning = settings.training.tuning.model_copy(update={"enabled": True})
+        settings = settings.model_copy(update={"training": settings.training.model_copy(update={"tuning": tuning})})
 
     from python_ml.snapshots.training_rows import read_snapshot, read_training_set
 
@@ -149,6 +157,7 @@ def _fit(
 ) -> TrainingResult:
     from python_ml.model.leakage_table import store_findings
     from python_ml.model.train import train_models
+    from python_ml.project import sqlite_uri
 
     def keep(check: LeakageCheck) -> None:
         if project.warehouse_path.is_file():  # a snapshot may outlive it
@@ -162,9 +171,10 @@ def _fit(
             training_set.entity,
             settings,
             truth=truth,
-            label={name: _text(definitions.get(name)) for name in ("horizon", "gap")},
-            scenario=_text(definitions.get("scenario")),
+            label={name: text(definitions.get(name)) for name in LABEL},
+            scenario=text(definitions.get("scenario")),
             replays=replays,
+            tuning_store=sqlite_uri(project.root / TUNING_FILE),
             on_leakage=keep,
             progress=lambda message: console.note(f"  {message}"),
         )
@@ -270,5 +280,6 @@ def read_truth(project: Project, entity: str) -> pd.DataFrame | None:
         ).df()
 
 
-def _text(value: object) -> str | None:
+def text(value: object) -> str | None:
+    """A variable of dbt as text; None where it is not set."""
     return None if value is None else str(value)

@@ -40,6 +40,7 @@ _MODELS = (
     "gold/_gold__survival.yml",
     "gold/_gold__explanations.yml",
     "gold/_gold__promotions.yml",
+    "gold/_gold__backtests.yml",
     "gold/_gold__features.yml",
     "gold/_gold__scores.yml",
     "gold/_gold__actions.yml",

@@ -16,17 +16,18 @@ from typing import Any, NamedTuple
 import joblib
 import numpy as np
 import pandas as pd
+import scipy.special
 from sklearn.base import clone
 from sklearn.ensemble import StackingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
-from sklearn.model_selection import cross_val_predict
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
 from python_ml.input_columns import InputColumn
 from python_ml.model.ensemble import members_of, stacked
-from python_ml.model.pipelines import log_odds_stage, model_pipeline
+from python_ml.model.imbalance import Balance
+from python_ml.model.pipelines import fit_pipeline, log_odds_stage, model_pipeline
 from python_ml.model.tree_size import Trial, choose_size
 
 THREADS = 2
@@ -69,6 +70,7 @@ def fit_calibrated(
     seed: int,
     parameters: dict[str, Any] | None = None,
     trial: Trial | None = None,
+    balance: Balance = Balance(),  # noqa: B008 - immutable
 ) -> Fitted:
     """Fit one kind of model with its calibration.
 
@@ -88,6 +90,8 @@ def fit_calibrated(
         Parameters of the estimator that replace the defaults.
     trial : Trial, optional
         Where the size of boosted trees is tried; on ``folds`` unless given.
+    balance : Balance
+        Weights of classes or resampling of the rows that are fitted; never of those that are predicted.
     """
     parameters = dict(parameters or {})
     inputs = inputs[[column.name for column in columns]]
@@ -97,10 +101,40 @@ def fit_calibrated(
         if linear and "C" not in parameters:
             parameters["C"] = _choose_penalty(inputs, churned, columns, folds, seed, parameters)
         parameters |= choose_size(name, inputs, churned, columns, trial, seed, parameters)
-        pipeline = model_pipeline(name, columns, len(inputs), seed, parameters)
-        method = _method(name)
-        raw = cross_val_predict(pipeline, inputs, churned, cv=list(folds), method=method, n_jobs=THREADS)
-        return _calibrated(name, pipeline, inputs, churned, raw.reshape(len(inputs), -1)[:, [-1]], parameters)
+        raw = held_out_predictions(name, inputs, churned, columns, folds, seed, parameters, balance)
+        return _calibrated(name, columns, inputs, churned, seed, raw, parameters, balance)
+
+
+def held_out_predictions(
+    name: str,
+    inputs: pd.DataFrame,
+    churned: np.ndarray,
+    columns: Sequence[InputColumn],
+    folds: Folds,
+    seed: int,
+    parameters: Mapping[str, Any],
+    balance: Balance,
+) -> np.ndarray:
+    """Predictions before calibration for held-out rows, shape (n_rows, 1); NaN for rows that no fold holds out.
+
+    Parameters
+    ----------
+    name, inputs, churned, columns, folds, seed, parameters, balance
+        As for :func:`fit_calibrated`.
+    """
+
+    def predicted(train: np.ndarray, held_out: np.ndarray) -> np.ndarray:
+        train = balance.rows(train, churned, seed)
+        weighted = {**parameters, **balance.parameters(name, churned[train])}
+        pipeline = model_pipeline(name, columns, len(inputs), seed, weighted)
+        fit_pipeline(pipeline, columns, inputs.iloc[train], churned[train])
+        return _raw(name, pipeline, inputs.iloc[held_out])
+
+    raw = np.full((len(inputs), 1), np.nan)
+    done = joblib.Parallel(n_jobs=THREADS)(joblib.delayed(predicted)(*fold) for fold in folds)
+    for (_, held_out), values in zip(folds, done, strict=True):
+        raw[held_out] = values
+    return raw
 
 
 def fit_again(
@@ -111,6 +145,7 @@ def fit_again(
     seed: int,
     earlier: Fitted,
     raw: np.ndarray,
+    balance: Balance = Balance(),  # noqa: B008 - immutable
 ) -> Fitted:
     """Fit a model on more rows than before, with what was chosen and seen before.
 
@@ -125,26 +160,33 @@ def fit_again(
     raw : numpy.ndarray, shape (n_rows, 1)
         Predictions of earlier fits, uncalibrated, for rows that they have not seen; NaN for the others. The sigmoid is
         learnt from them.
+    balance : Balance
+        As for :func:`fit_calibrated`.
     """
     inputs = inputs[[column.name for column in columns]]
     with one_thread_each():
-        pipeline = model_pipeline(name, columns, len(inputs), seed, dict(earlier.parameters))
-        return _calibrated(name, pipeline, inputs, churned, raw, earlier.parameters)
+        return _calibrated(name, columns, inputs, churned, seed, raw, earlier.parameters, balance)
 
 
 def _calibrated(
     name: str,
-    pipeline: Pipeline,
+    columns: Sequence[InputColumn],
     inputs: pd.DataFrame,
     churned: np.ndarray,
+    seed: int,
     raw: np.ndarray,
     parameters: Mapping[str, Any],
+    balance: Balance,
 ) -> Fitted:
     """Fit a pipeline on all rows, and its sigmoid on raw predictions of those that were held out."""
+    rows = balance.rows(np.arange(len(inputs)), churned, seed)
+    weighted = {**parameters, **balance.parameters(name, churned[rows])}
+    pipeline = model_pipeline(name, columns, len(inputs), seed, weighted)
+    fit_pipeline(pipeline, columns, inputs.iloc[rows], churned[rows])
     sigmoid = LogisticRegression(C=1e4, max_iter=1_000)
     is_linear = name == "logistic_regression"
     final = sigmoid if is_linear else Pipeline([("log_odds", log_odds_stage()), ("sigmoid", sigmoid)])
-    stack = stacked({"model": pipeline.fit(inputs, churned)}, final, _method(name), inputs, churned)
+    stack = stacked({"model": pipeline}, final, _method(name), inputs, churned)
     known = ~np.isnan(raw[:, 0])
     stack.final_estimator_ = clone(final).fit(raw[known], churned[known])
     held_out = np.full(len(raw), np.nan)
@@ -155,8 +197,24 @@ def _calibrated(
 def raw_predictions(name: str, model: StackingClassifier, inputs: pd.DataFrame) -> np.ndarray:
     """What a model says before its calibration, shape (n_rows, 1)."""
     with one_thread_each():
-        predict = getattr(model.estimators_[0], _method(name))
-        return predict(inputs[list(model.feature_names_in_)]).reshape(len(inputs), -1)[:, [-1]]
+        return _raw(name, model.estimators_[0], inputs[list(model.feature_names_in_)])
+
+
+def _raw(name: str, pipeline: Pipeline, inputs: pd.DataFrame) -> np.ndarray:
+    return getattr(pipeline, _method(name))(inputs).reshape(len(inputs), -1)[:, [-1]]
+
+
+def uncalibrated(name: str, raw: np.ndarray) -> np.ndarray:
+    """The probabilities that a single model would give without its sigmoid, shape (n_rows,).
+
+    Parameters
+    ----------
+    name : str
+        Kind of model.
+    raw : numpy.ndarray, shape (n_rows, 1)
+        Of :func:`raw_predictions`, or of :class:`Fitted`.
+    """
+    return scipy.special.expit(raw[:, 0]) if _method(name) == "decision_function" else raw[:, 0]
 
 
 def _method(name: str) -> str:

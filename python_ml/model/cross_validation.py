@@ -17,7 +17,7 @@ import pandas as pd
 from python_ml.dbt import TRAINING_SET
 from python_ml.errors import UserError
 from python_ml.input_columns import informative
-from python_ml.model.calibration import fit_calibrated, probabilities
+from python_ml.model.calibration import Fitted, fit_calibrated, probabilities
 from python_ml.model.ensemble import ENSEMBLE, average
 from python_ml.model.evaluate import evaluate
 from python_ml.model.folds import affordable_folds, customer_folds
@@ -164,8 +164,39 @@ def _without(
 ) -> tuple[dict[str, np.ndarray], str]:
     """Probabilities of a fold by models that were fitted without it, and which of them was chosen without it."""
     training = run.settings.training
+    fits = fit_without(run, names, train)
+    held_out_scores = {name: probabilities(fit.model, run.inputs.iloc[held_out]) for name, fit in fits.items()}
+    seen = {name: fit.held_out for name, fit in fits.items()}
+    choice = choose(seen, run.churned[train], run.customers[train], training.selection, training.seed)
+    if choice.members:
+        # Where no average is better than the best model, this is the best model.
+        held_out_scores[ENSEMBLE] = average([held_out_scores[name] for name in choice.members])
+    return held_out_scores, choice.champion
+
+
+def fit_without(
+    run: TrainingRun, names: list[str], train: np.ndarray, most: int = MOST_INNER_FOLDS
+) -> dict[str, Fitted]:
+    """Fit on some rows alone, with everything that is learnt and chosen learnt and chosen there.
+
+    Parameters
+    ----------
+    run : TrainingRun
+    names : list of str
+        Kinds of model.
+    train : numpy.ndarray of int
+        Row positions.
+    most : int
+        Inner folds for calibration and choices.
+
+    Raises
+    ------
+    UserError
+        When the rows have too few customers of either outcome, or no column that differs between them.
+    """
+    training = run.settings.training
     inputs, churned, customers = run.inputs.iloc[train].reset_index(drop=True), run.churned[train], run.customers[train]
-    wanted = min(MOST_INNER_FOLDS, affordable_folds(len(train), training.calibration_folds))
+    wanted = min(most, affordable_folds(len(train), training.calibration_folds))
     inner = customer_folds(customers, churned, wanted, training.seed)
     columns = informative(inputs, run.columns)
     if not inner or not columns:
@@ -174,18 +205,18 @@ def _without(
             where=TRAINING_SET,
             hint="bring more customers, or lower training.cross_validation.folds in retention.yml",
         )
-    trial = Trial.of_customers(inner, customers)
-    seen, held_out_scores = {}, {}
+    trial, fits = Trial.of_customers(inner, customers), {}
     for name in names:
-        parameters = getattr(training.models, name).parameters
-        fitted = fit_calibrated(name, inputs, churned, columns, inner, training.seed, parameters, trial)
-        seen[name] = fitted.held_out
-        held_out_scores[name] = probabilities(fitted.model, run.inputs.iloc[held_out])
-    choice = choose(seen, churned, customers, training.selection, training.seed)
-    if choice.members:
-        # Where no average is better than the best model, this is the best model.
-        held_out_scores[ENSEMBLE] = average([held_out_scores[name] for name in choice.members])
-    return held_out_scores, choice.champion
+        parameters = run.parameters(name)
+        if run.tuner and name in run.tuner.kinds([name]):
+            default = run.default_parameters(name, inputs, churned, columns, trial)
+            parameters = run.tuner.parameters(
+                name, inputs, churned, customers, columns, inner, parameters, default, run.balance
+            )
+        fits[name] = fit_calibrated(
+            name, inputs, churned, columns, inner, training.seed, parameters, trial, run.balance
+        )
+    return fits
 
 
 def _areas(run: TrainingRun, folds: list[tuple[np.ndarray, np.ndarray]], scores: np.ndarray) -> list[float]:

@@ -7,7 +7,7 @@ weights, for many resamples at once, on rows sorted only once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -61,11 +61,23 @@ def evaluate(
         (only one class, no rows) is None, never a made-up number; an interval is None where fewer than half
         of the resamples define the metric.
     """
+    return _evaluated(churned, scores, customers, metrics, replicates, seed)[0]
+
+
+def _evaluated(
+    churned: np.ndarray,
+    scores: np.ndarray,
+    customers: np.ndarray,
+    metrics: Sequence[str],
+    replicates: int,
+    seed: int,
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """What :func:`evaluate` returns, and each metric but ``ece`` in every resample."""
     churned, scores = np.asarray(churned, dtype=float), np.asarray(scores, dtype=float)
     n = len(churned)
     summary: dict[str, Any] = {"n": n, "base_rate": _number(churned.mean()) if n else None}
     if n == 0:
-        return {**{name: _entry(None) for name in metrics}, **summary}
+        return {**{name: _entry(None) for name in metrics}, **summary}, {}
     table = _Sorted(churned, scores)
     customers = np.asarray(customers)[table.order]
     everyone = np.ones((1, n))
@@ -81,11 +93,12 @@ def evaluate(
 
     def entry(name: str) -> dict[str, float | None]:
         if name == "ece":
-            resampled = np.concatenate(gaps) if gaps else None
-            return _calibration_error(table.gaps(everyone)[0], table.noise_of_gaps(customers), resampled)
-        return _interval(values[name], np.concatenate(drawn[name]) if drawn[name] else np.empty(0))
+            all_gaps = np.concatenate(gaps) if gaps else None
+            return _calibration_error(table.gaps(everyone)[0], table.noise_of_gaps(customers), all_gaps)
+        return _interval(values[name], resampled[name])
 
-    return {**{name: entry(name) for name in metrics}, **summary}
+    resampled = {name: np.concatenate(draws) if draws else np.empty(0) for name, draws in drawn.items()}
+    return {**{name: entry(name) for name in metrics}, **summary}, resampled
 
 
 def better(metric: str, a: float, b: float) -> float:
@@ -119,14 +132,56 @@ def standard_error_of_difference(
     float
         Infinite where too few resamples define the metric.
     """
-    drawn = []
-    for one in scores:
-        table = _Sorted(np.asarray(churned, dtype=float), np.asarray(one, dtype=float))
-        resampled = resampled_weights(np.asarray(customers)[table.order], replicates, seed)
-        drawn.append(np.concatenate([table.measure([metric], weights)[metric] for weights in resampled]))
+    drawn = [_evaluated(churned, one, customers, [metric], replicates, seed)[1][metric] for one in scores]
     difference = drawn[0] - drawn[1]
     defined = difference[np.isfinite(difference)]
     return float(defined.std(ddof=1)) if 2 * len(defined) > replicates else float("inf")
+
+
+def compared(
+    churned: np.ndarray,
+    scores: Mapping[str, np.ndarray],
+    customers: np.ndarray,
+    *,
+    metrics: Mapping[str, Sequence[str]] | None = None,
+    replicates: int = 500,
+    seed: int = 0,
+) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, dict[str, float | None]]]]:
+    """Measure several models on the same rows, and how far the first is ahead of each other one.
+
+    All are measured on the same resampled customers (paired percentile bootstrap), so that what makes a sample easy or
+    hard for every model cancels out in the differences.
+
+    Parameters
+    ----------
+    churned, customers
+        As for :func:`evaluate`.
+    scores : mapping of model to numpy.ndarray, shape (n_rows,)
+    metrics : mapping of model to sequence of str, optional
+        By default all of :data:`METRICS`.
+    replicates, seed : int
+
+    Returns
+    -------
+    figures : dict
+        Per model, as from :func:`evaluate`.
+    differences : dict
+        Per other model and metric ``{"value", "low", "high"}`` of the first model's figure less the other's; without
+        ``ece``, whose interval is not one of percentiles.
+    """
+    figures, drawn = {}, {}
+    for name, one in scores.items():
+        wanted = (metrics or {}).get(name, METRICS)
+        figures[name], drawn[name] = _evaluated(churned, one, customers, wanted, replicates, seed)
+    first = next(iter(scores))
+    ahead: dict[str, dict[str, dict[str, float | None]]] = {}
+    for name in list(scores)[1:]:
+        ahead[name] = {}
+        for metric in drawn[name]:
+            ours, theirs = (figures[one][metric]["value"] for one in (first, name))
+            value = None if ours is None or theirs is None else ours - theirs
+            ahead[name][metric] = _interval(value, drawn[first][metric] - drawn[name][metric])
+    return figures, ahead
 
 
 class _Sorted:

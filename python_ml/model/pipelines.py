@@ -29,6 +29,7 @@ from python_ml.errors import UserError
 from python_ml.input_columns import CATEGORY, InputColumn
 
 if TYPE_CHECKING:
+    import pandas as pd
     from sklearn.base import BaseEstimator
 
     from python_ml.settings import Settings
@@ -38,6 +39,10 @@ SIMPLICITY = ("logistic_regression", "lightgbm", "xgboost", "random_forest")
 
 # What `parameters` in retention.yml must not set: these keep results reproducible and sound.
 RESERVED = ("random_state", "n_jobs", "nthread", "num_threads", "verbose", "objective", "class_weight")
+
+# Kinds that can be made to follow a direction (`features.monotone`).
+MONOTONE = ("lightgbm", "xgboost")
+_DIRECTIONS = {"none": 0, "increasing": 1, "decreasing": -1}
 
 MISSING = "(missing)"
 LARGEST_VOCABULARY = 30
@@ -65,6 +70,70 @@ def model_pipeline(
     prepare = _PREPARATIONS.get(name, tree_preparation)
     estimator = _ESTIMATORS[name](n_rows, seed).set_params(**(parameters or {}))
     return Pipeline([("prepare", prepare(columns, n_rows)), ("model", estimator)])
+
+
+def fit_pipeline(
+    pipeline: Pipeline, columns: Sequence[InputColumn], inputs: pd.DataFrame, churned: np.ndarray
+) -> Pipeline:
+    """Fit a pipeline of :func:`model_pipeline`; boosters are held to the directions that columns ask for.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+    columns : sequence of InputColumn
+        Those that it was built with.
+    inputs : pandas.DataFrame, shape (n_rows, n_columns)
+    churned : numpy.ndarray of int, shape (n_rows,)
+    """
+    directions = np.array([_DIRECTIONS[column.monotone] for column in columns])
+    if not directions.any():
+        return pipeline.fit(inputs, churned)
+    prepare, model = pipeline
+    prepared = prepare.fit_transform(inputs, churned)
+    # One direction for each prepared column, whose number the categories decide.
+    of_column = dict(zip((column.name for column in columns), directions, strict=True))
+    sources = prepare.feature_names_in_[output_sources(prepare)]
+    model.set_params(monotone_constraints=tuple(int(of_column[name]) for name in sources))
+    model.fit(prepared, churned)
+    return pipeline
+
+
+def monotone_kinds(settings: Settings) -> tuple[Settings, list[str]]:
+    """Settings in which only models take part that can follow the wanted directions, and a warning about the others.
+
+    Raises
+    ------
+    UserError
+        When no enabled model can.
+    """
+    models = settings.training.models
+    cannot = [name for name in models.enabled if name not in MONOTONE]
+    if not settings.features.monotone or not cannot:
+        return settings, []
+    if cannot == models.enabled:
+        raise UserError(
+            f"No enabled model can be held to a direction: {', '.join(cannot)}.",
+            where=settings.where("features", "monotone"),
+            hint=f"enable {' or '.join(MONOTONE)} under training.models, or delete the directions",
+        )
+    off = {name: getattr(models, name).model_copy(update={"enabled": False}) for name in cannot}
+    training = settings.training.model_copy(update={"models": models.model_copy(update=off)})
+    warning = (
+        f"{' and '.join(cannot)} cannot be held to the directions of features.monotone and did not take part: "
+        f"{' and '.join(MONOTONE)} can."
+    )
+    return settings.model_copy(update={"training": training}), [warning]
+
+
+def plain_lightgbm(columns: Sequence[InputColumn], n_rows: int, seed: int) -> Pipeline:
+    """LightGBM as it comes: the library's defaults on the same columns, without calibration.
+
+    What a reader would have without this project, and therefore the reference of backtests.
+    """
+    from lightgbm import LGBMClassifier
+
+    model = LGBMClassifier(random_state=seed, n_jobs=1, deterministic=True, force_row_wise=True, verbose=-1)
+    return Pipeline([("prepare", tree_preparation(columns, n_rows)), ("model", model)])
 
 
 def check_parameters(settings: Settings) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 FEW_TIMES = 5  # fewer feature times hardly tell a season from a trend
 COMFORTABLE = 20  # rows of the rarer class that a part should have where the history allows a choice
 
-_BLIND = (
+BLIND = (
     "Nothing says how far the labels look ahead (label_timestamp is the feature time), so nothing was purged: labels "
     "that models learn from may have been decided during the test period. Say the horizon."
 )
@@ -128,7 +128,7 @@ def temporal_split(frame: pd.DataFrame, settings: Split, where: str = "retention
         boundaries leave a part without both classes.
     """
     history = _History.of(frame)
-    blind = [] if history.purge > pd.Timedelta(0) else [_BLIND]
+    blind = [] if history.purge > pd.Timedelta(0) else [BLIND]
     boundaries = history.best_boundaries(settings)
     if boundaries is not None:
         validation_from, test_from = boundaries

@@ -12,10 +12,11 @@ from python_ml.model.calibration import probabilities
 from python_ml.model.cross_validation import cross_validate
 from python_ml.model.ensemble import ENSEMBLE, average
 from python_ml.model.leakage_gate import LeakageCheck, registered_risks, usable
-from python_ml.model.pipelines import check_parameters
+from python_ml.model.pipelines import check_parameters, monotone_kinds
 from python_ml.model.preparation import prepare
 from python_ml.model.selection import Choice, choose, distrust, no_signal, result_warnings
 from python_ml.model.training_run import TrainingRun
+from python_ml.model.tuning import Tuner
 
 if TYPE_CHECKING:
     import numpy as np
@@ -83,6 +84,7 @@ def train_models(
     label: dict[str, str | None] | None = None,
     scenario: str | None = None,
     replays: Sequence[StoredReplay] = (),
+    tuning_store: str | None = None,
     on_leakage: Callable[[LeakageCheck], object] = lambda check: None,
     progress: Callable[[str], None] = lambda message: None,
 ) -> TrainingResult:
@@ -109,11 +111,13 @@ def train_models(
     truth : pandas.DataFrame, optional
         The entity, ``feature_timestamp``, ``probability``: true probabilities of a simulated world.
     label : dict, optional
-        ``horizon`` and ``gap``, for the model card.
+        ``horizon`` and ``gap``, for the model card; with them ``churn_definition`` and ``maturity_lag``, for baselines.
     scenario : str, optional
         ``static`` or ``partial`` for a snapshot; ``production`` or ``derived`` for a table whose rows have times.
     replays : sequence of StoredReplay
         What replays have shown of these features.
+    tuning_store : str, optional
+        Address of a SQLite file for the studies of ``training.tuning``; without it, none can be resumed.
     on_leakage : callable, optional
         Called with the findings of the leakage probes, before they can stop the training.
     progress : callable, optional
@@ -127,11 +131,14 @@ def train_models(
         When a column is likely to know the outcome, and nobody excluded or accepted it.
     """
     check_parameters(settings)
+    settings, left_out = monotone_kinds(settings)
+    label = label or {}
     prepared = prepare(training_set, features, entity, settings, scenario=scenario, replays=replays)
     on_leakage(prepared.leakage)
     prepared.leakage.enforce()
     frame, churned, split, crossed = prepared.frame, prepared.churned, prepared.split, prepared.crossed
-    run = TrainingRun(frame, usable(features, settings), entity, settings, split, churned, progress)
+    tuner = _tuner(settings, tuning_store, split, crossed, progress)
+    run = TrainingRun(frame, usable(features, settings), entity, settings, split, churned, progress, tuner)
 
     fits, probability, choice = _measured_by_folds(run) if crossed else _measured_in_time(run)
     judged = {
@@ -141,9 +148,9 @@ def train_models(
     model = fits[champion].model
     progress(f"champion: {champion}; explaining it")
 
-    card = run.card(champion, fits[champion], label or {})
+    card = run.card(champion, fits[champion], {name: label.get(name) for name in ("horizon", "gap") if name in label})
     drivers = run.drivers(champion, model, card)
-    baselines, baseline_scores = run.baselines(truth, judged["test"][champion])
+    baselines, baseline_scores = run.baselines(truth, judged["test"][champion], label)
     fitted = {"n": int(split.fit.sum()), "base_rate": float(churned[split.fit].mean())}
     is_proven = {column.name for column in card.columns} <= prepared.leakage.proven
     chance = run.chance(probability, list(fits))
@@ -151,6 +158,7 @@ def train_models(
     warnings = [
         *([nothing] if nothing else []),
         *split.warnings,
+        *left_out,
         *prepared.leakage.warnings,
         *registered_risks(features, [column.name for column in card.columns]),
         *result_warnings(
@@ -180,6 +188,11 @@ def train_models(
             "base_rate": float(churned.mean()),
         },
         "leakage": prepared.leakage.to_dict(),
+        "calibration": {
+            **dict(zip(("class_weight", "resampling"), run.balance, strict=True)),
+            "ece": run.calibration_errors(fits, None if crossed else probability["test"]),
+        },
+        **({"tuning": tuner.found} if tuner else {}),
     }
     for name, parts in baseline_scores.items():
         for part, scores in parts.items():
@@ -203,9 +216,26 @@ def train_models(
     )
 
 
+def _tuner(
+    settings: Settings,
+    store: str | None,
+    split: TemporalSplit | SnapshotSplit,
+    crossed: bool,
+    progress: Callable[[str], None],
+) -> Tuner | None:
+    """What searches for parameters; None unless wanted."""
+    training = settings.training
+    if not training.tuning.enabled:
+        return None
+    # Each fold of a cross-validation tunes without its own customers, and the fit on all rows once more.
+    studies = len(Tuner.kinds(training.models.enabled)) * (split.folds + 1 if crossed else 1)
+    return Tuner(training.tuning, training.selection.metric, training.seed, store, studies, progress)
+
+
 def _measured_in_time(run: TrainingRun) -> tuple[dict[str, Fitted], dict[str, dict[str, np.ndarray]], Choice]:
     """Final fits, probabilities per part and model, and the choice: made on the validation, measured on the test."""
     training = run.settings.training
+    run.tune()
     validation = run.each(run.validation_probability)
     choice = choose(
         validation, run.churned[run.deciding], run.customers[run.deciding], training.selection, training.seed
@@ -224,6 +254,7 @@ def _measured_by_folds(run: TrainingRun) -> tuple[dict[str, Fitted], dict[str, d
     """The same of a snapshot: chosen out of fold, and measured, choice included, by folds around it."""
     training = run.settings.training
     measured = cross_validate(run, training.models.enabled)
+    run.tune()  # only now: the folds must not know what was chosen on all rows
     fits = run.each(run.fit_on_everything)
     validation = {name: fit.held_out for name, fit in fits.items()}
     choice = choose(validation, run.churned, run.customers, training.selection, training.seed)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 import joblib
@@ -12,7 +13,7 @@ import pandas as pd
 from python_ml.dbt import TRAINING_SET
 from python_ml.errors import UserError
 from python_ml.input_columns import InputColumn, informative, model_input, prepared_as, typed_columns
-from python_ml.model.baselines import oracle_score, recency_score
+from python_ml.model.baselines import RECENCY, baselines, oracle_score
 from python_ml.model.calibration import (
     THREADS,
     Fitted,
@@ -22,15 +23,18 @@ from python_ml.model.calibration import (
     probabilities,
     raw_predictions,
     sigmoid_of,
+    uncalibrated,
 )
 from python_ml.model.card import ModelCard, describe_columns
 from python_ml.model.ensemble import average, averaged
-from python_ml.model.evaluate import RANKING_METRICS, evaluate
+from python_ml.model.evaluate import evaluate
 from python_ml.model.explain import contributions, direction, linear_background
 from python_ml.model.folds import affordable_folds, customer_folds, later_fold
+from python_ml.model.imbalance import Balance
 from python_ml.model.permutation import chance_of_ranking
 from python_ml.model.risk_bands import band_thresholds, typical_break_even
-from python_ml.model.tree_size import Trial
+from python_ml.model.tree_size import Trial, choose_size
+from python_ml.model.tuning import Tuner
 
 if TYPE_CHECKING:
     from sklearn.ensemble import StackingClassifier
@@ -57,15 +61,37 @@ class TrainingRun:
         split: TemporalSplit | SnapshotSplit,
         churned: np.ndarray,
         progress: Callable[[str], None],
+        tuner: Tuner | None = None,
+        parts: Sequence[str] = ("train", "fit"),
     ) -> None:
         self.frame, self.features, self.entity = frame, features, entity
-        self.settings, self.split, self.churned, self.progress = settings, split, churned, progress
+        self.settings, self.churned, self.progress, self.tuner = settings, churned, progress, tuner
         self.customers = frame[entity].to_numpy()
         self.columns = prepared_as(typed_columns(frame, features), settings)
         self.inputs = model_input(frame, self.columns, where=TRAINING_SET)
-        self.used = {"train": self._used(split.train), "fit": self._used(split.fit)}
-        self.folds = {"train": self._folds(split.train), "fit": self._folds(split.fit)}
-        self.trials = {"train": self._trial("train"), "fit": self._trial("fit")}
+        training = settings.training
+        self.tuned: dict[str, dict[str, Any]] = {}
+        self.balance = Balance(training.class_weight, training.resampling)
+        self._divide(split, parts)
+
+    def divided(self, split: TemporalSplit | SnapshotSplit, parts: Sequence[str]) -> TrainingRun:
+        """The same rows, columns and settings, divided in another way.
+
+        Parameters
+        ----------
+        split : TemporalSplit or SnapshotSplit
+        parts : sequence of str
+            Those of ``train`` and ``fit`` that models will be fitted on.
+        """
+        other = copy(self)
+        other._divide(split, parts)
+        return other
+
+    def _divide(self, split: TemporalSplit | SnapshotSplit, parts: Sequence[str]) -> None:
+        self.split = split
+        self.used = {part: self._used(getattr(split, part)) for part in parts}
+        self.folds = {part: self._folds(getattr(split, part)) for part in parts}
+        self.trials = {part: self._trial(part) for part in parts}
         self.fitted: dict[str, Fitted] = {}
         # The rows that decide between models: a later period, or else held-out customers of the training rows.
         self.deciding = split.validation if split.has_validation else split.train
@@ -100,7 +126,8 @@ class TrainingRun:
         later = later_fold(times, known, churned)
         return Trial([later], customers) if later else Trial.of_customers(self.folds[part], customers)
 
-    def _fit(self, name: str, part: str) -> Fitted:
+    def fit(self, name: str, part: str) -> Fitted:
+        """Fit one kind of model on ``train`` or ``fit``, with every choice that belongs to it."""
         rows = getattr(self.split, part)
         return fit_calibrated(
             name,
@@ -109,9 +136,51 @@ class TrainingRun:
             self.used[part],
             self.folds[part],
             self.settings.training.seed,
-            getattr(self.settings.training.models, name).parameters,
+            self.parameters(name),
             self.trials[part],
+            self.balance,
         )
+
+    def tune(self) -> None:
+        """Look for better parameters on the deciding rows; those that do no better leave everything as it is."""
+        if self.tuner is None:
+            return
+        train = self.split.train
+        later = self.split.validation & ~train
+        rows, folds = np.flatnonzero(train), self.folds["train"]
+        if later.any():
+            rows = np.flatnonzero(train | later)
+            folds = [(np.flatnonzero(train[rows]), np.flatnonzero(later[rows]))]
+        for name in self.tuner.kinds(self.settings.training.models.enabled):
+            default = self.default_parameters(name, self.inputs[train], self.churned[train], self.used["train"])
+            self.tuned[name] = self.tuner.parameters(
+                name,
+                self.inputs.iloc[rows].reset_index(drop=True),
+                self.churned[rows],
+                self.customers[rows],
+                self.used["train"],
+                folds,
+                self.parameters(name),
+                default,
+                self.balance,
+            )
+
+    def parameters(self, name: str) -> dict[str, Any]:
+        """What replaces the defaults of a kind of model: what was found by tuning, or what the settings say."""
+        return self.tuned[name] if name in self.tuned else dict(getattr(self.settings.training.models, name).parameters)
+
+    def default_parameters(
+        self,
+        name: str,
+        inputs: pd.DataFrame,
+        churned: np.ndarray,
+        columns: Sequence[InputColumn],
+        trial: Trial | None = None,
+    ) -> dict[str, Any]:
+        """What a model is fitted with where nothing is tuned."""
+        fixed, trial = self.parameters(name), trial or self.trials["train"]
+        size = choose_size(name, inputs, churned, columns, trial, self.settings.training.seed, fixed)
+        return {**fixed, **size}
 
     def each(self, work: Callable[[str], Any]) -> dict[str, Any]:
         """Do something for every enabled model, at the same time; results in the order of the settings."""
@@ -125,7 +194,7 @@ class TrainingRun:
     def validation_probability(self, name: str) -> np.ndarray:
         """Probabilities of the deciding rows, from a model that has not seen them."""
         self.progress(f"{name}: fitting on the training rows")
-        fitted = self.fitted[name] = self._fit(name, "train")
+        fitted = self.fitted[name] = self.fit(name, "train")
         return probabilities(fitted.model, self.inputs[self.deciding]) if self.split.has_validation else fitted.held_out
 
     def test_fit(self, name: str) -> tuple[Fitted, np.ndarray]:
@@ -134,14 +203,16 @@ class TrainingRun:
         if self.split.has_validation:  # without a validation period, the first fit is the second one, too
             self.progress(f"{name}: fitting on everything before the test period")
             is_much = self.split.train.sum() > MANY_ROWS
-            fitted = self._fit_again(name, fitted) if is_much else self._fit(name, "fit")
+            fitted = self.fit_again(name, fitted) if is_much else self.fit(name, "fit")
         return fitted, probabilities(fitted.model, self.inputs[self.split.test])
 
-    def _fit_again(self, name: str, earlier: Fitted) -> Fitted:
+    def fit_again(self, name: str, earlier: Fitted) -> Fitted:
+        """Fit on ``fit`` with the choices of a fit on ``train``, calibrated on what it had not seen."""
         rows = self.split.fit
         raw = np.full((len(rows), 1), np.nan)
         raw[self.split.train] = earlier.raw
-        raw[self.deciding] = raw_predictions(name, earlier.model, self.inputs[self.deciding])
+        if self.deciding.any():
+            raw[self.deciding] = raw_predictions(name, earlier.model, self.inputs[self.deciding])
         return fit_again(
             name,
             self.inputs[rows],
@@ -150,12 +221,13 @@ class TrainingRun:
             self.settings.training.seed,
             earlier,
             raw[rows],
+            self.balance,
         )
 
     def fit_on_everything(self, name: str) -> Fitted:
         """The model fitted on all rows, which is to score; cross-validation says what to expect of it."""
         self.progress(f"{name}: fitting on all customers")
-        return self._fit(name, "fit")
+        return self.fit(name, "fit")
 
     def join(self, fits: dict[str, Fitted]) -> Fitted:
         """The average of models that were fitted on all that was known before the test."""
@@ -245,22 +317,29 @@ class TrainingRun:
         )
 
     def baselines(
-        self, truth: pd.DataFrame | None, champion: dict[str, Any]
+        self, truth: pd.DataFrame | None, champion: dict[str, Any], label: Mapping[str, str | None]
     ) -> tuple[dict[str, Any], dict[str, dict[str, np.ndarray]]]:
-        """Metrics of recency and of the oracle, and their scores per part."""
-        metrics: dict[str, Any] = {}
-        scores: dict[str, dict[str, np.ndarray]] = {}
-        recency = recency_score(self.frame, self.features, self.churned, self.deciding)
-        if recency is not None:
-            feature, days = recency
-            scores["recency"] = {part: days[self._rows(part)] for part in ("validation", "test")}
-            metrics["recency"] = {
-                "feature": feature,
-                **{
-                    part: self.measure(part, recency_scores, metrics=RANKING_METRICS)
-                    for part, recency_scores in scores["recency"].items()
-                },
+        """Metrics of the baselines and of the oracle; and the scores per part of recency and oracle, to be drawn."""
+        split = self.split
+        rows = {"validation": (split.train, self.deciding), "test": (split.fit, split.test)}
+        found = baselines(
+            self.frame,
+            self.features,
+            self.entity,
+            self.churned,
+            rows,
+            self.deciding,
+            label,
+            self.settings.training.seed,
+        )
+        metrics: dict[str, Any] = {
+            name: {
+                **baseline.facts,
+                **{part: self.measure(part, s, metrics=baseline.metrics) for part, s in baseline.scores.items()},
             }
+            for name, baseline in found.items()
+        }
+        scores = {name: baseline.scores for name, baseline in found.items() if name == RECENCY}
         if truth is not None:
             known = oracle_score(self.frame, truth, self.entity)[self.split.test]
             if np.isfinite(known).all() and len(known):
@@ -268,6 +347,22 @@ class TrainingRun:
                 metrics["oracle"] = {"test": measured, "share": _share_of_oracle(champion, measured)}
                 scores["oracle"] = {"test": known}
         return metrics, scores
+
+    def calibration_errors(self, fits: Mapping[str, Fitted], test: Mapping[str, np.ndarray] | None) -> dict[str, Any]:
+        """Calibration error of each single model before its sigmoid and after it.
+
+        On the test rows; or, where ``test`` is None, on all rows as each model sees those that it held out.
+        """
+        found = {}
+        for name in self.settings.training.models.enabled:
+            fit, part = fits[name], "validation" if test is None else "test"
+            raw = fit.raw if test is None else raw_predictions(name, fit.model, self.inputs[self.split.test])
+            after = fit.held_out if test is None else test[name]
+            found[name] = {
+                when: self.measure(part, scores, metrics=["ece"])["ece"]
+                for when, scores in (("before", uncalibrated(name, raw)), ("after", after))
+            }
+        return found
 
     def predictions(self, probability: dict[str, dict[str, np.ndarray]]) -> pd.DataFrame:
         """Every model's probability for every row of the validation and the test, in one table."""

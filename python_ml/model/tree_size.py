@@ -97,9 +97,9 @@ class Trial:
             )
             held_out_rows.append(held_out)
         rows = np.concatenate(held_out_rows)
-        losses = [_losses(margins, churned[rows]) for margins in np.concatenate(large_margins, axis=1)]
+        losses = [calibrated_losses(margins, churned[rows]) for margins in np.concatenate(large_margins, axis=1)]
         best = int(np.argmin([loss.sum() for loss in losses]))
-        gain = _losses(np.concatenate(small_margins), churned[rows]) - losses[best]
+        gain = calibrated_losses(np.concatenate(small_margins), churned[rows]) - losses[best]
         return ROUNDS[best] if _is_beyond_noise(gain, self.customers[rows]) else 0
 
 
@@ -144,7 +144,7 @@ def _early_stopped(model: Any, x: np.ndarray, y: np.ndarray, x_out: np.ndarray, 
     return int(model.booster_.current_iteration())
 
 
-def _losses(margins: np.ndarray, churned: np.ndarray) -> np.ndarray:
+def calibrated_losses(margins: np.ndarray, churned: np.ndarray) -> np.ndarray:
     """Log-loss of each row after calibration."""
     margins = np.asarray(margins, dtype=float)[:, None]
     calibrated = LogisticRegression(C=1e4, max_iter=1_000).fit(margins, churned).decision_function(margins)

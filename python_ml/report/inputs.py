@@ -182,6 +182,8 @@ class ReportInputs:
         What ``retention init`` notes about the raw files, and what of it requires review.
     quality : dict
         Verdicts of the quality gates (:class:`python_ml.quality.Verdict`), by suite.
+    backtest : dict, optional
+        ``reports/backtest.json``.
     docs_link : str, optional
         Address of dbt's documentation, relative to the report.
     has_model_card : bool
@@ -220,6 +222,7 @@ class ReportInputs:
     notices: tuple[str, ...] = ()
     reviews: tuple[str, ...] = ()
     quality: dict[str, Any] = field(default_factory=dict)
+    backtest: dict[str, Any] | None = None
     docs_link: str | None = None
     has_model_card: bool = False
     selection: dict[str, Any] = field(default_factory=dict)
@@ -268,6 +271,7 @@ def load_inputs(project: Project) -> ReportInputs:
         feature_descriptions=_descriptions(project),
         **_findings(project.root / "findings.yaml"),
         quality=read_verdicts(project.reports_dir),
+        backtest=_read_backtest(project.reports_dir / "backtest.json"),
         docs_link="../target/index.html" if (project.root / "target" / "index.html").is_file() else None,
         has_model_card=(project.reports_dir / "model_card.html").is_file(),
         selection={"metric": selection.metric, "tolerance": selection.tolerance},
@@ -318,6 +322,16 @@ def _read_campaign(path: Path) -> dict[str, Any] | None:
     if record is not None and not (isinstance(record, dict) and {"campaign", "terms", "ranked_by"} <= record.keys()):
         raise UserError("actions.json does not hold a campaign.", where=str(path), hint=hint)
     return record
+
+
+def _read_backtest(path: Path) -> dict[str, Any] | None:
+    if not path.is_file():
+        return None
+    hint = "run `retention backtest` again"
+    found = read_json(path, "file backtest.json", hint)
+    if not isinstance(found, dict):
+        raise UserError("backtest.json does not hold an object.", where=str(path), hint=hint)
+    return found
 
 
 def _read_parquet(path: Path) -> pd.DataFrame | None:

@@ -43,6 +43,7 @@ SPLITS = ("validation", "test")
 CROSS_VALIDATED = "temporal_cross_validated"
 SNAPSHOT = "cross_validation"
 BASELINES = ("recency", "oracle")
+COMPARED = ("recency", "entity_rate", "bg_nbd", "oracle")  # in the table; curves have fewer lines
 CONTACTED = 0.1  # share of customers that the gains curve marks
 DIAGONAL = curves.Curve(np.array([0.0, 1.0]), np.array([0.0, 1.0]))
 
@@ -196,7 +197,7 @@ def model_table(metrics: dict[str, Any]) -> dict[str, Any]:
     elif kind == SNAPSHOT:
         periods = {"validation": "Model choice", "test": "Held-out folds"}
     measured = [(name, models[name]) for name in sorted(models, key=lambda name: name != champion)]
-    measured += [(name, baselines.get(name)) for name in BASELINES]
+    measured += [(name, baselines.get(name)) for name in COMPARED]
     cells = {
         (name, split): [metric.read(part(figures, split)) for metric in METRICS]
         for name, figures in measured
@@ -226,9 +227,23 @@ def model_table(metrics: dict[str, Any]) -> dict[str, Any]:
         "columns": [(metric, ends) for _, metric, ends, _ in columns],
         "rows": rows,
         "cross_validated": kind == CROSS_VALIDATED,
-        "baselines": {row["name"] for row in rows} & set(BASELINES),
+        "baselines": {row["name"] for row in rows} & set(COMPARED),
         "recency_feature": part(baselines, "recency", "feature"),
+        "calibration": _calibration_costs(metrics),
     }
+
+
+def _calibration_costs(metrics: dict[str, Any]) -> dict[str, Any] | None:
+    """Calibration errors before and after the calibration, where classes are weighted or rows resampled."""
+    found = part(metrics, "calibration") or {}
+    wanted = {name: found.get(name) for name in ("class_weight", "resampling") if found.get(name) not in (None, "none")}
+    if not wanted:
+        return None
+    errors = [
+        (model_title(name), *(Estimate.read(part(found, "ece", name, when), places=4) for when in ("before", "after")))
+        for name in part(found, "ece") or {}
+    ]
+    return {"settings": ", ".join(f"{name}: {value}" for name, value in wanted.items()), "errors": errors}
 
 
 def _scale(low: float, high: float) -> Callable[[float], str]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from python_ml.files import write_text
 from python_ml.report import actions, customers, explained, page, provenance
+from python_ml.report.backtests import backtest_section
 from python_ml.report.inputs import ReportInputs, load_inputs
 from python_ml.report.performance import curve_section, headline_figures, model_table
 from python_ml.report.survival import survival_section
@@ -49,6 +50,7 @@ def render_report(inputs: ReportInputs) -> str:
         "curves": curve_section(inputs),
         "models": model_table(inputs.metrics),
         "survival": survival_section(inputs),
+        "backtests": backtest_section(inputs.backtest),
         "data": provenance.data_section(inputs, periods),
         "method": provenance.method_section(inputs, periods),
     }

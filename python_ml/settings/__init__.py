@@ -3,6 +3,7 @@
 What SQL needs as well (churn definition, horizon, gap, windows) stands in ``dbt_project.yml`` instead.
 """
 
+from python_ml.settings.backtest import Backtest
 from python_ml.settings.decisions import CustomerValueSettings, Decisions, Intervention, Suppression
 from python_ml.settings.explanation import Explain, Fairness
 from python_ml.settings.gates import Leakage, Limits, Quality
@@ -11,9 +12,19 @@ from python_ml.settings.registry import Promotion, Registry
 from python_ml.settings.schema import Settings, Tracking
 from python_ml.settings.scoring import RiskBands, Scoring
 from python_ml.settings.survival import Survival
-from python_ml.settings.training import CrossValidation, Features, Models, ModelSettings, Selection, Split, Training
+from python_ml.settings.training import (
+    CrossValidation,
+    Features,
+    Models,
+    ModelSettings,
+    Selection,
+    Split,
+    Training,
+    Tuning,
+)
 
 __all__ = [
+    "Backtest",
     "CrossValidation",
     "CustomerValueSettings",
     "Decisions",
@@ -37,5 +48,6 @@ __all__ = [
     "Survival",
     "Tracking",
     "Training",
+    "Tuning",
     "load_settings",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, PrivateAttr
 
+from python_ml.settings.backtest import Backtest
 from python_ml.settings.decisions import Decisions
 from python_ml.settings.explanation import Explain, Fairness
 from python_ml.settings.gates import Leakage, Quality
@@ -27,6 +28,7 @@ class Settings(Section):
     leakage: Leakage = Leakage()
     quality: Quality = Quality()
     training: Training = Training()
+    backtest: Backtest = Backtest()
     scoring: Scoring = Scoring()
     survival: Survival = Survival()
     decisions: Decisions = Decisions()

@@ -86,16 +86,33 @@ class CrossValidation(Section):
     folds: int = Field(5, ge=2, le=20)
 
 
+class Tuning(Section):
+    """The search for better parameters, on validation folds only; see docs/guides/training.md."""
+
+    enabled: bool = False
+    minutes: float = Field(10, gt=0, le=10_000)
+    trials: int | None = Field(None, ge=1)
+
+
 class Training(Section):
     """How models are fitted, measured and compared."""
 
     seed: int = Field(20240229, ge=0, lt=2**31)
     calibration_folds: int = Field(5, ge=2, le=20)
     bootstrap_replicates: int = Field(500, ge=0, le=10_000)
+    class_weight: Literal["none", "balanced"] = "none"
+    resampling: Literal["none", "over", "under"] = "none"
     models: Models = Models()
     selection: Selection = Selection()
     split: Split = Split()
     cross_validation: CrossValidation = CrossValidation()
+    tuning: Tuning = Tuning()
+
+    @model_validator(mode="after")
+    def _one_remedy(self) -> Training:
+        if self.class_weight != "none" and self.resampling != "none":
+            raise ValueError("class_weight and resampling do the same: choose one")
+        return self
 
 
 class Features(Section):
@@ -110,3 +127,4 @@ class Features(Section):
     )
     scale: Annotated[dict[str, Literal["standard", "robust", "none"]], EMPTY_MAPPING] = Field(default_factory=dict)
     encode: Annotated[dict[str, Literal["one_hot", "target"]], EMPTY_MAPPING] = Field(default_factory=dict)
+    monotone: Annotated[dict[str, Literal["increasing", "decreasing"]], EMPTY_MAPPING] = Field(default_factory=dict)

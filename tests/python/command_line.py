@@ -66,11 +66,12 @@ def _exit_code(patch: pytest.MonkeyPatch, words: Iterable[object]) -> int:
 
 
 def train_only(folder: Path, *models: str) -> None:
-    """Let a project train some models; unless they are named, a quick one, which is enough to walk the whole way."""
+    """Let a project train some models, without backtests; unless named, a quick one, enough to walk the whole way."""
     path = folder / "retention.yml"
     settings = yaml.safe_load(path.read_text(encoding="utf-8"))
     for name, entry in settings["training"]["models"].items():
         entry["enabled"] = name in (models or ("logistic_regression",))
+    settings["backtest"]["enabled"] = False  # tests of its own do that
     path.write_text(yaml.safe_dump(settings), encoding="utf-8")
 
 

@@ -31,11 +31,13 @@ _SLOW = (
     "test_snapshot_training.py", "test_leakage.py", "test_three_ways.py", "test_labels_run.py",
     "test_window_features.py", "test_window_batches.py", "test_carried_state.py", "test_training.py",
     "test_broken_surroundings.py", "test_reference.py", "test_decided_project.py", "test_init.py",
-    "test_static_training.py", "test_linked_files.py", "test_outcome.py", "test_table_run.py",
+    "test_static_training.py", "test_backtest.py", "test_model_options.py",
+    "test_linked_files.py", "test_outcome.py", "test_table_run.py",
     "test_actions_in_code.py", "test_macro_errors.py", "test_daily_runs.py", "test_bench.py", "test_versions.py",
     "test_customer_and_time.py", "test_roles.py", "test_snapshot_store.py", "test_reasons.py", "test_window_values.py",
     "test_cleaning_built.py", "test_simulate.py", "test_dbt_process.py", "test_snapshots_daily.py", "test_real.py",
     "test_outputs.py", "test_windows_guide.py", "test_scoring.py", "test_registry.py", "test_api.py",
+    "test_defaults.py", "test_baselines.py",
 )  # fmt: skip
 
 

@@ -67,6 +67,17 @@ def test_the_champion_gets_most_of_the_way_to_the_oracle(demo):
     assert (champion - 0.5) / (oracle - 0.5) >= 0.9
 
 
+def test_the_champion_is_ahead_of_recency_at_several_times(demo):
+    folder, _ = demo
+    found = json.loads((folder / "reports" / "backtest.json").read_text())
+    assert len(found["origins"]) == 5
+    assert found["pooled"]["differences"]["recency"]["roc_auc"]["low"] > 0
+    assert found["pooled"]["differences"]["plain_lightgbm"]["roc_auc"]["high"] > 0
+    stored = rows(folder, "select count(*), count(distinct (origin, model, metric)) from gold.gld_backtests")
+    assert stored[0][0] == stored[0][1] > 0
+    assert 'id="backtest-840' in (folder / "reports" / "index.html").read_text(encoding="utf-8")
+
+
 def test_metrics_have_the_agreed_shape(demo):
     folder, _ = demo
     metrics = json.loads((folder / "reports" / "metrics.json").read_text())

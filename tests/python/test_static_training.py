@@ -70,6 +70,19 @@ def test_metrics_are_out_of_fold_and_the_champion_is_fitted_on_everybody():
     assert np.corrcoef(first, second)[0, 1] > 0.95
 
 
+def test_weights_are_repaired_by_the_calibration():
+    frame = snapshot()
+    frame = frame[(frame["churned"] == 0) | (frame.index % 4 == 0)]
+    models = {name: {"enabled": name == "logistic_regression"} for name in ("logistic_regression", "lightgbm")}
+    models |= {name: {"enabled": False} for name in ("xgboost", "random_forest")}
+    training = {"models": models, "class_weight": "balanced", "bootstrap_replicates": 50}
+    settings = Settings.model_validate({"training": training})
+    metrics = train_models(frame, FEATURES, "customer_id", settings, scenario="static").metrics
+    errors = metrics["calibration"]["ece"]["logistic_regression"]
+    assert errors["before"]["low"] > 0.1 > 0.05 > errors["after"]["value"]
+    assert metrics["test"]["ece"]["value"] < 0.08
+
+
 def test_shuffled_outcomes_are_worth_nothing():
     frame = snapshot(seed=4)
     frame["churned"] = np.random.default_rng(1).permutation(frame["churned"])

@@ -55,6 +55,12 @@ def measured(project: Path) -> dict:
     return json.loads((project / "reports" / "metrics.json").read_text(encoding="utf-8"))
 
 
+def test_irregular_times_are_backtested_in_groups(dated):
+    found = json.loads((dated / "reports" / "backtest.json").read_text(encoding="utf-8"))
+    assert found["kind"] == "rolling_origin"
+    assert all(origin["feature_timestamp"] < origin["last_feature_timestamp"] for origin in found["origins"])
+
+
 def test_features_see_exactly_what_came_before_each_irregular_time(dated, small):
     by_customer = defaultdict(list)
     for who, at, pages in small.visits:

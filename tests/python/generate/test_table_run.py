@@ -18,6 +18,7 @@ FAST = """
 training:
   bootstrap_replicates: 50
   models: {lightgbm: {enabled: false}, xgboost: {enabled: false}, random_forest: {enabled: false}}
+backtest: {repeats: 2, folds: 3}
 """
 EVIL = 'Ünit "price" {{ 1/0 }}; drop table x --'
 
@@ -52,6 +53,13 @@ def project(tmp_path_factory) -> Path:
     run = command_here(folder / "shop", "run")
     assert run.returncode == 0, run.stderr[-3000:]
     return folder / "shop"
+
+
+def test_the_backtest_is_a_repeated_cross_validation(project):
+    found = json.loads((project / "reports" / "backtest.json").read_text(encoding="utf-8"))
+    assert (found["kind"], len(found["origins"])) == ("repeated_cross_validation", 2)
+    assert found["baselines"] == []
+    assert rows(project, "select count(distinct origin) from gold.gld_backtests") == [(3,)]
 
 
 def test_init_excludes_the_leak_and_reports_it(project):
