@@ -37,7 +37,7 @@ def learning_curve(
     """
     everyone = np.unique(rows.customers[rows.fit])
     shuffled = np.random.default_rng(rows.seed).permutation(everyone)
-    points, fitted = [], model
+    points, fitted = [], None
     for share in SHARES:
         chosen = shuffled[: max(round(share * len(shuffled)), 1)]
         part = rows.fit & np.isin(rows.customers, chosen)
@@ -48,7 +48,7 @@ def learning_curve(
         for name, judged in (("train", part), ("test", rows.test)):
             point = rows.measure(probabilities(fitted, rows.inputs[judged]), judged)
             points.append({"diagnostic": "learning_curve", "subject": f"{len(chosen)}", "part": name, **point})
-    return points, fitted
+    return points, fitted or refit(model, rows.inputs[rows.fit], rows.churned[rows.fit])
 
 
 def overfitting(model: StackingClassifier, rows: Rows) -> list[dict[str, Any]]:

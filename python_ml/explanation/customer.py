@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 MOST_DONORS = 4_000
 MOST_NEIGHBOURS = 50_000
 HISTORY_FEATURES = 3
+SIMILAR = ("key", "feature_timestamp", "churned", "probability", "distance")
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class CustomerExplanation:
         Of the band; None in the lowest one.
     counterfactuals : list of Counterfactual
     similar : pandas.DataFrame
-        Nearest rows of the training set, one per customer: the entity, ``feature_timestamp``, ``churned``,
+        Nearest rows of the training set, one per customer: ``key``, ``feature_timestamp``, ``churned``,
         ``probability``, ``distance``.
     """
 
@@ -139,7 +140,6 @@ def explain_customer(
     """
     card, explain, seed = champion.card, settings.explain, settings.training.seed
     columns = [column.column for column in card.columns]
-    names = [column.name for column in card.columns]
     rows = rows.sort_values("feature_timestamp", kind="stable").reset_index(drop=True)
     newest = rows.tail(1).reset_index(drop=True)
     now, key = pd.Timestamp(newest["feature_timestamp"].iloc[0]), newest[entity].iloc[0]
@@ -150,7 +150,7 @@ def explain_customer(
     known = training_set[(training_set["label_timestamp"] <= now) & (training_set[entity] != key)]
     neighbours = _sampled(known, MOST_NEIGHBOURS, seed)
     threshold = threshold_below(scored["churn_probability"], card.risk_bands)
-    similar, ways = _no_neighbours(entity, training_set), []
+    similar, ways = pd.DataFrame(columns=list(SIMILAR)), []
     if len(neighbours):
         known_inputs = model_input(neighbours, columns, where=TRAINING_SET)
         donors = np.flatnonzero(neighbours.index.isin(_sampled(neighbours, MOST_DONORS, seed).index))
@@ -158,10 +158,16 @@ def explain_customer(
         donor_values, _ = contributions(champion.model, donor_inputs, card.background)
         space = Space(known_inputs, card.columns, np.abs(donor_values).mean(axis=0))
         distance = space.distance(space.place(known_inputs), space.place(inputs)[0])
-        similar = _similar(neighbours, distance, entity, explain.similar)
-        similar = similar.assign(probability=_probability(champion, similar, entity))[
-            [*_no_neighbours(entity, similar)]
-        ]
+        nearest = _nearest(neighbours, distance, entity, explain.similar)
+        similar = pd.DataFrame(
+            {
+                "key": neighbours[entity].to_numpy()[nearest],
+                "feature_timestamp": neighbours["feature_timestamp"].to_numpy()[nearest],
+                "churned": neighbours["churned"].to_numpy()[nearest],
+                "probability": _probability(champion, neighbours.iloc[nearest], entity),
+                "distance": distance[nearest],
+            }
+        )
         if threshold is not None:
             may_change = actionable(card.columns, explain)
             ways = counterfactuals(
@@ -174,7 +180,8 @@ def explain_customer(
                 ways += dice_counterfactuals(
                     champion, inputs, donor_inputs, space, may_change, threshold, explain.counterfactuals, seed
                 )
-    pushing = [f for f in parts["feature"] if card.columns[names.index(f)].kind == NUMBER][:HISTORY_FEATURES]
+    numbers = {column.name for column in card.columns if column.kind == NUMBER} - {"feature_timestamp", "probability"}
+    pushing = [feature for feature in parts["feature"] if feature in numbers][:HISTORY_FEATURES]
     return CustomerExplanation(
         key=key,
         feature_timestamp=now,
@@ -214,15 +221,11 @@ def _parts(values: np.ndarray, inputs: pd.DataFrame, columns: tuple) -> pd.DataF
     return table.sort_values("contribution", key=np.abs, ascending=False, kind="stable", ignore_index=True)
 
 
-def _similar(known: pd.DataFrame, distance: np.ndarray, entity: str, most: int) -> pd.DataFrame:
-    """The nearest row of each of the nearest customers."""
-    nearest = known.assign(distance=distance).sort_values(["distance", "feature_timestamp", entity], kind="stable")
-    return nearest.drop_duplicates(entity).head(most).reset_index(drop=True)
-
-
-def _no_neighbours(entity: str, frame: pd.DataFrame) -> pd.DataFrame:
-    columns = [entity, "feature_timestamp", "churned", "probability", "distance"]
-    return frame.iloc[:0].reindex(columns=columns)
+def _nearest(known: pd.DataFrame, distance: np.ndarray, entity: str, most: int) -> np.ndarray:
+    """Positions of the nearest row of each of the nearest customers."""
+    order = np.lexsort((known[entity].astype(str), known["feature_timestamp"], distance))
+    first = ~known[entity].iloc[order].duplicated().to_numpy()
+    return order[first][:most]
 
 
 def _sampled(frame: pd.DataFrame, most: int, seed: int) -> pd.DataFrame:

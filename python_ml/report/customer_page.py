@@ -81,7 +81,7 @@ def render_customer(
     if dated and len(explanation.history) > 1:
         names = {name: subject(column) for name, column in columns.items()}
         history = charts.both_widths(history_chart, explanation.history, explanation.threshold, names)
-    similar = [{"key": key_text(row[entity]), **row} for row in explanation.similar.to_dict("records")]
+    similar = [row | {"key": key_text(row["key"])} for row in explanation.similar.to_dict("records")]
     values = {
         "one": explanation,
         "key": key_text(explanation.key),

@@ -148,6 +148,17 @@ def test_a_snapshot_is_judged_on_customers_that_were_set_apart() -> None:
     assert one.test.mean() == pytest.approx(0.2, abs=0.02)
 
 
+def test_few_customers_have_no_curve_and_are_diagnosed_all_the_same() -> None:
+    frame = small_world().frame
+    frame = frame[frame["customer_id"].isin(sorted(frame["customer_id"].unique())[:12])]
+    found = diagnose(champion(), frame, quick_settings((MODEL,)))
+    kinds = set(found.diagnostics["diagnostic"])
+    assert {"overfitting", "noise_sensitivity", "segment_error"} <= kinds
+    assert "learning_curve" not in kinds
+    assert found.diagnostics.loc[found.diagnostics["diagnostic"] == "segment_error", "value"].isna().all()
+    assert "too few customers" in render_diagnostics(found, "shop")
+
+
 # Fairness -------------------------------------------------------------------------------------------------
 
 

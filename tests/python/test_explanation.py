@@ -142,13 +142,13 @@ def test_similar_customers_are_the_nearest_whose_outcome_was_known() -> None:
     now = then["feature_timestamp"].max()
     known = training_set()
     known = known[(known["label_timestamp"] <= now) & (known["customer_id"] != riskiest())].reset_index(drop=True)
-    assert one.similar["customer_id"].is_unique
+    assert one.similar["key"].is_unique
     assert (one.similar["feature_timestamp"] + pd.Timedelta("30d") <= now).all()
     values, _ = contributions(champion().model, inputs_of(known), champion().card.background)
     space = Space(inputs_of(known), champion().card.columns, np.abs(values).mean(axis=0))
     distance = space.distance(space.place(inputs_of(known)), space.place(inputs_of(then.tail(1)))[0])
     nearest = known.assign(distance=distance).groupby("customer_id")["distance"].min().nsmallest(5)
-    assert one.similar["customer_id"].tolist() == nearest.index.tolist()
+    assert one.similar["key"].tolist() == nearest.index.tolist()
     np.testing.assert_allclose(one.similar["distance"], nearest)
     # Nothing that became known later matters.
     later = training_set()["label_timestamp"] > now
@@ -256,7 +256,7 @@ def test_pages_escape_what_they_show() -> None:
         band=HOSTILE,
         reasons=[HOSTILE],
         parts=one.parts.assign(statement=HOSTILE),
-        similar=one.similar.assign(customer_id=HOSTILE).rename(columns={"customer_id": HOSTILE}),
+        similar=one.similar.assign(key=HOSTILE),
         counterfactuals=[replace(way, sources=(HOSTILE,)) for way in one.counterfactuals],
     )
     html = render_customer(hostile, champion().card, HOSTILE, HOSTILE)
