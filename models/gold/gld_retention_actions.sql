@@ -21,7 +21,7 @@ final as (
         cast(value_at_risk as double) as value_at_risk,
         cast(uplift as double) as uplift,
         cast(expected_profit as double) as expected_profit,
-        cast(cost as double) as cost,
+        cast(expected_cost as double) as expected_cost,
         cast(holdout_flag as boolean) as holdout_flag,
         cast(feature_timestamp as {{ dbt.type_timestamp() }}) as feature_timestamp,
         cast(expires_at as {{ dbt.type_timestamp() }}) as expires_at

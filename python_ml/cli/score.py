@@ -40,7 +40,7 @@ def command(project: Project, console: Console) -> None:
     bands = ", ".join(f"{result['risk_bands'][band]:,} {band}" for band in BANDS)
     console.result(
         f"{result['customers']:,} customers scored by {result['model_name']} version {result['model_version']} "
-        f"{when}: {bands} risk",
+        f"{when}: {bands} risk{' by rank' if result['band_kind'] == 'rank' else ''}",
         result,
     )
 
@@ -97,6 +97,7 @@ def score(project: Project, console: Console) -> dict[str, Any]:
     return {
         "customers": sum(bands.values()),
         "risk_bands": bands,
+        "band_kind": (champion.card.band_origin or {"kind": "rank"})["kind"],
         "model_name": counted[0][2],
         "model_version": counted[0][3],
         "feature_timestamp": newest.isoformat(),

@@ -37,7 +37,7 @@ TYPES = {
     "value_at_risk": "float64",
     "uplift": "float64",
     "expected_profit": "float64",
-    "cost": "float64",
+    "expected_cost": "float64",
     "holdout_flag": "bool",
     "expires_at": "datetime64[us]",
 }
@@ -219,7 +219,7 @@ def action_list(
         value_at_risk=(probability * value.value)[listed],
         uplift=np.nan if estimates is None else estimates["uplift"].to_numpy(dtype=float)[listed],
         expected_profit=profit[listed],
-        cost=cost[listed],
+        expected_cost=cost[listed],
         holdout_flag=allocation.holdout[listed],
         expires_at=table["feature_timestamp"] + pd.Timedelta(days=decisions.expiry_days),
     )

@@ -62,6 +62,6 @@ def money_chart(
             at, height, text = marked
             axes.plot([at, at], [bottom - room, height], **GUIDE)
             axes.plot(at, height, markersize=8, **POINT)
-            axes.text(1, 0.03, text, ha="right", transform=axes.transAxes)
+            axes.text(1, 0.97, text, ha="right", va="top", transform=axes.transAxes)
 
     return draw(name, title, description, CURVE_SIZE, paint, MARGINS)

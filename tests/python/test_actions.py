@@ -82,7 +82,7 @@ def test_everybody_is_on_the_list_or_counted() -> None:
     assert not {"C001", "C002"} & set(table["customer_id"])
     assert table["priority"].tolist() == list(range(1, len(table) + 1))
     assert (table["expected_profit"] > 0).all()
-    assert table.loc[~table["holdout_flag"], "cost"].sum() <= 120.0
+    assert table.loc[~table["holdout_flag"], "expected_cost"].sum() <= 120.0
     assert table["customer_id"].is_unique
     assert set(table["expires_at"]) == {NOW + pd.Timedelta(days=30)}
     assert table.dtypes.astype(str).to_dict() == empty_actions("customer_id", scores).dtypes.astype(str).to_dict()

@@ -102,7 +102,7 @@ def test_an_unknown_command_is_a_users_mistake():
     assert "No such command" in outcome.stderr
 
 
-@pytest.mark.parametrize("name", ["run", "build", "train", "score", "report", "replay"])
+@pytest.mark.parametrize("name", ["run", "build", "train", "score", "act", "report", "replay"])
 def test_a_folder_without_a_project_is_explained(name, tmp_path):
     outcome = run(name, "--project-dir", str(tmp_path))
     assert outcome.returncode == 2

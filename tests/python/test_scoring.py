@@ -368,6 +368,7 @@ def test_the_command_counts_customers_per_band(stored: Path, monkeypatch: pytest
     assert asked == [["build", *chosen]]
     assert result["customers"] == 220 == sum(result["risk_bands"].values())
     assert set(result["risk_bands"]) == {"high", "medium", "low"}
+    assert result["band_kind"] == "absolute"
     assert (result["model_name"], result["model_version"]) == (MODEL, 1)
 
 
