@@ -24,6 +24,8 @@ COMMANDS = {
     "quality": ("python_ml.cli.quality", "Check the quality of the training set and the scoring set."),
     "train": ("python_ml.cli.train", "Train, compare and register churn models."),
     "score": ("python_ml.cli.score", "Score customers with the champion, with reasons."),
+    "uplift": ("python_ml.cli.uplift", "Estimate what an offer changes, from a randomised experiment."),
+    "experiment": ("python_ml.cli.experiment", "Design an experiment with offers: size, power, who gets which arm."),
     "report": ("python_ml.cli.report", "Write reports/index.html from the last run."),
     "replay": ("python_ml.cli.replay", "Rebuild features from data cut off at their time, and compare."),
     "snapshot": ("python_ml.cli.snapshot", "Create, list, verify and compare training snapshots."),

@@ -35,6 +35,7 @@ _MODELS = (
     "gold/gld_churn_reasons_raw.py",
     "gold/gld_churn_reasons.sql",
     "gold/_gold__findings.yml",
+    "gold/_gold__uplift.yml",
     "gold/_gold__features.yml",
     "gold/_gold__scores.yml",
 )

@@ -73,7 +73,7 @@ def evaluate(
     values = {name: _number(value[0]) for name, value in table.measure(plain, everyone).items()}
     drawn: dict[str, list[np.ndarray]] = {name: [] for name in plain}
     gaps = []
-    for weights in _resampled_weights(customers, replicates, seed):
+    for weights in resampled_weights(customers, replicates, seed):
         for name, draws in table.measure(plain, weights).items():
             drawn[name].append(draws)
         if "ece" in metrics:
@@ -122,7 +122,7 @@ def standard_error_of_difference(
     drawn = []
     for one in scores:
         table = _Sorted(np.asarray(churned, dtype=float), np.asarray(one, dtype=float))
-        resampled = _resampled_weights(np.asarray(customers)[table.order], replicates, seed)
+        resampled = resampled_weights(np.asarray(customers)[table.order], replicates, seed)
         drawn.append(np.concatenate([table.measure([metric], weights)[metric] for weights in resampled]))
     difference = drawn[0] - drawn[1]
     defined = difference[np.isfinite(difference)]
@@ -201,7 +201,7 @@ class _Sorted:
         return {name: np.where(defined, value, np.nan) for name, value in values.items()}
 
 
-def _resampled_weights(customers: np.ndarray, replicates: int, seed: int) -> Iterator[np.ndarray]:
+def resampled_weights(customers: np.ndarray, replicates: int, seed: int) -> Iterator[np.ndarray]:
     """How often each row's customer is drawn, in chunks of shape (some replicates, n_rows)."""
     keys, row_of = np.unique(np.asarray(customers), return_inverse=True)
     rng = np.random.default_rng(seed)

@@ -153,6 +153,8 @@ class ReportInputs:
         How the champion was chosen: ``metric`` and ``tolerance``.
     tracking_uri : str
         Where MLflow keeps the runs.
+    uplift : dict
+        ``reports/uplift.json``; empty where no experiment is configured.
 
     Raises
     ------
@@ -178,6 +180,7 @@ class ReportInputs:
     docs_link: str | None = None
     selection: dict[str, Any] = field(default_factory=dict)
     tracking_uri: str = "sqlite:///mlflow.db"
+    uplift: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, columns in COLUMNS.items():
@@ -223,6 +226,7 @@ def load_inputs(project: Project) -> ReportInputs:
         docs_link="../target/index.html" if (project.root / "target" / "index.html").is_file() else None,
         selection={"metric": selection.metric, "tolerance": selection.tolerance},
         tracking_uri=shown_uri(project.tracking_uri, project.root),
+        uplift=_read_uplift(project.reports_dir / "uplift.json"),
         **warehouse,
     )
 
@@ -261,6 +265,13 @@ def _read_metrics(path: Path) -> dict[str, Any]:
             hint="run `retention train` again",
         ) from error
     return metrics
+
+
+def _read_uplift(path: Path) -> dict[str, Any]:
+    figures = read_json(path, "file uplift.json", "run `retention uplift` again") if path.is_file() else {}
+    if not isinstance(figures, dict):
+        raise UserError("uplift.json does not hold an object.", where=str(path), hint="run `retention uplift` again")
+    return figures
 
 
 def _read_parquet(path: Path) -> pd.DataFrame | None:

@@ -8,6 +8,7 @@ from python_ml.files import write_text
 from python_ml.report import customers, page, provenance
 from python_ml.report.inputs import ReportInputs, load_inputs
 from python_ml.report.performance import curve_section, headline_figures, model_table
+from python_ml.report.uplift_section import uplift_section
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,6 +45,7 @@ def render_report(inputs: ReportInputs) -> str:
         "drivers": customers.drivers_section(inputs),
         "curves": curve_section(inputs),
         "models": model_table(inputs.metrics),
+        "uplift": uplift_section(inputs),
         "data": provenance.data_section(inputs, periods),
         "method": provenance.method_section(inputs, periods),
     }

@@ -8,6 +8,7 @@ from python_ml.settings.loading import load_settings
 from python_ml.settings.schema import Settings, Tracking
 from python_ml.settings.scoring import RiskBands, Scoring
 from python_ml.settings.training import CrossValidation, Features, Models, ModelSettings, Selection, Split, Training
+from python_ml.settings.uplift import Uplift
 
 __all__ = [
     "CrossValidation",
@@ -24,5 +25,6 @@ __all__ = [
     "Split",
     "Tracking",
     "Training",
+    "Uplift",
     "load_settings",
 ]

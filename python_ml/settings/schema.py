@@ -8,6 +8,7 @@ from python_ml.settings.gates import Leakage, Quality
 from python_ml.settings.scoring import Scoring
 from python_ml.settings.section import Section
 from python_ml.settings.training import Features, Training
+from python_ml.settings.uplift import Uplift
 
 
 class Tracking(Section):
@@ -24,6 +25,7 @@ class Settings(Section):
     quality: Quality = Quality()
     training: Training = Training()
     scoring: Scoring = Scoring()
+    uplift: Uplift = Uplift()
     mlflow: Tracking = Tracking()
 
     _path: str = PrivateAttr("retention.yml")

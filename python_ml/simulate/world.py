@@ -14,7 +14,7 @@ import numpy as np
 
 from python_ml.errors import UserError
 
-WORLD_VERSION = 2  # raise it whenever the same arguments begin to give other bytes
+WORLD_VERSION = 3  # raise it whenever the same arguments begin to give other bytes
 DAY = 86_400  # seconds
 BLOCK = 5_000  # customers simulated together; part of the definition of a world, not a tuning knob
 MAX_CUSTOMERS = 10_000_000
@@ -108,6 +108,29 @@ class Hazard:
     def month(self, drivers: np.ndarray) -> np.ndarray:
         """Probability of churn within the next 30 days; same shapes as :meth:`daily`."""
         return -np.expm1(-np.exp(self.month_intercept + np.asarray(self.month_coefficients) @ month_terms(drivers)))
+
+    def month_without_and_with_offer(self, drivers: np.ndarray, segment: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Probability of churn within the 30 days that follow a draw, had it been a holdout and had it been an offer.
+
+        An offer holds for longer than these 30 days, so it multiplies the hazard of every one of them.
+
+        Parameters
+        ----------
+        drivers : ndarray of shape (len(DRIVERS), n)
+            The drivers at the first midnight after the draw; those of the offer do not matter.
+        segment : ndarray of int, shape (n,)
+            Codes of :data:`SEGMENTS`.
+
+        Returns
+        -------
+        without, with_offer : ndarray of shape (n,)
+        """
+        rows = [DRIVERS.index(f"offer_{name}") for name in SEGMENTS]
+        calm = drivers.copy()
+        calm[rows] = 0.0
+        without = self.month(calm)
+        factor = np.exp(np.asarray(self.coefficients)[rows])[segment]
+        return without, -np.expm1(factor * np.log1p(-without))
 
 
 @dataclass(frozen=True)
