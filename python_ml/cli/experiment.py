@@ -29,7 +29,9 @@ RELATIVE_EFFECTS = (0.05, 0.1, 0.2, 0.3, 0.5)
 @click.option("--alpha", type=float, default=0.05, show_default=True, help="Chance of a false alarm, two-sided.")
 @click.option("--cluster", metavar="COL", help="Column whose customers get the same arm, such as a household.")
 @click.option("--icc", type=float, default=0.0, show_default=True, help="Correlation of churn within a cluster.")
-@click.option("--strata", metavar="COL[,COL]", help="Columns in whose groups the share holds.  [default: fifths of risk]")
+@click.option(
+    "--strata", metavar="COL[,COL]", help="Columns in whose groups the share holds.  [default: fifths of risk]"
+)
 @click.option("--explained", type=float, default=0.0, show_default=True, help="Share of variance that strata explain.")
 @project_options("duckdb")
 def command(project: Project, console: Console, **options: Any) -> None:
@@ -84,9 +86,7 @@ def experiment(project: Project, console: Console, **options: Any) -> dict[str, 
     customers = customers.sort_values(entity, ignore_index=True)
     clusters = _column(customers, options["cluster"], "--cluster") if options["cluster"] else None
     size = 1.0 if clusters is None else len(customers) / clusters.nunique(dropna=False)
-    design = Design(
-        baseline, options["share"], options["alpha"], size, options["icc"], options["explained"]
-    )
+    design = Design(baseline, options["share"], options["alpha"], size, options["icc"], options["explained"])
     name = options["name"] or f"{project.name} {customers['feature_timestamp'].max():%Y-%m-%d}"
     strata, strata_by = _strata(customers, scores, options["strata"], entity)
     offered = assign(
@@ -133,10 +133,12 @@ def summary(figures: dict[str, Any]) -> str:
 
     detectable = figures["detectable_effect"]
     lines = [
-        f"experiment `{figures['name']}`: churn {figures['baseline']:.2%} without an offer, {figures['share']:.0%} get one, "
-        f"two-sided test at {figures['alpha']:g}, power {figures['power']:g}",
+        f"experiment `{figures['name']}`: churn {figures['baseline']:.2%} without an offer, {figures['share']:.0%} get "
+        f"one, two-sided test at {figures['alpha']:g}, power {figures['power']:g}",
         f"the {figures['customers']:,} customers of the scoring set show a fall of churn by "
-        + (f"{100 * detectable:.2f} points or more" if detectable is not None else "no size: there are too few of them"),
+        + (
+            f"{100 * detectable:.2f} points or more" if detectable is not None else "no size: there are too few of them"
+        ),
         "",
         aligned(
             [
@@ -162,9 +164,7 @@ def _scores(project: Project) -> pd.DataFrame | None:
     with connect(project) as connection:
         if not table_exists(connection, table):
             return None
-        scores = connection.execute(
-            f"select {quote(project.entity)}, churn_probability from {relation(table)}"
-        ).df()
+        scores = connection.execute(f"select {quote(project.entity)}, churn_probability from {relation(table)}").df()
     return None if scores.empty else scores
 
 
@@ -183,7 +183,10 @@ def _strata(
 
     if columns:
         names = [name.strip() for name in columns.split(",")]
-        parts = [_column(customers, name, "--strata").astype("object").where(lambda v: v.notna(), "missing") for name in names]
+        parts = [
+            _column(customers, name, "--strata").astype("object").where(lambda v: v.notna(), "missing")
+            for name in names
+        ]
         joined = parts[0].astype(str)
         for part in parts[1:]:
             joined = joined + ", " + part.astype(str)
@@ -200,6 +203,8 @@ def _column(customers: pd.DataFrame, name: str, option: str) -> pd.Series:
 
     if name not in customers:
         raise UserError(
-            f"The scoring set has no column `{name}`.", where=option, hint=f"its columns: {', '.join(customers.columns)}"
+            f"The scoring set has no column `{name}`.",
+            where=option,
+            hint=f"its columns: {', '.join(customers.columns)}",
         )
     return customers[name]

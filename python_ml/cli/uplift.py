@@ -105,7 +105,9 @@ def uplift(project: Project, console: Console) -> dict[str, Any]:
     }
     if not check.holds:
         status = TOO_FEW if check.verdict == "too few draws" else REFUSED
-        return _without_estimates(project, figures, status, "There are too few draws: " + "; ".join(check.reasons) + ".")
+        return _without_estimates(
+            project, figures, status, "There are too few draws: " + "; ".join(check.reasons) + "."
+        )
     try:
         with console.step("Estimating uplift"):
             result = estimate_uplift(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from python_ml.report.inputs import ReportInputs
 
 LEARNERS = {
-    "s_logistic": "S-learner, logistic regression with shrunken interactions",
+    "s_lasso": "S-learner, trees for the risk and a lasso for the effect",
     "t_logistic": "T-learner, logistic regressions",
     "x_lightgbm": "X-learner, LightGBM",
     "t_lightgbm": "T-learner, LightGBM",

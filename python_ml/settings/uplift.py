@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from python_ml.settings.section import EMPTY_LIST, Section
 
 LearnerName = Literal[
-    "s_logistic", "t_logistic", "x_lightgbm", "t_lightgbm", "dr_econml", "r_econml", "causal_forest_econml"
+    "s_lasso", "t_logistic", "x_lightgbm", "t_lightgbm", "dr_econml", "r_econml", "causal_forest_econml"
 ]
 
 
@@ -23,7 +23,7 @@ class Uplift(Section):
     control: str | None = Field(None, min_length=1)
     treated: str | None = Field(None, min_length=1)
     probability: float | str | None = None
-    learners: Annotated[tuple[LearnerName, ...], EMPTY_LIST] = ("s_logistic", "t_logistic", "x_lightgbm", "t_lightgbm")
+    learners: Annotated[tuple[LearnerName, ...], EMPTY_LIST] = ("s_lasso", "t_logistic", "x_lightgbm", "t_lightgbm")
     folds: int = Field(5, ge=2, le=20)
     test_share: float = Field(0.3, gt=0, lt=0.9)
     test_from: datetime | None = None

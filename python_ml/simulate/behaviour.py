@@ -77,7 +77,8 @@ class Block:
     truth : tuple of ndarrays
         (month, customer, daily hazard, 30-day probability, drivers (n, k)) of open subscriptions.
     offer_truth : tuple of ndarrays
-        (30-day probability without an offer, with an offer) of each of ``offers``, in the same order.
+        (30-day probability without an offer, with an offer, drivers (n, k) at the next midnight) of each of
+        ``offers``, in the same order.
     """
 
     first: int
@@ -126,7 +127,8 @@ def simulate_block(world: World, block: int) -> Block:
         drivers, active = state.start_day(day)
         hazard = world.hazard.daily(drivers)
         drawn = np.flatnonzero(state.offered[day - 1])
-        offer_truth.append(world.hazard.month_without_and_with_offer(drivers[:, drawn], state.segment[drawn]))
+        after = drivers[:, drawn]
+        offer_truth.append((*world.hazard.after_draw(after, state.segment[drawn]), after.T))
         if day in month_of_day:
             who = np.flatnonzero(active)
             month = np.full(who.size, month_of_day[day])

@@ -258,7 +258,7 @@ class _TableWriter:
 
     def true_uplift(self) -> tuple[pa.Table, Counter[str]]:
         """Of the draws of :meth:`offers`, which comes before."""
-        without, with_offer = self.block.offer_truth
+        without, with_offer, _ = self.block.offer_truth
         columns = {
             "offer_id": self.offer_columns["offer_id"],
             "customer_id": self.offer_columns["customer_id"],

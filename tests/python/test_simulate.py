@@ -380,6 +380,9 @@ def test_the_guide_states_the_hazard(repository):
     assert [float(cells[1]) for cells in rows.values()] == list(hazard.month_coefficients)
     assert f"exp({hazard.intercept} + sum" in guide
     assert f"exp({hazard.month_intercept} + sum" in guide
+    draws = guide[guide.index("| driver | 30 days after a draw |") :].split("\n\n")[0].splitlines()[2:]
+    assert [float(line.split("|")[2]) for line in draws] == list(hazard.draw_coefficients)
+    assert f"exp({hazard.draw_intercept} + sum" in guide
     small = f"--customers {SMALL_WORLD.customers} --months {SMALL_WORLD.months} --seed {SMALL_WORLD.seed}"
     assert f"{small} --start {SMALL_WORLD.start}" in guide
 
@@ -438,9 +441,9 @@ def test_the_true_uplift_is_what_arms_show(default_world):
     frames = []
     for block in blocks:
         day, customer, arm = block.offers
-        without, with_offer = block.offer_truth
+        without, with_offer, _ = block.offer_truth
         assert len(without) == len(day)
-        assert (0 < with_offer).all() and (with_offer < without).all() and (without < 1).all()
+        assert (with_offer > 0).all() and (with_offer < without).all() and (without < 1).all()
         churn_day = block.churn_day[customer]
         frame = pd.DataFrame({"treated": arm == OFFER, "segment": block.segment[customer]})
         frame["predicted"] = np.where(arm == OFFER, with_offer, without)

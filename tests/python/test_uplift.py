@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from python_ml.decisions.uplift import curves
+from python_ml.decisions.uplift.catalogue import make_learner
 from python_ml.decisions.uplift.curves import Ranking, judge, qini_auc
 from python_ml.decisions.uplift.draws import EXCLUSIONS, arrange
 from python_ml.decisions.uplift.estimation import (
@@ -19,7 +20,7 @@ from python_ml.decisions.uplift.estimation import (
     split_draws,
 )
 from python_ml.decisions.uplift.experiment_rows import Experiment
-from python_ml.decisions.uplift.learners import TLearner, XLearner, make_learner
+from python_ml.decisions.uplift.learners import TLearner, XLearner
 from python_ml.decisions.uplift.policy import (
     aipw_scores,
     effect_by_group,
@@ -134,7 +135,7 @@ def test_t_and_x_learners_are_those_of_econml():
 
 
 @pytest.mark.parametrize(
-    "name", ["s_logistic", "t_logistic", "t_lightgbm", "x_lightgbm", "dr_econml", "r_econml", "causal_forest_econml"]
+    "name", ["s_lasso", "t_logistic", "t_lightgbm", "x_lightgbm", "dr_econml", "r_econml", "causal_forest_econml"]
 )
 def test_learners_find_whom_offers_help(name):
     if name.endswith("econml"):
@@ -153,7 +154,7 @@ def test_an_arm_with_one_outcome_is_no_error():
     experiment, _ = world(400)
     retained = np.where(experiment.treated == 1, 1.0, experiment.retained)
     spoiled = Experiment(experiment.inputs, experiment.treated, retained, experiment.customers, experiment.probability)
-    for name in ("s_logistic", "t_logistic", "t_lightgbm", "x_lightgbm"):
+    for name in ("s_lasso", "t_logistic", "t_lightgbm", "x_lightgbm"):
         effect = make_learner(name, COLUMNS, 0).fit(spoiled).effect(spoiled.inputs)
         assert np.isfinite(effect).all()
 
@@ -163,7 +164,7 @@ def test_gaps_and_unseen_categories_are_no_error():
     fresh = experiment.inputs.head(5).copy()
     fresh["plan"] = ["new", np.nan, "basic", "annual", "standard"]
     fresh["silence"] = np.nan
-    for name in ("s_logistic", "t_logistic", "t_lightgbm", "x_lightgbm"):
+    for name in ("s_lasso", "t_logistic", "t_lightgbm", "x_lightgbm"):
         assert np.isfinite(make_learner(name, COLUMNS, 0).fit(experiment).effect(fresh)).all()
 
 
@@ -230,7 +231,9 @@ def test_errors_by_customer_are_those_of_statsmodels():
     rng = np.random.default_rng(0)
     customers = np.repeat(np.arange(150), 3)
     values = rng.normal(size=450) + np.repeat(rng.normal(size=150), 3)
-    theirs = sm.OLS(values, np.ones(450)).fit(cov_type="cluster", cov_kwds={"groups": customers, "df_correction": False})
+    theirs = sm.OLS(values, np.ones(450)).fit(
+        cov_type="cluster", cov_kwds={"groups": customers, "df_correction": False}
+    )
     ours = mean_by_customer(values, customers)
     assert ours.value == pytest.approx(theirs.params[0])
     # The correction for few clusters is 150 / 149 here.
@@ -448,7 +451,9 @@ def test_a_stated_probability_must_be_one():
 
 def draws_of(n: int = 3_000, seed: int = 0, effect: float = 1.0, days: int = 300):
     experiment, truth = world(n, seed=seed, effect=effect)
-    at = np.datetime64("2024-01-01") + np.sort(np.random.default_rng(seed).integers(0, days + 1, n)).astype("timedelta64[D]")
+    at = np.datetime64("2024-01-01") + np.sort(np.random.default_rng(seed).integers(0, days + 1, n)).astype(
+        "timedelta64[D]"
+    )
     frame = experiment.inputs.assign(
         customer_id=experiment.customers,
         draw__at=at,
@@ -489,7 +494,7 @@ def test_a_campaign_of_one_day_is_divided_by_customers():
 
 def test_an_estimate_finds_the_truth_and_repeats_itself():
     draws, truth = draws_of()
-    settings = Uplift(learners=["s_logistic", "t_logistic"], folds=3)
+    settings = Uplift(learners=["s_lasso", "t_logistic"], folds=3)
     result = estimate_uplift(draws, settings, replicates=50, truth=truth)
     figures = result.figures
     test = figures["judged"]["test"]
@@ -502,13 +507,13 @@ def test_an_estimate_finds_the_truth_and_repeats_itself():
     assert ((low <= uplift) & (uplift <= high)).all()
     again = estimate_uplift(draws, settings, replicates=50, truth=truth)
     assert again.figures == figures
-    assert set(result.curves["learner"]) == {"s_logistic", "t_logistic", "oracle"}
+    assert set(result.curves["learner"]) == {"s_lasso", "t_logistic", "oracle"}
 
 
 def test_no_effect_gives_intervals_that_contain_none():
     draws, _ = draws_of(effect=0.0, seed=4)
-    result = estimate_uplift(draws, Uplift(learners=["s_logistic"], folds=3), replicates=200)
-    qini = result.figures["judged"]["test"]["s_logistic"]["qini"]
+    result = estimate_uplift(draws, Uplift(learners=["s_lasso"], folds=3), replicates=200)
+    qini = result.figures["judged"]["test"]["s_lasso"]["qini"]
     assert qini["low"] < 0 < qini["high"]
     mean = result.figures["mean_effect"]["test"]
     assert mean["low"] < 0 < mean["high"]
@@ -519,7 +524,7 @@ def test_no_effect_gives_intervals_that_contain_none():
 def test_too_few_draws_are_a_message():
     draws, _ = draws_of(n=120)
     with pytest.raises(UserError, match="too few draws") as caught:
-        estimate_uplift(draws, Uplift(learners=["s_logistic"]))
+        estimate_uplift(draws, Uplift(learners=["s_lasso"]))
     assert "retention experiment" in caught.value.hint
 
 
@@ -528,12 +533,12 @@ def test_the_simpler_learner_wins_unless_it_is_worse_beyond_noise():
         return {"qini": {"value": value}, "replicates": np.array(replicates)}
 
     noise = np.linspace(-0.02, 0.02, 50)
-    judged = {"s_logistic": entry(0.10, 0.10 + noise), "x_lightgbm": entry(0.105, 0.105 - noise)}
-    assert choose_learner(judged) == "s_logistic"
+    judged = {"s_lasso": entry(0.10, 0.10 + noise), "x_lightgbm": entry(0.105, 0.105 - noise)}
+    assert choose_learner(judged) == "s_lasso"
     judged["x_lightgbm"] = entry(0.2, 0.2 + noise)
     assert choose_learner(judged) == "x_lightgbm"
     with pytest.raises(UserError, match="not defined"):
-        choose_learner({"s_logistic": entry(None, [])})
+        choose_learner({"s_lasso": entry(None, [])})
 
 
 # A file of Hillstrom's shape
@@ -546,9 +551,9 @@ def crossed(frame: pd.DataFrame, learner: str) -> tuple[Experiment, np.ndarray]:
     return experiment, cross_fit(lambda: make_learner(learner, HILLSTROM_COLUMNS, 0), experiment, folds)
 
 
-@pytest.mark.parametrize("learner", ["t_logistic", "s_logistic", "x_lightgbm"])
+@pytest.mark.parametrize("learner", ["t_logistic", "s_lasso", "x_lightgbm"])
 def test_a_file_of_hillstroms_shape_with_known_effects(learner):
-    frame, truth = hillstrom_like(rows=64_000 if learner == "s_logistic" else 24_000)
+    frame, truth = hillstrom_like(rows=64_000 if learner == "s_lasso" else 24_000)
     assert frame.shape[1] == 12
     assert list(frame.columns) == [
         "recency", "history_segment", "history", "mens", "womens", "zip_code", "newbie", "channel", "segment", "visit",

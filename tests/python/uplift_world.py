@@ -57,7 +57,7 @@ SETTINGS = {
     "time": "drawn at",
     "arm": 'the "arm"',
     "control": "no'thing",
-    "learners": ["s_logistic", "t_logistic"],
+    "learners": ["s_lasso", "t_logistic"],
     "folds": 3,
 }
 LABELS = """{{ customer_retention.churn_labels(
@@ -96,7 +96,8 @@ def write_project(
     kinds = {NUMBER: "double", CATEGORY: "varchar", FLAG: "boolean"}
     roles |= {column.name: ("feature", kinds[column.kind]) for column in COLUMNS}
     described = {
-        name: {"name": name, "data_type": kind, "config": {"meta": {"role": role}}} for name, (role, kind) in roles.items()
+        name: {"name": name, "data_type": kind, "config": {"meta": {"role": role}}}
+        for name, (role, kind) in roles.items()
     }
     nodes = {
         "gld_customer_features": {"schema": "gold", "columns": described},
@@ -106,7 +107,13 @@ def write_project(
         "subscriptions": {"schema": "bronze"},
     }
     nodes = {
-        f"model.shop.{name}": {"resource_type": "model", "name": name, "original_file_path": f"{name}.sql", "columns": {}, **node}
+        f"model.shop.{name}": {
+            "resource_type": "model",
+            "name": name,
+            "original_file_path": f"{name}.sql",
+            "columns": {},
+            **node,
+        }
         for name, node in nodes.items()
     }
     (folder / "target").mkdir(exist_ok=True)
@@ -128,7 +135,7 @@ def write_project(
 
 
 def experiment_project(folder: Path, n: int = 1_600, by_risk: bool = False, seed: int = 0, **settings: object) -> Path:
-    """One draw for each of ``n`` customers over ten months; ``by_risk`` offers to those at risk instead of at random."""
+    """One draw for each of ``n`` customers over ten months; ``by_risk`` offers to those at risk, not at random."""
     rng = np.random.default_rng(seed)
     times = pd.date_range("2024-02-01", periods=10, freq="MS")
     keys = np.array([f"c{i:05d}" for i in range(n)])

@@ -133,7 +133,8 @@ def assign(
     """Assign customers to arms at random, the same share in every stratum.
 
     Within a stratum, customers come in the order of a hash of the experiment's name and their key; offers are dealt
-    evenly along it. So the arms depend on the name and the keys alone, not on the order of rows, a clock or a generator.
+    evenly along it. So the arms depend on the name and the keys alone, not on the order of rows, a clock or a
+    generator.
 
     Parameters
     ----------

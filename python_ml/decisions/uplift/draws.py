@@ -39,7 +39,7 @@ EXCLUSIONS = {
     "other_arm": "of an arm that is neither the control nor the treated one",
     "contradictory": "drawn into both arms at the same time",
     "repeated": "the same draw once more",
-    "not_at_risk": "not among the customers at risk at the latest feature time before the draw (or before the first one)",
+    "not_at_risk": "not at risk at the latest feature time before the draw, or before the first one",
     "outcome_unknown": "outcome not known yet",
     "churned_before": "churned between the feature time and the draw",
 }
@@ -173,7 +173,9 @@ def customer_inputs(frame: pd.DataFrame, columns: list[InputColumn]) -> pd.DataF
 def _query(project: Project, settings: Uplift, where: str) -> str:
     """One row per row of the experiment's table, with features and outcome."""
     entity = quote(project.entity)
-    treated = "true" if settings.treated is None else f"cast({quote(settings.arm)} as varchar) = {literal(settings.treated)}"
+    treated = (
+        "true" if settings.treated is None else f"cast({quote(settings.arm)} as varchar) = {literal(settings.treated)}"
+    )
     if settings.probability is None:
         probability = "cast(null as double)"
     elif isinstance(settings.probability, str):
@@ -245,9 +247,7 @@ def _outcomes(project: Project, spine: str, where: str) -> str:
             return spine
         node = nodes.get(names[-1])
         if node is None:
-            raise UserError(
-                f"The project has no model {names[-1]}.", where=LABELS_MODEL, hint="run `retention build`"
-            )
+            raise UserError(f"The project has no model {names[-1]}.", where=LABELS_MODEL, hint="run `retention build`")
         return relation(f"{node['schema']}.{node.get('alias') or node['name']}")
 
     if LABELS_MODEL not in nodes:
@@ -257,7 +257,9 @@ def _outcomes(project: Project, spine: str, where: str) -> str:
             hint="run `retention build`",
         )
     return rendered(
-        nodes[LABELS_MODEL]["raw_code"], ref=ref, variables={**variables, "gap": "0d", "horizon": outcome_window(variables)}
+        nodes[LABELS_MODEL]["raw_code"],
+        ref=ref,
+        variables={**variables, "gap": "0d", "horizon": outcome_window(variables)},
     )
 
 

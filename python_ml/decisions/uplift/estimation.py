@@ -10,8 +10,9 @@ import joblib
 import numpy as np
 import pandas as pd
 
+from python_ml.decisions.uplift.catalogue import SIMPLICITY, make_learner
 from python_ml.decisions.uplift.curves import Ranking, judge
-from python_ml.decisions.uplift.learners import Learner, TLearner, make_learner, outcome_pipeline
+from python_ml.decisions.uplift.learners import Learner, TLearner, outcome_pipeline
 from python_ml.decisions.uplift.policy import (
     PolicyScores,
     aipw_scores,
@@ -33,11 +34,6 @@ if TYPE_CHECKING:
     from python_ml.input_columns import InputColumn
     from python_ml.settings import Uplift
 
-# From the one that assumes most to the one that assumes least.
-SIMPLICITY = (
-    "s_logistic", "t_logistic", "x_lightgbm", "t_lightgbm", "dr_econml", "r_econml", "causal_forest_econml",
-)  # fmt: skip
-NUISANCE = "t_lightgbm"  # whose models of the outcome take noise out of policy values
 ORACLE, RANDOM = "oracle", "random"
 LEAST_EVENTS = 20  # churned draws of either arm among those that are fitted
 LEAST_TESTED = 50  # draws of either arm
@@ -151,8 +147,8 @@ def estimate_uplift(
 ) -> UpliftResult:
     """Fit the learners, choose one, measure it, and fit it again on all draws.
 
-    Every learner is cross-fitted by customer on the fitted draws; the best Qini coefficient out of fold wins, or that of
-    a simpler learner which it does not beat by more than a standard error. The test draws choose nothing.
+    Every learner is cross-fitted by customer on the fitted draws; the best Qini coefficient out of fold wins, or that
+    of a simpler learner which it does not beat by more than a standard error. The test draws choose nothing.
 
     Parameters
     ----------
@@ -173,9 +169,7 @@ def estimate_uplift(
         When there are too few draws or events to fit.
     """
     everything = draws.experiment
-    split = split_draws(
-        draws.drawn_at, draws.known_at, everything.customers, everything.treated, settings, seed
-    )
+    split = split_draws(draws.drawn_at, draws.known_at, everything.customers, everything.treated, settings, seed)
     fitted, tested = everything.take(split.fit), everything.take(split.test)
     _check_size(fitted, tested)
     columns = informative(fitted.inputs, draws.columns)
@@ -228,9 +222,7 @@ def estimate_uplift(
             "test": effect_line(scores_test, on_test[chosen]).slope.to_dict(),
             "all": line.slope.to_dict(),
         },
-        "policies": policy_values(
-            tested, scores_test, 1 - chances_test[0], on_test[chosen], settings.contact_share
-        ),
+        "policies": policy_values(tested, scores_test, 1 - chances_test[0], on_test[chosen], settings.contact_share),
         "contact_share": settings.contact_share,
         "groups": effect_by_group(scores_test, on_test[chosen], edges),
         "sleeping_dogs": sleeping_dogs((fitted, scores_fit), (tested, scores_test), columns),
@@ -389,9 +381,9 @@ def _check_size(fitted: Experiment, tested: Experiment) -> None:
     )
     if smallest < LEAST_TESTED or min(events.values()) < LEAST_EVENTS:
         raise UserError(
-            f"There are too few draws to speak of an effect: {len(fitted):,} to fit on, with {events['treated']} churned "
-            f"treated and {events['control']} churned control draws, and {len(tested):,} to test on.",
+            f"There are too few draws to speak of an effect: {len(fitted):,} to fit on, with {events['treated']} "
+            f"churned treated and {events['control']} churned control draws, and {len(tested):,} to test on.",
             where="retention.yml, uplift",
-            hint=f"at least {LEAST_TESTED} of each arm in both parts and {LEAST_EVENTS} churned of each arm are needed; "
-            "wait for more outcomes, or design a larger experiment with `retention experiment`",
+            hint=f"at least {LEAST_TESTED} of each arm in both parts and {LEAST_EVENTS} churned of each arm are "
+            "needed; wait for more outcomes, or design a larger experiment with `retention experiment`",
         )

@@ -25,7 +25,8 @@ FORMULAS = {
         "for that arm by a model that has not seen the customer's outcome; interval by customer"
     ),
     "ipw": (
-        "sum of w churned / sum of w, w = 1[arm = a] / P(arm = a), a: the arm that the policy gives; interval by customer"
+        "sum of w churned / sum of w, w = 1[arm = a] / P(arm = a), a: the arm that the policy gives; interval by "
+        "customer"
     ),
     "effect": "mean of m_t - m_c + doubly robust corrections (AIPW), as share of customers retained by an offer",
     "slope": (
@@ -37,7 +38,7 @@ CHURN_FLOOR = 1e-12
 
 
 @dataclass(frozen=True)
-class Estimate:
+class EffectEstimate:
     """A figure with its standard error between customers."""
 
     value: float
@@ -59,7 +60,7 @@ class Estimate:
         return {name: float(part) if np.isfinite(part) else None for name, part in parts.items()}
 
 
-def mean_by_customer(values: np.ndarray, customers: np.ndarray) -> Estimate:
+def mean_by_customer(values: np.ndarray, customers: np.ndarray) -> EffectEstimate:
     """Mean over draws, with the standard error of a mean whose draws belong together by customer.
 
     Parameters
@@ -68,13 +69,13 @@ def mean_by_customer(values: np.ndarray, customers: np.ndarray) -> Estimate:
 
     Returns
     -------
-    Estimate
+    EffectEstimate
         NaN without draws; the error is NaN for a single customer.
     """
     if not len(values):
-        return Estimate(float("nan"), float("nan"))
+        return EffectEstimate(float("nan"), float("nan"))
     mean = float(np.mean(values))
-    return Estimate(mean, _error(values - mean, customers))
+    return EffectEstimate(mean, _error(values - mean, customers))
 
 
 def _error(influence: np.ndarray, customers: np.ndarray) -> float:
@@ -109,11 +110,11 @@ class PolicyScores:
         """Some of the draws."""
         return PolicyScores(self.control[rows], self.treated[rows], self.customers[rows])
 
-    def value(self, offered: np.ndarray) -> Estimate:
+    def value(self, offered: np.ndarray) -> EffectEstimate:
         """Churn rate if exactly these draws got an offer; ``offered`` is a mask of shape (n_draws,)."""
         return mean_by_customer(np.where(offered, self.treated, self.control), self.customers)
 
-    def difference(self, offered: np.ndarray, other: np.ndarray) -> Estimate:
+    def difference(self, offered: np.ndarray, other: np.ndarray) -> EffectEstimate:
         """Churn rate under one policy less that under another, paired."""
         under = [np.where(policy, self.treated, self.control) for policy in (offered, other)]
         return mean_by_customer(under[0] - under[1], self.customers)
@@ -137,16 +138,16 @@ def aipw_scores(experiment: Experiment, chances: tuple[np.ndarray, np.ndarray]) 
     )
 
 
-def ipw_value(experiment: Experiment, offered: np.ndarray) -> Estimate:
+def ipw_value(experiment: Experiment, offered: np.ndarray) -> EffectEstimate:
     """Churn rate under a policy, by the draws that agree with it alone (Hajek's weights)."""
     agrees = experiment.treated == offered.astype(int)
     chance = np.where(offered, experiment.probability, 1 - experiment.probability)
     weight = agrees / chance
     if weight.sum() == 0:
-        return Estimate(float("nan"), float("nan"))
+        return EffectEstimate(float("nan"), float("nan"))
     churned = 1 - experiment.retained
     value = float((weight * churned).sum() / weight.sum())
-    return Estimate(value, _error(weight * (churned - value) / weight.mean(), experiment.customers))
+    return EffectEstimate(value, _error(weight * (churned - value) / weight.mean(), experiment.customers))
 
 
 def top_share(scores: np.ndarray, share: float) -> np.ndarray:
@@ -207,9 +208,9 @@ class EffectLine:
 
     Attributes
     ----------
-    mean : Estimate
+    mean : EffectEstimate
         Mean effect.
-    slope : Estimate
+    slope : EffectEstimate
         As measured, not cut.
     centre : float
         Mean predicted uplift.
@@ -217,8 +218,8 @@ class EffectLine:
         Of mean and slope.
     """
 
-    mean: Estimate
-    slope: Estimate
+    mean: EffectEstimate
+    slope: EffectEstimate
     centre: float
     covariance: float
 
@@ -247,7 +248,7 @@ def effect_line(scores: PolicyScores, uplift: np.ndarray) -> EffectLine:
     away = uplift - uplift.mean()
     spread = float((away**2).mean())
     if spread < CHURN_FLOOR:
-        return EffectLine(mean, Estimate(0.0, 0.0), float(uplift.mean()), 0.0)
+        return EffectLine(mean, EffectEstimate(0.0, 0.0), float(uplift.mean()), 0.0)
     slope = float((away * scores.effect).mean() / spread)
     residual = scores.effect - mean.value - slope * away
     code = np.unique(scores.customers, return_inverse=True)[1]
@@ -256,8 +257,8 @@ def effect_line(scores: PolicyScores, uplift: np.ndarray) -> EffectLine:
     covariance = customers / (customers - 1) * np.array([[a @ b for b in influences] for a in influences]) / n**2
     errors = np.sqrt(np.diag(covariance))
     return EffectLine(
-        Estimate(mean.value, float(errors[0])),
-        Estimate(slope, float(errors[1])),
+        EffectEstimate(mean.value, float(errors[0])),
+        EffectEstimate(slope, float(errors[1])),
         float(uplift.mean()),
         float(covariance[0, 1]),
     )

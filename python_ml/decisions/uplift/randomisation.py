@@ -131,7 +131,8 @@ def verify_randomisation(
         share_p = _share_p(treated, chance, customers if unit == "customer" else np.arange(len(treated)))
         if share_p < NO_CHANCE_SHARE:
             reasons.append(
-                f"{treated.mean():.1%} of the draws are treated, where the design says {chance.mean():.1%} (p = {share_p:.1g})"
+                f"{treated.mean():.1%} of the draws are treated, where the design says {chance.mean():.1%} "
+                f"(p = {share_p:.1g})"
             )
     balance, differences = _balance(inputs, columns, treated, customers, chance, unit, seed, permutations)
     if balance["p"] is not None and balance["p"] <= NOT_BY_CHANCE:
@@ -143,9 +144,7 @@ def verify_randomisation(
         warnings.append(f"features predict the arm a little: AUC {balance['auc']:.3f}, p = {balance['p']:.3f}")
     shares = {}
     if contaminated is not None:
-        shares = {
-            arm: float(contaminated[treated == code].mean()) for arm, code in (("treated", 1), ("control", 0))
-        }
+        shares = {arm: float(contaminated[treated == code].mean()) for arm, code in (("treated", 1), ("control", 0))}
         if max(shares.values()) > MOST_CONTAMINATED:
             warnings.append(
                 f"another treatment falls into the outcome window of {shares['treated']:.1%} of the treated and "
@@ -285,6 +284,4 @@ def _differences(z: np.ndarray, sources: np.ndarray, names: list[str], treated: 
         largest.setdefault(names[sources[column]], float(difference[column]))
         if len(largest) == SHOWN_DIFFERENCES:
             break
-    return [
-        {"feature": name, "difference": value, "by_chance": float(by_chance)} for name, value in largest.items()
-    ]
+    return [{"feature": name, "difference": value, "by_chance": float(by_chance)} for name, value in largest.items()]

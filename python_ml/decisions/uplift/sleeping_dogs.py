@@ -49,7 +49,7 @@ def sleeping_dogs(
     experiment, scores = found_on
     suspects = []
     for name, member, rule in _groups(experiment.inputs, columns):
-        if not LEAST_DRAWS <= member.sum() or not SHARES[0] <= member.mean() <= SHARES[1]:
+        if member.sum() < LEAST_DRAWS or not SHARES[0] <= member.mean() <= SHARES[1]:
             continue
         effect = mean_by_customer(scores.effect[member], scores.customers[member])
         if effect.error > 0 and effect.value < 0:
