@@ -37,6 +37,8 @@ def uplift_section(inputs: ReportInputs) -> dict[str, Any] | None:
     figures = inputs.uplift
     if not figures:
         return None
+    from python_ml.decisions.uplift.draws import EXCLUSIONS
+
     check = figures["randomisation"]
     section = {
         "status": figures["status"],
@@ -44,7 +46,7 @@ def uplift_section(inputs: ReportInputs) -> dict[str, Any] | None:
         "table": figures["table"],
         "check": check,
         "balance": Estimate.read({**check["balance"], "value": check["balance"].get("auc")}),
-        "excluded": figures.get("excluded", {}),
+        "excluded": [(count, EXCLUSIONS.get(why, why)) for why, count in figures.get("excluded", {}).items()],
     }
     if figures["status"] != "estimated":
         return section
@@ -108,6 +110,8 @@ def _legend(figures: dict[str, Any]) -> list[dict[str, str]]:
 
 def _curve_chart(figures: dict[str, Any], width: float) -> Markup:
     """The Qini curve of the test draws."""
+    from matplotlib.ticker import MaxNLocator
+
     lines = _lines(figures)
 
     def paint(figure: Figure) -> None:
@@ -117,6 +121,7 @@ def _curve_chart(figures: dict[str, Any], width: float) -> Markup:
         for _, kind, points, _ in reversed(lines):
             axes.plot(points.x, points.y, **LINES[kind])
         axes.xaxis.set_major_formatter(lambda share, _: percent(share, 0))
+        axes.yaxis.set_major_locator(MaxNLocator(6, integer=True))
         axes.yaxis.set_major_formatter(lambda count, _: decimal(count, 0))
 
     described = "; ".join(f"{name}: Qini {figure}" for name, _, _, figure in lines)

@@ -7,8 +7,8 @@
 The file has the columns recency, history_segment, history, mens, womens, zip_code, newbie, channel, segment (Womens
 E-Mail, Mens E-Mail, No E-Mail), visit, conversion and spend. Each repeat deals the customers into other folds; every
 customer is predicted by a learner that has not seen them; the coefficient is that of scikit-uplift's qini_auc_score
-over all customers. Reference figures for visits, women's e-mail against none, 5 times 5 folds: X-learner 0.0614 +- 0.0021,
-T-learner of logistic regressions 0.0596, random order 0.0012.
+over all customers. Reference figures for visits, women's e-mail against none, 5 times 5 folds: X-learner 0.0614 +-
+0.0021, T-learner of logistic regressions 0.0596, random order 0.0012.
 """
 
 from __future__ import annotations

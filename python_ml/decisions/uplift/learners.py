@@ -1,7 +1,7 @@
 """Learners of the effect of an offer: what a customer's chance of staying gains by it.
 
-The own ones need scikit-learn and LightGBM only. Names begin with the kind of learner (Künzel et al. 2019,
-"Metalearners for estimating heterogeneous treatment effects using machine learning", PNAS 116) and end with what it is made of:
+The own ones need scikit-learn and LightGBM only. Names begin with the kind (Künzel et al. 2019, "Metalearners
+for estimating heterogeneous treatment effects using machine learning", PNAS 116) and end with what it is made of:
 
 - S: one model of the outcome for both arms, in which the arm is a column;
 - T: one model per arm;
