@@ -28,8 +28,9 @@ def command(project: Project, console: Console) -> None:
     with intervals by customer, the churn rate under several policies, groups that an offer harms. Last, every customer
     of the scoring set gets an estimate. Without an experiment, `retention experiment` designs one.
 
-    Reads the experiment's table, gold.gld_customer_features, gold.gld_scoring_set and retention.yml. Writes
-    gold.gld_uplift_evaluation, gold.gld_uplift_curves, gold.gld_uplift_estimates and reports/uplift.json.
+    Reads the experiment's table, gold.gld_customer_features, gold.gld_training_set, gold.gld_scoring_set and
+    retention.yml. Writes gold.gld_uplift_evaluation, gold.gld_uplift_curves, gold.gld_uplift_estimates and
+    reports/uplift.json.
 
     Exit codes: 0 done, 1 internal error, 2 invalid input or usage (such as no experiment, or too few draws), 3 the arms
     were not drawn at random; then earlier estimates are removed.
@@ -81,6 +82,7 @@ def uplift(project: Project, console: Console) -> dict[str, Any]:
     from python_ml.decisions.uplift import results
     from python_ml.decisions.uplift.draws import read_draws
     from python_ml.decisions.uplift.estimation import estimate_uplift
+    from python_ml.decisions.uplift.prognosis import read_history
     from python_ml.decisions.uplift.randomisation import verify_randomisation
     from python_ml.warehouse import read_table, write_table
 
@@ -116,6 +118,7 @@ def uplift(project: Project, console: Console) -> dict[str, Any]:
                 seed=seed,
                 replicates=settings.training.bootstrap_replicates,
                 truth=read_true_uplift(project, draws.keys),
+                history=read_history(project, draws.columns),
                 progress=lambda message: console.note(f"  {message}"),
             )
     except UserError as error:

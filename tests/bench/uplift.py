@@ -152,6 +152,7 @@ def of_project(folder: Path) -> dict[str, Any]:
     from python_ml.cli.uplift import read_true_uplift
     from python_ml.decisions.uplift.draws import read_draws
     from python_ml.decisions.uplift.estimation import estimate_uplift
+    from python_ml.decisions.uplift.prognosis import read_history
     from python_ml.project import Project
 
     project = Project.open(folder)
@@ -163,6 +164,7 @@ def of_project(folder: Path) -> dict[str, Any]:
         project.settings.uplift,
         seed=project.settings.training.seed,
         truth=truth,
+        history=read_history(project, draws.columns),
         progress=lambda message: console.note(f"  {message}"),
     )
     return {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -30,6 +32,7 @@ from python_ml.decisions.uplift.policy import (
     policy_values,
     top_share,
 )
+from python_ml.decisions.uplift.prognosis import History, learn_prognosis
 from python_ml.decisions.uplift.randomisation import verify_randomisation
 from python_ml.decisions.uplift.sleeping_dogs import sleeping_dogs
 from python_ml.errors import UserError
@@ -526,6 +529,47 @@ def test_no_effect_gives_intervals_that_contain_none():
     assert mean["low"] < 0 < mean["high"]
     _, low, high = result.estimates(draws.experiment.inputs)
     assert ((low < 0) & (high > 0)).mean() > 0.9
+
+
+def history_of(seed: int = 9, n: int = 4_000) -> History:
+    experiment, _ = world(n, seed=seed, effect=0.0)
+    known = np.datetime64("2024-01-01") + np.random.default_rng(seed).integers(0, 300, n).astype("timedelta64[D]")
+    return History(experiment.inputs, (1 - experiment.retained).astype(int), experiment.customers, known, COLUMNS)
+
+
+def test_a_prognosis_has_not_seen_the_customer():
+    rng = np.random.default_rng(0)
+    history = history_of()
+    # A column that gives the customer away, and outcomes that nothing else predicts.
+    memorable = history.inputs.assign(silence=np.repeat(np.arange(400.0), 10))
+    churned = np.repeat(rng.integers(0, 2, 400), 10)
+    customers = np.repeat(np.array([f"c{i:05d}" for i in range(400)]), 10)
+    prognosis = learn_prognosis(History(memorable, churned, customers, history.known_at, COLUMNS), seed=0)
+    assert np.corrcoef(prognosis.of(memorable), churned)[0, 1] > 0.3
+    assert abs(np.corrcoef(prognosis.unseen(memorable, customers), churned)[0, 1]) < 0.15
+
+
+def test_figures_know_no_history_of_the_test_time():
+    draws, _ = draws_of()
+    settings = Uplift(learners=["t_logistic"], folds=3)
+    history = history_of()
+    split = split_draws(
+        draws.drawn_at, draws.known_at, draws.experiment.customers, draws.experiment.treated, settings, 0
+    )
+    late = history.known_at > split.test_from.to_datetime64()
+    assert late.any()
+    other = replace(history, churned=np.where(late, 1 - history.churned, history.churned))
+    results = [estimate_uplift(draws, settings, replicates=10, history=h) for h in (history, other)]
+    assert results[0].figures == results[1].figures
+    assert "log_odds_of_churn_by_history" in [column.name for column in results[0].columns]
+    assert np.isfinite(results[0].estimates(draws.experiment.inputs)).all()
+
+
+def test_a_history_without_outcomes_is_no_error():
+    history = replace(history_of(), churned=np.zeros(4_000, dtype=int))
+    draws, _ = draws_of()
+    result = estimate_uplift(draws, Uplift(learners=["t_logistic"], folds=3), replicates=0, history=history)
+    assert result.prognosis is None
 
 
 def test_too_few_draws_are_a_message():

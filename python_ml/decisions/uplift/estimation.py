@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import joblib
@@ -21,6 +21,7 @@ from python_ml.decisions.uplift.policy import (
     mean_by_customer,
     policy_values,
 )
+from python_ml.decisions.uplift.prognosis import COLUMN, PROGNOSIS, learn_prognosis
 from python_ml.decisions.uplift.sleeping_dogs import sleeping_dogs
 from python_ml.errors import UserError
 from python_ml.input_columns import informative
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from python_ml.decisions.uplift.draws import Draws
     from python_ml.decisions.uplift.experiment_rows import Experiment
     from python_ml.decisions.uplift.policy import EffectLine
+    from python_ml.decisions.uplift.prognosis import History, Prognosis
     from python_ml.input_columns import InputColumn
     from python_ml.settings import Uplift
 
@@ -89,6 +91,8 @@ class UpliftResult:
         The learner fitted on all draws, for customers yet to come.
     columns : list of InputColumn
         What it takes.
+    prognosis : Prognosis or None
+        What makes its column :data:`~python_ml.decisions.uplift.prognosis.PROGNOSIS`.
     """
 
     learner: str
@@ -97,10 +101,13 @@ class UpliftResult:
     line: EffectLine
     model: Learner
     columns: list[InputColumn] = field(default_factory=list)
+    prognosis: Prognosis | None = None
 
     def estimates(self, inputs: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Uplift with its 95 % interval for customers, each of shape (n_rows,)."""
         with one_thread_each():
+            if self.prognosis is not None:
+                inputs = inputs.assign(**{PROGNOSIS: self.prognosis.of(inputs)})
             return self.line.at(self.model.effect(inputs[[column.name for column in self.columns]]))
 
 
@@ -143,6 +150,7 @@ def estimate_uplift(
     seed: int = 0,
     replicates: int = 500,
     truth: np.ndarray | None = None,
+    history: History | None = None,
     progress: Callable[[str], None] = lambda message: None,
 ) -> UpliftResult:
     """Fit the learners, choose one, measure it, and fit it again on all draws.
@@ -160,6 +168,9 @@ def estimate_uplift(
         Resampled sets of customers behind the intervals of coefficients.
     truth : numpy.ndarray, shape (n_draws,), optional
         True uplift of each draw in a simulated world, for the oracle's line.
+    history : History, optional
+        Labelled rows of all customers, from which the draws get a prognosis: by models that have not seen the customer,
+        nor, for the figures, any outcome that was known only after the test began.
     progress : callable, optional
         Called with what is being done.
 
@@ -172,7 +183,12 @@ def estimate_uplift(
     split = split_draws(draws.drawn_at, draws.known_at, everything.customers, everything.treated, settings, seed)
     fitted, tested = everything.take(split.fit), everything.take(split.test)
     _check_size(fitted, tested)
-    columns = informative(fitted.inputs, draws.columns)
+    offered, prognosis = draws.columns, None
+    if history is not None:
+        progress("prognosis by the history of all customers")
+        fitted, tested, everything, prognosis = _with_prognosis(history, split, everything, seed)
+        offered = [*offered, COLUMN] if prognosis else offered
+    columns = informative(fitted.inputs, offered)
     names = [column.name for column in columns]
     fitted, tested, everything = (part.with_columns(names) for part in (fitted, tested, everything))
     folds = customer_folds(fitted.customers, (1 - fitted.retained).astype(int), settings.folds, seed)
@@ -247,7 +263,32 @@ def estimate_uplift(
         for name in (chosen, *references)
         for points in [curves[(curves["learner"] == name) & (curves["curve"] == "qini")]]
     ]
-    return UpliftResult(chosen, figures, curves, line, model, columns)
+    return UpliftResult(chosen, figures, curves, line, model, columns, prognosis)
+
+
+def _with_prognosis(
+    history: History, split: UpliftSplit, everything: Experiment, seed: int
+) -> tuple[Experiment, Experiment, Experiment, Prognosis | None]:
+    """The fitted, the tested and all draws with a prognosis each, and the one for customers yet to come."""
+    fitted, tested = everything.take(split.fit), everything.take(split.test)
+    if split.test_from is None:
+        known = ~np.isin(history.customers, tested.customers)
+    else:
+        known = history.known_at <= split.test_from.to_datetime64()
+    with one_thread_each():
+        before, now = learn_prognosis(history.take(known), seed), learn_prognosis(history, seed)
+        if before is None or now is None:
+            return fitted, tested, everything, None
+
+        def given(part: Experiment, values: np.ndarray) -> Experiment:
+            return replace(part, inputs=part.inputs.assign(**{PROGNOSIS: values}))
+
+        return (
+            given(fitted, before.unseen(fitted.inputs, fitted.customers)),
+            given(tested, before.of(tested.inputs)),
+            given(everything, now.unseen(everything.inputs, everything.customers)),
+            now,
+        )
 
 
 def cross_fit(
