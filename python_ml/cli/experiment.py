@@ -44,8 +44,8 @@ def command(project: Project, console: Console, **options: Any) -> None:
     Afterwards, log who was drawn when into which arm, also the holdout, and name that table under `uplift` in
     retention.yml: then `retention uplift` estimates the effect.
 
-    Reads gold.gld_scoring_set and gold.gld_churn_scores (else gold.gld_training_set). Writes
-    gold.gld_experiment_assignments, reports/experiment.csv and reports/experiment.json.
+    Reads gold.gld_scoring_set and gold.gld_churn_scores (else gold.gld_training_set).
+    Writes gold.gld_experiment_assignments, reports/experiment.csv and reports/experiment.json.
 
     Exit codes: 0 done, 1 internal error, 2 invalid input or usage.
 
