@@ -19,7 +19,6 @@ from python_ml.decisions.uplift.estimation import (
     cross_fit,
     estimate_uplift,
     share_of_truth,
-    split_draws,
 )
 from python_ml.decisions.uplift.experiment_rows import Experiment
 from python_ml.decisions.uplift.learners import TLearner, XLearner
@@ -35,6 +34,7 @@ from python_ml.decisions.uplift.policy import (
 from python_ml.decisions.uplift.prognosis import History, learn_prognosis
 from python_ml.decisions.uplift.randomisation import verify_randomisation
 from python_ml.decisions.uplift.sleeping_dogs import sleeping_dogs
+from python_ml.decisions.uplift.split import split_draws
 from python_ml.errors import UserError
 from python_ml.input_columns import NUMBER, InputColumn
 from python_ml.settings import Uplift

@@ -23,6 +23,7 @@ from python_ml.decisions.uplift.policy import (
 )
 from python_ml.decisions.uplift.prognosis import COLUMN, PROGNOSIS, learn_prognosis
 from python_ml.decisions.uplift.sleeping_dogs import sleeping_dogs
+from python_ml.decisions.uplift.split import LEAST_TESTED, UpliftSplit, split_draws
 from python_ml.errors import UserError
 from python_ml.input_columns import informative
 from python_ml.model.calibration import THREADS, one_thread_each
@@ -38,39 +39,7 @@ if TYPE_CHECKING:
 
 ORACLE, RANDOM = "oracle", "random"
 LEAST_EVENTS = 20  # churned draws of either arm among those that are fitted
-LEAST_TESTED = 50  # draws of either arm
 GROUPS = 10
-
-
-@dataclass(frozen=True)
-class UpliftSplit:
-    """Which draws are fitted and which are tested.
-
-    Attributes
-    ----------
-    kind : str
-        ``time``: the test has the latest draws, and what is fitted was known before. ``customers``: the test has a
-        share of the customers, where all draws are of one time.
-    fit, test : numpy.ndarray of bool, shape (n_draws,)
-    test_from : pandas.Timestamp or None
-    """
-
-    kind: str
-    fit: np.ndarray
-    test: np.ndarray
-    test_from: pd.Timestamp | None
-
-    def describe(self) -> dict[str, Any]:
-        """For ``reports/uplift.json``."""
-        return {
-            "kind": self.kind,
-            "test_from": None if self.test_from is None else self.test_from.isoformat(),
-            "draws": {
-                "fitted": int(self.fit.sum()),
-                "purged": int((~self.fit & ~self.test).sum()),
-                "test": int(self.test.sum()),
-            },
-        }
 
 
 @dataclass(frozen=True)
@@ -109,38 +78,6 @@ class UpliftResult:
             if self.prognosis is not None:
                 inputs = inputs.assign(**{PROGNOSIS: self.prognosis.of(inputs)})
             return self.line.at(self.model.effect(inputs[[column.name for column in self.columns]]))
-
-
-def split_draws(
-    drawn_at: np.ndarray, known_at: np.ndarray, customers: np.ndarray, treated: np.ndarray, settings: Uplift, seed: int
-) -> UpliftSplit:
-    """Put the latest draws aside; where time does not allow it, a share of the customers.
-
-    Parameters
-    ----------
-    drawn_at, known_at : numpy.ndarray of datetime64, shape (n_draws,)
-        When the draw was made, and when its outcome was known. A draw is fitted only if its outcome was known by the
-        time of the first test draw.
-    customers, treated : numpy.ndarray, shape (n_draws,)
-    settings : python_ml.settings.Uplift
-    seed : int
-    """
-    test_from = settings.test_from
-    if test_from is None:
-        position = round((1 - settings.test_share) * len(drawn_at))
-        test_from = np.sort(drawn_at)[min(position, len(drawn_at) - 1)]
-    test_from = pd.Timestamp(test_from)
-    test, fit = drawn_at >= test_from.to_datetime64(), known_at <= test_from.to_datetime64()
-
-    def enough(rows: np.ndarray) -> bool:
-        return min(int(treated[rows].sum()), int(rows.sum() - treated[rows].sum())) >= LEAST_TESTED
-
-    if settings.test_from is not None or (enough(test) and enough(fit)):
-        return UpliftSplit("time", fit, test, test_from)
-    keys, code = np.unique(customers, return_inverse=True)
-    place = np.random.default_rng(seed).permutation(len(keys))[code]
-    test = place < settings.test_share * len(keys)
-    return UpliftSplit("customers", ~test, test, None)
 
 
 def estimate_uplift(
