@@ -272,6 +272,8 @@ def test_calibrated_uplift_is_right_and_noise_gives_the_mean():
     assert (low <= value).all() and (value <= high).all()
     reversed_ = effect_line(scores, -truth)
     assert np.ptp(reversed_.at(-truth)[0]) == 0  # a ranking that is wrong moves nobody
+    few = effect_line(scores.take(np.arange(200)), np.random.default_rng(0).normal(0, 0.01, 200))
+    assert abs(few.used_slope - 1) < 0.3  # noise does not turn predictions upside down
     constant = effect_line(scores, np.zeros(20_000))
     assert np.ptp(constant.at(np.zeros(5))[0]) == 0
     assert constant.at(np.zeros(1))[0][0] == pytest.approx(truth.mean(), abs=0.02)
@@ -562,7 +564,10 @@ def test_figures_know_no_history_of_the_test_time():
     results = [estimate_uplift(draws, settings, replicates=10, history=h) for h in (history, other)]
     assert results[0].figures == results[1].figures
     assert "log_odds_of_churn_by_history" in [column.name for column in results[0].columns]
-    assert np.isfinite(results[0].estimates(draws.experiment.inputs)).all()
+    value, low, high = results[0].estimates(draws.experiment.inputs)
+    assert ((low <= value) & (value <= high)).all()
+    # No offer prevents more churn than there is.
+    assert (value <= 1 / (1 + np.exp(-results[0].prognosis.of(draws.experiment.inputs))) + 1e-12).all()
 
 
 def test_a_history_without_outcomes_is_no_error():

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import joblib
 import numpy as np
 import pandas as pd
+from scipy.special import expit
 
 from python_ml.decisions.uplift.catalogue import SIMPLICITY, make_learner
 from python_ml.decisions.uplift.curves import Ranking, judge
@@ -73,11 +74,19 @@ class UpliftResult:
     prognosis: Prognosis | None = None
 
     def estimates(self, inputs: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Uplift with its 95 % interval for customers, each of shape (n_rows,)."""
+        """Uplift with its 95 % interval for customers, each of shape (n_rows,).
+
+        An offer cannot prevent more churn than there is: where the history says how likely a customer is to churn, all
+        three stay below.
+        """
         with one_thread_each():
-            if self.prognosis is not None:
-                inputs = inputs.assign(**{PROGNOSIS: self.prognosis.of(inputs)})
-            return self.line.at(self.model.effect(inputs[[column.name for column in self.columns]]))
+            if self.prognosis is None:
+                return self.line.at(self.model.effect(inputs[[column.name for column in self.columns]]))
+            log_odds = self.prognosis.of(inputs)
+            inputs = inputs.assign(**{PROGNOSIS: log_odds})
+            made = self.line.at(self.model.effect(inputs[[column.name for column in self.columns]]))
+            value, low, high = (np.minimum(part, expit(log_odds)) for part in made)
+            return value, low, high
 
 
 def estimate_uplift(

@@ -34,7 +34,8 @@ FORMULAS = {
         "predictions are right, 0 where they say nothing"
     ),
 }
-CHURN_FLOOR = 1e-12
+PRIOR_ERROR = 0.5  # how far a learner's scale is expected to be off
+LEAST_SPREAD = 1e-12
 
 
 @dataclass(frozen=True)
@@ -203,8 +204,10 @@ class EffectLine:
     """The effect as a line in the predicted uplift: what predictions are worth, measured on the draws.
 
     The best linear predictor of Chernozhukov, Demirer, Duflo and Fernandez-Val (2025), "Fisher-Schultz lecture: generic
-    machine learning inference on heterogeneous treatment effects in randomized experiments", Econometrica 93. A slope
-    below 0 counts as 0: then everybody gets the mean effect.
+    machine learning inference on heterogeneous treatment effects in randomized experiments", Econometrica 93.
+
+    A slope from few draws is mostly noise, so it is weighed against 1, which it is for a learner that is right, and which
+    counts as known to within :data:`PRIOR_ERROR`. A slope below 0 counts as 0: then everybody gets the mean effect.
 
     Attributes
     ----------
@@ -223,13 +226,19 @@ class EffectLine:
     centre: float
     covariance: float
 
+    @property
+    def used_slope(self) -> float:
+        """The slope that corrects predictions."""
+        weight = PRIOR_ERROR**2 / (PRIOR_ERROR**2 + self.slope.error**2)
+        return max(weight * self.slope.value + (1 - weight), 0.0)
+
     def at(self, uplift: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Calibrated uplift with its 95 % interval, each of shape (n_rows,).
 
         The interval is that of the mean effect on customers with such a prediction, not of a single customer.
         """
         away = uplift - self.centre
-        value = self.mean.value + max(self.slope.value, 0.0) * away
+        value = self.mean.value + self.used_slope * away
         variance = self.mean.error**2 + 2 * away * self.covariance + (away * self.slope.error) ** 2
         reach = Z_95 * np.sqrt(np.maximum(variance, 0.0))
         return tuple(np.clip(part, -1.0, 1.0) for part in (value, value - reach, value + reach))
@@ -247,7 +256,7 @@ def effect_line(scores: PolicyScores, uplift: np.ndarray) -> EffectLine:
     mean = mean_by_customer(scores.effect, scores.customers)
     away = uplift - uplift.mean()
     spread = float((away**2).mean())
-    if spread < CHURN_FLOOR:
+    if spread < LEAST_SPREAD:
         return EffectLine(mean, EffectEstimate(0.0, 0.0), float(uplift.mean()), 0.0)
     slope = float((away * scores.effect).mean() / spread)
     residual = scores.effect - mean.value - slope * away
