@@ -29,6 +29,8 @@ COMMANDS = {
     "act": ("python_ml.cli.act", "Choose whom to contact, with what, and why."),
     "explain": ("python_ml.cli.explain", "Explain the predictions: drivers and segments, or one customer."),
     "diagnose": ("python_ml.cli.diagnose", "Diagnose the champion: learning curves, noise, errors, fairness."),
+    "uplift": ("python_ml.cli.uplift", "Estimate what an offer changes."),
+    "experiment": ("python_ml.cli.experiment", "Design an experiment: size, power, and who gets which arm."),
     "report": ("python_ml.cli.report", "Write reports/index.html from the last run."),
     "replay": ("python_ml.cli.replay", "Rebuild features from data cut off at their time, and compare."),
     "snapshot": ("python_ml.cli.snapshot", "Create, list, verify and compare training snapshots."),

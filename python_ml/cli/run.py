@@ -21,8 +21,8 @@ def command(project: Project, console: Console) -> None:
     """Build, replay, train, score, act and report.
 
     Runs `retention build`, `replay` (of one feature time, as evidence for the leakage check), `train`, `backtest`
-    (unless `backtest.enabled` in retention.yml is false), `score`, `act`, `explain` and `report`, with the leakage and
-    quality gates before training and scoring.
+    (unless `backtest.enabled` in retention.yml is false), `score`, `uplift` (where retention.yml names an experiment),
+    `act`, `explain` and `report`, with the leakage and quality gates before training and scoring.
 
     Reads the raw data, dbt_project.yml and retention.yml. Writes what these commands write; at the end
     reports/index.html and reports/metrics.json.
@@ -59,6 +59,7 @@ def run(project: Project, console: Console) -> tuple[dict[str, Any], Path]:
         if project.settings.backtest.enabled:
             backtest_where_possible(project, console)
         score(project, console)
+        measure_offers(project, console)
         act(project, console)
     explain(project, console)
     return metrics, report(project, console)
@@ -92,6 +93,29 @@ def prove(project: Project, console: Console) -> None:
     store_replays(project, [outcome])
     if not outcome.identical:
         console.warn(f"the replay of {moment} gave other values: see `retention replay --as-of {moment:%Y-%m-%d}`")
+
+
+def measure_offers(project: Project, console: Console) -> None:
+    """Estimate uplift where an experiment is configured; where it allows no estimate, the rest of the run goes on."""
+    if not project.settings.uplift.is_configured:
+        forget_offers(project)
+        return
+    from python_ml.cli.uplift import ESTIMATED, uplift
+
+    figures = uplift(project, console)
+    if figures["status"] != ESTIMATED:
+        reasons = figures["randomisation"]["reasons"] or [figures["reason"]]
+        console.warn(f"no uplift is estimated ({figures['status']}): {'; '.join(reasons)}")
+
+
+def forget_offers(project: Project) -> None:
+    """Remove what an experiment said that is no longer configured."""
+    from python_ml.decisions.uplift.results import FILE, drop_estimates
+
+    path = project.reports_dir / FILE
+    if path.is_file():
+        drop_estimates(project)
+        path.unlink()
 
 
 def summary_line(metrics: dict, path: object) -> str:

@@ -41,7 +41,8 @@ def command(
     and impossible values. The same arguments give the same bytes.
 
     Reads nothing. Writes to OUT one file per raw table, raw_sim__true_hazard (the true risk of each customer at the
-    start of each month) and world.yaml (the arguments, the hazard, and the number of defects of each kind).
+    start of each month), raw_sim__true_uplift (what each offer changes) and world.yaml (the
+    arguments, the hazard, and the number of defects of each kind).
 
     Exit codes: 0 done, 1 internal error, 2 invalid input or usage.
 

@@ -192,6 +192,8 @@ class ReportInputs:
         How the champion was chosen: ``metric`` and ``tolerance``.
     tracking_uri : str
         Where MLflow keeps the runs.
+    uplift : dict
+        ``reports/uplift.json``; empty where no experiment is configured.
 
     Raises
     ------
@@ -227,6 +229,7 @@ class ReportInputs:
     has_model_card: bool = False
     selection: dict[str, Any] = field(default_factory=dict)
     tracking_uri: str = "sqlite:///mlflow.db"
+    uplift: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, columns in COLUMNS.items():
@@ -276,6 +279,7 @@ def load_inputs(project: Project) -> ReportInputs:
         has_model_card=(project.reports_dir / "model_card.html").is_file(),
         selection={"metric": selection.metric, "tolerance": selection.tolerance},
         tracking_uri=shown_uri(project.tracking_uri, project.root),
+        uplift=_read_uplift(project.reports_dir / "uplift.json"),
         **warehouse,
     )
 
@@ -332,6 +336,13 @@ def _read_backtest(path: Path) -> dict[str, Any] | None:
     if not isinstance(found, dict):
         raise UserError("backtest.json does not hold an object.", where=str(path), hint=hint)
     return found
+
+
+def _read_uplift(path: Path) -> dict[str, Any]:
+    figures = read_json(path, "file uplift.json", "run `retention uplift` again") if path.is_file() else {}
+    if not isinstance(figures, dict):
+        raise UserError("uplift.json does not hold an object.", where=str(path), hint="run `retention uplift` again")
+    return figures
 
 
 def _read_parquet(path: Path) -> pd.DataFrame | None:

@@ -10,6 +10,7 @@ from python_ml.report.backtests import backtest_section
 from python_ml.report.inputs import ReportInputs, load_inputs
 from python_ml.report.performance import curve_section, headline_figures, model_table
 from python_ml.report.survival import survival_section
+from python_ml.report.uplift_section import uplift_section
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,6 +52,7 @@ def render_report(inputs: ReportInputs) -> str:
         "models": model_table(inputs.metrics),
         "survival": survival_section(inputs),
         "backtests": backtest_section(inputs.backtest),
+        "uplift": uplift_section(inputs),
         "data": provenance.data_section(inputs, periods),
         "method": provenance.method_section(inputs, periods),
     }

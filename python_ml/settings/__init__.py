@@ -22,6 +22,7 @@ from python_ml.settings.training import (
     Training,
     Tuning,
 )
+from python_ml.settings.uplift import Uplift
 
 __all__ = [
     "Backtest",
@@ -49,5 +50,6 @@ __all__ = [
     "Tracking",
     "Training",
     "Tuning",
+    "Uplift",
     "load_settings",
 ]

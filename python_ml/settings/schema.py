@@ -13,6 +13,7 @@ from python_ml.settings.scoring import Scoring
 from python_ml.settings.section import Section
 from python_ml.settings.survival import Survival
 from python_ml.settings.training import Features, Training
+from python_ml.settings.uplift import Uplift
 
 
 class Tracking(Section):
@@ -35,6 +36,7 @@ class Settings(Section):
     explain: Explain = Explain()
     fairness: Fairness = Fairness()
     registry: Registry = Registry()
+    uplift: Uplift = Uplift()
     mlflow: Tracking = Tracking()
 
     _path: str = PrivateAttr("retention.yml")

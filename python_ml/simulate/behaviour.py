@@ -76,6 +76,9 @@ class Block:
         offers arm (1 holdout, 2 offer); price_changes percent; changes the new country, segment and opt_in.
     truth : tuple of ndarrays
         (month, customer, daily hazard, 30-day probability, drivers (n, k)) of open subscriptions.
+    offer_truth : tuple of ndarrays
+        (30-day probability without an offer, with an offer, drivers (n, k) at the next midnight) of each of
+        ``offers``, in the same order.
     """
 
     first: int
@@ -93,6 +96,7 @@ class Block:
     price_changes: tuple[np.ndarray, ...] = ()
     changes: tuple[np.ndarray, ...] = ()
     truth: tuple[np.ndarray, ...] = ()
+    offer_truth: tuple[np.ndarray, ...] = ()
 
     @property
     def size(self) -> int:
@@ -118,10 +122,13 @@ def simulate_block(world: World, block: int) -> Block:
     customers = _sign_up(world, block)
     state = _State(world, customers, world.generator(block, "behaviour"))
     month_of_day = {int(day): month for month, day in enumerate(world.month_starts)}
-    truth = []
+    truth, offer_truth = [], []
     for day in range(1, world.days + 1):
         drivers, active = state.start_day(day)
         hazard = world.hazard.daily(drivers)
+        drawn = np.flatnonzero(state.offered[day - 1])
+        after = drivers[:, drawn]
+        offer_truth.append((*world.hazard.after_draw(after, state.segment[drawn]), after.T))
         if day in month_of_day:
             who = np.flatnonzero(active)
             month = np.full(who.size, month_of_day[day])
@@ -134,6 +141,7 @@ def simulate_block(world: World, block: int) -> Block:
     customers.price_changes = _events(state.price_change)
     customers.changes = _changes(state.changed, state.new_country, state.new_segment, customers.opt_in)
     customers.truth = tuple(np.concatenate(parts) for parts in zip(*truth, strict=True))
+    customers.offer_truth = tuple(np.concatenate(parts) for parts in zip(*offer_truth, strict=True))
     return customers
 
 

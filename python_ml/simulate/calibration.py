@@ -1,8 +1,8 @@
-"""Fits the 30-day probability that follows from the daily hazard; run it after a change of the world's behaviour.
+"""Fits the 30-day probabilities that follow from the daily hazard; run it after a change of the world's behaviour.
 
-``python -m python_ml.simulate.calibration`` simulates a large world and prints the month coefficients of
-:class:`~python_ml.simulate.world.Hazard`: the maximum-likelihood fit of a Bernoulli model with complementary
-log-log link (the discrete-time proportional-hazards model; Prentice and Gloeckler, Biometrics 34, 1978).
+``python -m python_ml.simulate.calibration`` simulates a large world and prints the month and draw coefficients of
+:class:`~python_ml.simulate.world.Hazard`: the maximum-likelihood fit of a Bernoulli model with complementary log-log
+link (the discrete-time proportional-hazards model; Prentice and Gloeckler, Biometrics 34, 1978).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from python_ml.simulate.behaviour import simulate_block
 from python_ml.simulate.world import CURVED, DRIVERS, World, month_terms
 
 HORIZON_DAYS = 30
+DRAW_BLOCKS = 10  # blocks of the pilot whose draws are enough
 PILOT = World(customers=200_000, months=24, seed=2_024)
 
 
@@ -45,6 +46,33 @@ def month_outcomes(world: World, blocks: range) -> tuple[np.ndarray, np.ndarray,
         parts.append((drivers[complete], churned[complete].astype(float), probability[complete]))
     drivers, churned, probability = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     return drivers, churned, probability
+
+
+def draw_outcomes(world: World, blocks: range) -> tuple[np.ndarray, np.ndarray]:
+    """Drivers after each draw for an offer, those of the arm included, and the outcomes of the next 30 days.
+
+    Parameters
+    ----------
+    world : World
+    blocks : range
+        Blocks of customers to simulate.
+
+    Returns
+    -------
+    drivers : ndarray of shape (n, len(DRIVERS))
+    churned : ndarray of shape (n,)
+        1 if the customer churned within 30 days, else 0.
+    """
+    parts = []
+    for number in blocks:
+        block = simulate_block(world, number)
+        day, customer, _ = block.offers
+        end = block.churn_day[customer]
+        complete = day + HORIZON_DAYS < world.days
+        churned = (end > day) & (end <= day + HORIZON_DAYS)
+        parts.append((block.offer_truth[-1][complete], churned[complete].astype(float)))
+    drivers, churned = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    return drivers, churned
 
 
 def fit_cloglog(terms: np.ndarray, churned: np.ndarray) -> np.ndarray:
@@ -83,8 +111,11 @@ def main() -> None:
     )
     click.echo(f"month_intercept = {beta[0]:.3f}")
     names = [*DRIVERS, *(f"{DRIVERS[index]}_squared" for index in CURVED)]
-    for name, value in zip(names, beta[1:], strict=True):
-        click.echo(f"  {name:<20} {value:.3f}")
+    drawn, lost = draw_outcomes(PILOT, range(DRAW_BLOCKS))
+    after = fit_cloglog(month_terms(drawn.T).T, lost)
+    click.echo(f"draw_intercept = {after[0]:.3f} ({len(lost):,} draws, {lost.mean():.4f} churned)")
+    for name, month, draw in zip(names, beta[1:], after[1:], strict=True):
+        click.echo(f"  {name:<20} {month:.3f} {draw:.3f}")
 
 
 if __name__ == "__main__":

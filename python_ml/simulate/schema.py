@@ -27,6 +27,9 @@ TABLES: dict[str, tuple[str, ...]] = {
     ),
     "raw_crm__offers": ("offer_id", "customer_id", "offered_at", "available_at", "arm", "discount_percent"),
     "raw_sim__true_hazard": ("customer_id", "as_of", "daily_hazard", "churn_probability_30d"),
+    "raw_sim__true_uplift": (
+        "offer_id", "customer_id", "drawn_at", "churn_probability_without_offer", "churn_probability_with_offer",
+    ),
 }  # fmt: skip
 
 EVENT_AT = {

@@ -253,7 +253,20 @@ class _TableWriter:
             "discount_percent": integers(np.where(arm == 2, discount, 0)),
         }
         planted = self.plant("raw_crm__offers", columns, happened)
+        self.offer_columns = columns
         return planted.table, planted.counts
+
+    def true_uplift(self) -> tuple[pa.Table, Counter[str]]:
+        """Of the draws of :meth:`offers`, which comes before."""
+        without, with_offer, _ = self.block.offer_truth
+        columns = {
+            "offer_id": self.offer_columns["offer_id"],
+            "customer_id": self.offer_columns["customer_id"],
+            "drawn_at": self.offer_columns["offered_at"],
+            "churn_probability_without_offer": probabilities(without),
+            "churn_probability_with_offer": probabilities(with_offer),
+        }
+        return pa.table(columns), Counter()
 
     def truth(self) -> tuple[pa.Table, Counter[str]]:
         month, customer, daily, probability, _ = self.block.truth
@@ -291,6 +304,7 @@ def make_tables(world: World, block: Block, number: int) -> RawBlock:
         "raw_support__tickets": writer.tickets(),
         "raw_crm__offers": writer.offers(),
         "raw_sim__true_hazard": writer.truth(),
+        "raw_sim__true_uplift": writer.true_uplift(),
     }
     return RawBlock(
         tables={name: made[name][0].select(list(columns)) for name, columns in TABLES.items()},

@@ -14,7 +14,7 @@ import numpy as np
 
 from python_ml.errors import UserError
 
-WORLD_VERSION = 2  # raise it whenever the same arguments begin to give other bytes
+WORLD_VERSION = 3  # raise it whenever the same arguments begin to give other bytes
 DAY = 86_400  # seconds
 BLOCK = 5_000  # customers simulated together; part of the definition of a world, not a tuning knob
 MAX_CUSTOMERS = 10_000_000
@@ -74,7 +74,9 @@ class Hazard:
     grows old, a customer begins to fade), so the risk of the month is not 30 times the daily one.
     ``month = 1 - exp(-exp(month_intercept + month_coefficients . terms))`` describes it in the same drivers and
     the squares of two of them, because the effect of long silences and many bad tickets flattens over a month.
-    It is fitted by maximum likelihood on a large world (:mod:`~python_ml.simulate.calibration`).
+    It is fitted by maximum likelihood on a large world (:mod:`~python_ml.simulate.calibration`). ``draw`` is the same
+    for the 30 days after a draw for an offer: who was drawn is not drawn again in this time, while customers of a month
+    may yet get an offer that keeps them.
 
     Coefficients are per unit of the drivers of :data:`DRIVERS`, in that order, for the month followed by
     the squares of :data:`CURVED`.
@@ -88,6 +90,11 @@ class Hazard:
     month_coefficients: tuple[float, ...] = (
         1.364, 0.494, 2.467, 1.396, 0.227, 0.385, -0.397, 0.388, -0.786, -0.491, -0.134, 0.153,
         -0.145, -0.503,
+    )  # fmt: skip
+    draw_intercept: float = -4.750
+    draw_coefficients: tuple[float, ...] = (
+        1.240, 0.566, 2.483, 1.384, 0.339, 0.339, -0.404, 0.338, -1.195, -0.669, -0.245, 0.125,
+        -0.129, -0.541,
     )  # fmt: skip
 
     def daily(self, drivers: np.ndarray) -> np.ndarray:
@@ -108,6 +115,29 @@ class Hazard:
     def month(self, drivers: np.ndarray) -> np.ndarray:
         """Probability of churn within the next 30 days; same shapes as :meth:`daily`."""
         return -np.expm1(-np.exp(self.month_intercept + np.asarray(self.month_coefficients) @ month_terms(drivers)))
+
+    def after_draw(self, drivers: np.ndarray, segment: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Probability of churn within the 30 days that follow a draw, had it been a holdout and had it been an offer.
+
+        Parameters
+        ----------
+        drivers : ndarray of shape (len(DRIVERS), n)
+            The drivers at the first midnight after the draw; those of the offer do not matter.
+        segment : ndarray of int, shape (n,)
+            Codes of :data:`SEGMENTS`.
+
+        Returns
+        -------
+        without, with_offer : ndarray of shape (n,)
+        """
+        rows = [DRIVERS.index(f"offer_{name}") for name in SEGMENTS]
+        made = []
+        for offered in (0.0, 1.0):
+            in_arm = drivers.copy()
+            in_arm[rows] = offered * (segment == np.arange(len(SEGMENTS))[:, None])
+            linear = self.draw_intercept + np.asarray(self.draw_coefficients) @ month_terms(in_arm)
+            made.append(-np.expm1(-np.exp(linear)))
+        return made[0], made[1]
 
 
 @dataclass(frozen=True)

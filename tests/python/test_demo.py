@@ -160,6 +160,20 @@ def test_the_action_list_is_of_those_scores(demo):
     ) == [(0,)]
 
 
+def test_offers_are_estimated_from_their_holdout(demo):
+    folder, _ = demo
+    figures = json.loads((folder / "reports" / "uplift.json").read_text())
+    assert figures["status"] == "estimated"
+    assert figures["randomisation"]["verdict"] == "randomised"
+    assert figures["mean_effect"]["test"]["low"] > 0  # offers help in this world, and enough to be shown
+    assert "oracle" in figures["judged"]["test"]
+    ((estimated, scoring),) = rows(
+        folder, "select (select count(*) from gold.gld_uplift_estimates), (select count(*) from gold.gld_scoring_set)"
+    )
+    assert estimated == scoring
+    assert 'id="uplift"' in (folder / "reports" / "index.html").read_text(encoding="utf-8")
+
+
 def test_nothing_raw_is_lost_and_every_trap_is_counted(demo):
     folder, _ = demo
     outcomes = rows(folder, "select source_table, outcome, row_count from bronze.brz_row_counts")

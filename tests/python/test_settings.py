@@ -21,8 +21,19 @@ def write(tmp_path: Path):
     return write
 
 
-def test_the_shipped_file_states_the_defaults(repository: Path) -> None:
-    assert load_settings(repository / "retention.yml").model_dump() == Settings().model_dump()
+EXPERIMENT = {
+    "table": "bronze.brz_crm__offers",
+    "time": "offered_at",
+    "arm": "arm",
+    "control": "holdout",
+    "probability": 0.5,
+}
+
+
+def test_the_shipped_file_states_the_defaults_and_the_experiment(repository: Path) -> None:
+    """Offers with a control are of the simulated business; everything else is as in any project."""
+    expected = Settings.model_validate({"uplift": EXPERIMENT})
+    assert load_settings(repository / "retention.yml").model_dump() == expected.model_dump()
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "training:\n", "training:\n  models:\n    xgboost:\n"])
@@ -54,6 +65,9 @@ def test_values_are_read(write) -> None:
 
 
 MISTAKES = {
+    "half an experiment": ("uplift:\n  table: bronze.offers\n", "line 1, uplift", "missing: time, arm, control"),
+    "an impossible chance": ("uplift:\n  probability: 1.5\n", "line 2, uplift.probability", "between 0 and 1"),
+    "an unknown learner": ("uplift:\n  learners: [magic]\n", "line 2, uplift.learners", "s_lasso"),
     "unknown key": ("training:\n  seeds: 1\n", "line 2, training.seeds", "seed"),
     "unknown model": ("training:\n  models:\n    xgbost: {}\n", "line 3, training.models.xgbost", "xgboost"),
     "unknown section": ("trainings: {}\n", "line 1, trainings", "training"),

@@ -74,7 +74,7 @@ def test_committed_seeds_are_the_small_world(small, repository):
 
 
 def test_small_world_is_small(manifest, repository):
-    assert sum(manifest["rows"].values()) <= 28_000
+    assert sum(manifest["rows"].values()) <= 28_500
     assert sum(path.stat().st_size for path in (repository / "seeds").glob("*.csv")) < 2_500_000
 
 
@@ -380,6 +380,9 @@ def test_the_guide_states_the_hazard(repository):
     assert [float(cells[1]) for cells in rows.values()] == list(hazard.month_coefficients)
     assert f"exp({hazard.intercept} + sum" in guide
     assert f"exp({hazard.month_intercept} + sum" in guide
+    draws = guide[guide.index("| driver | 30 days after a draw |") :].split("\n\n")[0].splitlines()[2:]
+    assert [float(line.split("|")[2]) for line in draws] == list(hazard.draw_coefficients)
+    assert f"exp({hazard.draw_intercept} + sum" in guide
     small = f"--customers {SMALL_WORLD.customers} --months {SMALL_WORLD.months} --seed {SMALL_WORLD.seed}"
     assert f"{small} --start {SMALL_WORLD.start}" in guide
 
@@ -430,6 +433,32 @@ def test_offers_help_and_not_everyone_alike(default_world):
     saved = 1 - rate[True] / rate[False]
     assert (saved > 0).all()
     assert saved[SEGMENTS.index("student")] > saved[SEGMENTS.index("professional")] + 0.15
+
+
+def test_the_true_uplift_is_what_arms_show(default_world):
+    """Predicted and observed churn within 30 days of the draw, by arm and segment."""
+    world, blocks = default_world
+    frames = []
+    for block in blocks:
+        day, customer, arm = block.offers
+        without, with_offer, _ = block.offer_truth
+        assert len(without) == len(day)
+        assert (with_offer > 0).all() and (with_offer < without).all() and (without < 1).all()
+        churn_day = block.churn_day[customer]
+        frame = pd.DataFrame({"treated": arm == OFFER, "segment": block.segment[customer]})
+        frame["predicted"] = np.where(arm == OFFER, with_offer, without)
+        frame["churned"] = (churn_day > day) & (churn_day <= day + 30)
+        frames.append(frame[day + 31 <= world.days])
+    for _, group in pd.concat(frames).groupby(["treated", "segment"]):
+        error = math.sqrt((group["predicted"] * (1 - group["predicted"])).mean() / len(group))
+        assert abs(group["churned"].mean() - group["predicted"].mean()) < 0.01 + 3 * error
+
+
+def test_true_uplift_table(raw):
+    truth, drawn = raw["raw_sim__true_uplift"], raw["raw_crm__offers"]
+    both = drawn.merge(truth, on=["offer_id", "customer_id"])
+    assert len(both) == len(drawn)
+    assert (both["offered_at"] == both["drawn_at"]).all()
 
 
 # Text

@@ -1,0 +1,1 @@
+"""What an offer changes: experiments with a randomised control, and what they allow to say."""
