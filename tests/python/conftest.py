@@ -36,6 +36,7 @@ _SLOW = (
     "test_customer_and_time.py", "test_roles.py", "test_snapshot_store.py", "test_reasons.py", "test_window_values.py",
     "test_cleaning_built.py", "test_simulate.py", "test_dbt_process.py", "test_snapshots_daily.py", "test_real.py",
     "test_outputs.py", "test_windows_guide.py", "test_scoring.py",
+    "test_uplift_command.py", "test_uplift.py",
 )  # fmt: skip
 
 
