@@ -506,7 +506,7 @@ def test_a_campaign_of_one_day_is_divided_by_customers():
 
 def test_an_estimate_finds_the_truth_and_repeats_itself():
     draws, truth = draws_of()
-    settings = Uplift(learners=["t_logistic"], folds=3)
+    settings = Uplift(learners=["s_lasso"], folds=3)
     result = estimate_uplift(draws, settings, replicates=50, truth=truth)
     figures = result.figures
     test = figures["judged"]["test"]
@@ -519,7 +519,7 @@ def test_an_estimate_finds_the_truth_and_repeats_itself():
     assert ((low <= uplift) & (uplift <= high)).all()
     again = estimate_uplift(draws, settings, replicates=50, truth=truth)
     assert again.figures == figures
-    assert set(result.curves["learner"]) == {"t_logistic", "oracle"}
+    assert set(result.curves["learner"]) == {"s_lasso", "oracle"}
 
 
 def test_no_effect_gives_intervals_that_contain_none():
