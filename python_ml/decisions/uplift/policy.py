@@ -206,8 +206,8 @@ class EffectLine:
     The best linear predictor of Chernozhukov, Demirer, Duflo and Fernandez-Val (2025), "Fisher-Schultz lecture: generic
     machine learning inference on heterogeneous treatment effects in randomized experiments", Econometrica 93.
 
-    A slope from few draws is mostly noise, so it is weighed against 1, which it is for a learner that is right, and which
-    counts as known to within :data:`PRIOR_ERROR`. A slope below 0 counts as 0: then everybody gets the mean effect.
+    A slope from few draws is mostly noise, so it is weighed against 1, which it is for a learner that is right, and
+    which counts as known to within :data:`PRIOR_ERROR`. A slope below 0 counts as 0: everybody gets the mean effect.
 
     Attributes
     ----------
