@@ -42,9 +42,9 @@ TYPES = {
     "expires_at": "datetime64[us]",
 }
 
-# An offer cannot keep more customers than would churn. Estimates that say so of more customers than this are not fit to
-# tell customers apart.
-MOST_CONTRADICTIONS = 0.05
+# An offer cannot keep more customers than would churn, and hardly keeps all of them. Estimates that say so of more
+# customers than this are not fit to tell customers apart.
+NEARLY_ALL, MOST_CONTRADICTIONS = 0.95, 0.05
 
 # Why a customer is not on the list, in the order in which it is checked.
 RECENT, UNKNOWN, HARMED, LOSS = "recently contacted", "no uplift estimate", "harmed by the offer", "not profitable"
@@ -164,14 +164,15 @@ def action_list(
     effect, sampler, by_uplift = np.empty(0), None, False
     if estimates is not None:
         effect, sampler = estimates["uplift"].to_numpy(dtype=float), _uncertain_uplift(estimates, probability)
-        contradictions = float(np.mean(effect[np.isfinite(effect)] > probability[np.isfinite(effect)]))
+        known = np.isfinite(effect)
+        contradictions = float(np.mean(effect[known] >= NEARLY_ALL * probability[known]))
         by_uplift = contradictions <= MOST_CONTRADICTIONS
         effect = np.minimum(effect, probability)
         if not by_uplift:
             terms = replace(terms, success_rate=_relative_effect(estimates, probability))
             notes.append(
-                f"For {contradictions:.0%} of customers the estimated uplift is above their risk, so it does not "
-                "tell customers apart. They are ranked by risk, with the average of the estimates: an offer keeps "
+                f"For {contradictions:.0%} of customers the estimated uplift is their whole risk or more, so it does "
+                "not tell customers apart. They are ranked by risk, with the average of the estimates: an offer keeps "
                 f"{terms.success_rate:.0%} of those who would churn."
             )
     if not by_uplift:

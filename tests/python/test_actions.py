@@ -103,7 +103,7 @@ def test_risk_times_value_ranks_where_there_is_no_uplift_and_says_so() -> None:
 
 def uplift_of(scores: pd.DataFrame) -> pd.DataFrame:
     rng = np.random.default_rng(2)
-    uplift = scores["churn_probability"].to_numpy() * rng.uniform(-0.6, 1.0, len(scores))
+    uplift = scores["churn_probability"].to_numpy() * rng.uniform(-0.6, 0.9, len(scores))
     return pd.DataFrame(
         {
             "customer_id": scores["customer_id"],
@@ -140,10 +140,12 @@ def test_estimates_that_contradict_the_risk_do_not_rank() -> None:
     )
     made = listed(scores, settings=NO_HOLDOUT, uplift=wild)
     assert made.ranked_by == BY_RISK
-    assert "above their risk" in made.notes[0]
+    assert "whole risk or more" in made.notes[0]
     rate = (0.4 * risk.mean() * risk).sum() / (risk**2).sum()
     assert made.terms.success_rate == pytest.approx(rate)
     assert made.table["churn_probability"].is_monotonic_decreasing
+    cut = wild.assign(uplift=np.minimum(wild["uplift"], 0.97 * risk.to_numpy()))
+    assert listed(scores, settings=NO_HOLDOUT, uplift=cut).ranked_by == BY_RISK, "cut off at a risk, they say no more"
     few = uplift_of(scores)
     few.loc[:9, "uplift"] = 1.0
     made = listed(scores, settings=NO_HOLDOUT, uplift=few)
