@@ -153,6 +153,18 @@ def test_learners_find_whom_offers_help(name):
     assert np.array_equal(uplift, again)
 
 
+def test_the_odds_ratio_is_what_the_effect_does_to_any_risk():
+    experiment, _ = world(1_000)
+    inputs = world(200, seed=1)[0].inputs
+    learner = make_learner("s_lasso", COLUMNS, seed=0).fit(experiment)
+    ratio, effect = learner.odds_ratio(inputs), learner.effect(inputs)
+    # Of the two risks without an offer that such a factor and such an effect leave, one is the model's.
+    risk = np.linspace(0, 1, 100_001)
+    kept = risk - risk * ratio[:, None] / (1 - risk + risk * ratio[:, None])
+    assert np.abs(kept - effect[:, None]).min(axis=1).max() < 1e-4
+    assert (np.sign(1 - ratio) == np.sign(effect)).all()
+
+
 def test_an_arm_with_one_outcome_is_no_error():
     experiment, _ = world(400)
     retained = np.where(experiment.treated == 1, 1.0, experiment.retained)

@@ -88,6 +88,15 @@ class UpliftResult:
             value, low, high = (np.minimum(part, expit(log_odds)) for part in made)
             return value, low, high
 
+    def odds_ratios(self, inputs: pd.DataFrame) -> np.ndarray:
+        """Odds of churn with an offer over those without, shape (n_rows,); NaN where the learner has no such factor."""
+        if not hasattr(self.model, "odds_ratio"):
+            return np.full(len(inputs), np.nan)
+        if self.prognosis is not None:
+            inputs = inputs.assign(**{PROGNOSIS: self.prognosis.of(inputs)})
+        with one_thread_each():
+            return self.model.odds_ratio(inputs[[column.name for column in self.columns]])
+
 
 def estimate_uplift(
     draws: Draws,

@@ -186,6 +186,14 @@ class SLasso:
         without, with_offer = (self.model_.predict_proba(design)[:, 1] for design in designs)
         return with_offer - without
 
+    def odds_ratio(self, inputs: pd.DataFrame) -> np.ndarray:
+        """Odds of churn with an offer over those without, shape (n_rows,): the same whatever the risk."""
+        if self.risk_ is None:
+            return np.ones(len(inputs))
+        z = self.prepare_.transform(inputs)
+        _, arm, *products = self.model_.coef_[0]
+        return np.exp(-(UNPENALISED * arm + z @ np.asarray(products)))
+
     def _risk(self, inputs: pd.DataFrame, retained: np.ndarray) -> BaseEstimator:
         columns = [*self.columns, self._arm_column]
         return model_pipeline("lightgbm", columns, len(inputs), self.seed).fit(inputs, retained)

@@ -29,7 +29,7 @@ HELPED, NOTHING, HARMED = "helped", "no effect shown", "harmed"
 COLUMNS = {
     EVALUATION: ("part", "learner", "metric", "value", "low", "high", "formula"),
     CURVES: ("learner", "curve", "targeted", "gain"),
-    ESTIMATES: ("feature_timestamp", "uplift", "uplift_low", "uplift_high", "learner", "response"),
+    ESTIMATES: ("feature_timestamp", "uplift", "uplift_low", "uplift_high", "odds_ratio", "learner", "response"),
     ASSIGNMENTS: ("feature_timestamp", "stratum", "arm", "probability"),
 }
 
@@ -83,7 +83,8 @@ def estimates_table(
     import pandas as pd
 
     rows = scoring_set.sort_values(entity, ignore_index=True)
-    uplift, low, high = result.estimates(customer_inputs(rows, columns))
+    inputs = customer_inputs(rows, columns)
+    uplift, low, high = result.estimates(inputs)
     return pd.DataFrame(
         {
             entity: rows[entity],
@@ -91,6 +92,7 @@ def estimates_table(
             "uplift": uplift,
             "uplift_low": low,
             "uplift_high": high,
+            "odds_ratio": result.odds_ratios(inputs),
             "learner": result.learner,
             "response": np.select([low > 0, high < 0], [HELPED, HARMED], NOTHING),
         }
