@@ -33,7 +33,7 @@ class CustomerValueSettings(Section):
     revenue_column: str | None = Field(BY_NAME, min_length=1)
     revenue_period: Duration | None = None
     margin_rate: float = Field(0.3, gt=0, le=1)
-    longest_life: Duration = "730d"
+    longest_life: Duration = "365d"
     persistence: Share = 0.5
     placeholder: float = Field(200.0, gt=0, allow_inf_nan=False)
 

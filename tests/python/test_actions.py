@@ -293,13 +293,13 @@ def test_survival_and_uplift_are_used_where_they_exist() -> None:
         assert without.uplift is None
         assert without.actions().ranked_by == BY_RISK
         connection.execute("create schema gold")
-        lives = scores[["customer_id", "feature_timestamp"]].assign(expected_remaining_days=np.arange(50) * 10.0)
+        lives = scores[["customer_id", "feature_timestamp"]].assign(expected_remaining_days=np.arange(50) * 7.0)
         uplift = uplift_of(scores)
         for name, table in (("gld_survival_estimates", lives), ("gld_uplift_estimates", uplift)):
             connection.register("incoming", table)
             connection.execute(f"create table gold.{name} as select * from incoming")
         made = campaign_of(connection, scores)
-        np.testing.assert_allclose(made.value().value, 3.0 * np.arange(50) * 10)
+        np.testing.assert_allclose(made.value().value, 3.0 * np.arange(50) * 7)
         assert made.actions().ranked_by == BY_UPLIFT
         connection.execute("update gold.gld_survival_estimates set feature_timestamp = timestamp '2020-01-01'")
         assert campaign_of(connection, scores).survival is None, "another time's estimates are not used"

@@ -256,12 +256,12 @@ def value_of(table: pd.DataFrame, remaining: np.ndarray | None = None, **setting
 def test_value_is_margin_times_life() -> None:
     table = frame(subscription_price=[10.0, 20.0, None])
     made = value_of(table, margin_rate=0.5, persistence=1.0)
-    assert made.value == pytest.approx(np.array([10, 20, 15]) / 30 * 0.5 * expected_life([0.1, 0.5, 0.9], 30, 730))
+    assert made.value == pytest.approx(np.array([10, 20, 15]) / 30 * 0.5 * expected_life([0.1, 0.5, 0.9], 30, 365))
     assert made.filled == 1
     assert not made.is_placeholder
     assert "chosen by its name" in made.origin
     survival = value_of(table, np.array([100.0, 9_999.0, np.nan]), margin_rate=0.5, persistence=1.0)
-    assert survival.value[:2] == pytest.approx(np.array([10 * 100, 20 * 730]) / 30 * 0.5)
+    assert survival.value[:2] == pytest.approx(np.array([10 * 100, 20 * 365]) / 30 * 0.5)
     assert survival.value[2] == made.value[2], "where the survival model is silent, the probability speaks"
     assert "survival model" in survival.origin
 
@@ -391,7 +391,7 @@ def test_bands_by_rank_and_by_hand() -> None:
 def test_the_break_even_of_the_bands_is_that_of_a_typical_customer() -> None:
     rows = pd.DataFrame({"subscription_price": [20.0, 30.0, 40.0, None, 0.0], "clv": [100.0, 100, 1_000, 0, 0]})
     costs = {"contact_cost": 1, "offer_cost": 10, "success_rate": 0.3}
-    worth = 30 / 30 * 0.3 * expected_life(0.08, 30, 730)
+    worth = 30 / 30 * 0.3 * expected_life(0.08, 30, 365)
     own = Decisions.model_validate(costs)
     assert typical_break_even(rows, own, 0.08, "30d") == pytest.approx(break_even_probability(worth, TERMS))
     by_column = Decisions.model_validate(costs | {"value": {"column": "clv"}})
