@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from python_ml.model.dataset import TrainingSet
     from python_ml.settings import Settings
 
-LIBRARIES = ("numpy", "scipy", "pandas", "scikit-learn", "lightgbm", "xgboost", "shap", "joblib")
+LIBRARIES = ("numpy", "scipy", "pandas", "scikit-learn", "lightgbm", "xgboost", "joblib")
 # Sections of retention.yml that no training reads.
 ELSEWHERE = frozenset({"mlflow", "registry", "backtest", "uplift", "fairness"})
 
