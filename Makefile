@@ -51,6 +51,7 @@ bench: $(READY) ## measure speed and memory, as ratios (more: python -m tests.be
 	@$(BIN)/python -m tests.bench.snapshots $(BENCH_SNAPSHOTS)
 	@$(BIN)/python -m tests.bench.leakage $(BENCH_LEAKAGE)
 	@$(BIN)/python -m tests.bench.champions $(BENCH_CHAMPIONS)
+	@$(BIN)/python -m tests.bench.training $(BENCH_TRAINING)
 	@$(BIN)/python -m tests.bench.steps $(BENCH_STEPS)
 	@$(BIN)/python -m tests.bench.profit $(BENCH_PROFIT)
 

@@ -411,7 +411,8 @@ def test_the_tables_are_described_in_every_project(repository):
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project whose champion has a survival model, with what a training and a scoring write."""
     from python_ml.model.dataset import TrainingSet
-    from python_ml.model.registry import load_champion
+    from python_ml.model import store
+    from python_ml.model.registry import ModelRegistry, load_champion
     from python_ml.model.tracking import record
     from python_ml.quality import model_facts
 
@@ -419,7 +420,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     project = Project.open(write_project(folder, world))
     result = trained("logistic_regression")
     study = study_of(result, project.vars, SETTINGS, world.oracle)
-    record(
+    registered = record(
         with_survival(result, study),
         TrainingSet(world.frame, world.features, ENTITY, project.vars, "warehouse.duckdb", "0" * 64),
         SETTINGS,
@@ -429,6 +430,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
         experiment="survival",
         training_facts=model_facts(result.dataset, result.card, world.features).to_json(),
     )
+    ModelRegistry.of(project).give(store.ALIAS, registered.version)
     project.reports_dir.mkdir()
     write_study(project, study, project.reports_dir)
     champion = load_champion(project)
