@@ -26,8 +26,7 @@ from python_ml.model import score as scoring
 from python_ml.model.calibration import probabilities
 from python_ml.model.dataset import TrainingSet
 from python_ml.model.explain import contributions
-from python_ml.model.registry import Champion
-from python_ml.model.registry import load_champion as open_champion
+from python_ml.model.registry import Champion, require_champion
 from python_ml.model.replay_evidence import stored_replays
 from python_ml.model.train import train_models
 from python_ml.project import Project
@@ -100,13 +99,7 @@ def load_champion(project: Project | Path | str = ".") -> RegisteredModel:
     UserError
         When there is no champion yet, or its files are gone or changed.
     """
-    project = _opened(project)
-    champion = open_champion(project)
-    if champion is None:
-        raise UserError(
-            "There is no champion yet.", where=str(project.root), hint="run `retention train`, which registers one"
-        )
-    return RegisteredModel.of(champion)
+    return RegisteredModel.of(require_champion(_opened(project)))
 
 
 def train(

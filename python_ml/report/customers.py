@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from python_ml.formatting import date, integer, key_text, moment, number, percent
 from python_ml.report import charts
-from python_ml.report.inputs import LISTED_CUSTOMERS
+from python_ml.report.frames import LISTED_CUSTOMERS
 
 if TYPE_CHECKING:
     import pandas as pd

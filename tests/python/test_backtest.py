@@ -229,7 +229,7 @@ def test_the_command_writes_the_table_and_the_file(tmp_path: Path) -> None:
     (folder / "retention.yml").write_text(json.dumps(settings), encoding="utf-8")
     outcome = command_here(folder, "backtest")
     assert outcome.returncode == 2
-    assert "There is no champion to backtest" in outcome.stderr
+    assert "There is no champion yet" in outcome.stderr
     assert command_here(folder, "train").returncode == 0
     outcome = command_here(folder, "backtest", "--origins", "3")
     assert outcome.returncode == 0, outcome.stderr

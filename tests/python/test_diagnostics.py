@@ -288,10 +288,10 @@ def test_the_command_diagnoses_a_project(tmp_path: Path, monkeypatch: pytest.Mon
     from click.testing import CliRunner
 
     from python_ml.cli import diagnose as module
-    from python_ml.explanation import reading
+    from python_ml.model import registry
 
     folder = write_project(tmp_path / "shop", small_world())
-    monkeypatch.setattr(reading, "require_champion", lambda project: champion())
+    monkeypatch.setattr(registry, "require_champion", lambda project: champion())
     monkeypatch.setattr("python_ml.diagnostics.diagnosis.diagnose", lambda *_, **__: diagnosis())
     result = CliRunner().invoke(module.command, ["--project-dir", str(folder), "--json"], catch_exceptions=False)
     assert result.exit_code == 0
