@@ -123,7 +123,7 @@ def roll_back(project: Project, registry: ModelRegistry, reason: str | None = No
     before = registry.find(number).previous
     if before is None:
         raise UserError(
-            f"Version {number} took nobody's place: there is no earlier champion.",
+            f"Version {number} replaced no version: there is no earlier champion.",
             where=registry.name,
             hint="`retention models promote VERSION --force` makes any version champion",
         )

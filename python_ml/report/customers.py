@@ -61,7 +61,7 @@ def _band_text(bands: Any) -> str:
     )
     return (
         f"High risk begins at {high}, medium risk at {medium}. The base rate is {base}; an offer to a typical customer "
-        f"pays from {break_even} on."
+        f"is profitable from {break_even}."
     )
 
 

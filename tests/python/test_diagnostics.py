@@ -119,7 +119,7 @@ def test_the_segment_that_is_wrong_is_found_and_no_other() -> None:
     shuffled[plan == "basic"] = np.random.default_rng(0).permutation(scores[plan == "basic"])
     unranked = segment_errors(shuffled, one, columns, [])
     found = {(e["subject"], e["part"]): e["remark"] for e in unranked if e.get("p_adjusted", 1) < 0.05}
-    assert found[("customer_plan", "basic")] == "ranks worse than its probabilities promise"
+    assert found[("customer_plan", "basic")] == "ranks worse than its probabilities imply"
     assert ("customer_plan", "standard") not in found
     small = [e for e in wrong if "not judged" in e.get("remark", "")]
     assert all(e["customers"] < 30 and "value" not in e for e in small)
