@@ -1,4 +1,4 @@
-"""The action list: who is contacted, with what and why, who is held out, and why everybody else is not on it."""
+"""The action list: customers to contact with offer and reasons, the holdout, and the reasons for exclusion."""
 
 from __future__ import annotations
 

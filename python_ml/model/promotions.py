@@ -105,7 +105,7 @@ def settle(project: Project, registry: ModelRegistry, number: int, previous: int
 
 
 def roll_back(project: Project, registry: ModelRegistry, reason: str | None = None) -> tuple[int, int]:
-    """Make the champion before the present one champion again.
+    """Make the previous champion the champion again.
 
     Returns
     -------
