@@ -171,7 +171,7 @@ def test_mistakes_in_the_experiment_are_explained(tmp_path, name):
 
 
 def test_supplied_labels_cannot_be_looked_at_from_a_draw(tmp_path):
-    with pytest.raises(UserError, match="from the time of an offer on"):
+    with pytest.raises(UserError, match="from the time of an offer"):
         drawn(tmp_path, [("a", "03-10", "10 %")], {}, churn="supplied")
 
 
