@@ -1,4 +1,4 @@
-"""What a customer is worth, what an offer is expected to earn, and from which risk on it pays.
+"""Customer value, expected profit of an offer, and the break-even probability.
 
 Pure functions of arrays, which training (risk bands) and decisions (the action list) share. Money is in the currency of
 the configured columns and costs.
@@ -66,7 +66,7 @@ def typical_value(values: ArrayLike, placeholder: float) -> float:
 
 
 def period_days(horizon: object) -> float:
-    """Length of the time that a churn probability speaks of, in days; 30 where it has no fixed length."""
+    """Length of the label window of a churn probability in days; 30 where it has no fixed length."""
     hours = fixed_hours(str(horizon or "").strip())
     return hours / 24 if hours else MONTH_DAYS
 

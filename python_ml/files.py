@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import errno
 import hashlib
 import json
@@ -10,9 +11,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from python_ml.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def encodable(path: Path) -> Path:
@@ -60,6 +64,33 @@ def write_text(path: Path, text: str) -> None:
     """
     with replacing(path) as temporary:
         temporary.write_bytes(text.encode("utf-8", errors="replace"))
+
+
+def write_csv(path: Path, table: pd.DataFrame) -> None:
+    """Write a table for spreadsheets: a text that they would take for a formula gets an apostrophe before it.
+
+    Parameters
+    ----------
+    path : Path
+    table : pandas.DataFrame
+    """
+    shown = table.copy()
+    for name in shown.select_dtypes(["object", "string"]):
+        shown[name] = shown[name].map(_without_formula, na_action="ignore")
+    shown.columns = [_without_formula(name) for name in shown.columns]
+    with replacing(path) as temporary:
+        shown.to_csv(
+            temporary,
+            index=False,
+            encoding="utf-8",
+            errors="replace",
+            lineterminator="\n",
+            quoting=csv.QUOTE_NONNUMERIC,
+        )
+
+
+def _without_formula(cell: object) -> object:
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What travels with a registered model: the types of its columns, and how MLflow opens it without this package.
+"""The code stored with a registered model: conversion of column types, and loading by MLflow without this package.
 
 Training copies this file into the model's folder, so it may import nothing but pandas and numpy. The one rule for types
 is here for training, scoring and MLflow alike.

@@ -1,4 +1,7 @@
-"""Statistics that several packages need: areas under the ROC curve, association, distances of samples, intervals."""
+"""Statistics that several packages need: areas under the ROC curve, association, distances of samples, intervals.
+
+Bootstrap intervals resample customers, since the rows of a customer belong together.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import ArrayLike, NDArray
 
 CONFIDENCE = 0.95
 Z_95 = NormalDist().inv_cdf(0.5 + CONFIDENCE / 2)
+CHUNK_CELLS = 1_000_000  # weights held at once: replicates x rows
 _LEAST_SHARE = 1e-4  # share of a bin that one of two samples leaves empty
 
 
@@ -153,6 +159,72 @@ def _small_sample(counted: NDArray) -> float:
     """Factor that makes the variance of so many independent parts unbiased."""
     count = max(int(counted.sum()), 2)
     return count / (count - 1)
+
+
+def resampled_weights(customers: ArrayLike, replicates: int, seed: int) -> Iterator[NDArray]:
+    """Resample customers with replacement, for bootstrap intervals that keep the rows of a customer together.
+
+    Parameters
+    ----------
+    customers : array_like, shape (n_rows,)
+        Key of the customer of each row.
+    replicates, seed : int
+
+    Yields
+    ------
+    numpy.ndarray, shape (some replicates, n_rows)
+        How often each row's customer is drawn.
+    """
+    keys, row_of = np.unique(np.asarray(customers), return_inverse=True)
+    rng = np.random.default_rng(seed)
+    chunk = max(1, CHUNK_CELLS // max(1, len(row_of)))
+    for first in range(0, replicates, chunk):
+        counts = [
+            np.bincount(rng.integers(0, len(keys), len(keys)), minlength=len(keys))
+            for _ in range(min(chunk, replicates - first))
+        ]
+        yield np.asarray(counts, dtype=float)[:, row_of]
+
+
+def percentile_interval(drawn: ArrayLike) -> tuple[float, float]:
+    """95 % percentile interval of resampled values; NaN where fewer than half of them are defined.
+
+    Parameters
+    ----------
+    drawn : array_like, shape (n_replicates,)
+        NaN where a resample does not define the figure.
+
+    Notes
+    -----
+    Efron, B. and Tibshirani, R. J. (1993), "An Introduction to the Bootstrap", chapter 13.
+    """
+    drawn = np.asarray(drawn, dtype=float)
+    defined = drawn[np.isfinite(drawn)]
+    if not len(defined) or 2 * len(defined) < len(drawn):
+        return float("nan"), float("nan")
+    low, high = np.quantile(defined, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return float(low), float(high)
+
+
+def estimate(value: float | None, drawn: ArrayLike = ()) -> dict[str, float | None]:
+    """A figure with its percentile interval, as ``metrics.json`` and the tables hold it.
+
+    Parameters
+    ----------
+    value : float or None
+        None or NaN where it is not defined; then there is no interval either.
+    drawn : array_like, shape (n_replicates,)
+        See :func:`percentile_interval`.
+
+    Returns
+    -------
+    dict
+        ``value``, ``low``, ``high``: floats, or None where they are not defined.
+    """
+    if value is None or not np.isfinite(value):
+        return {"value": None, "low": None, "high": None}
+    low, high = (None if np.isnan(end) else end for end in percentile_interval(drawn))
+    return {"value": float(value), "low": low, "high": high}
 
 
 def cramers_v(counts: ArrayLike, corrected: bool = True) -> float | None:

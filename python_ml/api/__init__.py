@@ -1,2 +1,1 @@
-"""What notebooks and scripts import, as ``python_ml.train`` and so on: functions of frames, and results that show
-themselves."""
+"""The Python API for notebooks and scripts: functions of frames, and results with displays."""

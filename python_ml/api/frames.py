@@ -73,7 +73,7 @@ def labelled_rows(
     rows = frame.drop(columns=[column for column in dict.fromkeys(given.values()) if column is not None])
     features = [feature_of(rows[name]) for name in rows.columns]
     if not features:
-        raise UserError("There is no column to learn from.", where=WHERE, hint="keep features in the frame")
+        raise UserError("There are no feature columns.", where=WHERE, hint="keep features in the frame")
     key = entity if entity is not None else ROW
     if entity is None:
         rows[key] = range(len(rows))
@@ -91,7 +91,7 @@ def labelled_rows(
         raise UserError(
             f"Some customers have several rows{'' if time is None else ' at one time'}.",
             where=f"{WHERE}, column {key}",
-            hint="name the column that tells when a row was seen (time=…), or keep one row per customer",
+            hint="name the column with the as-of time of a row (time=…), or keep one row per customer",
         )
     return rows, [Feature(key, "key", "varchar"), *features], key
 
@@ -176,7 +176,7 @@ def _complete(values: pd.Series, what: str) -> None:
         raise UserError(
             f"The column {values.name} has {int(values.isna().sum())} empty value(s).",
             where=f"{what}={values.name!r}",
-            hint="leave out these rows: a row without a key, a time or a known outcome teaches nothing",
+            hint="drop these rows: training needs a key, a time and a known outcome in every row",
         )
 
 
@@ -222,7 +222,7 @@ def _outcome(values: pd.Series, target: str, positive: Any) -> pd.Series:
             )
     if outcome.nunique() < 2:
         raise UserError(
-            f"Every customer {'churned' if bool(outcome.iloc[0]) else 'was retained'}: there is nothing to tell apart.",
+            f"Every customer {'churned' if bool(outcome.iloc[0]) else 'was retained'}: training needs both classes.",
             where=f"target={target!r}",
             hint="bring churned and retained customers" + ("" if positive is None else f"; positive is {positive!r}"),
         )

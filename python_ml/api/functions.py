@@ -26,8 +26,7 @@ from python_ml.model import score as scoring
 from python_ml.model.calibration import probabilities
 from python_ml.model.dataset import TrainingSet
 from python_ml.model.explain import contributions
-from python_ml.model.registry import Champion
-from python_ml.model.registry import load_champion as open_champion
+from python_ml.model.registry import Champion, require_champion
 from python_ml.model.replay_evidence import stored_replays
 from python_ml.model.train import train_models
 from python_ml.project import Project
@@ -100,13 +99,7 @@ def load_champion(project: Project | Path | str = ".") -> RegisteredModel:
     UserError
         When there is no champion yet, or its files are gone or changed.
     """
-    project = _opened(project)
-    champion = open_champion(project)
-    if champion is None:
-        raise UserError(
-            "There is no champion yet.", where=str(project.root), hint="run `retention train`, which registers one"
-        )
-    return RegisteredModel.of(champion)
+    return RegisteredModel.of(require_champion(_opened(project)))
 
 
 def train(
@@ -137,7 +130,7 @@ def train(
     entity : str or None
         Column of the customer's key; None if every row is another customer.
     time : str, optional
-        Column that says as of when a row was seen.
+        Column with the as-of time of a row.
     horizon : str or pandas.Timedelta, optional
         How far the outcome looks ahead of ``time``, such as ``"30d"``: rows whose outcome was decided within a later
         part of the split are purged. Without it, nothing can be, and a warning says so.
@@ -261,7 +254,7 @@ def score(model: ChurnClassifier | Champion, frame: pd.DataFrame) -> pd.DataFram
 
 
 def explain(model: ChurnClassifier | Champion, frame: pd.DataFrame, top: int = 3) -> Explanation:
-    """Say why customers score as they do, with SHAP values that add up to the log-odds.
+    """Explain the scores of customers by SHAP values that add up to the log-odds.
 
     Parameters
     ----------
@@ -326,7 +319,7 @@ def evaluate(
         Features, target and, if there is one, the entity.
     target : str
     time : str
-        Column that says as of when a row was seen, if there is one.
+        Column with the as-of time of a row, if there is one.
     positive : object, optional
         Value of the target that means churn.
     replicates, seed : int
@@ -373,13 +366,13 @@ def evaluate(
 
 
 def _seen(frame: pd.DataFrame, time: str, before: str | None) -> str:
-    """What can be said of how many rows a model was fitted on."""
+    """How many of the rows the model was fitted on, as far as the card tells."""
     if before is None or time not in frame:
-        return "nothing says which of these rows the model was fitted on: figures hold for others only"
+        return "the rows that the model was fitted on are not known: the figures are valid for other rows only"
     early = int((pd.to_datetime(frame[time]) < pd.Timestamp(before)).sum())
     if not early:
         return "all rows are later than those that the model was fitted on"
-    return f"{early:,} of {len(frame):,} rows are of before {before}: the model may have been fitted on them"
+    return f"{early:,} of {len(frame):,} rows are from before {before}: the model may have been fitted on them"
 
 
 def _champion_of(model: ChurnClassifier | Champion) -> Champion:

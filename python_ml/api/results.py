@@ -1,4 +1,4 @@
-"""Results that show themselves in a notebook, and models that predict as scikit-learn's do."""
+"""Results with a display for notebooks, and models that predict as those of scikit-learn."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ LISTED_REASONS = 10
 
 
 class Shown:
-    """What is shown of a result: as text on a terminal, as a table in a notebook."""
+    """Display of a result: as text on a terminal, as a table in a notebook."""
 
     def display(self) -> Display:
         """Title, facts and table."""
@@ -107,7 +107,7 @@ class ChurnClassifier(Shown):
 
 @dataclass(frozen=True, repr=False)
 class TrainedModel(ChurnClassifier, TrainingResult):
-    """What :func:`python_ml.train` gives: the best model, and all that was measured.
+    """Result of :func:`python_ml.train`: the best model with its metrics.
 
     Attributes
     ----------
@@ -167,7 +167,7 @@ class TrainedModel(ChurnClassifier, TrainingResult):
 
 @dataclass(frozen=True, repr=False)
 class RegisteredModel(ChurnClassifier, Champion):
-    """A version in the registry: what :func:`python_ml.load_champion` gives.
+    """A version in the registry, as :func:`python_ml.load_champion` returns it.
 
     Attributes
     ----------
@@ -255,7 +255,7 @@ class Evaluation(Shown, dict):
 
 @dataclass(frozen=True, repr=False)
 class Explanation(Shown):
-    """Why customers score as they do.
+    """Contributions and reasons of customers.
 
     Attributes
     ----------

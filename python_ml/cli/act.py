@@ -1,4 +1,4 @@
-"""``retention act``: whom to contact, with what, and why."""
+"""``retention act``: the customers to contact, with an offer and reasons."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ CSV, RECORD = "actions.csv", "actions.json"
 @click.command("act")
 @project_options("duckdb")
 def command(project: Project, console: Console) -> None:
-    """Choose whom to contact, with what, and why.
+    """Choose which customers to contact, with which offer.
 
-    Customers are ranked by what contacting them is expected to earn: uplift x value - cost, or risk x value where no
-    uplift was estimated. A budget and a contact cap limit the list, a random share of it is held out to measure the
-    effect, and customers who were contacted recently are left alone. Costs, value and the catalogue of interventions
-    are in retention.yml (docs/guides/actions.md); while they are placeholders, the output says so.
+    Customers are ranked by the expected profit of a contact: uplift x value - cost, or risk x value where no uplift was
+    estimated. A budget and a contact cap limit the list. A random share is held out to measure the effect. Customers
+    who were contacted recently are excluded. Costs, values and the catalogue of interventions are in retention.yml
+    (docs/guides/actions.md); placeholders among them are named in the output.
 
     Reads gold.gld_scoring_set, gold.gld_churn_scores, gold.gld_churn_reasons, where they exist
     gold.gld_survival_estimates and gold.gld_uplift_estimates, and the champion. Writes gold.gld_retention_actions and
@@ -48,13 +48,12 @@ def act(project: Project, console: Console) -> dict[str, Any]:
     Raises
     ------
     UserError
-        When there is no champion, the newest features are not scored, or a setting names a column that is missing.
+        When there is no champion, the newest features are not scored, or a setting names a missing column.
     """
     import json
 
     from python_ml.dbt import SCORING_SET, dbt_process, run_dbt
-    from python_ml.errors import UserError
-    from python_ml.files import write_text
+    from python_ml.files import write_csv, write_text
     from python_ml.warehouse import connect, read_table
 
     project.settings  # noqa: B018 - a mistake there shows before the heavy work
@@ -62,13 +61,10 @@ def act(project: Project, console: Console) -> dict[str, Any]:
         from python_ml.decisions.campaign import ACTIONS, read_campaign, read_judged
         from python_ml.decisions.evidence import campaign_record
         from python_ml.handover import handed_over
-        from python_ml.model.registry import load_champion
+        from python_ml.model.registry import require_champion
 
-        champion = load_champion(project)
-        if champion is None:
-            why = "There is no champion whose scores could be acted on."
-            raise UserError(why, where=project.name, hint="run `retention train` and `retention score` first")
-        with console.step("Choosing whom to contact"):
+        champion = require_champion(project)
+        with console.step("Choosing customers to contact"):
             tables = [
                 read_table(project, name) for name in (SCORING_SET, "gold.gld_churn_scores", "gold.gld_churn_reasons")
             ]
@@ -90,7 +86,7 @@ def act(project: Project, console: Console) -> dict[str, Any]:
             )
         with console.step("Writing the action list"), handed_over({ACTIONS: actions.table}) as variables:
             run_dbt(project, ["build", "--select", MODELS], console, variables)
-    write_csv(actions.table, project.reports_dir / CSV)
+    write_csv(project.reports_dir / CSV, actions.table)
     write_text(project.reports_dir / RECORD, json.dumps(record, indent=1, allow_nan=False) + "\n")
     for note in record["notes"]:
         console.warn(note)
@@ -113,7 +109,7 @@ def _refuse_other_scores(scores: pd.DataFrame, version: int) -> None:
 
 
 def placeholder_text(placeholders: list[str]) -> str:
-    """Say that figures are not those of the business."""
+    """Warn that figures are placeholders."""
     names = ", ".join(name.replace("_", " ") for name in placeholders)
     return f"placeholders, not your figures: {names}; every amount follows from them (`decisions` in retention.yml)"
 
@@ -147,28 +143,3 @@ def summary(record: dict[str, Any], path: Path) -> str:
             f"{percent(thresholds['break_even'], 1)}"
         )
     return "\n".join([*lines, f"list: gold.gld_retention_actions, {path}"])
-
-
-def write_csv(table: pd.DataFrame, path: Path) -> None:
-    """Write the list for spreadsheets, in which a cell that begins like a formula gets an apostrophe before it."""
-    import csv
-
-    from python_ml.files import replacing
-
-    shown = table.copy()
-    for name in shown.select_dtypes(["object", "string"]):
-        shown[name] = shown[name].map(_harmless, na_action="ignore")
-    shown.columns = [_harmless(name) for name in shown.columns]
-    with replacing(path) as temporary:
-        shown.to_csv(
-            temporary,
-            index=False,
-            encoding="utf-8",
-            errors="replace",
-            lineterminator="\n",
-            quoting=csv.QUOTE_NONNUMERIC,
-        )
-
-
-def _harmless(cell: object) -> object:
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell

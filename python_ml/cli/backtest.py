@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 
 @click.command("backtest")
 @click.option(
-    "--origins", type=click.IntRange(1, 200), metavar="N", help="How many feature times.  [default: settings]"
+    "--origins", type=click.IntRange(1, 200), metavar="N", help="Number of feature times.  [default: settings]"
 )
 @click.option("--snapshot", metavar="ID", help="Backtest on a snapshot (see `retention snapshot`), not the warehouse.")
 @project_options("duckdb")
 def command(project: Project, console: Console, origins: int | None, snapshot: str | None) -> None:
     """Measure the champion's kind of model at several feature times.
 
-    One test period may be a lucky one. At each of several feature times, models are fitted on the rows whose labels
-    were known by then, and predict the customers of that time. Recency, other baselines and LightGBM with its library's
-    defaults are measured beside, and the champion is compared with each by a paired interval. A table without dates is
-    cross-validated five times instead.
+    A single test period is one sample. At each of several feature times, models are fitted on the rows whose labels
+    were known by then, and predict the customers of that time. The champion is compared with recency, other baselines
+    and LightGBM with its library's defaults by paired intervals. A table without dates is cross-validated five times
+    instead.
 
     Reads gold.gld_training_set (or a snapshot), the champion and retention.yml (`backtest`). Writes gold.gld_backtests
     and reports/backtest.json.
@@ -45,7 +45,7 @@ def command(project: Project, console: Console, origins: int | None, snapshot: s
 def backtest(
     project: Project, console: Console, *, snapshot: str | None = None, origins: int | None = None
 ) -> dict[str, Any]:
-    """Backtest the champion's kinds of model and store what was found.
+    """Backtest the champion's kinds of model and store the result.
 
     Returns
     -------
@@ -60,16 +60,13 @@ def backtest(
     settings, _ = project.settings, project.entity  # a mistake in either file shows before the heavy work
 
     from python_ml.cli.train import LABEL, text
-    from python_ml.errors import UserError
     from python_ml.model import backtest as backtests
     from python_ml.model.backtest_table import store_backtest
     from python_ml.model.ensemble import members_of
-    from python_ml.model.registry import load_champion
+    from python_ml.model.registry import require_champion
     from python_ml.snapshots.training_rows import read_snapshot, read_training_set
 
-    champion = load_champion(project)
-    if champion is None:
-        raise UserError("There is no champion to backtest.", where=project.name, hint="run `retention train` first")
+    champion = require_champion(project)
     kinds = [*champion.model.named_estimators_] if members_of(champion.model) else [champion.card.model]
     with console.step("Reading the training set"):
         rows = read_snapshot(project, snapshot) if snapshot else read_training_set(project)

@@ -1,4 +1,4 @@
-"""``retention diagnose``: how far the champion can be relied on."""
+"""``retention diagnose``: how reliable the champion is."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 def command(project: Project, console: Console) -> None:
     """Diagnose the champion: learning curves, noise, errors, fairness.
 
-    Fits the champion's pipelines about ten times more, on other customers, and judges them on the test rows: learning
-    curve, over-fitting, sensitivity to noise, errors by segment, stability of drivers, and fairness. Columns whose
-    groups are to be compared are named under `fairness` in retention.yml. The champion stays as it is.
+    Fits the champion's pipelines about ten more times, on samples of customers, and evaluates them on the test rows:
+    learning curve, over-fitting, sensitivity to noise, errors by segment, stability of drivers, and fairness. Columns
+    whose groups are compared are named under `fairness` in retention.yml. The champion does not change.
 
     Reads gold.gld_training_set, the champion and retention.yml. Writes gold.gld_model_diagnostics, gold.gld_fairness
     and reports/diagnostics.html.
@@ -37,7 +37,7 @@ def command(project: Project, console: Console) -> None:
 
 
 def diagnose(project: Project, console: Console) -> tuple[dict[str, Any], Path]:
-    """Write the diagnostics and their page; what is remarkable, and where the page is.
+    """Write the diagnostics and their page. Returns a summary and the path of the page.
 
     Raises
     ------
@@ -48,7 +48,7 @@ def diagnose(project: Project, console: Console) -> tuple[dict[str, Any], Path]:
 
     from python_ml.dbt import TRAINING_SET
     from python_ml.diagnostics.diagnosis import diagnose, store_diagnosis
-    from python_ml.explanation.reading import require_champion
+    from python_ml.model.registry import require_champion
     from python_ml.report.diagnostics_page import remarks, write_diagnostics
     from python_ml.warehouse import read_table
 

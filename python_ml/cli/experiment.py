@@ -1,4 +1,4 @@
-"""``retention experiment``: design an experiment that shows what an offer changes."""
+"""``retention experiment``: design an experiment that measures the effect of an offer."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ RELATIVE_EFFECTS = (0.05, 0.1, 0.2, 0.3, 0.5)
 @click.option("--name", help="Name of the experiment; another name gives another assignment.  [default: project, date]")
 @click.option("--share", type=float, default=0.5, show_default=True, help="Share of customers who get the offer.")
 @click.option("--baseline", type=float, help="Churn rate without an offer.  [default: mean score, else training rows]")
-@click.option("--effect", type=float, help="Fall of the churn rate to be noticed, such as 0.02 for two points.")
-@click.option("--power", type=float, default=0.8, show_default=True, help="Chance to notice it.")
-@click.option("--alpha", type=float, default=0.05, show_default=True, help="Chance of a false alarm, two-sided.")
+@click.option("--effect", type=float, help="Reduction of the churn rate to detect, such as 0.02 for two points.")
+@click.option("--power", type=float, default=0.8, show_default=True, help="Probability of detecting it.")
+@click.option("--alpha", type=float, default=0.05, show_default=True, help="False positive rate, two-sided.")
 @click.option("--cluster", metavar="COL", help="Column whose customers get the same arm, such as a household.")
 @click.option("--icc", type=float, default=0.0, show_default=True, help="Correlation of churn within a cluster.")
 @click.option(
@@ -35,14 +35,14 @@ RELATIVE_EFFECTS = (0.05, 0.1, 0.2, 0.3, 0.5)
 @click.option("--explained", type=float, default=0.0, show_default=True, help="Share of variance that strata explain.")
 @project_options("duckdb")
 def command(project: Project, console: Console, **options: Any) -> None:
-    """Design an experiment: size, power, and who gets which arm.
+    """Design an experiment: sample size, power and assignment.
 
-    Says how many customers show an effect of a given size, which effect the customers of the scoring set would show,
-    and assigns each of them to `offer` or `holdout`, in equal shares within strata. The assignment follows from the
-    name and the customers' keys alone: the same command gives the same arms.
+    Prints the sample size for effects of several sizes and the smallest effect that the scoring set can detect, and
+    assigns each of its customers to `offer` or `holdout`, with the same share in every stratum. The assignment depends
+    on the name and the customers' keys alone: the same command gives the same arms.
 
-    Afterwards, log who was drawn when into which arm, also the holdout, and name that table under `uplift` in
-    retention.yml: then `retention uplift` estimates the effect.
+    Then log the arm and the time of each assignment, including the holdout, and name that table under `uplift` in
+    retention.yml: `retention uplift` estimates the effect.
 
     Reads gold.gld_scoring_set and gold.gld_churn_scores (else gold.gld_training_set).
     Writes gold.gld_experiment_assignments, reports/experiment.csv and reports/experiment.json.
@@ -59,7 +59,7 @@ def command(project: Project, console: Console, **options: Any) -> None:
 
 
 def experiment(project: Project, console: Console, **options: Any) -> dict[str, Any]:
-    """Design, assign and write; what ``reports/experiment.json`` holds.
+    """Design, assign and write. Returns the content of ``reports/experiment.json``.
 
     Raises
     ------
@@ -71,7 +71,7 @@ def experiment(project: Project, console: Console, **options: Any) -> dict[str, 
     from python_ml.decisions.uplift.design import Design, assign
     from python_ml.decisions.uplift.results import ASSIGNMENTS
     from python_ml.errors import UserError
-    from python_ml.files import replacing, write_text
+    from python_ml.files import write_csv, write_text
     from python_ml.warehouse import read_table, write_table
 
     with console.step("Reading the scoring set"):
@@ -98,8 +98,7 @@ def experiment(project: Project, console: Console, **options: Any) -> dict[str, 
     )
     with console.step("Writing the assignment"):
         write_table(project, ASSIGNMENTS, rows)
-        with replacing(project.reports_dir / CSV) as path:
-            rows.to_csv(path, index=False)
+        write_csv(project.reports_dir / CSV, rows)
     power = options["power"]
     wanted = [options["effect"]] if options["effect"] is not None else [share * baseline for share in RELATIVE_EFFECTS]
     figures = {
@@ -135,14 +134,14 @@ def summary(figures: dict[str, Any]) -> str:
     lines = [
         f"experiment `{figures['name']}`: churn {figures['baseline']:.2%} without an offer, {figures['share']:.0%} get "
         f"one, two-sided test at {figures['alpha']:g}, power {figures['power']:g}",
-        f"the {figures['customers']:,} customers of the scoring set show a fall of churn by "
+        f"the {figures['customers']:,} customers of the scoring set detect a reduction of churn by "
         + (
             f"{100 * detectable:.2f} points or more" if detectable is not None else "no size: there are too few of them"
         ),
         "",
         aligned(
             [
-                ("fall of churn", "customers needed", "power with the scoring set"),
+                ("reduction of churn", "customers needed", "power with the scoring set"),
                 *(
                     (f"{100 * row['effect']:.2f} points", f"{row['customers']:,}", f"{row['power_here']:.0%}")
                     for row in figures["sample_sizes"]

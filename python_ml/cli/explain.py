@@ -1,4 +1,4 @@
-"""``retention explain``: which features drive the predictions, or why one customer has their probability."""
+"""``retention explain``: which features drive the predictions, of all customers or of one."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 def command(project: Project, console: Console, customer: str | None, dice: bool) -> None:
     """Explain the predictions: drivers and segments, or one customer.
 
-    Without ID: the features that move the predictions of the customers to score, over all of them, by risk band, by
-    cohort and by category. With ID: one customer's probability, the contribution of each feature, their history, what
-    would have to be different for a lower risk band, and similar customers whose outcome is known.
+    Without ID: the features that drive the predictions of the customers to score, overall, by risk band, by cohort and
+    by category. With ID: one customer's probability, the contribution of each feature, the history, counterfactuals for
+    a lower risk band, and similar customers with a known outcome.
 
     Reads the champion, gold.gld_scoring_set, gold.gld_customer_features and (with ID) gold.gld_training_set.
     Writes gold.gld_driver_importance and reports/explanation.html; with ID, a page in reports/customers.
@@ -54,7 +54,7 @@ def command(project: Project, console: Console, customer: str | None, dice: bool
 
 
 def explain(project: Project, console: Console) -> tuple[dict[str, Any], Path]:
-    """Write the drivers and their page; the strongest drivers, and where the page is.
+    """Write the drivers and their page. Returns a summary and the path of the page.
 
     Raises
     ------
@@ -66,7 +66,8 @@ def explain(project: Project, console: Console) -> tuple[dict[str, Any], Path]:
     from python_ml.dbt import SCORING_SET
     from python_ml.explanation.drivers import ALL
     from python_ml.explanation.overview import explain_model
-    from python_ml.explanation.reading import cohorts, require_champion, store_drivers
+    from python_ml.explanation.reading import cohorts, store_drivers
+    from python_ml.model.registry import require_champion
     from python_ml.report.explanation_page import write_explanation
     from python_ml.warehouse import read_table
 
@@ -87,7 +88,7 @@ def explain(project: Project, console: Console) -> tuple[dict[str, Any], Path]:
 
 
 def explain_one(project: Project, console: Console, key: str, dice: bool = False) -> tuple[dict[str, Any], Path]:
-    """Explain one customer; what the page shows as data, and where it is.
+    """Explain one customer. Returns the content of the page and its path.
 
     Raises
     ------
@@ -98,7 +99,8 @@ def explain_one(project: Project, console: Console, key: str, dice: bool = False
 
     from python_ml.dbt import TRAINING_SET
     from python_ml.explanation.customer import explain_customer
-    from python_ml.explanation.reading import customer_rows, require_champion
+    from python_ml.explanation.reading import customer_rows
+    from python_ml.model.registry import require_champion
     from python_ml.report.customer_page import write_customer
     from python_ml.warehouse import read_table
 

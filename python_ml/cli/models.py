@@ -19,8 +19,8 @@ SHOWN_DIGEST = 12
 def command() -> None:
     """List versions of the model; promote one, or roll back.
 
-    `retention train` registers versions in MLflow. The one with the alias `champion` scores customers; one that was
-    trained later but is not better has the alias `challenger`. Every decision is a row of gold.gld_model_promotions,
+    `retention train` registers versions in MLflow. The version with the alias `champion` scores customers; the newest
+    one that did not replace it has the alias `challenger`. Every decision is a row of gold.gld_model_promotions,
     with its figures, the user (RETENTION_USER, else that of the operating system) and the time.
 
     Reads the model registry. Writes its aliases and gold.gld_model_promotions. Each command below has its own --help.
@@ -61,7 +61,7 @@ def promote(project: Project, console: Console, version: int, force: bool, reaso
 
     Both models score the rows of the training set that neither was fitted on. The version replaces the champion if it
     is better in a share of resampled customers (registry.promotion in retention.yml), and no worse in calibration and,
-    for columns declared sensitive, fairness. Otherwise nothing changes but a row that says why.
+    for columns declared sensitive, fairness. Otherwise the champion stays, and a row records the reason.
 
     Reads gold.gld_training_set, retention.yml and the model registry (MLflow). Writes the alias `champion` and
     gold.gld_model_promotions; then run `retention score`.
@@ -83,7 +83,7 @@ def promote(project: Project, console: Console, version: int, force: bool, reaso
     registry = _registry(project)
     champion = registry.aliases().get("champion")
     if registry.find(version).number == champion:
-        console.result(f"Version {version} is champion already.", {"version": version, "champion": champion})
+        console.result(f"Version {version} is already the champion.", {"version": version, "champion": champion})
         return
     with console.step("Comparing with the champion"):
         if force:
@@ -96,7 +96,7 @@ def promote(project: Project, console: Console, version: int, force: bool, reaso
         raise GateError(
             f"Version {version} does not replace version {champion}: {decision.reason}.",
             where=registry.name,
-            hint="`retention models promote VERSION --force --reason TEXT` promotes it all the same",
+            hint="`retention models promote VERSION --force --reason TEXT` promotes it nevertheless",
         )
     console.result(
         f"Version {version} is champion: {decision.reason}. Run `retention score`.",
@@ -108,7 +108,7 @@ def promote(project: Project, console: Console, version: int, force: bool, reaso
 @click.option("--reason", metavar="TEXT", help="Why, for gold.gld_model_promotions.")
 @project_options("duckdb")
 def rollback(project: Project, console: Console, reason: str | None) -> None:
-    """Make the champion before the present one champion again.
+    """Make the previous champion the champion again.
 
     Reads the model registry (MLflow). Writes the alias `champion` and gold.gld_model_promotions; then run
     `retention score`.

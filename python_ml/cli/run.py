@@ -38,7 +38,7 @@ def command(project: Project, console: Console) -> None:
 
 
 def run(project: Project, console: Console) -> tuple[dict[str, Any], Path]:
-    """Do all steps, with one process of dbt; what ``metrics.json`` holds, and where the report is."""
+    """Run all steps with one process of dbt. Returns the content of ``metrics.json`` and the path of the report."""
     from python_ml.cli.act import act
     from python_ml.cli.build import build, lacks_packages
     from python_ml.cli.explain import explain
@@ -66,7 +66,7 @@ def run(project: Project, console: Console) -> tuple[dict[str, Any], Path]:
 
 
 def backtest_where_possible(project: Project, console: Console) -> None:
-    """Backtest the new champion; a history that is too short for it is a warning, and leaves no old figures behind."""
+    """Backtest the new champion; if the history is too short, warn and remove older figures."""
     from python_ml.cli.backtest import backtest
     from python_ml.model.backtest_table import forget_backtest
     from python_ml.model.origins import ShortHistoryError
@@ -96,7 +96,7 @@ def prove(project: Project, console: Console) -> None:
 
 
 def measure_offers(project: Project, console: Console) -> None:
-    """Estimate uplift where an experiment is configured; where it allows no estimate, the rest of the run goes on."""
+    """Estimate uplift where an experiment is configured; without an estimate the run continues."""
     if not project.settings.uplift.is_configured:
         forget_offers(project)
         return
@@ -109,7 +109,7 @@ def measure_offers(project: Project, console: Console) -> None:
 
 
 def forget_offers(project: Project) -> None:
-    """Remove what an experiment said that is no longer configured."""
+    """Remove the results of an experiment that is no longer configured."""
     from python_ml.decisions.uplift.results import FILE, drop_estimates
 
     path = project.reports_dir / FILE

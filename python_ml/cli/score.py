@@ -63,14 +63,11 @@ def score(project: Project, console: Console) -> dict[str, Any]:
     with dbt_process(project, parse=True):  # in the meantime, this process imports the model's libraries
         from python_ml.cli.quality import check_scoring_set
         from python_ml.decisions.survival.scoring import write_estimates
-        from python_ml.model.registry import load_champion
+        from python_ml.model.registry import require_champion
         from python_ml.model.score import handed_over
         from python_ml.warehouse import read_table
 
-        champion = load_champion(project)
-        if champion is None:
-            why = "There is no champion to score with."
-            raise UserError(why, where=project.name, hint="run `retention train` first")
+        champion = require_champion(project)
         frame = read_table(project, SCORING_SET)
         check_scoring_set(project, console, champion, frame)
         with (

@@ -1,4 +1,4 @@
-"""``retention uplift``: what an offer changes, from draws with a randomised control."""
+"""``retention uplift``: the effect of an offer, from draws with a randomised control."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ REFUSED, TOO_FEW, ESTIMATED = "refused", "too few draws", "estimated"
 @click.command("uplift")
 @project_options("duckdb")
 def command(project: Project, console: Console) -> None:
-    """Estimate what an offer changes.
+    """Estimate the effect of an offer on churn.
 
-    Needs offers that were drawn at random against a control, named under `uplift` in retention.yml. First it looks for
-    signs that the arms were not drawn at random; where there are any, nothing is called an effect. Then several
-    learners are fitted on the earlier draws, one is chosen out of fold, and measured on the latest draws: Qini and AUUC
-    with intervals by customer, the churn rate under several policies, groups that an offer harms. Last, every customer
-    of the scoring set gets an estimate. Without an experiment, `retention experiment` designs one.
+    Needs offers that were assigned at random against a control, named under `uplift` in retention.yml. The
+    randomisation is tested first; if it is rejected, no effect is reported. Then several learners are fitted on the
+    earlier draws, and one is chosen out of fold. It is evaluated on the latest draws: Qini and AUUC with intervals by
+    customer, the churn rate under several policies, groups that an offer harms. Finally, every customer of the scoring
+    set gets an estimate. Without an experiment, `retention experiment` designs one.
 
     Reads the experiment's table, gold.gld_customer_features, gold.gld_training_set, gold.gld_scoring_set and
     retention.yml. Writes gold.gld_uplift_evaluation, gold.gld_uplift_curves, gold.gld_uplift_estimates and
@@ -57,7 +57,7 @@ def command(project: Project, console: Console) -> None:
 
 
 def uplift(project: Project, console: Console) -> dict[str, Any]:
-    """Verify, fit, measure and write; what ``reports/uplift.json`` holds.
+    """Verify, fit, measure and write. Returns the content of ``reports/uplift.json``.
 
     Returns
     -------
@@ -146,7 +146,7 @@ def uplift(project: Project, console: Console) -> dict[str, Any]:
 def _without_estimates(
     project: Project, figures: dict[str, Any], status: str, reason: str, hint: str | None = None
 ) -> dict[str, Any]:
-    """Remove earlier estimates, and say why there are none."""
+    """Remove earlier estimates and record the reason."""
     from python_ml.decisions.uplift import results
 
     results.drop_estimates(project)
@@ -196,7 +196,7 @@ def summary(figures: dict[str, Any]) -> str:
     check, test = figures["randomisation"], figures["judged"]["test"]
     balance = check["balance"]
     lines = [
-        f"{check['draws']:,} draws, {check['treated']:,} treated; nothing contradicts that arms were drawn at random"
+        f"{check['draws']:,} draws, {check['treated']:,} treated; randomisation of the arms is not rejected"
         + (f" (AUC of the arm {balance['auc']:.3f}, p = {balance['p']:.2f})" if balance.get("p") else ""),
         f"an offer prevents {shown(figures['mean_effect']['test'])} of churn per customer on average",
         f"learner {figures['learner']}: test Qini {shown(test[figures['learner']]['qini'])}, "

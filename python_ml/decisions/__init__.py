@@ -1,1 +1,1 @@
-"""From scores to decisions: what a customer is worth, what an offer changes, and whom to contact."""
+"""From scores to decisions: customer value, the effect of an offer, and the customers to contact."""

@@ -1,4 +1,4 @@
-"""The action list: who is contacted, with what and why, who is held out, and why everybody else is not on it."""
+"""The action list: customers to contact with offer and reasons, the holdout, and the reasons for exclusion."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def action_list(
     contacted: Collection[object] = (),
     sources: Mapping[str, str | None] | None = None,
 ) -> ActionList:
-    """Choose whom to contact.
+    """Choose the customers to contact.
 
     Customers are ranked by what contacting them is expected to earn: uplift x value - cost, or risk x success rate x
     value - cost where no uplift was estimated. Where the estimates of uplift contradict the risk, their average is the
@@ -171,8 +171,8 @@ def action_list(
         if not by_uplift:
             terms = replace(terms, success_rate=_relative_effect(estimates, probability))
             notes.append(
-                f"For {contradictions:.0%} of customers the estimated uplift is their whole risk or more, so it does "
-                "not tell customers apart. They are ranked by risk, with the average of the estimates: an offer keeps "
+                f"For {contradictions:.0%} of customers the estimated uplift is their whole risk or more, so it "
+                "cannot rank customers. They are ranked by risk, with the average of the estimates: an offer keeps "
                 f"{terms.success_rate:.0%} of those who would churn."
             )
     if not by_uplift:
@@ -287,7 +287,7 @@ def _estimates(
         return None
     if "odds_ratio" not in joined:
         return joined
-    # A factor on the odds holds for customers of any risk, a difference only for such as the experiment has seen.
+    # A factor on the odds applies at any risk, a difference only to customers like those of the experiment.
     with_offer = probability * joined["odds_ratio"] / (1 - probability + probability * joined["odds_ratio"])
     on_risk = (probability - with_offer).fillna(joined["uplift"])
     half_width = (joined["uplift_high"] - joined["uplift_low"]) / 2

@@ -1,4 +1,4 @@
-"""Whom to contact under a budget and a contact cap, with a randomised holdout."""
+"""Choose customers under a budget and a contact cap, with a randomised holdout."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Allocation:
     Attributes
     ----------
     order : numpy.ndarray of int, shape (k,)
-        Positions of contacted and held-out customers, the most urgent first.
+        Positions of contacted and held-out customers, by priority.
     contacted, holdout : numpy.ndarray of bool, shape (n,)
     price : float
         What one more unit of budget would earn; 0 where the budget does not bind.
@@ -83,7 +83,7 @@ def allocate(
     stop = len(ranked) if fits.all() else int(np.argmin(fits))
     stopped_by = "profit" if stop == len(ranked) else "budget" if not within_budget[stop] else "contacts"
     listed = ranked[:stop]
-    # Whoever is held out behind the last contacted customer would not have been contacted anyway.
+    # Held-out customers after the last contacted one would not have been contacted.
     contacts = np.flatnonzero(~held[listed])
     if stopped_by != "profit":
         listed = listed[: contacts[-1] + 1 if len(contacts) else 0]

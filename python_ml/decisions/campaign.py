@@ -80,7 +80,7 @@ class Campaign:
         )
 
     def actions(self, value: CustomerValue | None = None) -> ActionList:
-        """Whom to contact."""
+        """The customers to contact."""
         return action_list(
             self.scores,
             self.reasons,

@@ -13,11 +13,11 @@ import numpy as np
 
 from python_ml.customer_value import Terms
 from python_ml.errors import UserError
+from python_ml.stats import estimate, resampled_weights
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-LEVEL = 0.95
 Sampler = Callable[[np.random.Generator], "NDArray[np.float64]"]
 
 
@@ -32,12 +32,7 @@ class Interval:
     @classmethod
     def of(cls, value: float, drawn: ArrayLike) -> Interval:
         """The percentile interval of resampled values."""
-        drawn = np.asarray(drawn, dtype=float)
-        drawn = drawn[np.isfinite(drawn)]
-        if not len(drawn):
-            return cls(float(value))
-        low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-        return cls(float(value), float(low), float(high))
+        return cls(**estimate(value, drawn))
 
     def to_dict(self) -> dict[str, float | None]:
         """As in ``metrics.json``."""
@@ -156,10 +151,8 @@ def resampled_profit(
     customers : numpy.ndarray, shape (n,)
         Key of the customer of each row.
     """
-    _, member = np.unique(customers, return_inverse=True)
-    totals = np.bincount(member, profit)
-    rng = np.random.default_rng(seed)
-    drawn = [totals[rng.integers(0, len(totals), len(totals))].sum() for _ in range(replicates if len(totals) else 0)]
+    replicates = replicates if len(profit) else 0
+    drawn = [total for weights in resampled_weights(customers, replicates, seed) for total in weights @ profit]
     return Interval.of(float(profit.sum()), drawn)
 
 

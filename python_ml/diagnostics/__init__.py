@@ -1,4 +1,4 @@
-"""How far the champion can be relied on: data, over-fitting, noise, segments, stability of its drivers, fairness."""
+"""Reliability of the champion: data, over-fitting, noise, segments, stability of its drivers, fairness."""
 
 from python_ml.diagnostics.diagnosis import Diagnosis, diagnose
 

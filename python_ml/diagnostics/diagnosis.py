@@ -36,7 +36,7 @@ FAIRNESS = {
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What was found.
+    """Results of the diagnostics.
 
     Attributes
     ----------
@@ -61,9 +61,9 @@ def diagnose(
     scenario: str | None = None,
     progress: Callable[[str], None] = lambda message: None,
 ) -> Diagnosis:
-    """Fit the champion's pipelines anew where a diagnostic asks for it, and judge them on the test rows.
+    """Fit the champion's pipelines again where a diagnostic needs it, and evaluate them on the test rows.
 
-    Nothing is chosen by what is seen here; the champion stays as it is.
+    The results are not used for any choice; the champion does not change.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def diagnose(
     scenario : str, optional
         As for :func:`python_ml.model.train.train_models`.
     progress : callable, optional
-        Told what is being done.
+        Called with a message at each step.
 
     Raises
     ------

@@ -9,7 +9,7 @@ import pandas as pd
 
 from python_ml.errors import UserError
 from python_ml.explanation.grouping import group_labels
-from python_ml.stats import CONFIDENCE, auc
+from python_ml.stats import auc, percentile_interval, resampled_weights
 
 if TYPE_CHECKING:
     from python_ml.diagnostics.refitting import Rows
@@ -143,18 +143,16 @@ def _measured(
     """Value, low and high of each measure of each group, and of the differences between groups."""
     if not judged:
         return {}
-    keys, clusters = np.unique(customers, return_inverse=True)
     member = (groups[:, None] == np.asarray(judged)).astype(float)
-    rng = np.random.default_rng(seed)
-    drawn = [np.bincount(rng.integers(0, len(keys), len(keys)), minlength=len(keys)) for _ in range(REPLICATES)]
     rates = _rates(np.ones((1, len(scores))), scores, churned, member, threshold)
-    draws = _rates(np.asarray(drawn, dtype=float)[:, clusters], scores, churned, member, threshold)
-    tail = [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]
+    parts = [
+        _rates(weights, scores, churned, member, threshold)
+        for weights in resampled_weights(customers, REPLICATES, seed)
+    ]
+    draws = {name: np.concatenate([part[name] for part in parts]) for name in rates}
 
     def interval(value: np.ndarray | float, resampled: np.ndarray) -> tuple[float, float, float]:
-        defined = resampled[np.isfinite(resampled)]
-        low, high = np.quantile(defined, tail) if len(defined) else (value, value)
-        return np.asarray(value).item(), float(low), float(high)
+        return np.asarray(value).item(), *percentile_interval(resampled)
 
     measured = {
         group: {name: interval(rates[name][0, k], draws[name][:, k]) for name in RATES}
@@ -162,7 +160,7 @@ def _measured(
     }
     for group in judged:
         inside = groups == group
-        area = auc(scores[inside], churned[inside], np.unique(clusters[inside], return_inverse=True)[1])
+        area = auc(scores[inside], churned[inside], np.unique(customers[inside], return_inverse=True)[1])
         measured[group]["roc_auc"] = (area.value, area.low, area.high)
     if len(judged) > 1:
         measured[ALL_GROUPS] = {

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 LEAST_CUSTOMERS = 30
 SIGNIFICANT = 0.05
 MOST_VALUES = 12
-WORSE_RANKING = "ranks worse than its probabilities promise"
+WORSE_RANKING = "ranks worse than its probabilities imply"
 NUMBERS = 8  # of the strongest drivers, by whose quarters rows are divided
 
 

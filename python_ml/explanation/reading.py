@@ -14,29 +14,12 @@ if TYPE_CHECKING:
     import duckdb
 
     from python_ml.explanation.overview import ModelExplanation
-    from python_ml.model.registry import Champion
     from python_ml.project import Project
 
 FEATURES = "gold.gld_customer_features"
 DRIVER_TABLE = "gold.gld_driver_importance"
 CLOSE_IDS = 3
 LONGEST_ID = 80  # that a message repeats
-
-
-def require_champion(project: Project) -> Champion:
-    """The champion.
-
-    Raises
-    ------
-    UserError
-        When there is none yet.
-    """
-    from python_ml.model.registry import load_champion
-
-    champion = load_champion(project)
-    if champion is None:
-        raise UserError("There is no champion to explain.", where=project.name, hint="run `retention train` first")
-    return champion
 
 
 def customer_rows(project: Project, key: str) -> pd.DataFrame:

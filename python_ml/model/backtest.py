@@ -49,7 +49,7 @@ INNER_FOLDS = 2  # of each fit of a repeated cross-validation
 
 @dataclass(frozen=True)
 class BacktestResult:
-    """What a backtest found.
+    """Results of a backtest.
 
     Attributes
     ----------
@@ -226,7 +226,7 @@ def _rolled(
 
 
 def _repeated(run: TrainingRun, champion: Sequence[str]) -> Iterator[_Predicted]:
-    """Scores of all customers by models that have not seen them, once per repetition."""
+    """Out-of-fold scores of all customers, once per repetition."""
     settings, every = run.settings, np.arange(len(run.frame))
     enabled, asked = settings.training.models.enabled, settings.backtest
     for repeat in range(asked.repeats):

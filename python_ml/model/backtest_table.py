@@ -118,7 +118,7 @@ def summary(found: dict[str, Any]) -> str:
             for origin in found["origins"]
         )
         of = f"{len(found['origins'])} {'origins' if found['kind'] == ROLLING else 'repetitions'}"
-        pair = f"{model_title(subject)} less {model_title(other)}"
+        pair = f"{model_title(subject)} minus {model_title(other)}"
         lines.append(f"{pair}: ROC AUC {signed(ahead['roc_auc'])}, ahead at {above} of {of}")
     return "\n".join(lines)
 

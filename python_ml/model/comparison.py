@@ -107,7 +107,7 @@ def decide(challenger: Contender, champion: Contender, rows: TrainingSet, settin
         try:
             scores.append(unseen_scores(contender, rows))
         except UserError as error:
-            return Decision(promoted, f"version {contender.version} cannot score the columns as they are: {error.what}")
+            return Decision(promoted, f"version {contender.version} cannot score the current columns: {error.what}")
     return _compared(challenger, champion, (scores[0], scores[1]), rows, settings)
 
 
@@ -180,7 +180,7 @@ def _compared(
         "excluded_rows": excluded,
     }
     left_out = (
-        f"; {excluded:,} further rows were left out, since version {champion.version} may have been fitted on them"
+        f"; {excluded:,} further rows were excluded, since version {champion.version} may have been fitted on them"
         if excluded
         else ""
     )

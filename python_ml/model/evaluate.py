@@ -7,11 +7,13 @@ weights, for many resamples at once, on rows sorted only once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import scipy.special
+
+from python_ml.stats import CONFIDENCE, estimate, resampled_weights
 
 METRICS = ("roc_auc", "pr_auc", "brier", "ece", "lift_at_10pct")
 RANKING_METRICS = ("roc_auc", "pr_auc", "lift_at_10pct")  # those that need an order, not probabilities
@@ -19,8 +21,6 @@ LOWER_IS_BETTER = ("brier", "ece")
 
 CALIBRATION_BINS = 10
 LIFT_SHARE = 0.10
-LEVEL = 0.95
-CHUNK_CELLS = 1_000_000  # weights held at once: replicates x rows
 
 
 def evaluate(
@@ -77,7 +77,7 @@ def _evaluated(
     n = len(churned)
     summary: dict[str, Any] = {"n": n, "base_rate": _number(churned.mean()) if n else None}
     if n == 0:
-        return {**{name: _entry(None) for name in metrics}, **summary}, {}
+        return {**{name: estimate(None) for name in metrics}, **summary}, {}
     table = _Sorted(churned, scores)
     customers = np.asarray(customers)[table.order]
     everyone = np.ones((1, n))
@@ -95,7 +95,7 @@ def _evaluated(
         if name == "ece":
             all_gaps = np.concatenate(gaps) if gaps else None
             return _calibration_error(table.gaps(everyone)[0], table.noise_of_gaps(customers), all_gaps)
-        return _interval(values[name], resampled[name])
+        return estimate(values[name], resampled[name])
 
     resampled = {name: np.concatenate(draws) if draws else np.empty(0) for name, draws in drawn.items()}
     return {**{name: entry(name) for name in metrics}, **summary}, resampled
@@ -180,7 +180,7 @@ def compared(
         for metric in drawn[name]:
             ours, theirs = (figures[one][metric]["value"] for one in (first, name))
             value = None if ours is None or theirs is None else ours - theirs
-            ahead[name][metric] = _interval(value, drawn[first][metric] - drawn[name][metric])
+            ahead[name][metric] = estimate(value, drawn[first][metric] - drawn[name][metric])
     return figures, ahead
 
 
@@ -256,19 +256,6 @@ class _Sorted:
         return {name: np.where(defined, value, np.nan) for name, value in values.items()}
 
 
-def resampled_weights(customers: np.ndarray, replicates: int, seed: int) -> Iterator[np.ndarray]:
-    """How often each row's customer is drawn, in chunks of shape (some replicates, n_rows)."""
-    keys, row_of = np.unique(np.asarray(customers), return_inverse=True)
-    rng = np.random.default_rng(seed)
-    chunk = max(1, CHUNK_CELLS // max(1, len(row_of)))
-    for first in range(0, replicates, chunk):
-        counts = [
-            np.bincount(rng.integers(0, len(keys), len(keys)), minlength=len(keys))
-            for _ in range(min(chunk, replicates - first))
-        ]
-        yield np.asarray(counts, dtype=float)[:, row_of]
-
-
 def paired_differences(
     churned: np.ndarray,
     scores: tuple[np.ndarray, np.ndarray],
@@ -321,9 +308,9 @@ def _calibration_error(gaps: np.ndarray, noise: np.ndarray, resampled: np.ndarra
     seen = float(np.abs(gaps).sum())
     value = seen * _factor(lambda factor: _mean_of_absolute(factor * gaps, noise).sum(), seen)
     if resampled is None:
-        return _entry(value)
+        return estimate(value)
     moved = resampled - resampled.mean(axis=0)
-    tail = (1 - LEVEL) / 2
+    tail = (1 - CONFIDENCE) / 2
 
     def sums(quantile: float) -> Callable[[float], float]:
         return lambda factor: float(np.quantile(np.abs(factor * gaps + moved).sum(axis=1), quantile))
@@ -351,19 +338,6 @@ def _mean_of_absolute(mean: np.ndarray, deviation: np.ndarray) -> np.ndarray:
     ratio = np.divide(mean, deviation, out=np.zeros_like(mean), where=deviation > 0)
     noisy = deviation * np.sqrt(2 / np.pi) * np.exp(-(ratio**2) / 2) + mean * scipy.special.erf(ratio / np.sqrt(2))
     return np.where(deviation > 0, noisy, np.abs(mean))
-
-
-def _interval(value: float | None, drawn: np.ndarray) -> dict[str, float | None]:
-    """The percentiles of the resampled values, where enough resamples define the metric."""
-    defined = drawn[np.isfinite(drawn)]
-    if value is None or len(defined) == 0 or 2 * len(defined) < len(drawn):
-        return _entry(value)
-    low, high = np.quantile(defined, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return {"value": value, "low": float(low), "high": float(high)}
-
-
-def _entry(value: float | None) -> dict[str, float | None]:
-    return {"value": value, "low": None, "high": None}
 
 
 def _number(value: float) -> float | None:

@@ -32,10 +32,10 @@ def training_identity(
     truth: pd.DataFrame | None = None,
     replays: Sequence[StoredReplay] = (),
 ) -> str | None:
-    """Fingerprint of all that a training depends on; None where that cannot be told.
+    """Fingerprint of all that a training depends on; None where it is not known.
 
-    It cannot where the content of the rows has no hash, and where parameters are searched for a given time: the search
-    goes on where it ended.
+    It is not known where the content of the rows has no hash, nor with tuning: a search continues where the last one
+    ended.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def training_identity(
         return None
     parts = {
         "rows": training_set.sha256,
-        "snapshot": training_set.snapshot,  # a version says where its rows can be had again
+        "snapshot": training_set.snapshot,  # a version records the source of its rows
         "definitions": dict(training_set.definitions),
         "features": [asdict(feature) for feature in training_set.features],
         "settings": settings.model_dump(mode="json", exclude=set(ELSEWHERE)),

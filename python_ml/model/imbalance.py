@@ -1,4 +1,4 @@
-"""Weights of classes and resampling of rows: available, off by default, and repaired by the calibration.
+"""Weights of classes and resampling of rows, both off by default; calibration corrects their effect on probabilities.
 
 Both make a model speak of a population with more churn than there is. They do not help a ranking as a rule, and cost
 calibration (van den Goorbergh et al. 2022, "The harm of class imbalance corrections for risk prediction models"). Only

@@ -1,4 +1,4 @@
-"""Columns that rank customers alike in training: a model shares the credit between them as chance has it."""
+"""Columns that rank customers alike in training; their shares of the contribution are arbitrary."""
 
 from __future__ import annotations
 

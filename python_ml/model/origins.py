@@ -1,4 +1,4 @@
-"""Times of the past at which a backtest stands: what was known there, and which rows it predicts.
+"""Origins of a backtest: the rows that were known at each, and those that it predicts.
 
 Rolling origin, or forward chaining (Tashman 2000, "Out-of-sample tests of forecasting accuracy"), with the purge and
 the embargo of López de Prado ("Advances in Financial Machine Learning", 2018, chapter 7): a row may be learnt from at
@@ -22,7 +22,7 @@ FEWEST_ORIGINS = 5
 
 
 class ShortHistoryError(UserError):
-    """The history has no time at which a backtest is possible."""
+    """The history is too short for a backtest."""
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,8 @@ _DIRECTIONS = {"none": 0, "increasing": 1, "decreasing": -1}
 MISSING = "(missing)"
 LARGEST_VOCABULARY = 30
 ROWS_FOR_BINS = 10_000
+# Options of LightGBM: the same rows and seed give the same trees, on any number of cores.
+REPRODUCIBLE: dict[str, Any] = {"n_jobs": 1, "deterministic": True, "force_row_wise": True, "verbose": -1}
 PROBABILITY_FLOOR = 1e-5  # forests can vote 0 or 1, whose log-odds are infinite
 
 
@@ -132,7 +134,7 @@ def plain_lightgbm(columns: Sequence[InputColumn], n_rows: int, seed: int) -> Pi
     """
     from lightgbm import LGBMClassifier
 
-    model = LGBMClassifier(random_state=seed, n_jobs=1, deterministic=True, force_row_wise=True, verbose=-1)
+    model = LGBMClassifier(random_state=seed, **REPRODUCIBLE)
     return Pipeline([("prepare", tree_preparation(columns, n_rows)), ("model", model)])
 
 
@@ -341,10 +343,7 @@ def _lightgbm(n_rows: int, seed: int) -> BaseEstimator:
         colsample_bytree=0.3,
         reg_lambda=20.0,
         random_state=seed,
-        n_jobs=1,
-        deterministic=True,
-        force_row_wise=True,
-        verbose=-1,
+        **REPRODUCIBLE,
     )
 
 

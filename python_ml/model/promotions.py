@@ -105,7 +105,7 @@ def settle(project: Project, registry: ModelRegistry, number: int, previous: int
 
 
 def roll_back(project: Project, registry: ModelRegistry, reason: str | None = None) -> tuple[int, int]:
-    """Make the champion before the present one champion again.
+    """Make the previous champion the champion again.
 
     Returns
     -------
@@ -123,7 +123,7 @@ def roll_back(project: Project, registry: ModelRegistry, reason: str | None = No
     before = registry.find(number).previous
     if before is None:
         raise UserError(
-            f"Version {number} took nobody's place: there is no earlier champion.",
+            f"Version {number} replaced no version: there is no earlier champion.",
             where=registry.name,
             hint="`retention models promote VERSION --force` makes any version champion",
         )

@@ -1,4 +1,4 @@
-"""Which contributions are reasons: what a person would take for one fact is one reason, and what is usual is none.
+"""Which contributions are reasons: features that state the same fact are one reason, and typical values are none.
 
 - The windows of one measurement (orders in 7, 30 and 90 days) are one reason: they overlap, so only their sum
   has a meaning of its own. So are columns that ranked customers nearly alike in training
@@ -116,7 +116,7 @@ def groups_of_rows(
 
 
 def discriminates(column: CardColumn, cells: np.ndarray) -> np.ndarray:
-    """Whether each value tells its customer from others.
+    """Whether each value is unusual among customers.
 
     Parameters
     ----------

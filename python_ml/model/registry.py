@@ -339,6 +339,22 @@ def load_champion(project: Project) -> Champion | None:
     return None if files is None else open_files(files)
 
 
+def require_champion(project: Project) -> Champion:
+    """Open the champion, as :func:`load_champion`.
+
+    Raises
+    ------
+    UserError
+        When no champion has been registered yet.
+    ChampionError
+        As :func:`champion_files`.
+    """
+    champion = load_champion(project)
+    if champion is None:
+        raise UserError("There is no champion yet.", where=project.name, hint="run `retention train`")
+    return champion
+
+
 def champion_files(project: Project) -> ChampionFiles | None:
     """Find the files of the model that carries the alias ``champion`` in the project's registry.
 

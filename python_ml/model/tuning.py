@@ -1,4 +1,4 @@
-"""Better parameters under a budget of time: Optuna's TPE on validation rows, never on the test.
+"""Hyperparameter search under a budget of time: Optuna's TPE on validation rows, never on test rows.
 
 Studies are kept in a database, by what they are about: the same rows, columns, folds and fixed parameters go on where
 an earlier search ended, others start anew. Parameters are used only where they do better on the validation rows than
@@ -204,7 +204,7 @@ def _some(rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def _digest(
     identity: list[Any], inputs: pd.DataFrame, churned: np.ndarray, folds: Sequence[tuple[np.ndarray, np.ndarray]]
 ) -> str:
-    """What tells one search from another."""
+    """Digest of all that a search depends on."""
     import pandas as pd
 
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True, default=str).encode())

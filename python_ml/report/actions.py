@@ -1,4 +1,4 @@
-"""Actions: what happens without them, whom to contact and why, and what that is expected to return."""
+"""Actions: the expected loss without them, the customers to contact with reasons, and the expected return."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def actions_section(inputs: ReportInputs) -> dict[str, Any]:
     """The campaign, its charts, and the customers that it begins with; or what is missing."""
     record = inputs.campaign
     if not record or inputs.actions is None:
-        return {"missing": "Nobody has been chosen yet. Run retention act, which needs scores."}
+        return {"missing": "There is no action list yet. Run retention act, which needs scores."}
     campaign, thresholds = record["campaign"], record.get("thresholds")
     return {
         "missing": "",

@@ -1,4 +1,4 @@
-"""Backtests: how the champion's kind of model did at several times of the past, beside what it is measured against."""
+"""Backtests: the champion's kind of model at several times of the past, compared with the baselines."""
 
 from __future__ import annotations
 

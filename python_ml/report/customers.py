@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from python_ml.formatting import date, integer, key_text, moment, number, percent
 from python_ml.report import charts
-from python_ml.report.inputs import LISTED_CUSTOMERS
+from python_ml.report.frames import LISTED_CUSTOMERS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,7 +61,7 @@ def _band_text(bands: Any) -> str:
     )
     return (
         f"High risk begins at {high}, medium risk at {medium}. The base rate is {base}; an offer to a typical customer "
-        f"pays from {break_even} on."
+        f"is profitable from {break_even}."
     )
 
 

@@ -46,7 +46,7 @@ def learning_chart(curve: pd.DataFrame, width: float) -> Markup:
 
 
 def noise_chart(noise: pd.DataFrame, width: float) -> Markup:
-    """Draw ROC AUC on test rows against how far their features are disturbed.
+    """Draw ROC AUC on test rows against the noise added to their features.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The diagnostics of a champion as a page, and what of them is remarkable."""
+"""The diagnostics of a champion as a page, and a summary of them."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def write_diagnostics(project: Project, diagnosis: Diagnosis) -> Path:
 
 
 def remarks(diagnostics: pd.DataFrame, fairness: pd.DataFrame | None) -> list[Remark]:
-    """What the diagnostics come to, one sentence for each.
+    """A summary of the diagnostics, one sentence for each.
 
     Parameters
     ----------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,88 +9,24 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from python_ml.errors import UserError, without_credentials
 from python_ml.files import read_json
+from python_ml.report.frames import FRAMES, read_frames
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import duckdb
     import pandas as pd
 
     from python_ml.project import Project
 
-LISTED_CUSTOMERS = 25
-
 DEFINITION_VARS = ("churn_definition", "horizon", "gap", "step", "active_window", "windows")
 TARGET_VARS = ("scenario", "target", "churned_values")
 
-COLUMNS = {
-    "predictions": ("model", "split", "feature_timestamp", "churned", "probability"),
-    "drivers": ("feature", "importance", "direction"),
-    "scores": ("feature_timestamp", "churn_probability", "risk_band", "model_name", "model_version"),
-    "reasons": ("reason_rank", "reason"),
-    "outcomes": ("feature_timestamp", "customers", "labelled", "churned"),
-    "row_counts": ("source_table", "outcome", "row_count"),
-    "scoring": ("feature_timestamp", "customers"),
-    "survival_evaluation": ("model", "metric", "horizon", "value", "low", "high"),
-    "survival_curves": ("grouped_by", "cohort", "period", "days", "survival", "low", "high", "at_risk"),
-    "survival_predictions": ("horizon", "churned", "probability"),
-    "actions": (
-        "priority",
-        "risk_band", "suggested_action", "reason_1", "reason_2", "reason_3", "churn_probability", "value_at_risk",
-        "uplift", "expected_profit", "holdout_flag",
-    ),
-    "segment_drivers": ("segment_by", "segment", "feature", "driver_rank", "customers", "direction"),
-    "diagnostics": ("diagnostic", "subject", "part", "metric", "value", "low", "p_adjusted", "remark", "model_version"),
-    "fairness": ("sensitive_column", "group", "measure", "value", "low"),
-}  # fmt: skip
-
-_NEWEST_SCORES = (
-    "{gold.gld_churn_scores} where feature_timestamp = (select max(feature_timestamp) from {gold.gld_churn_scores})"
-)
-_OUTCOMES = (
-    "select feature_timestamp, count(*) as customers, count(churned) as labelled, "
-    "coalesce(sum(churned), 0)::bigint as churned from {table} group by all order by all"
-)
-# What is read of the warehouse; of several queries of one name, the first whose tables exist.
-QUERIES = (
-    (
-        "scores",
-        "select {key}, feature_timestamp, churn_probability, risk_band, model_name, model_version "
-        f"from {_NEWEST_SCORES}",
-    ),
-    (
-        "reasons",
-        "select {key}, reason_rank, reason from {gold.gld_churn_reasons} "
-        "where feature_timestamp = (select max(feature_timestamp) from {gold.gld_churn_reasons}) "
-        f"and {{key}} in (select {{key}} from {_NEWEST_SCORES} "
-        f"order by churn_probability desc, cast({{key}} as varchar) limit {LISTED_CUSTOMERS})",
-    ),
-    ("outcomes", _OUTCOMES.replace("{table}", "{gold.gld_churn_labels}")),
-    ("outcomes", _OUTCOMES.replace("{table}", "{gold.gld_training_set}")),
-    (
-        "row_counts",
-        "select source_table, outcome, sum(row_count)::bigint as row_count from {bronze.brz_row_counts} group by all",
-    ),
-    (
-        "actions",
-        "select {key}, priority, risk_band, suggested_action, reason_1, reason_2, reason_3, churn_probability, "
-        "value_at_risk, uplift, expected_profit, holdout_flag from {gold.gld_retention_actions} "
-        f"order by priority limit {LISTED_CUSTOMERS}",
-    ),
-    (
-        "scoring",
-        "select max(feature_timestamp) as feature_timestamp, count(*) as customers from {gold.gld_scoring_set}",
-    ),
-    ("survival_evaluation", "select * from {gold.gld_survival_evaluation}"),
-    ("survival_curves", "select * from {gold.gld_survival_curves} order by grouped_by, cohort, period"),
-    (
-        "segment_drivers",
-        "select segment_by, segment, feature, driver_rank, customers, direction from {gold.gld_driver_importance} "
-        "where driver_rank <= 3 and segment_by != 'all customers'",
-    ),
-    ("diagnostics", "select * from {gold.gld_model_diagnostics}"),
-    ("fairness", "select * from {gold.gld_fairness}"),
-)
+# Records in ``reports/``: the command that writes each file, and the entries that it must have.
+RECORDS: dict[str, tuple[str, str, frozenset[str]]] = {
+    "campaign": ("actions.json", "act", frozenset({"campaign", "terms", "ranked_by"})),
+    "backtest": ("backtest.json", "backtest", frozenset()),
+    "uplift": ("uplift.json", "uplift", frozenset()),
+}
 
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
@@ -192,8 +127,8 @@ class ReportInputs:
         How the champion was chosen: ``metric`` and ``tolerance``.
     tracking_uri : str
         Where MLflow keeps the runs.
-    uplift : dict
-        ``reports/uplift.json``; empty where no experiment is configured.
+    uplift : dict, optional
+        ``reports/uplift.json``.
 
     Raises
     ------
@@ -229,13 +164,13 @@ class ReportInputs:
     has_model_card: bool = False
     selection: dict[str, Any] = field(default_factory=dict)
     tracking_uri: str = "sqlite:///mlflow.db"
-    uplift: dict[str, Any] = field(default_factory=dict)
+    uplift: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
-        for name, columns in COLUMNS.items():
+        for name, source in FRAMES.items():
             frame = getattr(self, name)
-            keys = (self.entity,) if name in ("scores", "reasons", "actions") else ()
-            missing = [] if frame is None else [c for c in (*keys, *columns) if c not in frame.columns]
+            columns = (*([self.entity] if source.has_entity else ()), *source.columns)
+            missing = [] if frame is None else [column for column in columns if column not in frame.columns]
             if missing:
                 raise UserError(
                     f"The {name.replace('_', ' ')} lack the column {', '.join(missing)}.",
@@ -255,32 +190,26 @@ def load_inputs(project: Project) -> ReportInputs:
         When there are no metrics yet, a file cannot be read, or there is no warehouse.
     """
     from python_ml.quality.records import read as read_verdicts
-    from python_ml.warehouse import connect
 
     metrics = _read_metrics(project.reports_dir / "metrics.json")
-    entity = project.entity
-    with connect(project) as connection:
-        warehouse = _read_warehouse(connection, entity)
     selection = project.settings.training.selection
     return ReportInputs(
         metrics=metrics,
         project_name=project.name,
-        entity=entity,
+        entity=project.entity,
         definition={name: project.vars[name] for name in (*DEFINITION_VARS, *TARGET_VARS) if name in project.vars},
-        predictions=_read_parquet(project.reports_dir / "predictions.parquet"),
-        drivers=_read_parquet(project.reports_dir / "drivers.parquet"),
-        survival_predictions=_read_parquet(project.reports_dir / "survival_predictions.parquet"),
-        campaign=_read_campaign(project.reports_dir / "actions.json"),
         feature_descriptions=_descriptions(project),
-        **_findings(project.root / "findings.yaml"),
         quality=read_verdicts(project.reports_dir),
-        backtest=_read_backtest(project.reports_dir / "backtest.json"),
         docs_link="../target/index.html" if (project.root / "target" / "index.html").is_file() else None,
         has_model_card=(project.reports_dir / "model_card.html").is_file(),
         selection={"metric": selection.metric, "tolerance": selection.tolerance},
         tracking_uri=shown_uri(project.tracking_uri, project.root),
-        uplift=_read_uplift(project.reports_dir / "uplift.json"),
-        **warehouse,
+        **read_frames(project),
+        **{
+            name: _read_record(project.reports_dir / file, command, entries)
+            for name, (file, command, entries) in RECORDS.items()
+        },
+        **_findings(project.root / "findings.yaml"),
     )
 
 
@@ -302,12 +231,23 @@ def shown_uri(uri: str, root: Path) -> str:
     return without_credentials(uri).replace(f"{root}/", "")
 
 
-def _read_metrics(path: Path) -> dict[str, Any]:
+def _read_record(path: Path, command: str, entries: frozenset[str] = frozenset()) -> dict[str, Any] | None:
+    """An object of ``reports/``; None where the command that writes it has not run."""
     if not path.is_file():
+        return None
+    hint = f"run `retention {command}` again"
+    record = read_json(path, f"file {path.name}", hint)
+    if not isinstance(record, dict):
+        raise UserError(f"{path.name} does not hold an object.", where=str(path), hint=hint)
+    if missing := sorted(entries - record.keys()):
+        raise UserError(f"{path.name} lacks {', '.join(missing)}.", where=str(path), hint=hint)
+    return record
+
+
+def _read_metrics(path: Path) -> dict[str, Any]:
+    metrics = _read_record(path, "train")
+    if metrics is None:
         raise UserError("There are no metrics yet.", where=str(path), hint="run `retention train` first")
-    metrics = read_json(path, "file metrics.json", "run `retention train` again")
-    if not isinstance(metrics, dict):
-        raise UserError("metrics.json does not hold an object.", where=str(path), hint="run `retention train` again")
     try:
         Metrics.model_validate(metrics)
     except ValidationError as error:
@@ -320,46 +260,6 @@ def _read_metrics(path: Path) -> dict[str, Any]:
     return metrics
 
 
-def _read_campaign(path: Path) -> dict[str, Any] | None:
-    hint = "run `retention act` again"
-    record = read_json(path, "file actions.json", hint) if path.is_file() else None
-    if record is not None and not (isinstance(record, dict) and {"campaign", "terms", "ranked_by"} <= record.keys()):
-        raise UserError("actions.json does not hold a campaign.", where=str(path), hint=hint)
-    return record
-
-
-def _read_backtest(path: Path) -> dict[str, Any] | None:
-    if not path.is_file():
-        return None
-    hint = "run `retention backtest` again"
-    found = read_json(path, "file backtest.json", hint)
-    if not isinstance(found, dict):
-        raise UserError("backtest.json does not hold an object.", where=str(path), hint=hint)
-    return found
-
-
-def _read_uplift(path: Path) -> dict[str, Any]:
-    figures = read_json(path, "file uplift.json", "run `retention uplift` again") if path.is_file() else {}
-    if not isinstance(figures, dict):
-        raise UserError("uplift.json does not hold an object.", where=str(path), hint="run `retention uplift` again")
-    return figures
-
-
-def _read_parquet(path: Path) -> pd.DataFrame | None:
-    import pandas as pd
-
-    if not path.is_file():
-        return None
-    try:
-        return pd.read_parquet(path)
-    except (ValueError, OSError) as error:
-        raise UserError(
-            f"{path.name} cannot be read: {str(error).splitlines()[0]}",
-            where=str(path),
-            hint="run `retention train` again",
-        ) from error
-
-
 def _descriptions(project: Project) -> dict[str, str]:
     """Descriptions of the features; without a manifest, features go by their names."""
     from python_ml.dbt import feature_registry
@@ -368,19 +268,3 @@ def _descriptions(project: Project) -> dict[str, str]:
         return {}
     registry = feature_registry(project)
     return {feature.name: feature.description for feature in registry if feature.role == "feature"}
-
-
-def _read_warehouse(connection: duckdb.DuckDBPyConnection, entity: str) -> dict[str, pd.DataFrame | None]:
-    """Run :data:`QUERIES`; None where the project lacks a table."""
-    from python_ml.warehouse import quote, relation, table_exists
-
-    frames: dict[str, pd.DataFrame | None] = {}
-    for name, query in QUERIES:
-        tables = set(re.findall(r"\{(\w+\.\w+)\}", query))
-        if frames.get(name) is not None or not all(table_exists(connection, table) for table in tables):
-            continue
-        for table in tables:
-            query = query.replace(f"{{{table}}}", relation(table))
-        # The key comes last: its name may hold braces.
-        frames[name] = connection.execute(query.replace("{key}", quote(entity))).df()
-    return frames

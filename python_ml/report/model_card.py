@@ -33,8 +33,8 @@ DEFINITIONS = {
     "horizon": "Horizon", "gap": "Gap", "grace": "Grace", "active_window": "At risk if active within",
 }  # fmt: skip
 _BLIND_SPOTS = (
-    "Contributions say what the model goes by. They are not causes: changing a feature need not change the customer.",
-    "It holds for customers like those it was fitted on; new products, prices and markets are not among them.",
+    "Contributions describe the model. They are not causes: changing a feature need not change the customer's risk.",
+    "The model is valid for customers like those of its training rows, not for new products, prices or markets.",
 )
 
 
@@ -120,7 +120,7 @@ def model_card(
             CardSection("Limits", sentences=_limits(metrics)),
             CardSection(
                 "How to load",
-                sentences=["The frame is gold.gld_scoring_set as DuckDB gives it; further columns are ignored."],
+                sentences=["The frame is gold.gld_scoring_set as read by DuckDB; additional columns are ignored."],
                 code=_loading(registered_name, version),
             ),
             CardSection("Leakage", sentences=_leakage(metrics)),

@@ -1,4 +1,4 @@
-"""How long customers stay: curves by cohort, calibration of each horizon, and what the survival model is worth."""
+"""How long customers stay: curves by cohort, calibration at each horizon, and metrics of the survival model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What offers change: the experiment, its curve, the effect by predicted uplift, policies, and whom offers harm."""
+"""The effect of offers: the experiment, its curve, the effect by predicted uplift, policies, and harmed groups."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What customers are worth, what an offer costs and achieves, and whom to contact."""
+"""Customer value, costs and effect of offers, and the limits of the action list."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from python_ml.settings.section import EMPTY_LIST, EMPTY_MAPPING, Section
 
 BY_NAME = "auto"
 
-# Figures that nobody but the business can know. While they are not set, placeholders take their place.
+# Figures that only the business knows. Placeholders are used while they are not set.
 OWN_FIGURES = ("contact_cost", "offer_cost", "success_rate")
 
 
@@ -45,7 +45,7 @@ class CustomerValueSettings(Section):
 
 
 class Suppression(Section):
-    """Customers who were contacted within `window` before the feature time are left alone."""
+    """Customers who were contacted within `window` before the feature time are excluded."""
 
     source: str | None = Field(None, pattern=r"^[^.]+\.[^.]+$")
     event_at: str | None = Field(None, min_length=1)
@@ -70,7 +70,7 @@ class Intervention(Section):
 
 
 class Decisions(Section):
-    """What customers are worth, what an offer costs and achieves, and whom to contact."""
+    """Customer value, costs and effect of offers, and the limits of the action list."""
 
     value: CustomerValueSettings = CustomerValueSettings()
     contact_cost: Money | None = None

@@ -1,4 +1,4 @@
-"""When a new version of the model takes the place of the champion."""
+"""When a new version of the model replaces the champion."""
 
 from __future__ import annotations
 
@@ -20,6 +20,6 @@ class Promotion(Section):
 
 
 class Registry(Section):
-    """How versions of the model follow each other."""
+    """How versions of the model replace each other."""
 
     promotion: Promotion = Promotion()

@@ -1,4 +1,4 @@
-"""How long customers stay: the survival model that is fitted beside the champion."""
+"""How long customers stay: the survival model that is fitted with the champion."""
 
 from __future__ import annotations
 

@@ -14,13 +14,14 @@ import pandas as pd
 import pytest
 import yaml
 
-from python_ml.cli.act import placeholder_text, summary, write_csv
+from python_ml.cli.act import placeholder_text, summary
 from python_ml.customer_value import expected_profit
 from python_ml.decisions.action_list import BY_RISK, BY_UPLIFT, OFFER, TYPES, action_list, empty_actions
 from python_ml.decisions.campaign import Campaign, action_table, read_campaign, recently_contacted
 from python_ml.decisions.evidence import campaign_record
 from python_ml.decisions.value import CustomerValue
 from python_ml.errors import UserError
+from python_ml.files import write_csv
 from python_ml.handover import handed_over
 from python_ml.settings import Decisions, Settings
 
@@ -386,7 +387,7 @@ def test_cells_of_the_file_are_no_formulas(tmp_path: Path) -> None:
     table = listed(scores, 5_000.0, NO_HOLDOUT).table.rename(columns={"customer_id": "=key"})
     nasty = ["=1+1", "+1", "-1", "@sum", "\t=1", "\r=1", "plain", 'quo"te,\n', "", "-2.5 e", "é", "\ud800"]
     table["=key"] = pd.array(nasty, dtype=object)
-    write_csv(table, tmp_path / "actions.csv")
+    write_csv(tmp_path / "actions.csv", table)
     with (tmp_path / "actions.csv").open(encoding="utf-8", newline="") as file:
         lines = list(csv.reader(file))
     assert not [cell for line in lines for cell in line if cell.startswith(("=", "+", "@", "\t", "\r"))]
@@ -449,7 +450,7 @@ def test_the_report_shows_the_list() -> None:
         assert name in page
     nobody = campaign_record(campaign, campaign.value(), listed(scores, 1.0), None, replicates=10)
     assert (
-        "Nobody is to be contacted"
+        "No customer to contact"
         in Page(render_report(replace(inputs, actions=hostile.iloc[:0], campaign=nobody))).text
     )
 

@@ -99,7 +99,7 @@ MISTAKES = {
     "no such model": (static, {"models": "svm"}, "no model svm"),
     "no such setting": (static, {"settings": {"trainning": {}}}, "trainning"),
     "too few": (lambda: static().head(6), {"models": "logistic_regression"}, "too few"),
-    "nothing to learn": (lambda: static()[["customer_id", "churned"]], {}, "no column to learn from"),
+    "nothing to learn": (lambda: static()[["customer_id", "churned"]], {}, "no feature columns"),
 }
 
 

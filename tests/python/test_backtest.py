@@ -229,11 +229,11 @@ def test_the_command_writes_the_table_and_the_file(tmp_path: Path) -> None:
     (folder / "retention.yml").write_text(json.dumps(settings), encoding="utf-8")
     outcome = command_here(folder, "backtest")
     assert outcome.returncode == 2
-    assert "There is no champion to backtest" in outcome.stderr
+    assert "There is no champion yet" in outcome.stderr
     assert command_here(folder, "train").returncode == 0
     outcome = command_here(folder, "backtest", "--origins", "3")
     assert outcome.returncode == 0, outcome.stderr
-    assert "Champion less Recency alone: ROC AUC +0." in outcome.stdout
+    assert "Champion minus Recency alone: ROC AUC +0." in outcome.stdout
     assert "ahead at 3 of 3 origins" in outcome.stdout
     found = json.loads((folder / "reports" / "backtest.json").read_text(encoding="utf-8"))
     assert len(found["origins"]) == 3
@@ -261,7 +261,7 @@ def test_the_report_shows_origins_and_differences() -> None:
     inputs = synthetic_inputs()
     inputs.backtest = small_backtest()
     page = render_report(inputs)
-    assert "Champion less Recency alone" in page.replace("<bdi>", "").replace("</bdi>", "")
+    assert "Champion minus Recency alone" in page.replace("<bdi>", "").replace("</bdi>", "")
     assert page.count('id="backtests"') == 1
     assert "All metrics, feature times pooled" in page
     inputs.backtest = {"origins": [{"name": HOSTILE, "figures": {}}], "models": [HOSTILE], "champion": [HOSTILE]}

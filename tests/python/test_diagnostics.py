@@ -119,7 +119,7 @@ def test_the_segment_that_is_wrong_is_found_and_no_other() -> None:
     shuffled[plan == "basic"] = np.random.default_rng(0).permutation(scores[plan == "basic"])
     unranked = segment_errors(shuffled, one, columns, [])
     found = {(e["subject"], e["part"]): e["remark"] for e in unranked if e.get("p_adjusted", 1) < 0.05}
-    assert found[("customer_plan", "basic")] == "ranks worse than its probabilities promise"
+    assert found[("customer_plan", "basic")] == "ranks worse than its probabilities imply"
     assert ("customer_plan", "standard") not in found
     small = [e for e in wrong if "not judged" in e.get("remark", "")]
     assert all(e["customers"] < 30 and "value" not in e for e in small)
@@ -288,10 +288,10 @@ def test_the_command_diagnoses_a_project(tmp_path: Path, monkeypatch: pytest.Mon
     from click.testing import CliRunner
 
     from python_ml.cli import diagnose as module
-    from python_ml.explanation import reading
+    from python_ml.model import registry
 
     folder = write_project(tmp_path / "shop", small_world())
-    monkeypatch.setattr(reading, "require_champion", lambda project: champion())
+    monkeypatch.setattr(registry, "require_champion", lambda project: champion())
     monkeypatch.setattr("python_ml.diagnostics.diagnosis.diagnose", lambda *_, **__: diagnosis())
     result = CliRunner().invoke(module.command, ["--project-dir", str(folder), "--json"], catch_exceptions=False)
     assert result.exit_code == 0

@@ -207,7 +207,7 @@ def test_a_champion_of_other_columns_or_another_outcome_makes_way() -> None:
     old = replace(contender(1), dataset_sha256="b" * 64)
     decision = decide(contender(2), old, training_set(frame), Settings())
     assert decision.promoted
-    assert "version 1 cannot score the columns as they are" in decision.reason
+    assert "version 1 cannot score the current columns" in decision.reason
     assert "orders_count_30d" in decision.reason
     new = contender(2, definitions={"horizon": "60d", "gap": "0d"})
     decision = decide(new, contender(1), training_set(horizon="60d"), Settings())

@@ -254,7 +254,7 @@ def test_daily_feature_times_do_not_make_it_large(inputs: ReportInputs) -> None:
         ("row_counts", "Row counts need the table bronze.brz_row_counts"),
         ("scoring", "Customer retention"),
         ("actions", "Nobody"),
-        ("campaign", "Nobody has been chosen yet. Run retention act"),
+        ("campaign", "There is no action list yet. Run retention act"),
         ("docs_link", "Run dbt docs generate"),
     ],
 )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
 from python_ml.errors import UserError
 from python_ml.settings import Settings, load_settings
@@ -34,6 +37,20 @@ def test_the_shipped_file_states_the_defaults_and_the_experiment(repository: Pat
     """Offers with a control are of the simulated business; everything else is as in any project."""
     expected = Settings.model_validate({"uplift": EXPERIMENT})
     assert load_settings(repository / "retention.yml").model_dump() == expected.model_dump()
+
+
+def setting_names(section: type[BaseModel]) -> Iterator[str]:
+    for name, field in section.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from setting_names(field.annotation)
+        else:
+            yield name
+
+
+def test_every_setting_is_in_a_guide(repository: Path) -> None:
+    guides = " ".join(path.read_text(encoding="utf-8") for path in (repository / "docs" / "guides").glob("*.md"))
+    words = set(re.findall(r"\w+", guides))
+    assert not sorted(set(setting_names(Settings)) - words)
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "training:\n", "training:\n  models:\n    xgboost:\n"])

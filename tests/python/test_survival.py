@@ -118,7 +118,7 @@ class TestFollowUp:
 
     def test_labels_that_look_nowhere_are_refused(self):
         frame = lifetimes(20, 3).frame.assign(label_timestamp=lambda f: f["feature_timestamp"])
-        with pytest.raises(SurvivalError, match="how far they look ahead"):
+        with pytest.raises(SurvivalError, match="length of the label window"):
             measure_clock(frame, ENTITY, {}, 12)
 
     def test_person_periods(self):

@@ -412,7 +412,7 @@ def test_other_treatments_in_the_window_are_told():
     assert check.holds
     assert check.contaminated["control"] == pytest.approx(0.2, abs=0.05)
     assert check.contaminated["treated"] == 0
-    assert "look too small" in check.warnings[-1]
+    assert "underestimated" in check.warnings[-1]
 
 
 # Draws

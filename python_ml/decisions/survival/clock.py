@@ -95,7 +95,7 @@ def measure_clock(frame: pd.DataFrame, entity: str, definitions: Mapping[str, An
     Raises
     ------
     SurvivalError
-        When labels do not say how far they look ahead.
+        When the length of the label window is not known.
     """
     definition = str(definitions.get("churn_definition") or "supplied")
     times = frame["feature_timestamp"].to_numpy()
@@ -104,9 +104,9 @@ def measure_clock(frame: pd.DataFrame, entity: str, definitions: Mapping[str, An
     horizon = span - days(str(definitions.get("gap") or "0d")) - grace
     if horizon <= 0:
         raise SurvivalError(
-            "Labels do not say how far they look ahead (label_timestamp is the feature time).",
+            "The length of the label window is not known (label_timestamp is the feature time).",
             where="gold.gld_training_set, label_timestamp",
-            hint="say the horizon in dbt_project.yml, or set `survival: {enabled: false}` in retention.yml",
+            hint="set the horizon in dbt_project.yml, or set `survival: {enabled: false}` in retention.yml",
         )
     customers, day = frame[entity].factorize()[0], (times - times.min()) / DAY
     order = np.lexsort((day, customers))

@@ -1,4 +1,4 @@
-"""What the survival model is worth on the test rows, beside Kaplan-Meier and, in a simulated world, the truth."""
+"""The survival model on the test rows, compared with Kaplan-Meier and, in a simulated world, the truth."""
 
 from __future__ import annotations
 
@@ -217,7 +217,7 @@ class _Judge:
         return self.event & (self.period <= k)
 
     def _followed(self, k: int) -> np.ndarray:
-        # Whoever could have been followed so far, and was: churned or stayed.
+        # Rows with follow-up to the horizon: churned or stayed.
         return (self.tested.known.limit >= k) & (self._outcome(k) | (self.period >= k))
 
 

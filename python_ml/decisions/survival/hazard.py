@@ -156,7 +156,7 @@ def fit_hazard(
 
     from python_ml.model.calibration import THREADS, one_thread_each
     from python_ml.model.folds import affordable_folds, customer_folds
-    from python_ml.model.pipelines import tree_preparation
+    from python_ml.model.pipelines import REPRODUCIBLE, tree_preparation
 
     period, event = known.period[known.usable], known.event[known.usable]
     rows = frame[known.usable]
@@ -194,10 +194,7 @@ def fit_hazard(
             reg_lambda=20.0,
             max_bin=63,
             random_state=seed,
-            n_jobs=1,
-            deterministic=True,
-            force_row_wise=True,
-            verbose=-1,
+            **REPRODUCIBLE,
         )
 
     def held_out_odds(train: np.ndarray, held_out: np.ndarray) -> tuple[int, np.ndarray]:

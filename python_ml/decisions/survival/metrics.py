@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from python_ml.model.evaluate import LEVEL, resampled_weights
+from python_ml.stats import estimate, resampled_weights
 
 
 def concordance(
@@ -146,14 +146,4 @@ def with_intervals(
     """
     values = measure(np.ones((1, len(customers))))
     drawn = np.concatenate([values[:0], *map(measure, resampled_weights(customers, replicates, seed))])
-    return [_figure(float(value), column, replicates) for value, column in zip(values[0], drawn.T, strict=True)]
-
-
-def _figure(value: float, drawn: np.ndarray, replicates: int) -> dict[str, float | None]:
-    drawn = drawn[np.isfinite(drawn)]
-    if not np.isfinite(value):
-        return {"value": None, "low": None, "high": None}
-    if not len(drawn) or 2 * len(drawn) < replicates:
-        return {"value": value, "low": None, "high": None}
-    low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return {"value": value, "low": float(low), "high": float(high)}
+    return [estimate(float(value), column) for value, column in zip(values[0], drawn.T, strict=True)]

@@ -94,13 +94,13 @@ def fit_before_test(
     """
     if not isinstance(split, TemporalSplit):
         raise SurvivalError(
-            "Rows without feature times do not say how long customers stay.",
+            "Rows without feature times contain no survival times.",
             where="gold.gld_training_set, feature_timestamp",
             hint="survival needs several feature times; set `survival: {enabled: false}` in retention.yml",
         )
     if isinstance(split, SuppliedSplit):
         raise SurvivalError(
-            "The parts of the supplied split overlap in time: there is no cutoff before which to learn survival.",
+            "The parts of the supplied split overlap in time: there is no cutoff for a survival model.",
             where=settings.where("training", "split", "column"),
             hint="leave `column` out to split by time, or set `survival: {enabled: false}`",
         )

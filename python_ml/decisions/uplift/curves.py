@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from python_ml.model.evaluate import resampled_weights
+from python_ml.stats import estimate, resampled_weights
 
 FORMULAS = {
     "qini": (
@@ -29,7 +29,6 @@ FORMULAS = {
     ),
 }
 CURVES = {"qini": "qini", "auuc": "uplift"}
-LEVEL = 0.95
 
 
 class Ranking:
@@ -174,12 +173,4 @@ def judge(
     values = {name: float(value[0]) for name, value in ranking.coefficients().items()}
     parts = [ranking.coefficients(weights) for weights in resampled_weights(customers, replicates, seed)]
     drawn = {name: np.concatenate([part[name] for part in parts]) if parts else np.empty(0) for name in values}
-    return {name: _entry(values[name], drawn[name]) for name in values} | {"replicates": drawn["qini"]}
-
-
-def _entry(value: float, drawn: np.ndarray) -> dict[str, float | None]:
-    drawn = drawn[np.isfinite(drawn)]
-    if not np.isfinite(value):
-        return {"value": None, "low": None, "high": None}
-    low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]) if len(drawn) else (None, None)
-    return {"value": value, "low": None if low is None else float(low), "high": None if high is None else float(high)}
+    return {name: estimate(values[name], drawn[name]) for name in values} | {"replicates": drawn["qini"]}

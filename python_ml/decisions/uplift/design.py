@@ -100,14 +100,14 @@ class Design:
         low, high = 2, 4
         while self.power(effect, high) < power:
             low, high = high, 2 * high
-            _check(high < LARGEST, "effect", effect, "a larger effect: no number of customers would show this one")
+            _check(high < LARGEST, "effect", effect, "a larger effect: no sample size detects this one")
         while high - low > 1:
             middle = (low + high) // 2
             low, high = (low, middle) if self.power(effect, middle) >= power else (middle, high)
         return high
 
     def detectable_effect(self, customers: int, power: float = 0.8) -> float | None:
-        """The smallest fall of churn that is noticed with this power; None where even no churn at all would not be."""
+        """The smallest reduction of churn that is detected with this power; None where no reduction is."""
         _check(self.alpha < power < 1, "power", power, "a probability above alpha, such as 0.8")
         if self.power(self.baseline, customers) < power:
             return None

@@ -2,7 +2,7 @@
 
 The unit is the draw. Its features are the row of ``gld_customer_features`` at the latest feature time not after the
 draw; its outcome is the project's own definition of churn, looked at from the draw on: the model ``gld_churn_labels``
-is rendered once more, with the draws in place of the spine. docs/decisions/0052 says why.
+is rendered once more, with the draws in place of the spine. See docs/decisions/0052.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ EXCLUSIONS = {
     "incomplete": "without customer, time or arm",
     "other_arm": "of an arm that is neither the control nor the treated one",
     "contradictory": "drawn into both arms at the same time",
-    "repeated": "the same draw once more",
+    "repeated": "duplicate draws",
     "not_at_risk": "not at risk at the latest feature time before the draw, or before the first one",
     "outcome_unknown": "outcome not known yet",
     "churned_before": "churned between the feature time and the draw",
@@ -235,7 +235,7 @@ def _outcomes(project: Project, spine: str, where: str) -> str:
     variables = project.vars
     if variables.get("churn_definition") not in LOOKING_AHEAD:
         raise UserError(
-            "Uplift needs a definition of churn that can be looked at from the time of an offer on.",
+            "Uplift needs a definition of churn that can be evaluated from the time of an offer.",
             where=where,
             hint="supplied labels exist at their own times only; use a project whose churn_definition is end_date or "
             "inactivity, or leave `uplift.table` out",
@@ -274,7 +274,7 @@ def outcome_window(variables: dict[str, Any]) -> str:
     hours = [fixed_hours(str(variables.get(name, default))) for name, default in (("horizon", ""), ("gap", "0d"))]
     if None in hours or not hours[0]:
         raise UserError(
-            "The horizon or the gap is no duration.",
+            "The horizon or the gap is not a duration.",
             where="dbt_project.yml, vars",
             hint="write 30d or 2w, for instance",
         )

@@ -12,7 +12,7 @@ from sklearn.exceptions import DataConversionWarning
 
 from python_ml.decisions.uplift.learners import effect_trees
 from python_ml.errors import UserError
-from python_ml.model.pipelines import linear_preparation
+from python_ml.model.pipelines import REPRODUCIBLE, linear_preparation
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -94,8 +94,8 @@ class EconMLLearner:
 
         return LGBMClassifier(
             n_estimators=150, learning_rate=0.04, num_leaves=7, min_child_samples=max(20, min(1_000, n_rows // 100)),
-            subsample=0.7, subsample_freq=1, colsample_bytree=0.3, reg_lambda=20.0, random_state=self.seed, n_jobs=1,
-            deterministic=True, force_row_wise=True, verbose=-1,
+            subsample=0.7, subsample_freq=1, colsample_bytree=0.3, reg_lambda=20.0, random_state=self.seed,
+            **REPRODUCIBLE,
         )  # fmt: skip
 
     def effect(self, inputs: pd.DataFrame) -> np.ndarray:

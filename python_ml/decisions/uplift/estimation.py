@@ -1,4 +1,4 @@
-"""From draws to what an offer changes: fitted on earlier draws, chosen out of fold, measured on later ones."""
+"""From draws to estimates of uplift: fitted on earlier draws, chosen out of fold, evaluated on later ones."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class UpliftResult:
     line : EffectLine
         What predictions of the learner are worth.
     model : Learner
-        The learner fitted on all draws, for customers yet to come.
+        The learner fitted on all draws, for new customers.
     columns : list of InputColumn
         What it takes.
     prognosis : Prognosis or None
@@ -224,7 +224,7 @@ def estimate_uplift(
 def _with_prognosis(
     history: History, split: UpliftSplit, everything: Experiment, seed: int
 ) -> tuple[Experiment, Experiment, Experiment, Prognosis | None]:
-    """The fitted, the tested and all draws with a prognosis each, and the one for customers yet to come."""
+    """The fitted, the tested and all draws with a prognosis each, and the one for new customers."""
     fitted, tested = everything.take(split.fit), everything.take(split.test)
     if split.test_from is None:
         known = ~np.isin(history.customers, tested.customers)
@@ -381,7 +381,7 @@ def _check_size(fitted: Experiment, tested: Experiment) -> None:
     )
     if smallest < LEAST_TESTED or min(events.values()) < LEAST_EVENTS:
         raise UserError(
-            f"There are too few draws to speak of an effect: {len(fitted):,} to fit on, with {events['treated']} "
+            f"There are too few draws to estimate an effect: {len(fitted):,} to fit on, with {events['treated']} "
             f"churned treated and {events['control']} churned control draws, and {len(tested):,} to test on.",
             where="retention.yml, uplift",
             hint=f"at least {LEAST_TESTED} of each arm in both parts and {LEAST_EVENTS} churned of each arm are "

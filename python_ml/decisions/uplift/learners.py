@@ -25,7 +25,13 @@ from sklearn.pipeline import Pipeline
 
 from python_ml.input_columns import NUMBER, InputColumn
 from python_ml.model.folds import customer_folds
-from python_ml.model.pipelines import PROBABILITY_FLOOR, linear_preparation, model_pipeline, tree_preparation
+from python_ml.model.pipelines import (
+    PROBABILITY_FLOOR,
+    REPRODUCIBLE,
+    linear_preparation,
+    model_pipeline,
+    tree_preparation,
+)
 from python_ml.names import free_name
 
 if TYPE_CHECKING:
@@ -274,8 +280,5 @@ def effect_trees(n_rows: int, seed: int) -> BaseEstimator:
         colsample_bytree=0.3,
         reg_lambda=20.0,
         random_state=seed,
-        n_jobs=1,
-        deterministic=True,
-        force_row_wise=True,
-        verbose=-1,
+        **REPRODUCIBLE,
     )

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 FORMULAS = {
     "aipw": (
         "mean of m_a + 1[arm = a] (churned - m_a) / P(arm = a), a: the arm that the policy gives, m_a: churn predicted "
-        "for that arm by a model that has not seen the customer's outcome; interval by customer"
+        "for that arm by a model that was not fitted on the customer; interval by customer"
     ),
     "ipw": (
         "sum of w churned / sum of w, w = 1[arm = a] / P(arm = a), a: the arm that the policy gives; interval by "
@@ -30,8 +30,8 @@ FORMULAS = {
     ),
     "effect": "mean of m_t - m_c + doubly robust corrections (AIPW), as share of customers retained by an offer",
     "slope": (
-        "slope of the AIPW effect on the predicted uplift of customers that the learner has not seen: 1 where "
-        "predictions are right, 0 where they say nothing"
+        "slope of the AIPW effect on the predicted uplift of customers that the learner was not fitted on: 1 where "
+        "predictions are calibrated, 0 where they are random"
     ),
 }
 PRIOR_ERROR = 0.5  # how far a learner's scale is expected to be off

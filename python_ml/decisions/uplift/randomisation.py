@@ -37,7 +37,7 @@ class RandomisationCheck:
     Attributes
     ----------
     verdict : str
-        ``randomised`` (nothing contradicts it), ``not randomised``, or ``too few draws``.
+        ``randomised`` (not rejected), ``not randomised``, or ``too few draws``.
     reasons : list of str
         Why it is not, one sentence each.
     warnings : list of str
@@ -148,7 +148,7 @@ def verify_randomisation(
         if max(shares.values()) > MOST_CONTAMINATED:
             warnings.append(
                 f"another treatment falls into the outcome window of {shares['treated']:.1%} of the treated and "
-                f"{shares['control']:.1%} of the control draws: effects are those of being drawn, and look too small"
+                f"{shares['control']:.1%} of the control draws: the effect of the offer is underestimated"
             )
     return RandomisationCheck(
         verdict="not randomised" if reasons else "randomised",

@@ -100,7 +100,7 @@ def estimates_table(
 
 
 def drop_estimates(project: Project) -> None:
-    """Remove what an earlier run said of customers, where nothing may be said any longer."""
+    """Remove the estimates of an earlier run."""
     from python_ml.warehouse import connect, relation
 
     if not project.warehouse_path.is_file():

@@ -1,4 +1,4 @@
-"""Customers whom an offer drives away: found on one part of the draws, confirmed or not on another."""
+"""Sleeping dogs, customers whom an offer makes more likely to churn: tested on other draws."""
 
 from __future__ import annotations
 

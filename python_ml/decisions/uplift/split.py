@@ -1,4 +1,4 @@
-"""Which draws are learnt from and which measure: the latest ones are put aside."""
+"""Split draws into those that are fitted and those of the test, the latest ones."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class UpliftSplit:
 def split_draws(
     drawn_at: np.ndarray, known_at: np.ndarray, customers: np.ndarray, treated: np.ndarray, settings: Uplift, seed: int
 ) -> UpliftSplit:
-    """Put the latest draws aside; where time does not allow it, a share of the customers.
+    """Hold out the latest draws or, where all are of one time, a share of the customers.
 
     Parameters
     ----------
