@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from python_ml.api.frames import WHERE, keyed, labelled_rows, settings_of
+from python_ml.api.frames import WHERE, keyed, of_frame, settings_of, training_rows, utc_times
 from python_ml.api.results import (
     ChurnClassifier,
     Evaluation,
@@ -36,8 +36,6 @@ from python_ml.warehouse import read_table
 
 if TYPE_CHECKING:
     from python_ml.settings import Settings
-
-STATIC, DATED = "static", "production"
 
 
 def load_training_set(project: Project | Path | str = ".", snapshot: str | None = None) -> LoadedTrainingSet:
@@ -198,31 +196,20 @@ def train(
     if settings is None and isinstance(data, LoadedTrainingSet):
         settings = data.settings
     chosen = settings_of(settings, models)
-    label: dict[str, str | None] = {}
-    if isinstance(data, TrainingSet):
-        frame, features, entity = data.frame, data.features, data.entity
-        stated = {name: data.definitions.get(name) for name in ("horizon", "gap", "scenario")}
-        label = {name: None if stated[name] is None else str(stated[name]) for name in ("horizon", "gap")}
-        scenario = None if stated["scenario"] is None else str(stated["scenario"])
-    else:
-        frame, features, entity = labelled_rows(data, target, entity, time, horizon, label_time, positive)
-        scenario = STATIC if time is None else DATED
-        label = {"horizon": None if horizon is None else str(horizon), "gap": None}
+    given = training_rows(data, target, entity, time, horizon, label_time, positive)
     try:
         result = train_models(
-            frame,
-            features,
-            entity,
+            given.frame,
+            given.features,
+            given.entity,
             chosen,
-            label=label,
-            scenario=scenario,
+            label=given.label,
+            scenario=given.scenario,
             replays=data.replays if isinstance(data, LoadedTrainingSet) else (),
             progress=progress or (lambda message: None),
         )
     except RetentionError as error:
-        if isinstance(data, TrainingSet) or not (error.where or "").startswith("gold."):
-            raise
-        raise type(error)(error.what, where=WHERE, hint=_for_python(error.hint)) from None
+        raise error if isinstance(data, TrainingSet) else of_frame(error) from None
     return TrainedModel.of(result)
 
 
@@ -376,7 +363,7 @@ def _seen(frame: pd.DataFrame, time: str, before: str | None) -> str:
     """What can be said of how many rows a model was fitted on."""
     if before is None or time not in frame:
         return "nothing says which of these rows the model was fitted on: figures hold for others only"
-    early = int((pd.to_datetime(frame[time]) < pd.Timestamp(before)).sum())
+    early = int((utc_times(frame[time], "time") < pd.Timestamp(before)).sum())
     if not early:
         return "all rows are later than those that the model was fitted on"
     return f"{early:,} of {len(frame):,} rows are of before {before}: the model may have been fitted on them"
@@ -384,10 +371,6 @@ def _seen(frame: pd.DataFrame, time: str, before: str | None) -> str:
 
 def _champion_of(model: ChurnClassifier | Champion) -> Champion:
     return model if isinstance(model, Champion) else Champion(model.model, model.card, 0, "")
-
-
-def _for_python(hint: str | None) -> str | None:
-    return None if hint is None else hint.replace("in retention.yml ", "in settings=… ")
 
 
 def _opened(project: Project | Path | str) -> Project:
