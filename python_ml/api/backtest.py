@@ -99,7 +99,7 @@ def backtest(
     >>> quick = {"backtest": {"origins": 2, "models": ["champion"]}, "training": {"bootstrap_replicates": 50}}
     >>> found = python_ml.backtest(frame, time="as_of", horizon="30d", models="logistic_regression", settings=quick)
     >>> [origin["name"] for origin in found.report["origins"]]
-    ['2024-07-01T00:00:00', '2024-08-01T00:00:00']
+    ['2024-02-01T00:00:00', '2024-08-01T00:00:00']
     >>> 0.5 < found.report["pooled"]["figures"]["champion"]["roc_auc"]["value"] < 0.95
     True
     """

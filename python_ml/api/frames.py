@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from python_ml.dbt import Feature
+from python_ml.dbt import SCORING_SET, Feature
 from python_ml.durations import fixed_hours
 from python_ml.errors import RetentionError, UserError
 from python_ml.model.dataset import TrainingSet
@@ -34,6 +35,39 @@ class TrainingRows(NamedTuple):
     entity: str
     label: dict[str, str | None]
     scenario: str | None
+
+
+def named_frame(frame: pd.DataFrame, function: str) -> pd.DataFrame:
+    """A frame whose columns have names, as they had for training.
+
+    Raises
+    ------
+    UserError
+        When it is something else, or a column appears twice.
+    """
+    if not isinstance(frame, pd.DataFrame):
+        raise UserError(
+            f"{function}() takes a pandas.DataFrame, not {type(frame).__name__}.",
+            where="data",
+            hint="convert it first, for instance by .to_pandas() or .df()",
+        )
+    named = frame if all(isinstance(name, str) for name in frame.columns) else frame.rename(columns=str)
+    repeated = sorted(set(named.columns[named.columns.duplicated()]))
+    if repeated:
+        raise UserError(f"Columns appear twice: {', '.join(repeated)}.", where=WHERE, hint="rename or drop one of each")
+    return named
+
+
+@contextmanager
+def scored_frame() -> Iterator[None]:
+    """Say of a frame what would be said of a project's scoring set."""
+    try:
+        yield
+    except UserError as error:
+        if error.where not in (WHERE, SCORING_SET):
+            raise
+        hint = "bring the columns that the model was trained with (model.feature_names_in_), of the same types"
+        raise UserError(error.what, where=WHERE, hint=hint) from None
 
 
 def training_rows(
@@ -87,16 +121,9 @@ def labelled_rows(
     UserError
         When a column is missing, empty, repeated, or of a type that no model takes.
     """
-    if not isinstance(data, pd.DataFrame):
-        raise UserError(
-            f"train() takes a pandas.DataFrame, not {type(data).__name__}.",
-            where="data",
-            hint="convert it first, for instance by .to_pandas() or .df()",
-        )
-    frame = data.rename(columns=str).reset_index(drop=True)
-    repeated = sorted(set(frame.columns[frame.columns.duplicated()]))
-    if repeated:
-        raise UserError(f"Columns appear twice: {', '.join(repeated)}.", where=WHERE, hint="rename or drop one of each")
+    frame = named_frame(data, "train").reset_index(drop=True)
+    target = str(target)
+    entity, time, label_time = (None if name is None else str(name) for name in (entity, time, label_time))
     given = {"target": target, "entity": entity, "time": time, "label_time": label_time}
     for name, column in given.items():
         if column is not None and column not in frame.columns:

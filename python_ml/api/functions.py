@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from python_ml.api.frames import WHERE, keyed, of_frame, settings_of, training_rows, utc_times
+from python_ml.api.frames import (
+    WHERE,
+    keyed,
+    named_frame,
+    of_frame,
+    scored_frame,
+    settings_of,
+    training_rows,
+    utc_times,
+)
 from python_ml.api.results import (
     ChurnClassifier,
     Evaluation,
@@ -241,8 +250,9 @@ def score(model: ChurnClassifier | Champion, frame: pd.DataFrame) -> pd.DataFram
     >>> python_ml.score(model, frame).columns.tolist()
     ['customer_id', 'churn_probability', 'risk_band']
     """
-    rows, added = keyed(frame, model.card.entity)
-    table = scoring.score(rows, _champion_of(model), model.card.entity)
+    rows, added = keyed(named_frame(frame, "score"), model.card.entity)
+    with scored_frame():
+        table = scoring.score(rows, _champion_of(model), model.card.entity)
     unknown = ["model_name"] + ([] if isinstance(model, Champion) else ["model_version"])
     return table.drop(columns=[*added, *unknown])
 
@@ -278,8 +288,10 @@ def explain(model: ChurnClassifier | Champion, frame: pd.DataFrame, top: int = 3
     True
     """
     card = model.card
+    frame = named_frame(frame, "explain")
     rows, added = keyed(frame, card.entity)
-    inputs = model_input(frame, [column.column for column in card.columns], where=WHERE)
+    with scored_frame():
+        inputs = model_input(frame, [column.column for column in card.columns])
     values, base = contributions(model.model, inputs, card.background)
     names = [column.name for column in card.columns]
     return Explanation(
@@ -341,7 +353,10 @@ def evaluate(
     >>> evaluation["n"]
     400
     """
-    frame = data.frame if isinstance(data, TrainingSet) else data
+    frame = data.frame if isinstance(data, TrainingSet) else named_frame(data, "evaluate")
+    target, time = str(target), str(time)
+    if frame.empty:
+        raise UserError("The frame has no rows.", where=WHERE, hint="bring labelled customers")
     if target not in frame.columns:
         raise UserError(f"There is no column {target}.", where=f"target={target!r}", hint="name the outcome's column")
     outcome = frame[target] if positive is None else (frame[target] == positive).astype(int)
@@ -352,7 +367,8 @@ def evaluate(
             hint="say which value means churn (positive=…), and leave out rows without a known outcome",
         )
     card = model.card
-    inputs = model_input(frame, [column.column for column in card.columns], where=WHERE)
+    with scored_frame():
+        inputs = model_input(frame, [column.column for column in card.columns])
     scores = probabilities(model.model, inputs)
     customers = frame[card.entity].to_numpy() if card.entity in frame else np.arange(len(frame))
     metrics = measures.evaluate(outcome.to_numpy(int), scores, customers, replicates=replicates, seed=seed)

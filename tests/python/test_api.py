@@ -147,6 +147,24 @@ def test_a_frame_needs_no_key_and_any_target_will_do() -> None:
     assert model.predict_proba(rows.head(0)).shape == (0, 2)
 
 
+def test_columns_that_are_numbered_are_known_again() -> None:
+    numbered = static()[["customer_id", "price", "orders_30d", "churned"]].set_axis(range(4), axis="columns")
+    quick = {"training": {"bootstrap_replicates": 20}}
+    model = python_ml.train(numbered, target=3, entity=0, models="logistic_regression", settings=quick)
+    assert len(python_ml.score(model, numbered)) == len(numbered) == len(model.predict_proba(numbered))
+    assert python_ml.evaluate(model, numbered, target=3, replicates=0)["n"] == len(numbered)
+    explanation = python_ml.explain(model, numbered.head(3))
+    assert explanation.contributions.shape == (3, 2)
+    for use in (python_ml.score, python_ml.explain, python_ml.evaluate, lambda m, frame: m.predict_proba(frame)):
+        for rows, said in ((numbered.to_numpy(), "takes a pandas.DataFrame"), (numbered.drop(columns=1), "missing: 1")):
+            options = {"target": "3"} if use is python_ml.evaluate else {}
+            with pytest.raises(UserError, match=said) as caught:
+                use(model, rows, **options)
+            assert caught.value.hint and "gold." not in str(caught.value) and "`retention" not in str(caught.value)
+    with pytest.raises(UserError, match="no rows"):
+        python_ml.evaluate(model, numbered.head(0), target="3")
+
+
 def test_times_with_zones_are_utc() -> None:
     zoned = frame(60, 8)
     zoned["as_of"] = pd.to_datetime(zoned["as_of"]).dt.tz_localize("UTC")
