@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _EXPORTS = {
-    "Backtest": "python_ml.api.backtest",
+    "BacktestFigures": "python_ml.api.backtest",
     "Evaluation": "python_ml.api.results",
     "Explanation": "python_ml.api.results",
     "GateError": "python_ml.errors",
@@ -40,7 +40,7 @@ _EXPORTS = {
 __all__ = [*_EXPORTS, "__version__"]
 
 if TYPE_CHECKING:
-    from python_ml.api.backtest import Backtest, backtest  # noqa: F401
+    from python_ml.api.backtest import BacktestFigures, backtest  # noqa: F401
     from python_ml.api.functions import (  # noqa: F401
         evaluate,
         explain,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, repr=False)
-class Backtest(Shown, backtests.BacktestResult):
+class BacktestFigures(Shown, backtests.BacktestResult):
     """What :func:`python_ml.backtest` gives.
 
     Attributes
@@ -71,7 +71,7 @@ def backtest(
     models: ChurnClassifier | Champion | str | Sequence[str] = "lightgbm",
     settings: Settings | Mapping[str, Any] | None = None,
     progress: Callable[[str], None] | None = None,
-) -> Backtest:
+) -> BacktestFigures:
     """Measure a kind of model at several times of the past, each time with what was known by then.
 
     Rows without times are cross-validated several times instead, with other folds of customers.
@@ -85,7 +85,7 @@ def backtest(
 
     Returns
     -------
-    Backtest
+    BacktestFigures
 
     Raises
     ------
@@ -125,4 +125,4 @@ def backtest(
         )
     except RetentionError as error:
         raise error if isinstance(data, TrainingSet) else of_frame(error) from None
-    return Backtest.of(found)
+    return BacktestFigures.of(found)
