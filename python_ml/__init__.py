@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _EXPORTS = {
+    "BacktestFigures": "python_ml.api.backtest",
     "Evaluation": "python_ml.api.results",
     "Explanation": "python_ml.api.results",
     "GateError": "python_ml.errors",
@@ -25,7 +26,7 @@ _EXPORTS = {
     "TrainedModel": "python_ml.api.results",
     "TrainingResult": "python_ml.model.train",
     "UserError": "python_ml.errors",
-    "backtest": "python_ml.model.backtest",
+    "backtest": "python_ml.api.backtest",
     "evaluate": "python_ml.api.functions",
     "example_frame": "python_ml.simulate.frame",
     "explain": "python_ml.api.functions",
@@ -39,6 +40,7 @@ _EXPORTS = {
 __all__ = [*_EXPORTS, "__version__"]
 
 if TYPE_CHECKING:
+    from python_ml.api.backtest import BacktestFigures, backtest  # noqa: F401
     from python_ml.api.functions import (  # noqa: F401
         evaluate,
         explain,

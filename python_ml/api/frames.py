@@ -2,22 +2,100 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
-from python_ml.dbt import Feature
+from python_ml.dbt import SCORING_SET, Feature
 from python_ml.durations import fixed_hours
-from python_ml.errors import UserError
+from python_ml.errors import RetentionError, UserError
+from python_ml.model.dataset import TrainingSet
 
 if TYPE_CHECKING:
     from python_ml.settings import Settings
 
 WHERE = "the frame"
+STATIC, DATED = "static", "production"
+LABEL = ("churn_definition", "horizon", "gap", "maturity_lag")  # definitions that say what the label is
 LABELS = ("feature_timestamp", "label_timestamp", "churned")  # what a training set has besides the entity
 ROW = "row_number"  # the entity where every row is a customer of its own
 NO_TIME = pd.Timestamp("1970-01-01")
+NOTHING = pd.Timedelta(0)
+
+
+class TrainingRows(NamedTuple):
+    """What :mod:`python_ml.model` asks for; see :func:`python_ml.model.train.train_models`."""
+
+    frame: pd.DataFrame
+    features: Sequence[Feature]
+    entity: str
+    label: dict[str, str | None]
+    scenario: str | None
+
+
+def named_frame(frame: pd.DataFrame, function: str) -> pd.DataFrame:
+    """A frame whose columns have names, as they had for training.
+
+    Raises
+    ------
+    UserError
+        When it is something else, or a column appears twice.
+    """
+    if not isinstance(frame, pd.DataFrame):
+        raise UserError(
+            f"{function}() takes a pandas.DataFrame, not {type(frame).__name__}.",
+            where="data",
+            hint="convert it first, for instance by .to_pandas() or .df()",
+        )
+    named = frame if all(isinstance(name, str) for name in frame.columns) else frame.rename(columns=str)
+    repeated = sorted(set(named.columns[named.columns.duplicated()]))
+    if repeated:
+        raise UserError(f"Columns appear twice: {', '.join(repeated)}.", where=WHERE, hint="rename or drop one of each")
+    return named
+
+
+@contextmanager
+def scored_frame() -> Iterator[None]:
+    """Say of a frame what would be said of a project's scoring set."""
+    try:
+        yield
+    except UserError as error:
+        if error.where not in (WHERE, SCORING_SET):
+            raise
+        hint = "bring the columns that the model was trained with (model.feature_names_in_), of the same types"
+        raise UserError(error.what, where=WHERE, hint=hint) from None
+
+
+def training_rows(
+    data: pd.DataFrame | TrainingSet,
+    target: str,
+    entity: str | None,
+    time: str | None,
+    horizon: str | pd.Timedelta | None,
+    label_time: str | None,
+    positive: Any,
+) -> TrainingRows:
+    """A frame of one's own, or what a project has; parameters as for :func:`python_ml.train`."""
+    if isinstance(data, TrainingSet):
+        stated = {name: data.definitions.get(name) for name in (*LABEL, "scenario")}
+        said = {name: None if value is None else str(value) for name, value in stated.items()}
+        scenario = said.pop("scenario")
+        return TrainingRows(data.frame, data.features, data.entity, said, scenario)
+    frame, features, key = labelled_rows(data, target, entity, time, horizon, label_time, positive)
+    label = {"horizon": None if horizon is None else str(horizon), "gap": None}
+    return TrainingRows(frame, features, key, label, STATIC if time is None else DATED)
+
+
+def of_frame(error: RetentionError) -> RetentionError:
+    """An error about a table of a project, in the words of a frame."""
+    if not (error.where or "").startswith("gold."):
+        return error
+    hint = None if error.hint is None else error.hint.replace("in retention.yml ", "in settings=… ")
+    return type(error)(error.what, where=WHERE, hint=hint)
 
 
 def labelled_rows(
@@ -43,16 +121,9 @@ def labelled_rows(
     UserError
         When a column is missing, empty, repeated, or of a type that no model takes.
     """
-    if not isinstance(data, pd.DataFrame):
-        raise UserError(
-            f"train() takes a pandas.DataFrame, not {type(data).__name__}.",
-            where="data",
-            hint="convert it first, for instance by .to_pandas() or .df()",
-        )
-    frame = data.rename(columns=str).reset_index(drop=True)
-    repeated = sorted(set(frame.columns[frame.columns.duplicated()]))
-    if repeated:
-        raise UserError(f"Columns appear twice: {', '.join(repeated)}.", where=WHERE, hint="rename or drop one of each")
+    frame = named_frame(data, "train").reset_index(drop=True)
+    target = str(target)
+    entity, time, label_time = (None if name is None else str(name) for name in (entity, time, label_time))
     given = {"target": target, "entity": entity, "time": time, "label_time": label_time}
     for name, column in given.items():
         if column is not None and column not in frame.columns:
@@ -80,11 +151,11 @@ def labelled_rows(
     else:
         _complete(frame[entity], "entity")
         rows[key] = frame[entity]
-    starts = pd.Series(NO_TIME, index=frame.index) if time is None else _times(frame[time], "time")
+    starts = pd.Series(NO_TIME, index=frame.index) if time is None else utc_times(frame[time], "time")
     if label_time is not None:
-        ends = _times(frame[label_time], "label_time")
+        ends = utc_times(frame[label_time], "label_time")
     else:
-        ends = starts + (pd.Timedelta(0) if horizon is None else _span(horizon))
+        ends = starts + (NOTHING if horizon is None else _span(horizon))
     rows["feature_timestamp"], rows["label_timestamp"] = starts, ends
     rows["churned"] = _outcome(frame[target], target, positive)
     if rows.duplicated([key, "feature_timestamp"]).any():
@@ -180,7 +251,8 @@ def _complete(values: pd.Series, what: str) -> None:
         )
 
 
-def _times(values: pd.Series, what: str) -> pd.Series:
+def utc_times(values: pd.Series, what: str) -> pd.Series:
+    """Times as naive UTC; ``what`` is the parameter that named the column."""
     _complete(values, what)
     if pd.api.types.is_numeric_dtype(values.dtype):
         raise UserError(
@@ -200,11 +272,13 @@ def _times(values: pd.Series, what: str) -> pd.Series:
 
 def _span(horizon: str | pd.Timedelta) -> pd.Timedelta:
     hours = fixed_hours(horizon.strip()) if isinstance(horizon, str) else None
-    if hours is None and isinstance(horizon, str):
-        raise UserError(
+    if hours is not None:
+        return pd.Timedelta(hours=hours)
+    if not isinstance(horizon, timedelta | np.timedelta64) or pd.isna(horizon) or pd.Timedelta(horizon) < NOTHING:
+        raise UserError(  # a bare number would be nanoseconds, which purge nothing
             f"`{horizon}` is not a fixed duration.", where="horizon", hint="write 36h, 30d or 4w, for instance"
         )
-    return pd.Timedelta(hours=hours) if hours is not None else pd.Timedelta(horizon)
+    return pd.Timedelta(horizon)
 
 
 def _outcome(values: pd.Series, target: str, positive: Any) -> pd.Series:

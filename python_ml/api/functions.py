@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from python_ml.api.frames import WHERE, keyed, labelled_rows, settings_of
+from python_ml.api.frames import (
+    WHERE,
+    keyed,
+    named_frame,
+    of_frame,
+    scored_frame,
+    settings_of,
+    training_rows,
+    utc_times,
+)
 from python_ml.api.results import (
     ChurnClassifier,
     Evaluation,
@@ -35,8 +44,6 @@ from python_ml.warehouse import read_table
 
 if TYPE_CHECKING:
     from python_ml.settings import Settings
-
-STATIC, DATED = "static", "production"
 
 
 def load_training_set(project: Project | Path | str = ".", snapshot: str | None = None) -> LoadedTrainingSet:
@@ -191,31 +198,20 @@ def train(
     if settings is None and isinstance(data, LoadedTrainingSet):
         settings = data.settings
     chosen = settings_of(settings, models)
-    label: dict[str, str | None] = {}
-    if isinstance(data, TrainingSet):
-        frame, features, entity = data.frame, data.features, data.entity
-        stated = {name: data.definitions.get(name) for name in ("horizon", "gap", "scenario")}
-        label = {name: None if stated[name] is None else str(stated[name]) for name in ("horizon", "gap")}
-        scenario = None if stated["scenario"] is None else str(stated["scenario"])
-    else:
-        frame, features, entity = labelled_rows(data, target, entity, time, horizon, label_time, positive)
-        scenario = STATIC if time is None else DATED
-        label = {"horizon": None if horizon is None else str(horizon), "gap": None}
+    given = training_rows(data, target, entity, time, horizon, label_time, positive)
     try:
         result = train_models(
-            frame,
-            features,
-            entity,
+            given.frame,
+            given.features,
+            given.entity,
             chosen,
-            label=label,
-            scenario=scenario,
+            label=given.label,
+            scenario=given.scenario,
             replays=data.replays if isinstance(data, LoadedTrainingSet) else (),
             progress=progress or (lambda message: None),
         )
     except RetentionError as error:
-        if isinstance(data, TrainingSet) or not (error.where or "").startswith("gold."):
-            raise
-        raise type(error)(error.what, where=WHERE, hint=_for_python(error.hint)) from None
+        raise error if isinstance(data, TrainingSet) else of_frame(error) from None
     return TrainedModel.of(result)
 
 
@@ -247,8 +243,9 @@ def score(model: ChurnClassifier | Champion, frame: pd.DataFrame) -> pd.DataFram
     >>> python_ml.score(model, frame).columns.tolist()
     ['customer_id', 'churn_probability', 'risk_band']
     """
-    rows, added = keyed(frame, model.card.entity)
-    table = scoring.score(rows, _champion_of(model), model.card.entity)
+    rows, added = keyed(named_frame(frame, "score"), model.card.entity)
+    with scored_frame():
+        table = scoring.score(rows, _champion_of(model), model.card.entity)
     unknown = ["model_name"] + ([] if isinstance(model, Champion) else ["model_version"])
     return table.drop(columns=[*added, *unknown])
 
@@ -284,8 +281,10 @@ def explain(model: ChurnClassifier | Champion, frame: pd.DataFrame, top: int = 3
     True
     """
     card = model.card
+    frame = named_frame(frame, "explain")
     rows, added = keyed(frame, card.entity)
-    inputs = model_input(frame, [column.column for column in card.columns], where=WHERE)
+    with scored_frame():
+        inputs = model_input(frame, [column.column for column in card.columns])
     values, base = contributions(model.model, inputs, card.background)
     names = [column.name for column in card.columns]
     return Explanation(
@@ -347,7 +346,10 @@ def evaluate(
     >>> evaluation["n"]
     400
     """
-    frame = data.frame if isinstance(data, TrainingSet) else data
+    frame = data.frame if isinstance(data, TrainingSet) else named_frame(data, "evaluate")
+    target, time = str(target), str(time)
+    if frame.empty:
+        raise UserError("The frame has no rows.", where=WHERE, hint="bring labelled customers")
     if target not in frame.columns:
         raise UserError(f"There is no column {target}.", where=f"target={target!r}", hint="name the outcome's column")
     outcome = frame[target] if positive is None else (frame[target] == positive).astype(int)
@@ -358,7 +360,8 @@ def evaluate(
             hint="say which value means churn (positive=…), and leave out rows without a known outcome",
         )
     card = model.card
-    inputs = model_input(frame, [column.column for column in card.columns], where=WHERE)
+    with scored_frame():
+        inputs = model_input(frame, [column.column for column in card.columns])
     scores = probabilities(model.model, inputs)
     customers = frame[card.entity].to_numpy() if card.entity in frame else np.arange(len(frame))
     metrics = measures.evaluate(outcome.to_numpy(int), scores, customers, replicates=replicates, seed=seed)
@@ -369,7 +372,7 @@ def _seen(frame: pd.DataFrame, time: str, before: str | None) -> str:
     """How many of the rows the model was fitted on, as far as the card tells."""
     if before is None or time not in frame:
         return "the rows that the model was fitted on are not known: the figures are valid for other rows only"
-    early = int((pd.to_datetime(frame[time]) < pd.Timestamp(before)).sum())
+    early = int((utc_times(frame[time], "time") < pd.Timestamp(before)).sum())
     if not early:
         return "all rows are later than those that the model was fitted on"
     return f"{early:,} of {len(frame):,} rows are from before {before}: the model may have been fitted on them"
@@ -377,10 +380,6 @@ def _seen(frame: pd.DataFrame, time: str, before: str | None) -> str:
 
 def _champion_of(model: ChurnClassifier | Champion) -> Champion:
     return model if isinstance(model, Champion) else Champion(model.model, model.card, 0, "")
-
-
-def _for_python(hint: str | None) -> str | None:
-    return None if hint is None else hint.replace("in retention.yml ", "in settings=… ")
 
 
 def _opened(project: Project | Path | str) -> Project:

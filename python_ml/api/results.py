@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import pandas as pd
 
+from python_ml.api.frames import named_frame, scored_frame
 from python_ml.formatting import counted, integer, model_title, percent
 from python_ml.input_columns import model_input
 from python_ml.model.calibration import probabilities
@@ -96,7 +97,9 @@ class ChurnClassifier(Shown):
         UserError
             When a feature is missing, or holds text where the model was fitted on numbers.
         """
-        inputs = model_input(frame, [column.column for column in self.card.columns])
+        frame = named_frame(frame, "predict_proba")
+        with scored_frame():
+            inputs = model_input(frame, [column.column for column in self.card.columns])
         churn = probabilities(self.model, inputs) if len(inputs) else np.empty(0)
         return np.column_stack([1 - churn, churn])
 

@@ -80,7 +80,7 @@ def act(project: Project, console: Console) -> dict[str, Any]:
                 campaign,
                 value,
                 actions,
-                read_judged(project, project.entity, champion.card.model),
+                read_judged(project, project.entity, champion),
                 replicates=training.bootstrap_replicates,
                 seed=training.seed,
             )

@@ -26,8 +26,8 @@ def command(project: Project, console: Console, origins: int | None, snapshot: s
     and LightGBM with its library's defaults by paired intervals. A table without dates is cross-validated five times
     instead.
 
-    Reads gold.gld_training_set (or a snapshot), the champion and retention.yml (`backtest`). Writes gold.gld_backtests
-    and reports/backtest.json.
+    Reads gold.gld_training_set (or a snapshot), the champion and retention.yml (`backtest`). Writes gold.gld_backtests,
+    reports/backtest.json, and the model card (reports/ and MLflow).
 
     Exit codes: 0 done, 1 internal error, 2 invalid input or usage.
 
@@ -64,6 +64,7 @@ def backtest(
     from python_ml.model.backtest_table import store_backtest
     from python_ml.model.ensemble import members_of
     from python_ml.model.registry import require_champion
+    from python_ml.report import update_model_card
     from python_ml.snapshots.training_rows import read_snapshot, read_training_set
 
     champion = require_champion(project)
@@ -86,7 +87,10 @@ def backtest(
             scenario=text(definitions.get("scenario")),
             progress=lambda message: console.note(f"  {message}"),
         ).report
+    found["version"] = champion.version
     store_backtest(project, found)
+    if missing := update_model_card(project):
+        console.note(f"the model card stays as it is: {missing}")
     for warning in found["warnings"]:
         console.warn(warning)
     return found

@@ -23,8 +23,8 @@ def command(project: Project, console: Console) -> None:
     learning curve, over-fitting, sensitivity to noise, errors by segment, stability of drivers, and fairness. Columns
     whose groups are compared are named under `fairness` in retention.yml. The champion does not change.
 
-    Reads gold.gld_training_set, the champion and retention.yml. Writes gold.gld_model_diagnostics, gold.gld_fairness
-    and reports/diagnostics.html.
+    Reads gold.gld_training_set, the champion and retention.yml. Writes gold.gld_model_diagnostics, gold.gld_fairness,
+    reports/diagnostics.html, and the model card (reports/ and MLflow).
 
     Exit codes: 0 done, 1 internal error, 2 invalid input or usage.
 
@@ -49,6 +49,7 @@ def diagnose(project: Project, console: Console) -> tuple[dict[str, Any], Path]:
     from python_ml.dbt import TRAINING_SET
     from python_ml.diagnostics.diagnosis import diagnose, store_diagnosis
     from python_ml.model.registry import require_champion
+    from python_ml.report import update_model_card
     from python_ml.report.diagnostics_page import remarks, write_diagnostics
     from python_ml.warehouse import read_table
 
@@ -63,6 +64,9 @@ def diagnose(project: Project, console: Console) -> tuple[dict[str, Any], Path]:
         )
         store_diagnosis(project, diagnosis)
         path = write_diagnostics(project, diagnosis)
+    with console.step("Writing the model card"):
+        if missing := update_model_card(project):
+            console.note(f"  the model card stays as it is: {missing}")
     return {
         "model": diagnosis.model,
         "version": diagnosis.version,

@@ -63,8 +63,8 @@ def promote(project: Project, console: Console, version: int, force: bool, reaso
     is better in a share of resampled customers (registry.promotion in retention.yml), and no worse in calibration and,
     for columns declared sensitive, fairness. Otherwise the champion stays, and a row records the reason.
 
-    Reads gold.gld_training_set, retention.yml and the model registry (MLflow). Writes the alias `champion` and
-    gold.gld_model_promotions; then run `retention score`.
+    Reads gold.gld_training_set, retention.yml and the model registry (MLflow). Writes the alias `champion`,
+    gold.gld_model_promotions, and the standing in reports/metrics.json and the model card; then run `retention score`.
 
     Exit codes: 0 done, 1 internal error, 2 invalid input or usage, 3 the version is no better than the champion.
 
@@ -74,6 +74,8 @@ def promote(project: Project, console: Console, version: int, force: bool, reaso
       retention models promote 2 --force --reason "version 3 misjudges new customers"
     """
     from python_ml.errors import GateError, UserError
+    from python_ml.files import locked
+    from python_ml.model import store
     from python_ml.model.comparison import Decision
     from python_ml.model.promotions import judge, settle
     from python_ml.snapshots.training_rows import read_training_set
@@ -85,13 +87,15 @@ def promote(project: Project, console: Console, version: int, force: bool, reaso
     if registry.find(version).number == champion:
         console.result(f"Version {version} is already the champion.", {"version": version, "champion": champion})
         return
-    with console.step("Comparing with the champion"):
+    with console.step("Comparing with the champion"), locked(project.root / store.ARTIFACT_FOLDER / store.LOCK):
         if force:
             registry.files(registry.find(version))
-            decision = Decision(True, f"by force: {reason}")
+            champion, decision = registry.aliases().get(store.ALIAS), Decision(True, f"by force: {reason}")
         else:
             decision, champion = judge(registry, version, read_training_set(project), project.settings)
-    settle(project, registry, version, champion, decision)
+        settle(project, registry, version, champion, decision)
+    if decision.promoted:
+        _restate(project, console, version, "promoted", f"version {version} was promoted: {decision.reason}")
     if not decision.promoted:
         raise GateError(
             f"Version {version} does not replace version {champion}: {decision.reason}.",
@@ -110,21 +114,35 @@ def promote(project: Project, console: Console, version: int, force: bool, reaso
 def rollback(project: Project, console: Console, reason: str | None) -> None:
     """Make the previous champion the champion again.
 
-    Reads the model registry (MLflow). Writes the alias `champion` and gold.gld_model_promotions; then run
-    `retention score`.
+    Reads the model registry (MLflow). Writes the alias `champion`, gold.gld_model_promotions, and the standing in
+    reports/metrics.json and the model card; then run `retention score`.
 
     Exit codes: 0 done, 1 internal error, 2 invalid input or usage, such as no earlier champion.
 
     \b
     Example: retention models rollback --reason "scores of new customers are off"
     """
+    from python_ml.files import locked
+    from python_ml.model import store
     from python_ml.model.promotions import roll_back
 
-    now, before = roll_back(project, _registry(project), reason)
+    registry = _registry(project)
+    with locked(project.root / store.ARTIFACT_FOLDER / store.LOCK):
+        now, before = roll_back(project, registry, reason)
+    said = f"version {before} was rolled back" + (f": {reason}" if reason else "")
+    _restate(project, console, now, "rolled back", said)
     console.result(
         f"Version {now} is champion again, in place of version {before}. Run `retention score`.",
         {"version": now, "previous_version": before},
     )
+
+
+def _restate(project: Project, console: Console, champion: int, decision: str, reason: str) -> None:
+    """Let the files in reports/ say who is champion now."""
+    from python_ml.report import update_model_card
+
+    if missing := update_model_card(project, {"champion": champion, "decision": decision, "reason": reason}):
+        console.note(f"the model card stays as it is: {missing}")
 
 
 def listing(versions: list[Version]) -> str:

@@ -209,14 +209,14 @@ def _settle(project: Project, console: Console, training_set: TrainingSet, numbe
     """Decide who is champion, unless that was decided for this version before."""
     from python_ml.files import locked
     from python_ml.model import store
-    from python_ml.model.promotions import PROMOTED, REFUSED, judge, settle
+    from python_ml.model.promotions import PROMOTED, REFUSED, is_settled, judge, settle
     from python_ml.model.registry import ModelRegistry
 
     registry = ModelRegistry.of(project)
     with console.step("Comparing with the champion"), locked(project.root / store.ARTIFACT_FOLDER / store.LOCK):
-        tags = registry.find(number).tags
-        if reused and store.DECISION_TAG in tags and registry.is_served():
-            verdict, reason, figures = "reused", f"as before: {tags[store.REASON_TAG]}", {}
+        if reused and is_settled(registry, number):
+            before = registry.find(number).tags.get(store.REASON_TAG, "no reason was given")
+            verdict, reason, figures = "reused", f"as before: {before}", {}
         else:
             decision, previous = judge(registry, number, training_set, project.settings)
             settle(project, registry, number, previous, decision)

@@ -11,7 +11,7 @@ import pandas as pd
 
 from python_ml.customer_value import period_days
 from python_ml.decisions.action_list import ActionList, action_list, empty_actions
-from python_ml.decisions.value import CustomerValue, customer_value
+from python_ml.decisions.value import CustomerValue, customer_value, value_columns
 from python_ml.durations import days
 from python_ml.errors import UserError
 from python_ml.handover import taken_over
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from python_ml.model.card import ModelCard
+    from python_ml.model.registry import Champion
     from python_ml.project import Project
     from python_ml.settings import Settings
 
@@ -230,8 +231,11 @@ def action_table(
     return campaign.actions().table
 
 
-def read_judged(project: Project, entity: str, model: str) -> pd.DataFrame | None:
-    """Validation and test rows of the champion with the features that say what the customers were worth.
+def read_judged(project: Project, entity: str, champion: Champion) -> pd.DataFrame | None:
+    """Rows of known outcome that the champion was not fitted on, with the features that say what customers were worth.
+
+    These are its validation and test rows. Where the files of the last training are of another version, which did not
+    replace it, they are the test rows whose scores are kept with the champion itself.
 
     Returns
     -------
@@ -240,24 +244,30 @@ def read_judged(project: Project, entity: str, model: str) -> pd.DataFrame | Non
         left no predictions, or the training set has changed since.
     """
     from python_ml.dbt import TRAINING_SET
+    from python_ml.model.held_out import hashes
+    from python_ml.model.registry import champion_files
+    from python_ml.model.results import read_reports
     from python_ml.warehouse import connect, relation, table_exists
 
-    path = project.reports_dir / "predictions.parquet"
-    if not path.is_file():
-        return None
-    predictions = pd.read_parquet(path)
-    predictions = predictions[predictions["model"] == model].dropna(subset=["churned", "probability"])
-    if predictions.empty or entity not in predictions:
-        return None
+    keys = [entity, "feature_timestamp"]
     with connect(project) as connection:
         if not table_exists(connection, TRAINING_SET):
             return None
-        from python_ml.decisions.value import value_columns
-
         kinds = connection.sql(f"select * from {relation(TRAINING_SET)} limit 0").df()
-        columns = [entity, "feature_timestamp", *value_columns(kinds, project.settings.decisions.value)]
+        columns = [*keys, "churned", *value_columns(kinds, project.settings.decisions.value)]
         selected = ", ".join(quoted_by(connection, name) for name in dict.fromkeys(columns))
-        rows = connection.sql(f"select {selected} from {relation(TRAINING_SET)}").df()
-    keys = [entity, "feature_timestamp"]
-    judged = predictions.merge(rows.drop_duplicates(keys), on=keys, how="inner")
-    return judged if len(judged) == len(predictions) else None
+        rows = connection.sql(f"select {selected} from {relation(TRAINING_SET)}").df().drop_duplicates(keys)
+    if read_reports(project.reports_dir, champion.version, champion.run_id) is not None:
+        scores = pd.read_parquet(project.reports_dir / "predictions.parquet")
+        scores = scores[scores["model"] == champion.card.model].dropna(subset=["churned", "probability"])
+        if scores.empty or entity not in scores:
+            return None
+        judged = scores.merge(rows.drop(columns="churned"), on=keys, how="inner")
+    else:
+        files = champion_files(project)
+        scores = None if files is None else files.held_out
+        if scores is None or scores.empty:
+            return None
+        rows = rows.assign(row=hashes(rows, entity)[1], split="test")
+        judged = rows.merge(scores[["row", "probability"]], on="row", how="inner").drop(columns="row")
+    return judged if len(judged) == len(scores) else None

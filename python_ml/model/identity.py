@@ -22,8 +22,16 @@ if TYPE_CHECKING:
     from python_ml.settings import Settings
 
 LIBRARIES = ("numpy", "scipy", "pandas", "scikit-learn", "lightgbm", "xgboost", "joblib")
-# Sections of retention.yml that no training reads.
-ELSEWHERE = frozenset({"mlflow", "registry", "backtest", "uplift", "fairness"})
+# What of retention.yml a training reads, with the survival model and the risk bands that belong to it.
+READ = {
+    "features": True,
+    "leakage": True,
+    "quality": True,
+    "training": True,
+    "scoring": {"risk_bands"},
+    "survival": {"enabled", "periods", "segment"},
+    "decisions": {"value", "contact_cost", "offer_cost", "success_rate"},  # the break-even probability
+}
 
 
 def training_identity(
@@ -47,15 +55,14 @@ def training_identity(
     str or None
         A SHA-256.
     """
-    tuning = getattr(settings.training, "tuning", None)
-    if training_set.sha256 is None or (tuning is not None and tuning.enabled):
+    if training_set.sha256 is None or settings.training.tuning.enabled:
         return None
     parts = {
         "rows": training_set.sha256,
         "snapshot": training_set.snapshot,  # a version records the source of its rows
         "definitions": dict(training_set.definitions),
         "features": [asdict(feature) for feature in training_set.features],
-        "settings": settings.model_dump(mode="json", exclude=set(ELSEWHERE)),
+        "settings": settings.model_dump(mode="json", include=READ),
         "truth": None if truth is None else _content(truth),
         "replays": [asdict(replay) for replay in replays],
         "code": source_hashes(Path(python_ml.__file__).parent),

@@ -59,6 +59,9 @@ def judge(registry: ModelRegistry, number: int, rows: TrainingSet, settings: Set
     """
     challenger = registry.find(number)
     current = registry.aliases().get(store.ALIAS)
+    if current == number:
+        registry.files(challenger)
+        return Decision(True, "it has the alias already"), challenger.previous
     try:
         files = registry.champion_files()
         champion = None if files is None else _contender(registry.find(files.version), files)
@@ -90,10 +93,8 @@ def settle(project: Project, registry: ModelRegistry, number: int, previous: int
     decision : Decision
     """
     verdict = PROMOTED if decision.promoted else REFUSED
-    tags = {store.DECISION_TAG: verdict, store.REASON_TAG: decision.reason}
     if decision.promoted and previous is not None:
-        tags[store.PREVIOUS_TAG] = str(previous)
-    registry.tag(number, tags)
+        registry.tag(number, {store.PREVIOUS_TAG: str(previous)})
     if not decision.promoted:
         if previous is None or number > previous:  # an old version that somebody asked for again is none
             registry.give(store.CHALLENGER, number)
@@ -102,6 +103,16 @@ def settle(project: Project, registry: ModelRegistry, number: int, previous: int
             registry.take(store.CHALLENGER)
         registry.give(store.ALIAS, number)
     _keep(project, registry, number, previous, verdict, decision)
+    # last: a version without it was not settled, or not to the end
+    registry.tag(number, {store.DECISION_TAG: verdict, store.REASON_TAG: decision.reason})
+
+
+def is_settled(registry: ModelRegistry, number: int) -> bool:
+    """Whether it was decided what becomes of a version, and the registry is as decided."""
+    verdict = registry.find(number).tags.get(store.DECISION_TAG)
+    if registry.aliases().get(store.ALIAS) == number:
+        return verdict is not None and registry.is_served()
+    return verdict in (REFUSED, ROLLED_BACK) and registry.is_served()  # one that was replaced may be better by now
 
 
 def roll_back(project: Project, registry: ModelRegistry, reason: str | None = None) -> tuple[int, int]:

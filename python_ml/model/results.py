@@ -53,14 +53,25 @@ def write_metrics(metrics: dict[str, Any], folder: Path) -> None:
 
 def read_reports(folder: Path, version: int, run_id: str) -> dict[str, Any] | None:
     """The metrics in a folder, if all that :func:`write_reports` wrote for a version is still there; else None."""
+    metrics = stored_metrics(folder)
+    return metrics if metrics is not None and reported_version(metrics) == (version, run_id) else None
+
+
+def stored_metrics(folder: Path) -> dict[str, Any] | None:
+    """The metrics in a folder, if all that :func:`write_reports` wrote is still there and undamaged; else None."""
     if not all((folder / name).is_file() for name in ("metrics.json", "predictions.parquet", "drivers.parquet")):
         return None
     try:
         metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-        champion = metrics["champion"]
-        return metrics if (champion["version"], champion["run_id"]) == (version, run_id) else None
+        reported_version(metrics)
     except (ValueError, KeyError, TypeError):  # damaged: written anew
         return None
+    return metrics
+
+
+def reported_version(metrics: dict[str, Any]) -> tuple[int, str]:
+    """Version and run that metrics are of."""
+    return metrics["champion"]["version"], metrics["champion"]["run_id"]
 
 
 def comparison_table(metrics: dict[str, Any]) -> str:

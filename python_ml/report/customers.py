@@ -24,7 +24,7 @@ def customers_section(inputs: ReportInputs) -> dict[str, Any]:
     scores = inputs.scores if inputs.scores is None else inputs.scores.dropna(subset=["churn_probability"])
     if scores is None or scores.empty:
         missing = "No customer has been scored yet. Run retention score; it needs a champion, which retention train "
-        return {"missing": f"{missing}registers.", "remarks": []}
+        return {"missing": f"{missing}registers.", "remarks": [], "other_version": False}
     probability = scores["churn_probability"].to_numpy(float)
     kinds = scores["risk_band"].where(scores["risk_band"].isin(BANDS), "other").to_numpy(str)
     bands = []
@@ -47,6 +47,7 @@ def customers_section(inputs: ReportInputs) -> dict[str, Any]:
         "listed": _most_at_risk(inputs, scores),
         "reasons_missing": inputs.reasons is None or inputs.reasons.empty,
         "remarks": _disagreements(inputs, scores),
+        "other_version": _is_of_another_version(inputs, scores),
     }
 
 
@@ -91,16 +92,25 @@ def _most_at_risk(inputs: ReportInputs, scores: pd.DataFrame) -> list[dict[str, 
     ]
 
 
+def _is_of_another_version(inputs: ReportInputs, scores: pd.DataFrame) -> bool:
+    """Whether another version scored than the one that was trained last."""
+    version, scored = _trained_version(inputs), scores["model_version"].dropna()
+    return version is not None and len(scored) > 0 and set(map(float, scored)) != {version}
+
+
+def _trained_version(inputs: ReportInputs) -> float | None:
+    version = (inputs.metrics.get("champion") or {}).get("version")
+    return float(version) if isinstance(version, str) and version.isdigit() else number(version)
+
+
 def _disagreements(inputs: ReportInputs, scores: pd.DataFrame) -> list[str]:
     """Where the scores are of another model or another time than the rest of the report."""
     remarks = []
-    version, scored = (inputs.metrics.get("champion") or {}).get("version"), scores["model_version"].dropna()
-    version = float(version) if isinstance(version, str) and version.isdigit() else number(version)
-    if version is not None and len(scored) and set(map(float, scored)) != {version}:
-        versions = ", ".join(sorted({integer(float(v)) for v in scored}))
+    if _is_of_another_version(inputs, scores):
+        versions = ", ".join(sorted({integer(float(v)) for v in scores["model_version"].dropna()}))
         remarks.append(
             f"The scores were made by model version {versions}, while the figures below are of version "
-            f"{integer(version)}" + _standing(inputs.metrics, versions)
+            f"{integer(_trained_version(inputs))}" + _standing(inputs.metrics, versions)
         )
     if inputs.scoring is not None and len(inputs.scoring):
         newest, as_of = moment(inputs.scoring["feature_timestamp"].iloc[0]), scores["feature_timestamp"].max()
@@ -116,7 +126,11 @@ def _standing(metrics: dict[str, Any], scored: str) -> str:
     registration = metrics.get("registration") or {}
     if str(registration.get("champion")) != scored:
         return ". Run retention score to bring them together."
-    return f", which did not replace the champion: {registration.get('reason')}."
+    return (
+        f", which did not replace the champion: {registration.get('reason')}. Customers at risk, actions and "
+        f"explanations are of version {scored}; performance, comparison, drivers and survival of version "
+        f"{registration.get('version')}, the newest training."
+    )
 
 
 def drivers_section(inputs: ReportInputs) -> dict[str, Any]:

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from python_ml.files import write_text
 from python_ml.formatting import counted, date, decimal, duration, integer, model_title, moment, number, percent
 from python_ml.model.card import ModelCard
 from python_ml.report import page
@@ -21,7 +20,6 @@ from python_ml.report.performance import METRICS, part
 if TYPE_CHECKING:
     import pandas as pd
 
-    from python_ml.project import Project
 
 PAGE, TEXT = "model_card.html", "model_card.md"
 LISTED_DRIVERS = 10
@@ -76,6 +74,9 @@ def model_card(
     *,
     registered_name: str,
     definitions: Mapping[str, Any],
+    fairness: pd.DataFrame | None = None,
+    diagnostics: pd.DataFrame | None = None,
+    backtest: Mapping[str, Any] | None = None,
 ) -> CardPage:
     """Write down what is known of a version.
 
@@ -91,6 +92,10 @@ def model_card(
         Name of the registered model.
     definitions : mapping
         dbt's variables.
+    fairness, diagnostics : pandas.DataFrame, optional
+        What `retention diagnose` measured of this version.
+    backtest : mapping, optional
+        ``reports/backtest.json`` of this version.
     """
     champion, registration = metrics["champion"], part(metrics, "registration") or {}
     version, serving = champion["version"], registration.get("champion")
@@ -124,7 +129,9 @@ def model_card(
                 code=_loading(registered_name, version),
             ),
             CardSection("Leakage", sentences=_leakage(metrics)),
-            _fairness(metrics),
+            _fairness(metrics, fairness),
+            *_diagnosed(fairness, diagnostics),
+            *_backtested(backtest),
             _drivers(drivers, card),
             _calibration(metrics, card, predictions, champion["name"]),  # its table is what a description may lack
         ),
@@ -162,44 +169,6 @@ def description(markdown: str) -> str:
         return markdown
     rest = f"\n\n… The whole card is `{TEXT}` among the artifacts of the run.\n"
     return markdown[: DESCRIPTION - len(rest)].rpartition("\n")[0] + rest
-
-
-def write_model_card(project: Project, metrics: Mapping[str, Any]) -> None:
-    """Write the card of the last training's version to ``reports/``, to its run, and as its description in MLflow.
-
-    Parameters
-    ----------
-    project : Project
-    metrics : mapping
-        ``metrics.json`` of the training, with what was decided about its version.
-
-    Raises
-    ------
-    UserError
-        When the version's files are gone or changed.
-    """
-    import pandas as pd
-
-    from python_ml.model import store
-    from python_ml.model.registry import ModelRegistry
-
-    registry = ModelRegistry.of(project)
-    if registry is None:
-        return
-    version = registry.find(metrics["champion"]["version"])
-    folder = registry.files(version).folder / "extra_files"
-    card = model_card(
-        metrics,
-        ModelCard.from_json((folder / store.CARD_FILE).read_text(encoding="utf-8")),
-        pd.read_parquet(project.reports_dir / "drivers.parquet"),
-        pd.read_parquet(project.reports_dir / "predictions.parquet"),
-        registered_name=registry.name,
-        definitions=version.definitions or {},
-    )
-    texts = {TEXT: render_markdown(card), PAGE: render_html(card, project.name)}
-    for name, text in texts.items():
-        write_text(project.reports_dir / name, text)
-    registry.describe(version, card.lead, description(texts[TEXT]), texts)
 
 
 def _performance(metrics: Mapping[str, Any]) -> tuple[Sequence[str], list[list[str]]]:
@@ -307,15 +276,53 @@ def _leakage(metrics: Mapping[str, Any]) -> list[str]:
     return said
 
 
-def _fairness(metrics: Mapping[str, Any]) -> CardSection:
+def _fairness(metrics: Mapping[str, Any], diagnosed: pd.DataFrame | None) -> CardSection:
+    """Differences between groups as diagnosed; else as in the comparison with the champion."""
+    from python_ml.diagnostics.fairness import ALL_GROUPS
+    from python_ml.report.diagnostics_page import DIFFERENCE_TITLES
+
+    if diagnosed is not None:
+        rows = diagnosed[(diagnosed["group"] == ALL_GROUPS) & diagnosed["measure"].isin(DIFFERENCE_TITLES)]
+        table = [
+            [column, DIFFERENCE_TITLES[measure], decimal(value), f"{decimal(low)} to {decimal(high)}"]
+            for column, measure, value, low, high in rows[
+                ["sensitive_column", "measure", "value", "low", "high"]
+            ].itertuples(index=False)
+        ]
+        facts = [("Measured", "on the test rows, by retention diagnose; groups are in gold.gld_fairness")]
+        return CardSection("Fairness", facts, ["Column", "Difference between groups", "Value", "95 % interval"], table)
     measured = part(metrics, "registration", "comparison", "fairness") or {}
     if not measured:
-        return CardSection(
-            "Fairness", sentences=["Not measured: no column is declared sensitive (fairness.sensitive)."]
-        )
+        why = "Not measured: declare columns under fairness.sensitive in retention.yml, then run retention diagnose."
+        return CardSection("Fairness", sentences=[why])
     table = [[name, decimal(gap["challenger"]), decimal(gap["champion"])] for name, gap in measured.items()]
     head = ["Column", "Gap of this version", "Gap of the version it was compared with"]
     return CardSection("Fairness", [("Measure", "equalised odds among the tenth at highest risk")], head, table)
+
+
+def _diagnosed(fairness: pd.DataFrame | None, diagnostics: pd.DataFrame | None) -> list[CardSection]:
+    """What is remarkable among the diagnostics of this version; no section where there are none."""
+    from python_ml.report.diagnostics_page import remarks
+
+    if diagnostics is None:
+        return []
+    found = [remark.text for remark in remarks(diagnostics, fairness)]
+    return [CardSection("Diagnostics", sentences=found[:LISTED] or ["Nothing remarkable was found."])]
+
+
+def _backtested(backtest: Mapping[str, Any] | None) -> list[CardSection]:
+    """The champion's kind of model over all origins, beside what it is measured against."""
+    names = [*(part(backtest, "models") or []), *(part(backtest, "baselines") or [])]
+    if not names:
+        return []
+    origins = part(backtest, "origins") or []
+    table = []
+    for name in names:
+        cells = [metric.read(part(backtest, "pooled", "figures", name)) for metric in METRICS]
+        table.append([model_title(name), *(e.text + (f" ({e.interval})" if e.interval else "") for e in cells)])
+    kind = str(part(backtest, "kind") or "").replace("_", " ")
+    facts = [("Measured at", f"{counted(len(origins), 'origin')}, {kind}")]
+    return [CardSection("Backtest", facts, ["", *(metric.title for metric in METRICS)], table)]
 
 
 def _limits(metrics: Mapping[str, Any]) -> list[str]:

@@ -64,7 +64,7 @@ def test_every_name_can_be_imported_and_is_listed() -> None:
 # Examples -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("module", ["python_ml.api.functions", "python_ml.simulate.frame"])
+@pytest.mark.parametrize("module", ["python_ml.api.backtest", "python_ml.api.functions", "python_ml.simulate.frame"])
 def test_examples_of_functions_run(module: str) -> None:
     outcome = doctest.testmod(importlib.import_module(module))
     assert outcome.attempted and not outcome.failed
@@ -96,6 +96,8 @@ MISTAKES = {
     "numbers as times": (lambda: static(day=1), {"time": "day"}, "holds numbers, not times"),
     "text as times": (lambda: static(day="soon"), {"time": "day"}, "does not hold times"),
     "a month": (frame, {"time": "as_of", "horizon": "1 month"}, "not a fixed duration"),
+    "a number of something": (frame, {"time": "as_of", "horizon": 30}, "not a fixed duration"),
+    "into the past": (frame, {"time": "as_of", "horizon": pd.Timedelta("-30d")}, "not a fixed duration"),
     "no such model": (static, {"models": "svm"}, "no model svm"),
     "no such setting": (static, {"settings": {"trainning": {}}}, "trainning"),
     "too few": (lambda: static().head(6), {"models": "logistic_regression"}, "too few"),
@@ -145,6 +147,34 @@ def test_a_frame_needs_no_key_and_any_target_will_do() -> None:
     assert model.predict_proba(rows.head(0)).shape == (0, 2)
 
 
+def test_columns_that_are_numbered_are_known_again() -> None:
+    numbered = static()[["customer_id", "price", "orders_30d", "churned"]].set_axis(range(4), axis="columns")
+    quick = {"training": {"bootstrap_replicates": 20}}
+    model = python_ml.train(numbered, target=3, entity=0, models="logistic_regression", settings=quick)
+    assert len(python_ml.score(model, numbered)) == len(numbered) == len(model.predict_proba(numbered))
+    assert python_ml.evaluate(model, numbered, target=3, replicates=0)["n"] == len(numbered)
+    explanation = python_ml.explain(model, numbered.head(3))
+    assert explanation.contributions.shape == (3, 2)
+    for use in (python_ml.score, python_ml.explain, python_ml.evaluate, lambda m, frame: m.predict_proba(frame)):
+        for rows, said in ((numbered.to_numpy(), "takes a pandas.DataFrame"), (numbered.drop(columns=1), "missing: 1")):
+            options = {"target": "3"} if use is python_ml.evaluate else {}
+            with pytest.raises(UserError, match=said) as caught:
+                use(model, rows, **options)
+            assert caught.value.hint and "gold." not in str(caught.value) and "`retention" not in str(caught.value)
+    with pytest.raises(UserError, match="no rows"):
+        python_ml.evaluate(model, numbered.head(0), target="3")
+
+
+def test_times_with_zones_are_utc() -> None:
+    zoned = frame(60, 8)
+    zoned["as_of"] = pd.to_datetime(zoned["as_of"]).dt.tz_localize("UTC")
+    quick = {"training": {"bootstrap_replicates": 20}}
+    given = {"time": "as_of", "horizon": "30d", "models": "logistic_regression", "settings": quick}
+    model, naive = python_ml.train(zoned, **given), python_ml.train(frame(60, 8), **given)
+    assert model.metrics["test"] == naive.metrics["test"]
+    assert "may have been fitted on" in python_ml.evaluate(model, zoned, time="as_of", replicates=0).note
+
+
 def test_the_own_frame_is_not_changed() -> None:
     rows = static()
     before = rows.copy()
@@ -163,7 +193,10 @@ def test_results_show_themselves(shop: Path, monkeypatch: pytest.MonkeyPatch) ->
     customers = python_ml.load_scoring_set(shop)
     evaluation = python_ml.evaluate(champion, rows, replicates=20)
     explanation = python_ml.explain(champion, customers.head(3))
-    for result in (rows, champion, model, evaluation, explanation):
+    quick = {"backtest": {"origins": 2, "models": ["champion"]}, "training": {"bootstrap_replicates": 20}}
+    found = python_ml.backtest(rows, models=champion, settings=quick)
+    assert found.report["champion"] == [champion.card.model]
+    for result in (rows, champion, model, evaluation, explanation, found):
         text, page = repr(result), result._repr_html_()
         assert type(result).__name__ in text and "\n" in text
         assert len(text) < 5_000, "a result is no dump of its frames"

@@ -17,17 +17,27 @@ import yaml
 from fairlearn.metrics import equalized_odds_difference
 
 import python_ml
+from python_ml.api.results import RegisteredModel
+from python_ml.cli.options import Console
+from python_ml.cli.train import _settle
+from python_ml.decisions.campaign import read_judged
+from python_ml.decisions.survival.training import study_of
+from python_ml.diagnostics.diagnosis import FAIRNESS, FAIRNESS_TABLE
 from python_ml.errors import UserError
 from python_ml.model import promotions
 from python_ml.model.comparison import Contender, decide, equalised_odds_gap, unseen_scores
 from python_ml.model.dataset import TrainingSet
 from python_ml.model.evaluate import paired_differences
 from python_ml.model.held_out import hashes, held_out_scores
-from python_ml.model.identity import training_identity
+from python_ml.model.identity import READ, training_identity
 from python_ml.model.registry import ModelRegistry, load_champion, open_files
+from python_ml.model.train import train_models
 from python_ml.project import Project
-from python_ml.report import render_report
+from python_ml.report import render_report, update_model_card
 from python_ml.settings import Settings
+from python_ml.settings.section import Section
+from python_ml.snapshots.training_rows import read_training_set
+from python_ml.warehouse import write_table
 from tests.python.churn_world import quick_settings, small_world, trained, write_project
 from tests.python.command_line import command_here, rows
 from tests.python.report_world import synthetic_inputs
@@ -219,9 +229,26 @@ def test_a_champion_of_other_columns_or_another_outcome_makes_way() -> None:
 
 def test_what_makes_a_training_the_same() -> None:
     base = training_identity(training_set(), Settings())
-    assert base == training_identity(
-        training_set(), Settings.model_validate({"registry": {"promotion": {"margin": 1}}})
-    )
+    later = {
+        "registry": {"promotion": {"margin": 1}},
+        "backtest": {"origins": 3},
+        "explain": {"segments": ["region"]},
+        "fairness": {"sensitive": ["region"]},
+        "scoring": {"reasons": 5},
+        "survival": {"cap_days": 90},
+        "decisions": {"budget": 1_000, "max_contacts": 20, "holdout_share": 0.2},
+        "mlflow": {"experiment": "elsewhere"},
+    }
+    assert base == training_identity(training_set(), Settings.model_validate(later))
+    earlier = [
+        {"survival": {"periods": 3}},
+        {"decisions": {"contact_cost": 1}},
+        {"scoring": {"risk_bands": {"high": 0.4}}},
+        {"features": {"exclude": ["x"]}},
+        {"quality": {"accept": {"x": "known"}}},
+    ]
+    changed = [training_identity(training_set(), Settings.model_validate(settings)) for settings in earlier]
+    assert len({base, *changed}) == 1 + len(earlier)
     others = [
         training_identity(training_set(sha256="b" * 64), Settings()),
         training_identity(training_set(horizon="60d"), Settings()),
@@ -230,6 +257,29 @@ def test_what_makes_a_training_the_same() -> None:
     ]
     assert len({base, *others}) == 5
     assert training_identity(training_set(sha256=None), Settings()) is None
+
+
+def test_a_training_reads_no_other_settings_than_those_of_its_identity(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings, seen = quick_settings(("logistic_regression",)), set()
+    sections = {type(getattr(settings, name)): name for name in Settings.model_fields}
+    read = Section.__getattribute__
+
+    def noted(self: Section, name: str) -> object:
+        if type(self) is Settings and name in Settings.model_fields:
+            seen.add(name)
+        elif type(self) in sections and name in type(self).model_fields:
+            seen.add(f"{sections[type(self)]}.{name}")
+        return read(self, name)
+
+    monkeypatch.setattr(Section, "__getattribute__", noted)
+    world = small_world()
+    result = train_models(world.frame, world.features, KEY, settings, label=dict(DEFINITIONS))
+    study_of(result, DEFINITIONS, settings, None)
+    parts = {name.partition(".")[0]: name for name in seen}
+    assert set(parts) <= set(READ)
+    for section in ("scoring", "survival", "decisions"):
+        fields = {name.partition(".")[2] for name in seen if name.startswith(f"{section}.")}
+        assert fields and fields - {"enabled"} <= READ[section], section
 
 
 # The commands, one after the other on one project --------------------------------------------------------------
@@ -356,6 +406,55 @@ def test_a_model_of_other_libraries_makes_way(shop: Path, monkeypatch: pytest.Mo
     assert "cannot be opened" in decision.reason
 
 
+@pytest.mark.parametrize("interrupted", ["before the alias", "before the row", "before the decision"])
+def test_a_promotion_that_was_killed_is_completed_by_the_next_run(
+    interrupted: str, shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Path(shutil.copytree(shop, tmp_path / "shop"))
+    project = Project.open(folder)
+    registry = ModelRegistry.of(project)
+    registry.give("champion", 1)
+    registry.client.delete_model_version_tag(registry.name, "2", "retention.decision")
+    registry.client.delete_model_version_tag(registry.name, "2", "retention.previous_champion")
+    decided = rows(folder, "select max(decision_number) from gold.gld_model_promotions")[0][0]
+    data = read_training_set(project)
+
+    def killed(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    def decisions_are_killed(self: ModelRegistry, number: int, tags: dict[str, str]) -> None:
+        if "retention.decision" in tags:
+            raise KeyboardInterrupt
+        tag(self, number, tags)
+
+    tag = ModelRegistry.tag
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        if interrupted == "before the alias":
+            patched.setattr(ModelRegistry, "give", killed)
+        elif interrupted == "before the row":
+            patched.setattr(promotions, "_keep", killed)
+        else:
+            patched.setattr(ModelRegistry, "tag", decisions_are_killed)
+        _settle(project, Console(True), data, 2, True)
+    standing = _settle(project, Console(True), data, 2, True)
+    assert (standing["champion"], standing["decision"]) == (2, "promoted")
+    assert registry.find(2).previous == 1
+    last = "select version, previous_version, decision from gold.gld_model_promotions where decision_number > {}"
+    assert (2, 1, "promoted") in rows(folder, last.format(decided))
+    assert _settle(project, Console(True), data, 2, True)["decision"] == "reused"
+
+
+def test_a_replaced_version_that_is_trained_again_is_compared_again(shop: Path, tmp_path: Path) -> None:
+    project = Project.open(Path(shutil.copytree(shop, tmp_path / "shop")))
+    registry = ModelRegistry.of(project)
+    data = read_training_set(project)
+    registry.tag(1, {"retention.decision": "promoted"})
+    standing = _settle(project, Console(True), data, 1, True)
+    assert (standing["champion"], standing["decision"]) == (2, "refused")
+    again = _settle(project, Console(True), data, 1, True)
+    assert again["decision"] == "reused", "and then it is settled"
+
+
 def test_who_decides(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RETENTION_USER", "ci")
     assert promotions.deciding_user() == "ci"
@@ -440,9 +539,58 @@ def test_the_report_says_why_the_scores_are_of_another_version() -> None:
     inputs.metrics["registration"] = refused
     page = render_report(replace(inputs, has_model_card=True))
     assert "which did not replace the champion: it is &lt;b&gt;no&lt;/b&gt; better" in page
+    assert "performance, comparison, drivers and survival of version 3, the newest training" in page
+    assert page.index("which did not replace") < page.index("ROC AUC"), "before any figure"
     assert 'href="model_card.html"' in page
     inputs.metrics["registration"] = {**refused, "champion": 3}
     assert "Run retention score to bring them together" in render_report(inputs)
+
+
+def test_thresholds_are_judged_on_scores_of_the_champion_not_of_a_challenger(shop: Path, tmp_path: Path) -> None:
+    project = Project.open(Path(shutil.copytree(shop, tmp_path / "shop")))
+    champion = load_champion(project)
+    metrics = json.loads((project.reports_dir / "metrics.json").read_text(encoding="utf-8"))
+    metrics["champion"]["version"] = 99
+    (project.reports_dir / "metrics.json").write_text(json.dumps(metrics), encoding="utf-8")
+    judged = read_judged(project, KEY, champion)
+    data = read_training_set(project).frame
+    tested = data[data["feature_timestamp"] >= champion.card.fitted_on["before"]]
+    both = tested.merge(judged[[KEY, "feature_timestamp", "split", "probability"]], on=[KEY, "feature_timestamp"])
+    assert len(both) == len(tested) == len(judged)
+    assert set(judged["split"]) == {"test"}
+    expected = RegisteredModel.of(champion).predict_proba(both)[:, 1]
+    np.testing.assert_allclose(both["probability"], expected, rtol=1e-9)
+
+
+def test_what_is_measured_later_comes_onto_the_card(shop: Path, tmp_path: Path) -> None:
+    project = Project.open(Path(shutil.copytree(shop, tmp_path / "shop")))
+    version = json.loads((project.reports_dir / "metrics.json").read_text(encoding="utf-8"))["champion"]["version"]
+    kinds = {"str": "x<y", "Int64": 10, "float64": 0.125}
+
+    def one_row(types: dict[str, str], version: int, **values: object) -> pd.DataFrame:
+        cells = {name: kinds.get(kind, "x<y") for name, kind in types.items()}
+        return pd.DataFrame([{**cells, **values, "model_version": version}])
+
+    fair = {"group": "all groups", "measure": "equalized_odds_difference"}
+    write_table(project, FAIRNESS_TABLE, one_row(FAIRNESS, version + 1, **fair))
+    backtest = {"version": version, "kind": "rolling_origin", "models": ["champion"], "origins": [{}, {}]}
+    backtest["pooled"] = {"figures": {"champion": {"roc_auc": {"value": 0.777, "low": 0.7, "high": 0.8}}}}
+    (project.reports_dir / "backtest.json").write_text(json.dumps(backtest), encoding="utf-8")
+    assert update_model_card(project, {"champion": 1, "reason": "version 2 was rolled back"}) == ""
+    text = (project.reports_dir / "model_card.md").read_text(encoding="utf-8")
+    assert "Not measured" in text, "the table is of another version"
+    assert "## Backtest" in text and "0.777" in text and "2 origins" in text
+    assert "challenger of version 1" in text or version == 1
+    assert "version 2 was rolled back" in text
+    write_table(project, FAIRNESS_TABLE, one_row(FAIRNESS, version, **fair))
+    assert update_model_card(project) == ""
+    text = (project.reports_dir / "model_card.md").read_text(encoding="utf-8")
+    assert "equalised odds | 0.125" in text and "x\\<y" in text
+    registry = ModelRegistry.of(project)
+    described = registry.client.get_model_version(registry.name, str(version)).description
+    assert "version 2 was rolled back" in described
+    shutil.rmtree(project.reports_dir)
+    assert update_model_card(project) == "reports/ has no complete training"
 
 
 def test_hostile_names_stay_text_on_the_card(shop: Path) -> None:

@@ -410,8 +410,8 @@ def test_the_tables_are_described_in_every_project(repository):
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project whose champion has a survival model, with what a training and a scoring write."""
-    from python_ml.model.dataset import TrainingSet
     from python_ml.model import store
+    from python_ml.model.dataset import TrainingSet
     from python_ml.model.registry import ModelRegistry, load_champion
     from python_ml.model.tracking import record
     from python_ml.quality import model_facts
