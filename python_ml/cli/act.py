@@ -140,11 +140,11 @@ def summary(record: dict[str, Any], path: Path) -> str:
         )
     thresholds = record["thresholds"]
     if thresholds:
-        chosen = thresholds["chosen"]
+        chosen, break_even = thresholds["chosen"], thresholds["break_even"]
         lines.append(
             f"threshold with most profit: {'contact nobody' if chosen is None else percent(chosen, 1)}; "
             f"break-even for a customer worth {integer(thresholds['typical_value'])}: "
-            f"{percent(thresholds['break_even'], 1)}"
+            f"{'none, an offer never pays' if break_even is None else percent(break_even, 1)}"
         )
     return "\n".join([*lines, f"list: gold.gld_retention_actions, {path}"])
 

@@ -94,7 +94,7 @@ def customer_value(
     revenue, filled = _numbers(frame, name, where, missing_is_zero="_sum_" in name)
     longest = days(settings.longest_life)
     life = expected_life(probability, period, longest, base_rate, settings.persistence)
-    how = f"a constant risk, {settings.persistence:g} of it the customer's own"
+    how = f"a constant risk per {period:g} days, {settings.persistence:g} of it the customer's own"
     if remaining_days is not None and np.isfinite(remaining_days).any():
         life = np.where(np.isfinite(remaining_days), np.clip(remaining_days, 0, longest), life)
         how = "the survival model"

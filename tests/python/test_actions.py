@@ -362,6 +362,22 @@ def test_the_threshold_is_chosen_on_validation_rows_and_measured_on_test_rows() 
     assert campaign_record(campaign, value, actions, None, replicates=10)["thresholds"] is None
 
 
+def test_an_offer_that_never_pays_has_no_break_even() -> None:
+    dear = Settings.model_validate({"decisions": {"contact_cost": 1e12}})
+    with duckdb.connect() as connection:
+        campaign = campaign_of(connection, scored(), dear)
+    for rows in (judged(), judged().query("split == 'test'")):
+        record = campaign_record(campaign, campaign.value(), campaign.actions(), rows, replicates=10)
+        thresholds = record["thresholds"]
+        assert thresholds["break_even"] is None
+        assert thresholds["chosen"] is None
+        assert thresholds["rows"]["Break-even"]["contacted"] == 0
+        assert json.loads(json.dumps(record, allow_nan=False)) == record
+        text = summary(record, Path("reports/actions.csv"))
+        assert "none, an offer never pays" in text
+        assert "contact nobody" in text
+
+
 def test_placeholders_are_named_as_such() -> None:
     scores = scored()
     with duckdb.connect() as connection:

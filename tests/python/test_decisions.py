@@ -260,6 +260,7 @@ def test_value_is_margin_times_life() -> None:
     assert made.filled == 1
     assert not made.is_placeholder
     assert "chosen by its name" in made.origin
+    assert "a constant risk per 30 days" in made.origin, "what the probability is taken to be of"
     survival = value_of(table, np.array([100.0, 9_999.0, np.nan]), margin_rate=0.5, persistence=1.0)
     assert survival.value[:2] == pytest.approx(np.array([10 * 100, 20 * 365]) / 30 * 0.5)
     assert survival.value[2] == made.value[2], "where the survival model is silent, the probability speaks"
