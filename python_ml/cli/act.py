@@ -55,6 +55,7 @@ def act(project: Project, console: Console) -> dict[str, Any]:
     from python_ml.dbt import SCORING_SET, dbt_process, run_dbt
     from python_ml.errors import UserError
     from python_ml.files import write_text
+    from python_ml.project import is_dateless
     from python_ml.warehouse import connect, read_table
 
     project.settings  # noqa: B018 - a mistake there shows before the heavy work
@@ -75,7 +76,12 @@ def act(project: Project, console: Console) -> dict[str, Any]:
             _refuse_other_scores(tables[1], champion.version)
             with connect(project) as connection:
                 campaign = read_campaign(
-                    connection, *tables, card=champion.card, settings=project.settings, entity=project.entity
+                    connection,
+                    *tables,
+                    card=champion.card,
+                    settings=project.settings,
+                    entity=project.entity,
+                    dated=not is_dateless(project.vars),
                 )
             value = campaign.value()
             actions = campaign.actions(value)

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 LIBRARIES = ("numpy", "scipy", "pandas", "scikit-learn", "lightgbm", "xgboost", "joblib")
 # Sections of retention.yml that no training reads.
-ELSEWHERE = frozenset({"mlflow", "registry", "backtest", "uplift", "fairness"})
+ELSEWHERE = {"mlflow", "registry", "backtest", "uplift", "fairness", "explain"}
+PRICES = ("contact_cost", "offer_cost", "success_rate", "value")  # of the section decisions: they set the risk bands
 
 
 def training_identity(
@@ -55,7 +56,8 @@ def training_identity(
         "snapshot": training_set.snapshot,  # a version says where its rows can be had again
         "definitions": dict(training_set.definitions),
         "features": [asdict(feature) for feature in training_set.features],
-        "settings": settings.model_dump(mode="json", exclude=set(ELSEWHERE)),
+        "settings": settings.model_dump(mode="json", exclude={*ELSEWHERE, "decisions"}),
+        "prices": settings.decisions.model_dump(mode="json", include=set(PRICES)),
         "truth": None if truth is None else _content(truth),
         "replays": [asdict(replay) for replay in replays],
         "code": source_hashes(Path(python_ml.__file__).parent),

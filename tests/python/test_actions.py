@@ -85,6 +85,10 @@ def test_everybody_is_on_the_list_or_counted() -> None:
     assert table.loc[~table["holdout_flag"], "expected_cost"].sum() <= 120.0
     assert table["customer_id"].is_unique
     assert set(table["expires_at"]) == {NOW + pd.Timedelta(days=30)}
+    undated = listed(scored(), dated=False).table
+    assert len(undated)
+    assert undated["expires_at"].isna().all(), "a snapshot without dates does not say when"
+    assert undated["expires_at"].dtype == table["expires_at"].dtype
     assert table.dtypes.astype(str).to_dict() == empty_actions("customer_id", scores).dtypes.astype(str).to_dict()
 
 

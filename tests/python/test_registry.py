@@ -222,13 +222,16 @@ def test_what_makes_a_training_the_same() -> None:
     assert base == training_identity(
         training_set(), Settings.model_validate({"registry": {"promotion": {"margin": 1}}})
     )
+    whom = {"decisions": {"budget": 100, "max_contacts": 5, "expiry_days": 7}, "explain": {"similar": 3}}
+    assert base == training_identity(training_set(), Settings.model_validate(whom)), "who is contacted changes no model"
     others = [
+        training_identity(training_set(), Settings.model_validate({"decisions": {"contact_cost": 2}})),
         training_identity(training_set(sha256="b" * 64), Settings()),
         training_identity(training_set(horizon="60d"), Settings()),
         training_identity(training_set(), quick_settings()),
         training_identity(training_set(), Settings(), small_world().oracle),
     ]
-    assert len({base, *others}) == 5
+    assert len({base, *others}) == 6
     assert training_identity(training_set(sha256=None), Settings()) is None
 
 
