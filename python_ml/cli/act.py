@@ -53,7 +53,9 @@ def act(project: Project, console: Console) -> dict[str, Any]:
     import json
 
     from python_ml.dbt import SCORING_SET, dbt_process, run_dbt
+    from python_ml.errors import UserError
     from python_ml.files import write_csv, write_text
+    from python_ml.project import is_dateless
     from python_ml.warehouse import connect, read_table
 
     project.settings  # noqa: B018 - a mistake there shows before the heavy work
@@ -71,7 +73,12 @@ def act(project: Project, console: Console) -> dict[str, Any]:
             _refuse_other_scores(tables[1], champion.version)
             with connect(project) as connection:
                 campaign = read_campaign(
-                    connection, *tables, card=champion.card, settings=project.settings, entity=project.entity
+                    connection,
+                    *tables,
+                    card=champion.card,
+                    settings=project.settings,
+                    entity=project.entity,
+                    dated=not is_dateless(project.vars),
                 )
             value = campaign.value()
             actions = campaign.actions(value)
@@ -136,10 +143,10 @@ def summary(record: dict[str, Any], path: Path) -> str:
         )
     thresholds = record["thresholds"]
     if thresholds:
-        chosen = thresholds["chosen"]
+        chosen, break_even = thresholds["chosen"], thresholds["break_even"]
         lines.append(
             f"threshold with most profit: {'contact nobody' if chosen is None else percent(chosen, 1)}; "
             f"break-even for a customer worth {integer(thresholds['typical_value'])}: "
-            f"{percent(thresholds['break_even'], 1)}"
+            f"{'none, an offer never pays' if break_even is None else percent(break_even, 1)}"
         )
     return "\n".join([*lines, f"list: gold.gld_retention_actions, {path}"])

@@ -134,9 +134,11 @@ def summary(figures: dict[str, Any]) -> str:
     lines = [
         f"experiment `{figures['name']}`: churn {figures['baseline']:.2%} without an offer, {figures['share']:.0%} get "
         f"one, two-sided test at {figures['alpha']:g}, power {figures['power']:g}",
-        f"the {figures['customers']:,} customers of the scoring set detect a reduction of churn by "
+        f"the {figures['customers']:,} customers of the scoring set "
         + (
-            f"{100 * detectable:.2f} points or more" if detectable is not None else "no size: there are too few of them"
+            f"detect a reduction of churn by {100 * detectable:.2f} points or more"
+            if detectable is not None
+            else "are too few to detect any reduction of churn"
         ),
         "",
         aligned(

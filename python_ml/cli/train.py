@@ -90,7 +90,12 @@ def train(project: Project, console: Console, snapshot: str | None = None, *, tu
         truth = read_truth(project, training_set.entity) if project.warehouse_path.is_file() else None
 
     from python_ml.cli.quality import gate
+    from python_ml.decisions.value import check_value
+    from python_ml.diagnostics.fairness import check_sensitive
     from python_ml.quality import judge_training_set
+
+    check_value(training_set.frame, settings)
+    check_sensitive(training_set.frame, settings)
 
     with console.step("Checking the quality of the training set"):
         quality = gate(project, judge_training_set(project, training_set))

@@ -122,6 +122,7 @@ def action_list(
     uplift: pd.DataFrame | None = None,
     contacted: Collection[object] = (),
     sources: Mapping[str, str | None] | None = None,
+    dated: bool = True,
 ) -> ActionList:
     """Choose the customers to contact.
 
@@ -147,6 +148,8 @@ def action_list(
         Keys of customers who were contacted recently.
     sources : mapping of str to str, optional
         Source of each feature, for interventions that address sources.
+    dated : bool
+        Whether feature times are times; where they are a constant, nothing says when an action expires.
 
     Returns
     -------
@@ -222,7 +225,7 @@ def action_list(
         expected_profit=profit[listed],
         expected_cost=cost[listed],
         holdout_flag=allocation.holdout[listed],
-        expires_at=table["feature_timestamp"] + pd.Timedelta(days=decisions.expiry_days),
+        expires_at=table["feature_timestamp"] + pd.Timedelta(days=decisions.expiry_days) if dated else pd.NaT,
     )
     return ActionList(
         table=_typed(table, entity),

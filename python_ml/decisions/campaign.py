@@ -48,6 +48,8 @@ class Campaign:
         Days that a churn probability speaks of.
     entity : str
     settings : Settings
+    dated : bool
+        Whether feature times are times, or a constant.
     """
 
     scoring_set: pd.DataFrame
@@ -61,6 +63,7 @@ class Campaign:
     period: float
     entity: str
     settings: Settings
+    dated: bool = True
 
     def value(self) -> CustomerValue:
         """What each scored customer is worth."""
@@ -91,6 +94,7 @@ class Campaign:
             uplift=self.uplift,
             contacted=self.contacted,
             sources=self.sources,
+            dated=self.dated,
         )
 
 
@@ -103,6 +107,7 @@ def read_campaign(
     card: ModelCard,
     settings: Settings,
     entity: str,
+    dated: bool = True,
 ) -> Campaign:
     """Bring the tables together.
 
@@ -116,6 +121,8 @@ def read_campaign(
         The champion's.
     settings : Settings
     entity : str
+    dated : bool
+        Whether feature times are times, or a constant.
 
     Raises
     ------
@@ -144,6 +151,7 @@ def read_campaign(
         period=period_days(card.label.get("horizon")),
         entity=entity,
         settings=settings,
+        dated=dated,
     )
 
 
@@ -217,7 +225,7 @@ def action_table(
         See :class:`python_ml.decisions.action_list.ActionList`.
     """
     from python_ml.model.registry import load_champion
-    from python_ml.project import Project
+    from python_ml.project import Project, is_dateless
 
     if (made := taken_over(ACTIONS)) is not None:
         return made
@@ -226,7 +234,14 @@ def action_table(
     if champion is None:
         return empty_actions(entity, scores)
     campaign = read_campaign(
-        session, scoring_set, scores, reasons, card=champion.card, settings=project.settings, entity=entity
+        session,
+        scoring_set,
+        scores,
+        reasons,
+        card=champion.card,
+        settings=project.settings,
+        entity=entity,
+        dated=not is_dateless(project.vars),
     )
     return campaign.actions().table
 

@@ -54,15 +54,16 @@ def judge_thresholds(
     Returns
     -------
     dict
-        ``chosen`` and ``break_even`` (thresholds; ``chosen`` is None where nobody should be contacted), ``rows`` (a
-        confusion table each, by name), ``profit`` (at the chosen threshold, with its interval), ``per`` (rows that the
-        profits are of), ``capacity``, ``empc``, ``curve`` (share contacted, profit).
+        ``chosen`` and ``break_even`` (thresholds; None where nobody should be contacted, and where an offer never
+        pays), ``rows`` (a confusion table each, by name), ``profit`` (at the chosen threshold, with its interval),
+        ``per`` (rows that the profits are of), ``capacity``, ``empc``, ``curve`` (share contacted, profit).
     """
     test = judged[judged["split"] == "test"]
     validation = judged[judged["split"] == "validation"]
     values = {name: _value(rows, campaign) for name, rows in (("test", test), ("validation", validation))}
     typical = values["test"].typical
     break_even = break_even_probability(typical, terms)
+    break_even = break_even if break_even < 1 else np.inf
     curve = _curve(test, values["test"], terms)
     chosen, f1 = break_even, 0.5
     if len(validation):
@@ -75,7 +76,7 @@ def judge_thresholds(
     return {
         "chosen": chosen if np.isfinite(chosen) else None,
         "chosen_on": "validation" if len(validation) else "break-even",
-        "break_even": break_even,
+        "break_even": break_even if np.isfinite(break_even) else None,
         "typical_value": typical,
         "rows": {name: curve.at(threshold) for name, threshold in named.items()},
         "profit": resampled_profit(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from python_ml.settings import CustomerValueSettings
+    from python_ml.settings import CustomerValueSettings, Settings
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def customer_value(
     revenue, filled = _numbers(frame, name, where, missing_is_zero="_sum_" in name)
     longest = days(settings.longest_life)
     life = expected_life(probability, period, longest, base_rate, settings.persistence)
-    how = f"a constant risk, {settings.persistence:g} of it the customer's own"
+    how = f"a constant risk per {period:g} days, {settings.persistence:g} of it the customer's own"
     if remaining_days is not None and np.isfinite(remaining_days).any():
         life = np.where(np.isfinite(remaining_days), np.clip(remaining_days, 0, longest), life)
         how = "the survival model"
@@ -105,6 +105,21 @@ def customer_value(
     )
     value = revenue / covered * settings.margin_rate * life
     return CustomerValue(value, origin, filled=filled, placeholder=settings.placeholder)
+
+
+def check_value(frame: pd.DataFrame, settings: Settings) -> None:
+    """Refuse a value or revenue column that is not there or no number, before anything is fitted.
+
+    Raises
+    ------
+    UserError
+        Naming the line.
+    """
+    value = settings.decisions.value
+    key = "column" if value.column else "revenue_column"
+    name = getattr(value, key)
+    if name and name != BY_NAME:
+        _numbers(frame, name, settings.where("decisions", "value", key), missing_is_zero=True)
 
 
 def value_columns(frame: pd.DataFrame, settings: CustomerValueSettings) -> list[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from python_ml.diagnostics.fairness import fairness
+from python_ml.diagnostics.fairness import check_sensitive, fairness
 from python_ml.diagnostics.performance import learning_curve, noise_sensitivity, overfitting
 from python_ml.diagnostics.refitting import Rows
 from python_ml.diagnostics.segments import segment_errors
@@ -81,6 +81,7 @@ def diagnose(
     UserError
         When the rows cannot be split, lack columns, or a sensitive column cannot be judged.
     """
+    check_sensitive(training_set, settings)
     rows = Rows.of(champion, training_set, settings, scenario)
     columns = champion.card.columns
     curve, fitted = learning_curve(champion.model, rows, progress)

@@ -105,6 +105,18 @@ def fairness(scores: np.ndarray, threshold: float, rows: Rows, settings: Setting
     return found
 
 
+def check_sensitive(frame: pd.DataFrame, settings: Settings) -> None:
+    """Refuse a sensitive column that is not there or has too many values, before anything is fitted.
+
+    Raises
+    ------
+    UserError
+        Naming the line.
+    """
+    for name in settings.fairness.sensitive:
+        _groups(frame, name, settings)
+
+
 def _groups(frame: pd.DataFrame, name: str, settings: Settings) -> np.ndarray:
     where = settings.where("fairness", "sensitive")
     if name not in frame.columns:

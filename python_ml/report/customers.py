@@ -57,12 +57,13 @@ def _band_text(bands: Any) -> str:
         return ""
     if bands.get("kind") == "rank":
         return "Bands by rank: shares of customers, measured when the model was trained and then fixed."
-    high, medium, base, break_even = (
-        percent(bands.get(key), 1) for key in ("high", "medium", "base_rate", "break_even")
-    )
+    high, medium, base = (percent(bands.get(key), 1) for key in ("high", "medium", "base_rate"))
+    break_even = bands.get("break_even")
+    never = break_even is not None and break_even >= 1
+    pays = "is never profitable" if never else f"is profitable from {percent(break_even, 1)}"
     return (
         f"High risk begins at {high}, medium risk at {medium}. The base rate is {base}; an offer to a typical customer "
-        f"is profitable from {break_even}."
+        f"{pays}."
     )
 
 

@@ -10,6 +10,7 @@ from python_ml.explanation.drivers import ALL
 from python_ml.files import write_text
 from python_ml.input_columns import CATEGORY, FLAG
 from python_ml.model.reasons import subject
+from python_ml.project import is_dateless
 from python_ml.report import charts, page
 from python_ml.report.customers import BANDS, direction_kind
 from python_ml.report.explanation_charts import Swarm, beeswarm_chart, dependence_chart
@@ -33,12 +34,19 @@ LEVELS = np.array(["low", "middle", "high"])
 def write_explanation(project: Project, explanation: ModelExplanation) -> Path:
     """Write ``reports/explanation.html``; where it is."""
     path = project.reports_dir / PAGE
-    write_text(path, render_explanation(explanation, project.name))
+    write_text(path, render_explanation(explanation, project.name, dated=not is_dateless(project.vars)))
     return path
 
 
-def render_explanation(explanation: ModelExplanation, project_name: str) -> str:
+def render_explanation(explanation: ModelExplanation, project_name: str, *, dated: bool = True) -> str:
     """Render the page.
+
+    Parameters
+    ----------
+    explanation : ModelExplanation
+    project_name : str
+    dated : bool
+        Whether feature times are times, or a constant.
 
     Returns
     -------
@@ -63,6 +71,7 @@ def render_explanation(explanation: ModelExplanation, project_name: str) -> str:
     values = {
         "explanation": explanation,
         "project_name": project_name,
+        "dated": dated,
         "beeswarm": charts.both_widths(beeswarm_chart, swarms),
         "dependences": [_dependence(explanation, j, rows) for j in strongest[:DEPENDENCES]],
         "ways": _segments(explanation),

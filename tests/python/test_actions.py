@@ -86,6 +86,10 @@ def test_everybody_is_on_the_list_or_counted() -> None:
     assert table.loc[~table["holdout_flag"], "expected_cost"].sum() <= 120.0
     assert table["customer_id"].is_unique
     assert set(table["expires_at"]) == {NOW + pd.Timedelta(days=30)}
+    undated = listed(scored(), dated=False).table
+    assert len(undated)
+    assert undated["expires_at"].isna().all(), "a snapshot without dates does not say when"
+    assert undated["expires_at"].dtype == table["expires_at"].dtype
     assert table.dtypes.astype(str).to_dict() == empty_actions("customer_id", scores).dtypes.astype(str).to_dict()
 
 
@@ -361,6 +365,22 @@ def test_the_threshold_is_chosen_on_validation_rows_and_measured_on_test_rows() 
     assert thresholds["empc"]["value"] > 0
     assert max(profit for _, profit in thresholds["curve"]) >= thresholds["profit"]["value"]
     assert campaign_record(campaign, value, actions, None, replicates=10)["thresholds"] is None
+
+
+def test_an_offer_that_never_pays_has_no_break_even() -> None:
+    dear = Settings.model_validate({"decisions": {"contact_cost": 1e12}})
+    with duckdb.connect() as connection:
+        campaign = campaign_of(connection, scored(), dear)
+    for rows in (judged(), judged().query("split == 'test'")):
+        record = campaign_record(campaign, campaign.value(), campaign.actions(), rows, replicates=10)
+        thresholds = record["thresholds"]
+        assert thresholds["break_even"] is None
+        assert thresholds["chosen"] is None
+        assert thresholds["rows"]["Break-even"]["contacted"] == 0
+        assert json.loads(json.dumps(record, allow_nan=False)) == record
+        text = summary(record, Path("reports/actions.csv"))
+        assert "none, an offer never pays" in text
+        assert "contact nobody" in text
 
 
 def test_placeholders_are_named_as_such() -> None:

@@ -29,10 +29,10 @@ from python_ml.decisions.economics import (
     realised_profit,
     resampled_profit,
 )
-from python_ml.decisions.value import customer_value
+from python_ml.decisions.value import check_value, customer_value
 from python_ml.errors import UserError
 from python_ml.model.risk_bands import band_thresholds, typical_break_even
-from python_ml.settings import Decisions, RiskBands
+from python_ml.settings import Decisions, RiskBands, Settings
 
 TERMS = Terms(contact_cost=1.0, offer_cost=10.0, success_rate=0.3)
 
@@ -260,6 +260,7 @@ def test_value_is_margin_times_life() -> None:
     assert made.filled == 1
     assert not made.is_placeholder
     assert "chosen by its name" in made.origin
+    assert "a constant risk per 30 days" in made.origin, "what the probability is taken to be of"
     survival = value_of(table, np.array([100.0, 9_999.0, np.nan]), margin_rate=0.5, persistence=1.0)
     assert survival.value[:2] == pytest.approx(np.array([10 * 100, 20 * 365]) / 30 * 0.5)
     assert survival.value[2] == made.value[2], "where the survival model is silent, the probability speaks"
@@ -285,6 +286,16 @@ def test_a_wrong_column_of_value_is_a_users_mistake() -> None:
         value_of(table, column="plan")
     with pytest.raises(UserError, match="is empty"):
         value_of(table, column="empty")
+
+
+@pytest.mark.parametrize("key", ["column", "revenue_column"])
+def test_a_wrong_column_of_value_is_refused_before_anything_is_fitted(key: str) -> None:
+    table = frame(subscription_price=[1.0, 2.0, 3.0])
+    check_value(table, Settings.model_validate({"decisions": {"value": {key: "subscription_price"}}}))
+    check_value(table, Settings())
+    with pytest.raises(UserError, match="no column nope") as raised:
+        check_value(table, Settings.model_validate({"decisions": {"value": {key: "nope"}}}))
+    assert f"decisions.value.{key}" in raised.value.where
 
 
 # Allocation -----------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ import yaml
 
 from python_ml.diagnostics import Diagnosis, diagnose
 from python_ml.diagnostics.diagnosis import DIAGNOSTICS, FAIRNESS, store_diagnosis
-from python_ml.diagnostics.fairness import fairness
+from python_ml.diagnostics.fairness import check_sensitive, fairness
 from python_ml.diagnostics.refitting import Rows, refit
 from python_ml.diagnostics.segments import holm, promised_area, segment_errors
 from python_ml.errors import UserError
@@ -216,6 +216,16 @@ def test_sensitive_columns_need_not_be_features() -> None:
         fair(sensitive=["gender"])
     with pytest.raises(UserError, match="too many for groups"):
         fair(sensitive=["customer_id"])
+
+
+def test_a_wrong_sensitive_column_is_refused_before_anything_is_fitted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Promotion compares the columns that are there, so that a misspelt one would go without saying."""
+    wrong = Settings.model_validate({"fairness": {"sensitive": ["customer_plam"]}})
+    with pytest.raises(UserError, match="no column `customer_plam`"):
+        check_sensitive(rows().frame, wrong)
+    monkeypatch.setattr(Rows, "of", lambda *_: pytest.fail("fitted before the settings were read"))
+    with pytest.raises(UserError, match="no column `customer_plam`"):
+        diagnose(champion(), rows().frame, wrong)
 
 
 def test_without_fairlearn_one_message_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:

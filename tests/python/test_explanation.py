@@ -268,6 +268,9 @@ def test_pages_escape_what_they_show() -> None:
     hostile = replace(explanation, model=HOSTILE, drivers=explanation.drivers.replace({"basic": HOSTILE}))
     html = render_explanation(hostile, HOSTILE)
     assert "<script" not in html
+    year = str(explanation.feature_timestamp.year)
+    assert f"{year}.</p>" in html
+    assert f"{year}.</p>" not in render_explanation(hostile, HOSTILE, dated=False), "a constant is no date"
     assert "How to read this." in html
 
 

@@ -250,12 +250,13 @@ def test_what_makes_a_training_the_same() -> None:
     changed = [training_identity(training_set(), Settings.model_validate(settings)) for settings in earlier]
     assert len({base, *changed}) == 1 + len(earlier)
     others = [
+        training_identity(training_set(), Settings.model_validate({"decisions": {"contact_cost": 2}})),
         training_identity(training_set(sha256="b" * 64), Settings()),
         training_identity(training_set(horizon="60d"), Settings()),
         training_identity(training_set(), quick_settings()),
         training_identity(training_set(), Settings(), small_world().oracle),
     ]
-    assert len({base, *others}) == 5
+    assert len({base, *others}) == 6
     assert training_identity(training_set(sha256=None), Settings()) is None
 
 
