@@ -53,7 +53,6 @@ def act(project: Project, console: Console) -> dict[str, Any]:
     import json
 
     from python_ml.dbt import SCORING_SET, dbt_process, run_dbt
-    from python_ml.errors import UserError
     from python_ml.files import write_csv, write_text
     from python_ml.project import is_dateless
     from python_ml.warehouse import connect, read_table
@@ -103,7 +102,6 @@ def act(project: Project, console: Console) -> dict[str, Any]:
 
 
 def _refuse_other_scores(scores: pd.DataFrame, version: int) -> None:
-    from python_ml.errors import UserError
 
     versions = sorted(set(scores["model_version"].dropna().astype(int)))
     if versions != [version]:

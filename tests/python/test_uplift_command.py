@@ -316,7 +316,7 @@ def test_the_design_is_printed(estimated):
     assert len(set(pd.read_csv(folder / "reports" / "experiment.csv")["arm"])) == 2  # three clusters, two arms
     assert outcome.exit_code == 0, outcome.output
     assert "customers needed" in outcome.output
-    assert "are too few to show a fall of churn of any size" in run(folder, "experiment", "--baseline", "0.01").output
+    assert "are too few to detect any reduction of churn" in run(folder, "experiment", "--baseline", "0.01").output
     for arguments, said in (
         (("--strata", "nothing"), "no column `nothing`"),
         (("--share", "1.5"), "share cannot be 1.5"),
