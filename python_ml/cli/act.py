@@ -102,6 +102,7 @@ def act(project: Project, console: Console) -> dict[str, Any]:
 
 
 def _refuse_other_scores(scores: pd.DataFrame, version: int) -> None:
+    from python_ml.errors import UserError
 
     versions = sorted(set(scores["model_version"].dropna().astype(int)))
     if versions != [version]:
