@@ -253,7 +253,7 @@ def test_daily_feature_times_do_not_make_it_large(inputs: ReportInputs) -> None:
         ("outcomes", "The base rate over time needs gold.gld_churn_labels"),
         ("row_counts", "Row counts need the table bronze.brz_row_counts"),
         ("scoring", "Customer retention"),
-        ("actions", "Nobody"),
+        ("actions", "No customer to contact"),
         ("campaign", "There is no action list yet. Run retention act"),
         ("docs_link", "Run dbt docs generate"),
     ],
