@@ -450,8 +450,7 @@ def test_the_report_shows_the_list() -> None:
         assert name in page
     nobody = campaign_record(campaign, campaign.value(), listed(scores, 1.0), None, replicates=10)
     assert (
-        "No customer to contact"
-        in Page(render_report(replace(inputs, actions=hostile.iloc[:0], campaign=nobody))).text
+        "No customer to contact" in Page(render_report(replace(inputs, actions=hostile.iloc[:0], campaign=nobody))).text
     )
 
 
