@@ -80,13 +80,14 @@ def uplift(project: Project, console: Console) -> dict[str, Any]:
             "`retention experiment`",
         )
     from python_ml.decisions.uplift import results
-    from python_ml.decisions.uplift.draws import read_draws
+    from python_ml.decisions.uplift.draws import check_arms, read_draws
     from python_ml.decisions.uplift.estimation import estimate_uplift
     from python_ml.decisions.uplift.prognosis import read_history
     from python_ml.decisions.uplift.randomisation import verify_randomisation
     from python_ml.warehouse import read_table, write_table
 
     seed = settings.training.seed
+    check_arms(project)
     with console.step("Reading the experiment"):
         draws = read_draws(project)
     with console.step("Verifying the randomisation"):

@@ -136,7 +136,7 @@ def roll_back(project: Project, registry: ModelRegistry, reason: str | None = No
         raise UserError(
             f"Version {number} replaced no version: there is no earlier champion.",
             where=registry.name,
-            hint="`retention models promote VERSION --force` makes any version champion",
+            hint="`retention models promote VERSION --force --reason TEXT` makes any version champion",
         )
     registry.files(registry.find(before))  # a version that cannot be opened helps nobody
     decision = Decision(True, reason or f"version {number} was rolled back")

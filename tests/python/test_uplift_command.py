@@ -13,7 +13,7 @@ import yaml
 from click.testing import CliRunner
 
 from python_ml.cli import retention
-from python_ml.decisions.uplift.draws import outcome_window, read_draws
+from python_ml.decisions.uplift.draws import check_arms, outcome_window, read_draws
 from python_ml.decisions.uplift.results import COLUMNS as WRITTEN
 from python_ml.errors import GateError, UserError
 from python_ml.project import Project
@@ -159,6 +159,8 @@ MISTAKES = {
     "time": ({"time": "when"}, "no column `when`"),
     "arm": ({"arm": "group"}, "no column `group`"),
     "probability": ({"probability": "chance"}, "no column `chance`"),
+    "no time": ({"time": 'the "arm"'}, "is no time, such as in '10 %'"),
+    "no number": ({"probability": 'the "arm"'}, "is no number, such as in '10 %'"),
 }
 
 
@@ -168,6 +170,14 @@ def test_mistakes_in_the_experiment_are_explained(tmp_path, name):
     with pytest.raises(UserError, match=said) as caught:
         drawn(tmp_path, [("a", "03-10", "10 %")], {}, settings=settings)
     assert "retention.yml" in caught.value.where
+
+
+@pytest.mark.parametrize("settings", [{"control": "nobody"}, {"treated": "nobody"}])
+def test_an_arm_that_nobody_has_is_a_mistake(tmp_path, settings):
+    drawn(tmp_path, [("a", "03-10", "10 %"), ("b", "03-10", "no'thing")], {}, settings=settings)
+    with pytest.raises(UserError, match="has the arm 'nobody'") as caught:
+        check_arms(Project.open(tmp_path / "shop"))
+    assert "no'thing" in caught.value.hint
 
 
 def test_supplied_labels_cannot_be_looked_at_from_a_draw(tmp_path):

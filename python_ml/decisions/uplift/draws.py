@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 FEATURES = "gold.gld_customer_features"
 LABELS_MODEL, SPINE_MODEL = "gld_churn_labels", "slv_spine"
 AGE = "days_from_features_to_draw"
+MOST_ARMS = 10  # named in a message
 LOOKING_AHEAD = ("end_date", "inactivity")
 
 # Why draws take no part, in the order in which it is decided.
@@ -81,7 +82,8 @@ def read_draws(project: Project) -> Draws:
     Raises
     ------
     UserError
-        When a table or column is missing, or churn cannot be looked at from any other time than the spine's.
+        When a table or column is missing or not of the kind that it should be, or churn cannot be looked at from any
+        other time than the spine's.
     """
     settings = project.settings.uplift
     where = project.settings.where("uplift")
@@ -299,4 +301,44 @@ def _check_columns(connection: duckdb.DuckDBPyConnection, settings: Uplift, enti
                 f"The table {settings.table} has no column `{name}` ({role}).",
                 where=where,
                 hint=f"its columns: {', '.join(names)}",
+            )
+    table = relation(settings.table)
+    for role, kind in (("time", "timestamp"), ("probability", "double")):
+        name = wanted.get(f"uplift.{role}")
+        unread = (
+            name
+            and connection.execute(
+                f"select any_value({quote(name)}) from {table} where try_cast({quote(name)} as {kind}) is null"
+            ).fetchone()
+        )
+        if unread and unread[0] is not None:
+            raise UserError(
+                f"The column `{name}` of {settings.table} is no {'time' if role == 'time' else 'number'}, such as in "
+                f"{str(unread[0])!r}.",
+                where=f"{where}.{role}",
+                hint=f"its columns: {', '.join(names)}",
+            )
+
+
+def check_arms(project: Project) -> None:
+    """Refuse an arm that no row of the experiment has: it is more likely misspelt than yet to come.
+
+    Raises
+    ------
+    UserError
+        When a table or column is missing, or no row has the control or the treated arm that ``retention.yml`` names.
+    """
+    settings, where = project.settings.uplift, project.settings.where("uplift")
+    with connect(project) as connection:
+        _check_columns(connection, settings, project.entity, where)
+        arm, table = quote(settings.arm), relation(settings.table)
+        rows = connection.execute(f"select distinct cast({arm} as varchar) as arm from {table} order by arm").fetchall()
+    arms = [arm for (arm,) in rows if arm is not None]
+    for role, value in (("control", settings.control), ("treated", settings.treated)):
+        if arms and value is not None and value not in arms:
+            raise UserError(
+                f"No row of {settings.table} has the arm {value!r}.",
+                where=f"{where}.{role}",
+                hint=f"the column `{settings.arm}` has {', '.join(map(repr, arms[:MOST_ARMS]))}"
+                + (" and more" if len(arms) > MOST_ARMS else ""),
             )
