@@ -56,7 +56,7 @@ class BacktestFigures(Shown, backtests.BacktestResult):
             + [interval((part["figures"].get(name) or {}).get("roc_auc")) for name in names]
             for part in parts
         ]
-        return Display(f"Backtest: {TITLES['roc_auc']}", facts, ["origin", *map(model_title, names)], table)
+        return Display(f"BacktestFigures: {TITLES['roc_auc']}", facts, ["origin", *map(model_title, names)], table)
 
 
 def backtest(

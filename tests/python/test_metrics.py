@@ -20,12 +20,12 @@ from python_ml.model.ensemble import average, choose_members
 from python_ml.model.evaluate import (
     METRICS,
     RANKING_METRICS,
-    _interval,
     _Sorted,
     evaluate,
     standard_error_of_difference,
 )
 from python_ml.model.selection import choose_champion, result_warnings
+from python_ml.stats import estimate
 
 
 def values(found: dict) -> dict:
@@ -138,8 +138,8 @@ def test_no_rows() -> None:
 
 def test_too_few_defined_resamples_leave_out_the_interval() -> None:
     mostly_undefined = np.r_[np.full(60, np.nan), np.full(40, 0.7)]
-    assert _interval(0.8, mostly_undefined) == {"value": 0.8, "low": None, "high": None}
-    assert _interval(0.7, mostly_undefined[::-1][:79])["low"] == 0.7
+    assert estimate(0.8, mostly_undefined) == {"value": 0.8, "low": None, "high": None}
+    assert estimate(0.7, mostly_undefined[::-1][:79])["low"] == 0.7
 
 
 def test_intervals_hold_the_estimate_and_repeat() -> None:

@@ -151,6 +151,7 @@ class TestConfiguration:
             "exclude": ["orders_amount_sum_30d"],
             "transform": {"orders_count_30d": "log"},
             "encode": {"plan": "target"},
+            "monotone": {},
         }
 
 
