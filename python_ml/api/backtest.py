@@ -14,7 +14,7 @@ from python_ml.errors import RetentionError
 from python_ml.formatting import model_title
 from python_ml.model import backtest as backtests
 from python_ml.model.dataset import TrainingSet
-from python_ml.model.ensemble import members_of
+from python_ml.model.ensemble import kinds_of
 from python_ml.model.registry import Champion
 from python_ml.model.results import interval
 from python_ml.report.notebook import Display
@@ -106,8 +106,7 @@ def backtest(
     if settings is None and isinstance(data, LoadedTrainingSet):
         settings = data.settings
     if isinstance(models, ChurnClassifier | Champion):
-        model = models.model
-        kinds = [*model.named_estimators_] if members_of(model) else [models.card.model]
+        kinds = kinds_of(models.model, models.card.model)
     else:
         kinds = [models] if isinstance(models, str) else [*models]
     chosen = settings_of(settings, kinds)

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 WHERE = "the frame"
 STATIC, DATED = "static", "production"
-LABEL = ("churn_definition", "horizon", "gap", "maturity_lag")  # definitions that say what the label is
 LABELS = ("feature_timestamp", "label_timestamp", "churned")  # what a training set has besides the entity
 ROW = "row_number"  # the entity where every row is a customer of its own
 NO_TIME = pd.Timestamp("1970-01-01")
@@ -81,10 +80,7 @@ def training_rows(
 ) -> TrainingRows:
     """A frame of one's own, or what a project has; parameters as for :func:`python_ml.train`."""
     if isinstance(data, TrainingSet):
-        stated = {name: data.definitions.get(name) for name in (*LABEL, "scenario")}
-        said = {name: None if value is None else str(value) for name, value in stated.items()}
-        scenario = said.pop("scenario")
-        return TrainingRows(data.frame, data.features, data.entity, said, scenario)
+        return TrainingRows(data.frame, data.features, data.entity, data.label, data.scenario)
     frame, features, key = labelled_rows(data, target, entity, time, horizon, label_time, positive)
     label = {"horizon": None if horizon is None else str(horizon), "gap": None}
     return TrainingRows(frame, features, key, label, STATIC if time is None else DATED)

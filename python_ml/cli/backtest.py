@@ -59,32 +59,29 @@ def backtest(
     """
     settings, _ = project.settings, project.entity  # a mistake in either file shows before the heavy work
 
-    from python_ml.cli.train import LABEL, text
     from python_ml.model import backtest as backtests
     from python_ml.model.backtest_table import store_backtest
-    from python_ml.model.ensemble import members_of
+    from python_ml.model.ensemble import kinds_of
     from python_ml.model.registry import require_champion
     from python_ml.report import update_model_card
     from python_ml.snapshots.training_rows import read_snapshot, read_training_set
 
     champion = require_champion(project)
-    kinds = [*champion.model.named_estimators_] if members_of(champion.model) else [champion.card.model]
     with console.step("Reading the training set"):
         rows = read_snapshot(project, snapshot) if snapshot else read_training_set(project)
     if origins:
         settings = settings.model_copy(
             update={"backtest": settings.backtest.model_copy(update={"origins": origins, "times": ()})}
         )
-    definitions = rows.definitions
     with console.step("Backtesting"):
         found = backtests.backtest(
             rows.frame,
             rows.features,
             rows.entity,
             settings,
-            kinds,
-            label={name: text(definitions.get(name)) for name in LABEL},
-            scenario=text(definitions.get("scenario")),
+            kinds_of(champion.model, champion.card.model),
+            label=rows.label,
+            scenario=rows.scenario,
             progress=lambda message: console.note(f"  {message}"),
         ).report
     found["version"] = champion.version

@@ -62,14 +62,13 @@ def command(project: Project, console: Console, snapshot: str | None, everything
     settings = project.settings
     with console.step("Reading the training set"):
         rows = read_snapshot(project, snapshot) if snapshot else read_training_set(project)
-    scenario = rows.definitions.get("scenario")
     with console.step("Checking for leakage"):
         check = prepare(
             rows.frame,
             rows.features,
             rows.entity,
             settings,
-            scenario=None if scenario is None else str(scenario),
+            scenario=rows.scenario,
             replays=[] if snapshot else stored_replays(project),
         ).leakage
     if project.warehouse_path.is_file():  # a snapshot may outlive it

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 TRUTH_TABLE = "raw.raw_sim__true_hazard"
 TUNING_FILE = "tuning.db"  # beside mlflow.db
-LABEL = ("churn_definition", "horizon", "gap", "maturity_lag")  # dbt's variables that say what the label is
 
 
 @click.command("train")
@@ -168,7 +167,6 @@ def _fit(
         if project.warehouse_path.is_file():  # a snapshot may outlive it
             store_findings(project, check, training_set.sha256)
 
-    definitions = training_set.definitions
     with console.step("Training"):
         return train_models(
             training_set.frame,
@@ -176,8 +174,8 @@ def _fit(
             training_set.entity,
             settings,
             truth=truth,
-            label={name: text(definitions.get(name)) for name in LABEL},
-            scenario=text(definitions.get("scenario")),
+            label=training_set.label,
+            scenario=training_set.scenario,
             replays=replays,
             tuning_store=sqlite_uri(project.root / TUNING_FILE),
             on_leakage=keep,
@@ -283,8 +281,3 @@ def read_truth(project: Project, entity: str) -> pd.DataFrame | None:
             f"select {key}, cast(as_of as timestamp) as feature_timestamp, "
             f"cast(churn_probability_30d as double) as probability from {relation(TRUTH_TABLE)}"
         ).df()
-
-
-def text(value: object) -> str | None:
-    """A variable of dbt as text; None where it is not set."""
-    return None if value is None else str(value)

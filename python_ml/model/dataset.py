@@ -14,6 +14,9 @@ from python_ml.errors import UserError
 if TYPE_CHECKING:
     from python_ml.dbt import Feature
 
+# dbt's variables that say what the label is.
+LABEL = ("churn_definition", "horizon", "gap", "maturity_lag")
+
 
 @dataclass(frozen=True)
 class TrainingSet:
@@ -43,6 +46,20 @@ class TrainingSet:
     sha256: str | None
     snapshot: str | None = None
     cutoff: str | None = None
+
+    @property
+    def label(self) -> dict[str, str | None]:
+        """The definitions of the label, as text; None for those that are not set."""
+        return {name: self._text(name) for name in LABEL}
+
+    @property
+    def scenario(self) -> str | None:
+        """``static`` or ``partial`` for a snapshot; see docs/guides/tables_without_dates.md."""
+        return self._text("scenario")
+
+    def _text(self, name: str) -> str | None:
+        value = self.definitions.get(name)
+        return None if value is None else str(value)
 
     def describe(self) -> dict[str, Any]:
         """``sha256``, and ``snapshot`` and ``cutoff`` where there are such."""

@@ -93,6 +93,11 @@ def stacked(
     return stack.fit(inputs[names].iloc[some], churned[some])
 
 
+def kinds_of(model: StackingClassifier, name: str) -> list[str]:
+    """The kinds of model behind one that is called ``name``: those of its members, or itself."""
+    return [*model.named_estimators_] if members_of(model) else [name]
+
+
 def members_of(model: StackingClassifier) -> list[tuple[float, StackingClassifier]]:
     """The weight and the model of each member; empty for a single model."""
     members = [member for member in model.estimators_ if isinstance(member, StackingClassifier)]
