@@ -230,12 +230,7 @@ def settings_of(settings: Settings | Mapping[str, Any] | None, models: Any) -> S
             where="models",
             hint=f"choose among {', '.join(Models.model_fields)}",
         )
-    chosen = {
-        name: getattr(settings.training.models, name).model_copy(update={"enabled": name in wanted})
-        for name in Models.model_fields
-    }
-    training = settings.training.model_copy(update={"models": Models(**chosen)})
-    return settings.model_copy(update={"training": training})
+    return settings.with_models(wanted)
 
 
 def _complete(values: pd.Series, what: str) -> None:

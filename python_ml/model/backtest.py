@@ -34,7 +34,7 @@ from python_ml.model.pipelines import MONOTONE, check_parameters, plain_lightgbm
 from python_ml.model.split import BLIND, TemporalSplit, words_of
 from python_ml.model.training_run import TrainingRun
 from python_ml.project import DATELESS
-from python_ml.settings import Models, ModelSettings
+from python_ml.settings import Models
 
 if TYPE_CHECKING:
     from python_ml.dbt import Feature
@@ -117,7 +117,7 @@ def backtest(
     check_parameters(settings)
     check_training_set(training_set, entity)
     kinds = _kinds(settings, champion)
-    settings = _only(settings, kinds)
+    settings = settings.with_models(kinds)
     frame = training_set.sort_values(["feature_timestamp", entity], kind="stable").reset_index(drop=True)
     label = label or {}
     every = np.ones(len(frame), dtype=bool)
@@ -131,7 +131,7 @@ def backtest(
         purge = (frame["label_timestamp"] - frame["feature_timestamp"]).max()
         facts |= {"embargo": words_of(embargo), "purge": words_of(purge), "folds": None, "repeats": None}
         origins = rolling_origins(frame, entity, settings.backtest, embargo, settings.where("backtest"))
-        predicted = [*_rolled(run, origins, champion, label)]
+        predicted = [*_rolled(run, origins, champion, label, purge)]
     else:
         asked = settings.backtest
         facts |= {"embargo": None, "purge": None, "folds": asked.folds, "repeats": asked.repeats}
@@ -164,26 +164,19 @@ def _kinds(settings: Settings, champion: Sequence[str]) -> list[str]:
     return [name for name in Models.model_fields if name in wanted]
 
 
-def _only(settings: Settings, kinds: Sequence[str]) -> Settings:
-    """Settings in which just these kinds take part."""
-    models = settings.training.models
-    chosen = {
-        name: ModelSettings(enabled=name in kinds, parameters=getattr(models, name).parameters)
-        for name in Models.model_fields
-    }
-    training = settings.training.model_copy(update={"models": Models.model_construct(**chosen)})
-    return settings.model_copy(update={"training": training})
-
-
 def _embargo(duration: str | None) -> pd.Timedelta:
     return pd.Timedelta(hours=fixed_hours(duration) or 0) if duration else pd.Timedelta(0)
 
 
 def _rolled(
-    run: TrainingRun, origins: Sequence[Origin], champion: Sequence[str], label: Mapping[str, str | None]
+    run: TrainingRun,
+    origins: Sequence[Origin],
+    champion: Sequence[str],
+    label: Mapping[str, str | None],
+    purge: pd.Timedelta,
 ) -> Iterator[_Predicted]:
     """Scores at each origin by models that know nothing later."""
-    settings, purge = run.settings, (run.frame["label_timestamp"] - run.frame["feature_timestamp"]).max()
+    settings = run.settings
     enabled, nobody = settings.training.models.enabled, np.zeros(len(run.frame), dtype=bool)
     earlier: dict[str, Fitted] = {}
     known_before, rows_at_choice = nobody, 0

@@ -241,7 +241,7 @@ def _fairness(
 ) -> tuple[dict[str, Any], list[str]]:
     """Gap of either model between the groups of each column declared sensitive, and what got worse."""
     promotion = settings.registry.promotion
-    sensitive = [name for name in getattr(getattr(settings, "fairness", None), "sensitive", ()) if name in frame]
+    sensitive = [name for name in settings.fairness.sensitive if name in frame]
     figures, faults = {}, []
     for name in sensitive:
         groups = pd.factorize(frame[name].astype("object").where(frame[name].notna(), "missing"))[0]

@@ -118,13 +118,11 @@ def monotone_kinds(settings: Settings) -> tuple[Settings, list[str]]:
             where=settings.where("features", "monotone"),
             hint=f"enable {' or '.join(MONOTONE)} under training.models, or delete the directions",
         )
-    off = {name: getattr(models, name).model_copy(update={"enabled": False}) for name in cannot}
-    training = settings.training.model_copy(update={"models": models.model_copy(update=off)})
     warning = (
         f"{' and '.join(cannot)} cannot be held to the directions of features.monotone and did not take part: "
         f"{' and '.join(MONOTONE)} can."
     )
-    return settings.model_copy(update={"training": training}), [warning]
+    return settings.with_models([name for name in models.enabled if name in MONOTONE]), [warning]
 
 
 def plain_lightgbm(columns: Sequence[InputColumn], n_rows: int, seed: int) -> Pipeline:

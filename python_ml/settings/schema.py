@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from pydantic import Field, PrivateAttr
 
 from python_ml.settings.backtest import Backtest
@@ -41,6 +43,17 @@ class Settings(Section):
 
     _path: str = PrivateAttr("retention.yml")
     _lines: dict[tuple, int] = PrivateAttr(default_factory=dict)
+
+    def with_models(self, names: Collection[str]) -> Settings:
+        """The same settings, in which these kinds of model take part and no others; there may be none."""
+        models = self.training.models
+        chosen = {
+            name: getattr(models, name).model_copy(update={"enabled": name in names})
+            for name in type(models).model_fields
+        }
+        return self.model_copy(
+            update={"training": self.training.model_copy(update={"models": models.model_copy(update=chosen)})}
+        )
 
     def where(self, *location: str) -> str:
         """Say where a setting stands (file, line when it is written there, name), for messages."""
