@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -229,6 +229,22 @@ def read_arrow(project: Project, name: str) -> pa.Table:
     """Read a whole table with its own types; as :func:`read_table` otherwise."""
     with _selected(project, name) as found:
         return found.to_arrow_table()
+
+
+def declare_table(connection: duckdb.DuckDBPyConnection, name: str, columns: Mapping[str, str]) -> None:
+    """Make a table to which rows are added, and its schema, where they are missing.
+
+    Parameters
+    ----------
+    connection : duckdb.DuckDBPyConnection
+    name : str
+        ``schema.table``.
+    columns : mapping of str to str
+        Name and SQL type (with constraints) of each.
+    """
+    declared = ", ".join(f"{quote(column)} {kind}" for column, kind in columns.items())
+    connection.execute(f"create schema if not exists {quote(name.split('.')[0])}")
+    connection.execute(f"create table if not exists {relation(name)} ({declared})")
 
 
 def write_table(project: Project, name: str, rows: pd.DataFrame | pa.Table) -> None:

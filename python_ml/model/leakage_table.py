@@ -58,7 +58,7 @@ def store_findings(project: Project, check: LeakageCheck, digest: str | None) ->
     """
     import pyarrow as pa
 
-    from python_ml.warehouse import connect, quote, relation
+    from python_ml.warehouse import connect, declare_table, relation
 
     rows = []
     for finding in check.findings:
@@ -80,11 +80,9 @@ def store_findings(project: Project, check: LeakageCheck, digest: str | None) ->
                 "auc": finding.evidence.get("auc"),
             }
         )
-    declared = ", ".join(f"{quote(name)} {kind}" for name, kind in COLUMNS.items())
     types = {name: pa.float64() if kind == "double" else pa.string() for name, kind in COLUMNS.items()}
     with connect(project, read_only=False) as connection:
-        connection.execute("create schema if not exists gold")
-        connection.execute(f"create table if not exists {relation(TABLE)} ({declared})")
+        declare_table(connection, TABLE, COLUMNS)
         count = f"select count(*) from {relation(TABLE)}"
         before = connection.execute(count).fetchall()[0][0]
         # In one statement: one for each row takes seconds where features are many.

@@ -165,7 +165,7 @@ def _keep(
     """Append a decision to the table, where there is a warehouse (a snapshot may outlive it)."""
     if not project.warehouse_path.is_file():
         return
-    from python_ml.warehouse import connect, quote, relation
+    from python_ml.warehouse import connect, declare_table, relation
 
     figures: Mapping[str, Any] = decision.figures
     row = {
@@ -186,10 +186,8 @@ def _keep(
         "excluded_rows": figures.get("excluded_rows"),
         "figures": json.dumps(figures, sort_keys=True),
     }
-    declared = ", ".join(f"{quote(name)} {kind}" for name, kind in COLUMNS.items())
     with connect(project, read_only=False) as connection:
-        connection.execute("create schema if not exists gold")
-        connection.execute(f"create table if not exists {relation(TABLE)} ({declared})")
+        declare_table(connection, TABLE, COLUMNS)
         connection.execute(
             f"insert into {relation(TABLE)} select coalesce(max(decision_number), 0) + 1, "
             f"{', '.join('?' * len(row))} from {relation(TABLE)}",

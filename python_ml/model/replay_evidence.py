@@ -15,18 +15,23 @@ if TYPE_CHECKING:
     from python_ml.replay import Replay
 
 TABLE = "gold.gld_feature_replays"
+COLUMNS = {
+    "feature_timestamp": "timestamp primary key",
+    "fingerprint": "varchar",
+    "stored_rows": "bigint",
+    "missing": "bigint",
+    "unexpected": "bigint",
+    "differing": "varchar",
+}
 FEATURES = "gold.gld_customer_features"
 
 
 def store_replays(project: Project, outcomes: Sequence[Replay]) -> None:
     """Keep outcomes, one for each feature time, with a fingerprint of the rows that they are about."""
-    from python_ml.warehouse import connect, relation
+    from python_ml.warehouse import connect, declare_table, relation
 
     with connect(project, read_only=False) as connection:
-        connection.execute(
-            f"create table if not exists {relation(TABLE)} (feature_timestamp timestamp primary key, "
-            "fingerprint varchar, stored_rows bigint, missing bigint, unexpected bigint, differing varchar)"
-        )
+        declare_table(connection, TABLE, COLUMNS)
         for outcome in outcomes:
             connection.execute(
                 f"insert or replace into {relation(TABLE)} values (?, ?, ?, ?, ?, ?)",
