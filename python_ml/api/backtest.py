@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import pandas as pd
 
-from python_ml.api.frames import of_frame, settings_of, training_rows
+from python_ml.api.frames import labelled_frame, settings_of, training_rows
 from python_ml.api.results import TITLES, ChurnClassifier, LoadedTrainingSet, Shown
-from python_ml.errors import RetentionError
 from python_ml.formatting import model_title
 from python_ml.model import backtest as backtests
 from python_ml.model.dataset import TrainingSet
@@ -111,7 +110,7 @@ def backtest(
         kinds = [models] if isinstance(models, str) else [*models]
     chosen = settings_of(settings, kinds)
     given = training_rows(data, target, entity, time, horizon, label_time, positive)
-    try:
+    with labelled_frame(data):
         found = backtests.backtest(
             given.frame,
             given.features,
@@ -122,6 +121,4 @@ def backtest(
             scenario=given.scenario,
             progress=progress or (lambda message: None),
         )
-    except RetentionError as error:
-        raise error if isinstance(data, TrainingSet) else of_frame(error) from None
     return BacktestFigures.of(found)

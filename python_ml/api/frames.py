@@ -36,7 +36,7 @@ class TrainingRows(NamedTuple):
     scenario: str | None
 
 
-def named_frame(frame: pd.DataFrame, function: str) -> pd.DataFrame:
+def named_frame(frame: pd.DataFrame) -> pd.DataFrame:
     """A frame whose columns have names, as they had for training.
 
     Raises
@@ -46,7 +46,7 @@ def named_frame(frame: pd.DataFrame, function: str) -> pd.DataFrame:
     """
     if not isinstance(frame, pd.DataFrame):
         raise UserError(
-            f"{function}() takes a pandas.DataFrame, not {type(frame).__name__}.",
+            f"This function takes a pandas.DataFrame, not {type(frame).__name__}.",
             where="data",
             hint="convert it first, for instance by .to_pandas() or .df()",
         )
@@ -86,12 +86,16 @@ def training_rows(
     return TrainingRows(frame, features, key, label, STATIC if time is None else DATED)
 
 
-def of_frame(error: RetentionError) -> RetentionError:
-    """An error about a table of a project, in the words of a frame."""
-    if not (error.where or "").startswith("gold."):
-        return error
-    hint = None if error.hint is None else error.hint.replace("in retention.yml ", "in settings=… ")
-    return type(error)(error.what, where=WHERE, hint=hint)
+@contextmanager
+def labelled_frame(data: pd.DataFrame | TrainingSet) -> Iterator[None]:
+    """Say of a frame what would be said of a project's training set."""
+    try:
+        yield
+    except RetentionError as error:
+        if isinstance(data, TrainingSet) or not (error.where or "").startswith("gold."):
+            raise
+        hint = None if error.hint is None else error.hint.replace("in retention.yml ", "in settings=… ")
+        raise type(error)(error.what, where=WHERE, hint=hint) from None
 
 
 def labelled_rows(
@@ -117,7 +121,7 @@ def labelled_rows(
     UserError
         When a column is missing, empty, repeated, or of a type that no model takes.
     """
-    frame = named_frame(data, "train").reset_index(drop=True)
+    frame = named_frame(data).reset_index(drop=True)
     target = str(target)
     entity, time, label_time = (None if name is None else str(name) for name in (entity, time, label_time))
     given = {"target": target, "entity": entity, "time": time, "label_time": label_time}

@@ -12,8 +12,8 @@ import pandas as pd
 from python_ml.api.frames import (
     WHERE,
     keyed,
+    labelled_frame,
     named_frame,
-    of_frame,
     scored_frame,
     settings_of,
     training_rows,
@@ -28,7 +28,7 @@ from python_ml.api.results import (
     TrainedModel,
 )
 from python_ml.dbt import SCORING_SET
-from python_ml.errors import RetentionError, UserError
+from python_ml.errors import UserError
 from python_ml.input_columns import model_input
 from python_ml.model import evaluate as measures
 from python_ml.model import score as scoring
@@ -199,7 +199,7 @@ def train(
         settings = data.settings
     chosen = settings_of(settings, models)
     given = training_rows(data, target, entity, time, horizon, label_time, positive)
-    try:
+    with labelled_frame(data):
         result = train_models(
             given.frame,
             given.features,
@@ -210,8 +210,6 @@ def train(
             replays=data.replays if isinstance(data, LoadedTrainingSet) else (),
             progress=progress or (lambda message: None),
         )
-    except RetentionError as error:
-        raise error if isinstance(data, TrainingSet) else of_frame(error) from None
     return TrainedModel.of(result)
 
 
@@ -243,7 +241,7 @@ def score(model: ChurnClassifier | Champion, frame: pd.DataFrame) -> pd.DataFram
     >>> python_ml.score(model, frame).columns.tolist()
     ['customer_id', 'churn_probability', 'risk_band']
     """
-    rows, added = keyed(named_frame(frame, "score"), model.card.entity)
+    rows, added = keyed(named_frame(frame), model.card.entity)
     with scored_frame():
         table = scoring.score(rows, _champion_of(model), model.card.entity)
     unknown = ["model_name"] + ([] if isinstance(model, Champion) else ["model_version"])
@@ -281,7 +279,7 @@ def explain(model: ChurnClassifier | Champion, frame: pd.DataFrame, top: int = 3
     True
     """
     card = model.card
-    frame = named_frame(frame, "explain")
+    frame = named_frame(frame)
     rows, added = keyed(frame, card.entity)
     with scored_frame():
         inputs = model_input(frame, [column.column for column in card.columns])
@@ -346,7 +344,7 @@ def evaluate(
     >>> evaluation["n"]
     400
     """
-    frame = data.frame if isinstance(data, TrainingSet) else named_frame(data, "evaluate")
+    frame = data.frame if isinstance(data, TrainingSet) else named_frame(data)
     target, time = str(target), str(time)
     if frame.empty:
         raise UserError("The frame has no rows.", where=WHERE, hint="bring labelled customers")

@@ -97,7 +97,7 @@ class ChurnClassifier(Shown):
         UserError
             When a feature is missing, or holds text where the model was fitted on numbers.
         """
-        frame = named_frame(frame, "predict_proba")
+        frame = named_frame(frame)
         with scored_frame():
             inputs = model_input(frame, [column.column for column in self.card.columns])
         churn = probabilities(self.model, inputs) if len(inputs) else np.empty(0)
