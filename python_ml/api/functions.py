@@ -282,7 +282,7 @@ def explain(model: ChurnClassifier | Champion, frame: pd.DataFrame, top: int = 3
     frame = named_frame(frame)
     rows, added = keyed(frame, card.entity)
     with scored_frame():
-        inputs = model_input(frame, [column.column for column in card.columns])
+        inputs = model_input(frame, card.inputs)
     values, base = contributions(model.model, inputs, card.background)
     names = [column.name for column in card.columns]
     return Explanation(
@@ -359,7 +359,7 @@ def evaluate(
         )
     card = model.card
     with scored_frame():
-        inputs = model_input(frame, [column.column for column in card.columns])
+        inputs = model_input(frame, card.inputs)
     scores = probabilities(model.model, inputs)
     customers = frame[card.entity].to_numpy() if card.entity in frame else np.arange(len(frame))
     metrics = measures.evaluate(outcome.to_numpy(int), scores, customers, replicates=replicates, seed=seed)

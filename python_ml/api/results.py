@@ -99,7 +99,7 @@ class ChurnClassifier(Shown):
         """
         frame = named_frame(frame)
         with scored_frame():
-            inputs = model_input(frame, [column.column for column in self.card.columns])
+            inputs = model_input(frame, self.card.inputs)
         churn = probabilities(self.model, inputs) if len(inputs) else np.empty(0)
         return np.column_stack([1 - churn, churn])
 

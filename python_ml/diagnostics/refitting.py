@@ -81,7 +81,7 @@ class Rows:
             train = fit = ~test
         elif split.has_validation:
             validation = split.validation
-        inputs = model_input(frame, [column.column for column in champion.card.columns], where=TRAINING_SET)
+        inputs = model_input(frame, champion.card.inputs, where=TRAINING_SET)
         return cls(frame, inputs, churned, customers, train, fit, test, validation, seed)
 
     def measure(self, scores: np.ndarray, rows: np.ndarray, metric: str = "roc_auc") -> dict[str, Any]:

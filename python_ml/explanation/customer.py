@@ -139,7 +139,7 @@ def explain_customer(
         When columns are missing that the champion needs, or dice-ml is.
     """
     card, explain, seed = champion.card, settings.explain, settings.training.seed
-    columns = [column.column for column in card.columns]
+    columns = card.inputs
     rows = rows.sort_values("feature_timestamp", kind="stable").reset_index(drop=True)
     newest = rows.tail(1).reset_index(drop=True)
     now, key = pd.Timestamp(newest["feature_timestamp"].iloc[0]), newest[entity].iloc[0]

@@ -93,7 +93,7 @@ def explain_model(
     if len(chosen) > MOST_ROWS:
         chosen = np.sort(np.random.default_rng(settings.training.seed).choice(chosen, MOST_ROWS, replace=False))
     frame = scoring_set.iloc[chosen].reset_index(drop=True)
-    inputs = model_input(frame, [column.column for column in card.columns], where=SCORING_SET)
+    inputs = model_input(frame, card.inputs, where=SCORING_SET)
     values, _ = contributions(champion.model, inputs, card.background)
     segments = {"risk band": score(frame, champion, entity)["risk_band"].to_numpy(object)}
     if cohorts is not None:

@@ -113,6 +113,11 @@ class ModelCard:
     background: tuple[float, ...] | None = None
     band_origin: dict[str, float | str] | None = None
 
+    @property
+    def inputs(self) -> list[InputColumn]:
+        """What the model takes, in its order."""
+        return [column.column for column in self.columns]
+
     def to_json(self) -> str:
         """The card as a JSON document."""
         return json.dumps({"format": FORMAT, **asdict(self)}, indent=1, allow_nan=False)

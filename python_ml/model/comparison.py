@@ -128,7 +128,7 @@ def unseen_scores(contender: Contender, rows: TrainingSet) -> NDArray[np.float64
     kept = contender.held_out
     if kept is not None and rows.sha256 is not None and contender.dataset_sha256 == rows.sha256:
         return pd.Series(kept["probability"].to_numpy(), index=kept["row"].to_numpy()).reindex(keys).to_numpy(float)
-    columns = [column.column for column in card.columns]
+    columns = card.inputs
     model_input(frame.head(0), columns, where=TRAINING_SET)
     scores = np.full(len(frame), np.nan)
     last, before = card.fitted_on.get("to"), card.fitted_on.get("before")

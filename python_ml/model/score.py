@@ -55,7 +55,7 @@ def score(scoring_set: pd.DataFrame, champion: Champion, entity: str) -> pd.Data
     from python_ml.model.calibration import probabilities
 
     _require_keys(scoring_set, entity)
-    inputs = model_input(scoring_set, [c.column for c in champion.card.columns], where=SCORING_SET)
+    inputs = model_input(scoring_set, champion.card.inputs, where=SCORING_SET)
     if scoring_set.empty:
         return empty_scores(entity, scoring_set)
     probability = probabilities(champion.model, inputs)
@@ -97,7 +97,7 @@ def reasons(scoring_set: pd.DataFrame, champion: Champion, entity: str, top: int
 
     _require_keys(scoring_set, entity)
     card = champion.card
-    inputs = model_input(scoring_set, [c.column for c in card.columns], where=SCORING_SET)
+    inputs = model_input(scoring_set, card.inputs, where=SCORING_SET)
     if scoring_set.empty:
         return empty_reasons(entity, scoring_set)
     values, _ = contributions(champion.model, inputs, card.background)

@@ -102,5 +102,5 @@ def model_facts(frame: pd.DataFrame, card: ModelCard, features: list[Feature]) -
 
     last = card.fitted_on.get("to")
     rows = frame if last is None else frame[(frame["feature_timestamp"] <= pd.Timestamp(last)).to_numpy()]
-    columns = [column.column for column in card.columns]
+    columns = card.inputs
     return measure(rows, columns, features, card.entity, snapshot=last is None)

@@ -75,9 +75,7 @@ def write_estimates(project: Project, frame: pd.DataFrame, champion: Champion) -
         return "the champion was trained without a survival model" if enabled else "survival is switched off"
     entity = project.entity
     rows = frame.sort_values(entity, ignore_index=True)  # as the scores were made, so that both agree to the last bit
-    probability = probabilities(
-        champion.model, model_input(rows, [c.column for c in champion.card.columns], where=SCORING_SET)
-    )
+    probability = probabilities(champion.model, model_input(rows, champion.card.inputs, where=SCORING_SET))
     made = estimates(rows, model, probability, entity, champion.version, project.settings.survival.cap_days)
     tables.write(project, tables.ESTIMATES, made, tables.ESTIMATE_COLUMNS)
     return None

@@ -170,7 +170,7 @@ def study_of(
     """The survival model that belongs to the champion of a training, on the same rows and features."""
     tested = result.predictions
     tested = tested[(tested["model"] == result.champion) & (tested["split"] == "test")]
-    columns = [column.column for column in result.card.columns]
+    columns = result.card.inputs
     probability = tested["probability"].to_numpy()
     frame, entity = result.dataset, result.card.entity
     return study_survival(frame, result.split, columns, entity, definitions, settings, probability, truth)
