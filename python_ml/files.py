@@ -7,7 +7,7 @@ import errno
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
@@ -64,6 +64,17 @@ def write_text(path: Path, text: str) -> None:
     """
     with replacing(path) as temporary:
         temporary.write_bytes(text.encode("utf-8", errors="replace"))
+
+
+def write_json(path: Path, value: Any, default: Callable[[Any], Any] | None = None) -> None:
+    """Write a JSON document; ``default`` makes plain data of what JSON does not know.
+
+    Raises
+    ------
+    ValueError
+        When a number is not finite: JSON has no such numbers.
+    """
+    write_text(path, json.dumps(value, indent=2, allow_nan=False, default=default) + "\n")
 
 
 def write_csv(path: Path, table: pd.DataFrame) -> None:

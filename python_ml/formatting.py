@@ -31,6 +31,13 @@ MODEL_TITLES = {
     "bg_nbd": "BG/NBD",
     "oracle": "Oracle",
 }
+METRIC_TITLES = {
+    "roc_auc": "ROC AUC",
+    "pr_auc": "PR AUC",
+    "brier": "Brier score",
+    "ece": "calibration error",
+    "lift_at_10pct": "lift at 10 %",
+}
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 LONG_MONTHS = (
     "January", "February", "March", "April", "May", "June",

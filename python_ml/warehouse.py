@@ -272,6 +272,13 @@ def write_table(project: Project, name: str, rows: pd.DataFrame | pa.Table) -> N
         connection.execute(f"create or replace table {relation(name)} as select * from rows_to_write")
 
 
+def drop_tables(project: Project, *names: str) -> None:
+    """Remove tables that would describe an earlier state, where they exist; ``names`` are ``schema.table``."""
+    with connect(project, read_only=False) as connection:
+        for name in names:
+            connection.execute(f"drop table if exists {relation(name)}")
+
+
 @contextmanager
 def _selected(project: Project, name: str) -> Iterator[duckdb.DuckDBPyRelation]:
     with connect(project) as connection:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Self
 import pandas as pd
 
 from python_ml.api.frames import labelled_frame, settings_of, training_rows
-from python_ml.api.results import TITLES, ChurnClassifier, LoadedTrainingSet, Shown
-from python_ml.formatting import model_title
+from python_ml.api.results import ChurnClassifier, LoadedTrainingSet, Shown
+from python_ml.formatting import METRIC_TITLES, model_title
 from python_ml.model import backtest as backtests
 from python_ml.model.dataset import TrainingSet
 from python_ml.model.ensemble import kinds_of
@@ -55,7 +55,9 @@ class BacktestFigures(Shown, backtests.BacktestResult):
             + [interval((part["figures"].get(name) or {}).get("roc_auc")) for name in names]
             for part in parts
         ]
-        return Display(f"BacktestFigures: {TITLES['roc_auc']}", facts, ["origin", *map(model_title, names)], table)
+        return Display(
+            f"BacktestFigures: {METRIC_TITLES['roc_auc']}", facts, ["origin", *map(model_title, names)], table
+        )
 
 
 def backtest(

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from python_ml.api.frames import named_frame, scored_frame
-from python_ml.formatting import counted, integer, model_title, percent
+from python_ml.formatting import METRIC_TITLES, counted, integer, model_title, percent
 from python_ml.input_columns import model_input
 from python_ml.model.calibration import probabilities
 from python_ml.model.dataset import TrainingSet
@@ -27,13 +27,6 @@ if TYPE_CHECKING:
     from python_ml.leakage import StoredReplay
     from python_ml.model.card import ModelCard
 
-TITLES = {
-    "roc_auc": "ROC AUC",
-    "pr_auc": "PR AUC",
-    "brier": "Brier score",
-    "ece": "calibration error",
-    "lift_at_10pct": "lift at 10 %",
-}
 LISTED_DRIVERS = 5
 LISTED_REASONS = 10
 
@@ -137,7 +130,7 @@ class TrainedModel(ChurnClassifier, TrainingResult):
             {
                 name: {
                     (metric, end): (figures.get(metric) or {}).get(end)
-                    for metric in TITLES
+                    for metric in METRIC_TITLES
                     for end in ("value", "low", "high")
                 }
                 for name, figures in measured.items()
@@ -161,11 +154,13 @@ class TrainedModel(ChurnClassifier, TrainingResult):
         table = [
             [
                 f"{'*' if name == self.champion else ' '} {model_title(name)}",
-                *(interval(parts["test"].get(metric)) for metric in TITLES),
+                *(interval(parts["test"].get(metric)) for metric in METRIC_TITLES),
             ]
             for name, parts in [*metrics["models"].items(), *metrics["baselines"].items()]
         ]
-        return Display(f"TrainedModel: {model_title(self.champion)}{kinds}", facts, ["  test", *TITLES.values()], table)
+        return Display(
+            f"TrainedModel: {model_title(self.champion)}{kinds}", facts, ["  test", *METRIC_TITLES.values()], table
+        )
 
 
 @dataclass(frozen=True, repr=False)
@@ -252,7 +247,7 @@ class Evaluation(Shown, dict):
     def display(self) -> Display:
         """See :class:`Shown`."""
         facts = [("rows", integer(self["n"])), ("churned", percent(self["base_rate"]))]
-        facts += [(title, interval(self[name], "not defined")) for name, title in TITLES.items()]
+        facts += [(title, interval(self[name], "not defined")) for name, title in METRIC_TITLES.items()]
         return Display("Evaluation", [*facts, ("note", self.note)])
 
 

@@ -50,10 +50,8 @@ def act(project: Project, console: Console) -> dict[str, Any]:
     UserError
         When there is no champion, the newest features are not scored, or a setting names a missing column.
     """
-    import json
-
     from python_ml.dbt import SCORING_SET, dbt_process, run_dbt
-    from python_ml.files import write_csv, write_text
+    from python_ml.files import write_csv, write_json
     from python_ml.project import is_dateless
     from python_ml.warehouse import connect, read_table
 
@@ -93,7 +91,7 @@ def act(project: Project, console: Console) -> dict[str, Any]:
         with console.step("Writing the action list"), handed_over({ACTIONS: actions.table}) as variables:
             run_dbt(project, ["build", "--select", MODELS], console, variables)
     write_csv(project.reports_dir / CSV, actions.table)
-    write_text(project.reports_dir / RECORD, json.dumps(record, indent=1, allow_nan=False) + "\n")
+    write_json(project.reports_dir / RECORD, record)
     for note in record["notes"]:
         console.warn(note)
     if record["placeholders"]:

@@ -66,12 +66,10 @@ def experiment(project: Project, console: Console, **options: Any) -> dict[str, 
     UserError
         When an option is out of range, a column is missing, or there is nobody to assign.
     """
-    import json
-
     from python_ml.decisions.uplift.design import Design, assign
     from python_ml.decisions.uplift.results import ASSIGNMENTS
     from python_ml.errors import UserError
-    from python_ml.files import write_csv, write_text
+    from python_ml.files import write_csv, write_json
     from python_ml.warehouse import read_table, write_table
 
     with console.step("Reading the scoring set"):
@@ -122,7 +120,7 @@ def experiment(project: Project, console: Console, **options: Any) -> dict[str, 
             for effect in wanted
         ],
     }
-    write_text(project.reports_dir / FILE, json.dumps(figures, indent=2) + "\n")
+    write_json(project.reports_dir / FILE, figures)
     return figures
 
 

@@ -73,6 +73,8 @@ class ActionList:
         Draws effects, for intervals.
     terms : Terms
         Of the settings, placeholders included.
+    measured : bool
+        Whether the effect of an offer comes from an experiment, be it by customer or on average.
     notes : tuple of str
         What the reader must know about the ranking.
     """
@@ -89,12 +91,8 @@ class ActionList:
     offer_cost: NDArray[np.float64]
     sampler: Sampler | None
     terms: Terms
+    measured: bool
     notes: tuple[str, ...] = ()
-
-    @property
-    def measured(self) -> bool:
-        """Whether the effect of an offer comes from an experiment, be it by customer or on average."""
-        return self.ranked_by == BY_UPLIFT or bool(self.notes)
 
     def expected_return(self, *, replicates: int = 500, seed: int = 0) -> CampaignReturn:
         """What contacting the list is expected to return; see :func:`python_ml.decisions.economics.campaign_return`."""
@@ -240,6 +238,7 @@ def action_list(
         offer_cost=offer_cost,
         sampler=sampler,
         terms=terms,
+        measured=estimates is not None,
         notes=tuple(notes),
     )
 

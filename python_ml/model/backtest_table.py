@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from python_ml.files import write_text
+from python_ml.files import write_json
 from python_ml.formatting import aligned, model_title
 from python_ml.model.backtest import POOLED, ROLLING
 from python_ml.model.evaluate import METRICS
@@ -90,7 +89,7 @@ def store_backtest(project: Project, found: dict[str, Any]) -> None:
     from python_ml.warehouse import write_table
 
     write_table(project, TABLE, backtest_table(found))
-    write_text(project.reports_dir / FILE, json.dumps(found, indent=2, allow_nan=False) + "\n")
+    write_json(project.reports_dir / FILE, found)
 
 
 def forget_backtest(project: Project) -> None:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from python_ml.dbt import TRAINING_SET
 from python_ml.errors import UserError
+from python_ml.formatting import METRIC_TITLES
 from python_ml.input_columns import model_input
 from python_ml.model.calibration import probabilities
 from python_ml.model.evaluate import LIFT_SHARE, better, evaluate, paired_differences
@@ -30,7 +31,6 @@ RESAMPLES = 500  # where the settings leave out intervals
 OUTCOME = (
     "entity", "churn_definition", "horizon", "gap", "grace", "active_window", "scenario", "target", "churned_values"
 )  # fmt: skip
-TITLES = {"roc_auc": "ROC AUC", "pr_auc": "PR AUC", "brier": "Brier score", "lift_at_10pct": "lift at 10 %"}
 
 
 @dataclass(frozen=True)
@@ -218,7 +218,7 @@ def _compared(
     if fairness:
         figures["fairness"] = fairness
     said = (
-        f"{TITLES[metric]} {values[0]:.3f} against {values[1]:.3f} of version {champion.version} (difference "
+        f"{METRIC_TITLES[metric]} {values[0]:.3f} against {values[1]:.3f} of version {champion.version} (difference "
         f"{figures['difference']:+.3f}, {promotion.confidence:.0%} bounds {low:+.3f} to {high:+.3f}) on "
         f"{len(churned):,} rows that neither was fitted on"
     )

@@ -25,7 +25,7 @@ from threadpoolctl import threadpool_limits
 
 from python_ml.model.calibration import THREADS, sigmoid_of
 from python_ml.model.ensemble import members_of
-from python_ml.model.pipelines import PROBABILITY_FLOOR, output_sources
+from python_ml.model.pipelines import PROBABILITY_FLOOR, log_odds, output_sources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -156,7 +156,7 @@ def _forest(estimator: Any, _: object) -> Explainer:
         if explained is None:
             values = as_booster(estimator).predict(rows, pred_contrib=True, num_threads=THREADS)
             explained = values[:, :-1], values[:, -1]
-        return _rescaled(*explained, _odds, _odds_slope)
+        return _rescaled(*explained, log_odds, _odds_slope)
 
     return explain
 
@@ -180,10 +180,6 @@ def _rescaled(
     flat = np.abs(moved) < 1e-9  # the secant becomes the tangent
     secant = (scale(base + moved) - scale(base)) / np.where(flat, 1.0, moved)
     return values * np.where(flat, tangent(base), secant)[:, None], scale(base)
-
-
-def _odds(share: np.ndarray) -> np.ndarray:
-    return scipy.special.logit(np.clip(share, PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR))
 
 
 def _odds_slope(share: np.ndarray) -> np.ndarray:

@@ -284,6 +284,11 @@ def output_sources(prepare: ColumnTransformer) -> np.ndarray:
     return sources
 
 
+def log_odds(probability: np.ndarray) -> np.ndarray:
+    """Log-odds of probabilities, which are kept off 0 and 1 by :data:`PROBABILITY_FLOOR`."""
+    return scipy.special.logit(np.clip(probability, PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR))
+
+
 def log_odds_stage() -> Pipeline:
     """Clip probabilities away from 0 and 1 and take log-odds: what the calibration of trees works on."""
     limits = {"a_min": PROBABILITY_FLOOR, "a_max": 1 - PROBABILITY_FLOOR}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from python_ml.files import replacing, write_text
+from python_ml.files import replacing, write_json
 from python_ml.formatting import aligned
 
 CROSS_VALIDATION = "cross_validation"
@@ -48,7 +48,7 @@ def write_reports(
 
 def write_metrics(metrics: dict[str, Any], folder: Path) -> None:
     """Write ``metrics.json``."""
-    write_text(folder / "metrics.json", json.dumps(metrics, indent=2, allow_nan=False) + "\n")
+    write_json(folder / "metrics.json", metrics)
 
 
 def read_reports(folder: Path, version: int, run_id: str) -> dict[str, Any] | None:

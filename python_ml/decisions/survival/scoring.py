@@ -67,11 +67,12 @@ def write_estimates(project: Project, frame: pd.DataFrame, champion: Champion) -
     from python_ml.decisions.survival.store import load_survival_model
     from python_ml.input_columns import model_input
     from python_ml.model.calibration import probabilities
+    from python_ml.warehouse import drop_tables
 
     enabled = project.settings.survival.enabled
     model = load_survival_model(project) if enabled else None
     if model is None:
-        tables.remove(project, tables.ESTIMATES)
+        drop_tables(project, tables.ESTIMATES)
         return "the champion was trained without a survival model" if enabled else "survival is switched off"
     entity = project.entity
     rows = frame.sort_values(entity, ignore_index=True)  # as the scores were made, so that both agree to the last bit

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from python_ml.warehouse import connect, relation, write_table
+from python_ml.warehouse import write_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,10 +54,3 @@ def write(project: Project, name: str, frame: pd.DataFrame, columns: dict[str, p
     table = pa.Table.from_pandas(frame[[*keys, *columns]], preserve_index=False)
     schema = pa.schema([*(table.schema.field(key) for key in keys), *map(pa.field, columns, columns.values())])
     write_table(project, name, table.cast(schema))
-
-
-def remove(project: Project, *names: str) -> None:
-    """Drop tables that would speak of an earlier champion."""
-    with connect(project, read_only=False) as connection:
-        for name in names:
-            connection.execute(f"drop table if exists {relation(name)}")

@@ -208,9 +208,10 @@ def write_study(project: Project, study: SurvivalStudy, folder: Path) -> None:
 def forget_study(project: Project, folder: Path) -> None:
     """Remove what an earlier training wrote, where the present one has no survival model."""
     from python_ml.decisions.survival import tables
+    from python_ml.warehouse import drop_tables
 
     if project.warehouse_path.is_file():
-        tables.remove(project, tables.EVALUATION, tables.CURVES)
+        drop_tables(project, tables.EVALUATION, tables.CURVES)
     (folder / PREDICTIONS_FILE).unlink(missing_ok=True)
 
 

@@ -79,23 +79,37 @@ class UpliftResult:
         An offer cannot prevent more churn than there is: where the history says how likely a customer is to churn, all
         three stay below.
         """
-        with one_thread_each():
-            if self.prognosis is None:
-                return self.line.at(self.model.effect(inputs[[column.name for column in self.columns]]))
-            log_odds = self.prognosis.of(inputs)
-            inputs = inputs.assign(**{PROGNOSIS: log_odds})
-            made = self.line.at(self.model.effect(inputs[[column.name for column in self.columns]]))
-            value, low, high = (np.minimum(part, expit(log_odds)) for part in made)
-            return value, low, high
+        return self._estimated(self._prepared(inputs))
 
-    def odds_ratios(self, inputs: pd.DataFrame) -> np.ndarray:
-        """Odds of churn with an offer over those without, shape (n_rows,); NaN where the learner has no such factor."""
+    def estimates_with_odds(self, inputs: pd.DataFrame) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], np.ndarray]:
+        """As :meth:`estimates`, and the odds of churn with an offer over those without, shape (n_rows,).
+
+        The odds ratio is NaN where the learner has no such factor.
+        """
+        prepared = self._prepared(inputs)
         if not hasattr(self.model, "odds_ratio"):
-            return np.full(len(inputs), np.nan)
-        if self.prognosis is not None:
-            inputs = inputs.assign(**{PROGNOSIS: self.prognosis.of(inputs)})
+            return self._estimated(prepared), np.full(len(inputs), np.nan)
         with one_thread_each():
-            return self.model.odds_ratio(inputs[[column.name for column in self.columns]])
+            return self._estimated(prepared), self.model.odds_ratio(prepared[self._names])
+
+    @property
+    def _names(self) -> list[str]:
+        return [column.name for column in self.columns]
+
+    def _prepared(self, inputs: pd.DataFrame) -> pd.DataFrame:
+        """The inputs with a prognosis, where there is one."""
+        if self.prognosis is None:
+            return inputs
+        with one_thread_each():
+            return inputs.assign(**{PROGNOSIS: self.prognosis.of(inputs)})
+
+    def _estimated(self, prepared: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        with one_thread_each():
+            value, low, high = self.line.at(self.model.effect(prepared[self._names]))
+        if self.prognosis is None:
+            return value, low, high
+        risk = expit(prepared[PROGNOSIS].to_numpy())
+        return np.minimum(value, risk), np.minimum(low, risk), np.minimum(high, risk)
 
 
 def estimate_uplift(

@@ -16,7 +16,6 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
-from scipy.special import logit
 from sklearn.base import clone
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
@@ -25,13 +24,7 @@ from sklearn.pipeline import Pipeline
 
 from python_ml.input_columns import NUMBER, InputColumn
 from python_ml.model.folds import customer_folds
-from python_ml.model.pipelines import (
-    PROBABILITY_FLOOR,
-    REPRODUCIBLE,
-    linear_preparation,
-    model_pipeline,
-    tree_preparation,
-)
+from python_ml.model.pipelines import REPRODUCIBLE, linear_preparation, log_odds, model_pipeline, tree_preparation
 from python_ml.names import free_name
 
 if TYPE_CHECKING:
@@ -172,14 +165,14 @@ class SLasso:
         arm = free_name(ARM, {column.name for column in self.columns})
         self._arm_column = InputColumn(arm, NUMBER)
         inputs = experiment.inputs.assign(**{arm: experiment.treated.astype(float)})
-        log_odds = np.zeros(len(experiment))
+        risk_odds = np.zeros(len(experiment))
         for train, held_out in folds:
-            log_odds[held_out] = self._log_odds(self._risk(inputs.iloc[train], retained[train]), inputs.iloc[held_out])
+            risk_odds[held_out] = self._log_odds(self._risk(inputs.iloc[train], retained[train]), inputs.iloc[held_out])
         self.risk_ = self._risk(inputs, retained)
         self.prepare_ = linear_preparation(self.columns, len(experiment))
         z = self.prepare_.fit_transform(experiment.inputs)
         self.middle_ = float(experiment.probability.mean())
-        design = self._design(log_odds, experiment.treated, z)
+        design = self._design(risk_odds, experiment.treated, z)
         self.model_ = self._lasso(self._choose_penalty(design, retained, folds), design, retained)
         return self
 
@@ -187,8 +180,8 @@ class SLasso:
         """See :class:`Learner`."""
         if self.risk_ is None:
             return np.zeros(len(inputs))
-        log_odds, z = self._log_odds(self.risk_, inputs), self.prepare_.transform(inputs)
-        designs = (self._design(log_odds, arm, z) for arm in (0.0, 1.0))
+        risk_odds, z = self._log_odds(self.risk_, inputs), self.prepare_.transform(inputs)
+        designs = (self._design(risk_odds, arm, z) for arm in (0.0, 1.0))
         without, with_offer = (self.model_.predict_proba(design)[:, 1] for design in designs)
         return with_offer - without
 
@@ -206,12 +199,11 @@ class SLasso:
 
     def _log_odds(self, risk: BaseEstimator, inputs: pd.DataFrame) -> np.ndarray:
         """Of being retained without an offer."""
-        chance = _chance(risk, inputs.assign(**{self._arm_column.name: 0.0}))
-        return logit(np.clip(chance, PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR))
+        return log_odds(_chance(risk, inputs.assign(**{self._arm_column.name: 0.0})))
 
-    def _design(self, log_odds: np.ndarray, treated: np.ndarray | float, z: np.ndarray) -> np.ndarray:
+    def _design(self, risk_odds: np.ndarray, treated: np.ndarray | float, z: np.ndarray) -> np.ndarray:
         arm = np.broadcast_to(np.asarray(treated, dtype=float) - self.middle_, len(z))[:, None]
-        return np.hstack([UNPENALISED * log_odds[:, None], UNPENALISED * arm, arm * z])
+        return np.hstack([UNPENALISED * risk_odds[:, None], UNPENALISED * arm, arm * z])
 
     def _lasso(self, c: float, design: np.ndarray, retained: np.ndarray) -> LogisticRegression:
         model = LogisticRegression(

@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import logit
 
 from python_ml.decisions.uplift.draws import AGE
 from python_ml.input_columns import InputColumn, informative, model_input
-from python_ml.model.pipelines import PROBABILITY_FLOOR, model_pipeline
+from python_ml.model.pipelines import log_odds, model_pipeline
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -145,5 +144,4 @@ def learn_prognosis(history: History, seed: int) -> Prognosis | None:
 
 
 def _log_odds(model: BaseEstimator, inputs: pd.DataFrame) -> np.ndarray:
-    chance = model.predict_proba(inputs)[:, 1]
-    return logit(np.clip(chance, PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR))
+    return log_odds(model.predict_proba(inputs)[:, 1])

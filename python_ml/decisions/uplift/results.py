@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from python_ml.decisions.uplift import curves, policy
 from python_ml.decisions.uplift.draws import customer_inputs
-from python_ml.files import write_text
+from python_ml.files import write_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -83,8 +82,7 @@ def estimates_table(
     import pandas as pd
 
     rows = scoring_set.sort_values(entity, ignore_index=True)
-    inputs = customer_inputs(rows, columns)
-    uplift, low, high = result.estimates(inputs)
+    (uplift, low, high), odds_ratio = result.estimates_with_odds(customer_inputs(rows, columns))
     return pd.DataFrame(
         {
             entity: rows[entity],
@@ -92,7 +90,7 @@ def estimates_table(
             "uplift": uplift,
             "uplift_low": low,
             "uplift_high": high,
-            "odds_ratio": result.odds_ratios(inputs),
+            "odds_ratio": odds_ratio,
             "learner": result.learner,
             "response": np.select([low > 0, high < 0], [HELPED, HARMED], NOTHING),
         }
@@ -101,20 +99,16 @@ def estimates_table(
 
 def drop_estimates(project: Project) -> None:
     """Remove the estimates of an earlier run."""
-    from python_ml.warehouse import connect, relation
+    from python_ml.warehouse import drop_tables
 
-    if not project.warehouse_path.is_file():
-        return
-    with connect(project, read_only=False) as connection:
-        for table in (EVALUATION, CURVES, ESTIMATES):
-            connection.execute(f"drop table if exists {relation(table)}")
+    if project.warehouse_path.is_file():
+        drop_tables(project, EVALUATION, CURVES, ESTIMATES)
 
 
 def write_figures(folder: Path, figures: dict[str, Any]) -> Path:
     """Write ``reports/uplift.json``; its path."""
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / FILE
-    write_text(path, json.dumps(figures, indent=2, default=_plain, allow_nan=False) + "\n")
+    write_json(path, figures, default=_plain)
     return path
 
 
