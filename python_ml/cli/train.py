@@ -90,7 +90,7 @@ def train(project: Project, console: Console, snapshot: str | None = None, *, tu
 
     from python_ml.cli.quality import gate
     from python_ml.decisions.value import check_value
-    from python_ml.diagnostics.fairness import check_sensitive
+    from python_ml.model.sensitive import check_sensitive
     from python_ml.quality import judge_training_set
 
     check_value(training_set.frame, settings)

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from python_ml.diagnostics.fairness import check_sensitive, fairness
+from python_ml.diagnostics.fairness import fairness
 from python_ml.diagnostics.performance import learning_curve, noise_sensitivity, overfitting
 from python_ml.diagnostics.refitting import Rows
 from python_ml.diagnostics.segments import segment_errors
 from python_ml.diagnostics.stability import driver_stability
 from python_ml.model.calibration import probabilities
+from python_ml.model.sensitive import check_sensitive
 from python_ml.warehouse import write_table
 
 if TYPE_CHECKING:

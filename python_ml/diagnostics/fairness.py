@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from python_ml.errors import UserError
-from python_ml.explanation.grouping import group_labels
+from python_ml.model.sensitive import sensitive_groups, why_not_judged
 from python_ml.stats import auc, percentile_interval, resampled_weights
 
 if TYPE_CHECKING:
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
     from python_ml.settings import Settings
 
 ALL_GROUPS = "all groups"
-MOST_GROUPS = 20
 REPLICATES = 500
 # Of a group, from the weights of its rows; what is contacted has at least the threshold.
 RATES = (
@@ -78,11 +76,11 @@ def fairness(scores: np.ndarray, threshold: float, rows: Rows, settings: Setting
     churned, customers = rows.churned[rows.test], rows.customers[rows.test]
     found = []
     for name in sensitive:
-        groups = _groups(rows.frame, name, settings)[rows.test]
+        groups = sensitive_groups(rows.frame, name, settings)[rows.test]
         judged, small = [], {}
         for group in sorted(set(groups)):
             inside = groups == group
-            note = _too_small(churned[inside], customers[inside], settings.fairness.least_customers)
+            note = why_not_judged(churned[inside], customers[inside], settings.fairness.least_customers)
             judged, small = ([*judged, group], small) if note is None else (judged, {**small, group: note})
         kept = np.isin(groups, judged)
         measured = _measured(scores[kept], churned[kept], customers[kept], groups[kept], judged, threshold, rows.seed)
@@ -103,44 +101,6 @@ def fairness(scores: np.ndarray, threshold: float, rows: Rows, settings: Setting
                 {"sensitive_column": name, "group": group, "measure": "churn_rate", **empty, **counts, "note": note}
             )
     return found
-
-
-def check_sensitive(frame: pd.DataFrame, settings: Settings) -> None:
-    """Refuse a sensitive column that is not there or has too many values, before anything is fitted.
-
-    Raises
-    ------
-    UserError
-        Naming the line.
-    """
-    for name in settings.fairness.sensitive:
-        _groups(frame, name, settings)
-
-
-def _groups(frame: pd.DataFrame, name: str, settings: Settings) -> np.ndarray:
-    where = settings.where("fairness", "sensitive")
-    if name not in frame.columns:
-        raise UserError(
-            f"There is no column `{name}` in the training set.",
-            where=where,
-            hint="name a column of gold.gld_training_set; models need not use it (features.exclude)",
-        )
-    values = frame[name]
-    is_number = pd.api.types.is_numeric_dtype(values)
-    groups = group_labels(values, MOST_GROUPS if is_number else len(values)).fillna("missing")
-    if groups.nunique() > MOST_GROUPS:
-        raise UserError(
-            f"The column `{name}` has {groups.nunique():,} values, too many for groups.",
-            where=where,
-            hint=f"name a column with at most {MOST_GROUPS} values",
-        )
-    return groups.to_numpy(str)
-
-
-def _too_small(churned: np.ndarray, customers: np.ndarray, least: int) -> str | None:
-    if (count := len(np.unique(customers))) < least:
-        return f"{count} customers, fewer than {least}: not judged"
-    return None if len(np.unique(churned)) == 2 else "customers with one outcome only: not judged"
 
 
 def _measured(

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.stats
 
-from python_ml.explanation.grouping import group_labels
 from python_ml.input_columns import FLAG, NUMBER
+from python_ml.model.grouping import group_labels
 from python_ml.stats import Z_95, auc
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ import pandas as pd
 from python_ml.dbt import SCORING_SET
 from python_ml.errors import UserError
 from python_ml.explanation.drivers import driver_importance
-from python_ml.explanation.grouping import group_labels
 from python_ml.input_columns import FLAG, NUMBER, model_input
 from python_ml.model.explain import contributions
+from python_ml.model.grouping import group_labels
 from python_ml.model.score import score
 
 if TYPE_CHECKING:

@@ -16,6 +16,7 @@ from python_ml.input_columns import model_input
 from python_ml.model.calibration import probabilities
 from python_ml.model.evaluate import LIFT_SHARE, better, evaluate, paired_differences
 from python_ml.model.held_out import hashes
+from python_ml.model.sensitive import sensitive_groups, why_not_judged
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -240,13 +241,23 @@ def _fairness(
     resamples: int,
 ) -> tuple[dict[str, Any], list[str]]:
     """Gap of either model between the groups of each column declared sensitive, and what got worse."""
-    promotion = settings.registry.promotion
-    sensitive = [name for name in settings.fairness.sensitive if name in frame]
+    promotion, least = settings.registry.promotion, settings.fairness.least_customers
     figures, faults = {}, []
-    for name in sensitive:
-        groups = pd.factorize(frame[name].astype("object").where(frame[name].notna(), "missing"))[0]
+    for name in settings.fairness.sensitive:
+        if name not in frame:
+            continue
+        labels, codes = np.unique(sensitive_groups(frame, name, settings), return_inverse=True)
+        judged = np.array(
+            [why_not_judged(churned[codes == k], customers[codes == k], least) is None for k in range(len(labels))]
+        )
+        if judged.sum() < 2:
+            continue
+        kept = judged[codes]
+        groups = np.unique(codes[kept], return_inverse=True)[1]
         gaps = [
-            equalised_odds_gap(one, churned, groups, customers, replicates=resamples, seed=settings.training.seed)
+            equalised_odds_gap(
+                one[kept], churned[kept], groups, customers[kept], replicates=resamples, seed=settings.training.seed
+            )
             for one in pair
         ]
         now, before = (float(gap[0]) for gap in gaps)

@@ -14,13 +14,14 @@ import yaml
 
 from python_ml.diagnostics import Diagnosis, diagnose
 from python_ml.diagnostics.diagnosis import DIAGNOSTICS, FAIRNESS, store_diagnosis
-from python_ml.diagnostics.fairness import check_sensitive, fairness
+from python_ml.diagnostics.fairness import fairness
 from python_ml.diagnostics.refitting import Rows, refit
 from python_ml.diagnostics.segments import holm, promised_area, segment_errors
 from python_ml.errors import UserError
 from python_ml.explanation.drivers import DRIVERS
 from python_ml.model.calibration import probabilities
 from python_ml.model.registry import Champion
+from python_ml.model.sensitive import check_sensitive
 from python_ml.project import Project
 from python_ml.report import render_report
 from python_ml.report.diagnostics_page import remarks, render_diagnostics

@@ -20,11 +20,11 @@ from python_ml.errors import UserError
 from python_ml.explanation import CustomerExplanation, explain_customer, explain_model
 from python_ml.explanation.counterfactuals import actionable, consistent
 from python_ml.explanation.drivers import ALL, DRIVERS
-from python_ml.explanation.grouping import OTHERS, group_labels
 from python_ml.explanation.space import Space
 from python_ml.input_columns import model_input
 from python_ml.model.card import CardColumn
 from python_ml.model.explain import contributions
+from python_ml.model.grouping import OTHERS, group_labels
 from python_ml.model.registry import Champion
 from python_ml.report.customer_page import file_name, render_customer
 from python_ml.report.explanation_page import render_explanation

@@ -169,23 +169,28 @@ def test_a_margin_and_a_worse_calibration_refuse() -> None:
 
 
 def test_a_wider_gap_between_groups_refuses() -> None:
-    class Declared:
-        """Settings of a version that knows the section fairness."""
-
-        def __init__(self) -> None:
-            inner = Settings()
-            self.registry, self.training = inner.registry, inner.training
-            self.fairness = type("Fairness", (), {"sensitive": ("is_basic",)})()
-
+    declared = Settings.model_validate({"fairness": {"sensitive": ["is_basic"]}})
     good, bad = contender(2), shuffled(1)
     basic = small_world().frame["customer_plan"].to_numpy() == "basic"
     scores = unseen_scores(good, training_set())
     lifted = pd.Series(np.where(basic, 0.5 + scores / 2, scores / 2), index=hashes(small_world().frame, KEY)[1])
     unfair = replace(good, held_out=good.held_out.assign(probability=lifted.reindex(good.held_out["row"]).to_numpy()))
-    decision = decide(unfair, bad, training_set(small_world().frame.assign(is_basic=basic)), Declared())
+    decision = decide(unfair, bad, training_set(small_world().frame.assign(is_basic=basic)), declared)
     assert not decision.promoted
     assert "between groups of is_basic" in decision.reason
     assert decision.figures["fairness"]["is_basic"]["challenger"] > 0.05
+
+
+def test_groups_of_a_comparison_are_those_of_the_diagnostics() -> None:
+    frame = small_world().frame
+    rng = np.random.default_rng(0)
+    number = rng.permutation(len(frame)).astype(float)  # no value twice: quarters, not a group for each
+    rare = np.where(frame[KEY] == frame[KEY].iloc[-1], "one customer", "everybody else")
+    columns = {"number": number, "rare": rare}
+    declared = Settings.model_validate({"fairness": {"sensitive": [*columns]}})
+    decision = decide(contender(2), shuffled(1), training_set(frame.assign(**columns)), declared)
+    assert [*decision.figures["fairness"]] == ["number"], "of `rare`, one group alone is large enough"
+    assert all(0 < gap < 0.5 for gap in decision.figures["fairness"]["number"].values())
 
 
 def test_the_gap_between_groups_is_fairlearns() -> None:
