@@ -12,13 +12,12 @@ from hypothesis import strategies as st
 
 from python_ml.decisions.uplift import curves
 from python_ml.decisions.uplift.catalogue import make_learner
-from python_ml.decisions.uplift.curves import Ranking, judge, qini_auc
+from python_ml.decisions.uplift.curves import Ranking, judge, qini_auc, share_of_truth
 from python_ml.decisions.uplift.draws import EXCLUSIONS, arrange
 from python_ml.decisions.uplift.estimation import (
     choose_learner,
     cross_fit,
     estimate_uplift,
-    share_of_truth,
 )
 from python_ml.decisions.uplift.experiment_rows import Experiment
 from python_ml.decisions.uplift.learners import TLearner, XLearner

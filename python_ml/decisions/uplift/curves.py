@@ -174,3 +174,26 @@ def judge(
     parts = [ranking.coefficients(weights) for weights in resampled_weights(customers, replicates, seed)]
     drawn = {name: np.concatenate([part[name] for part in parts]) if parts else np.empty(0) for name in values}
     return {name: estimate(values[name], drawn[name]) for name in values} | {"replicates": drawn["qini"]}
+
+
+def share_of_truth(truth: np.ndarray, uplift: np.ndarray) -> float | None:
+    """How much of what a ranking by the true uplift gains over a random one is gained by this ranking, free of noise.
+
+    Parameters
+    ----------
+    truth, uplift : numpy.ndarray, shape (n_draws,)
+        True and predicted uplift.
+
+    Returns
+    -------
+    float or None
+        Area between the curve of summed true uplift and its diagonal, over the same area for the ranking by the truth.
+        None where the truth is the same for all.
+    """
+
+    def area(order: np.ndarray) -> float:
+        curve = np.r_[0.0, np.cumsum(truth[order])]
+        return float(np.trapezoid(curve) - len(truth) * curve[-1] / 2)
+
+    room = area(np.argsort(-truth, kind="stable"))
+    return area(np.argsort(-uplift, kind="stable")) / room if room > 1e-12 * len(truth) else None

@@ -12,7 +12,7 @@ import pandas as pd
 from scipy.special import expit
 
 from python_ml.decisions.uplift.catalogue import SIMPLICITY, make_learner
-from python_ml.decisions.uplift.curves import Ranking, judge
+from python_ml.decisions.uplift.curves import Ranking, judge, share_of_truth
 from python_ml.decisions.uplift.learners import Learner, TLearner, outcome_pipeline
 from python_ml.decisions.uplift.policy import (
     PolicyScores,
@@ -325,29 +325,6 @@ def choose_learner(judged: Mapping[str, Mapping[str, Any]]) -> str:
         if name == best or defined[best] - defined[name] <= noise:
             return name
     return best
-
-
-def share_of_truth(truth: np.ndarray, uplift: np.ndarray) -> float | None:
-    """How much of what a ranking by the true uplift gains over a random one is gained by this ranking, free of noise.
-
-    Parameters
-    ----------
-    truth, uplift : numpy.ndarray, shape (n_draws,)
-        True and predicted uplift.
-
-    Returns
-    -------
-    float or None
-        Area between the curve of summed true uplift and its diagonal, over the same area for the ranking by the truth.
-        None where the truth is the same for all.
-    """
-
-    def area(order: np.ndarray) -> float:
-        curve = np.r_[0.0, np.cumsum(truth[order])]
-        return float(np.trapezoid(curve) - len(truth) * curve[-1] / 2)
-
-    room = area(np.argsort(-truth, kind="stable"))
-    return area(np.argsort(-uplift, kind="stable")) / room if room > 1e-12 * len(truth) else None
 
 
 def _judge(
