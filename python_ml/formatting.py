@@ -188,6 +188,11 @@ class Estimate:
         return f"{decimal(self.low, self.places)} to {decimal(self.high, self.places)}"
 
     @property
+    def text_with_interval(self) -> str:
+        """The value, and its interval in parentheses where there is one."""
+        return f"{self.text} ({self.interval})" if self.has_interval else self.text
+
+    @property
     def exact(self) -> str:
         """The value with every digit, for machines."""
         return "" if self.value is None else repr(self.value)

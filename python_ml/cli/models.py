@@ -94,14 +94,13 @@ def promote(project: Project, console: Console, version: int, force: bool, reaso
         else:
             decision, champion = judge(registry, version, read_training_set(project), project.settings)
         settle(project, registry, version, champion, decision)
-    if decision.promoted:
-        _restate(project, console, version, "promoted", f"version {version} was promoted: {decision.reason}")
     if not decision.promoted:
         raise GateError(
             f"Version {version} does not replace version {champion}: {decision.reason}.",
             where=registry.name,
             hint="`retention models promote VERSION --force --reason TEXT` promotes it nevertheless",
         )
+    _restate(project, console, version, "promoted", f"version {version} was promoted: {decision.reason}")
     console.result(
         f"Version {version} is champion: {decision.reason}. Run `retention score`.",
         {"version": version, "previous_version": champion, **decision.to_dict()},

@@ -185,8 +185,7 @@ def _performance(metrics: Mapping[str, Any]) -> tuple[Sequence[str], list[list[s
     for title, figures in measured:
         estimates = [metric.read(figures) for metric in METRICS]
         if any(estimates):
-            cells = [e.text + (f" ({e.interval})" if e.interval else "") for e in estimates]
-            rows.append([title, *cells])
+            rows.append([title, *(estimate.text_with_interval for estimate in estimates)])
     return ["", *(metric.title for metric in METRICS)], rows
 
 
@@ -209,7 +208,7 @@ def _calibration(metrics: Mapping[str, Any], card: ModelCard, predictions: pd.Da
     rows = predictions[(predictions["split"] == "test") & (predictions["model"] == name)]
     error = next(metric for metric in METRICS if metric.key == "ece").read(metrics["test"])
     facts = [
-        ("Calibration error", error.text + (f" ({error.interval})" if error.interval else "")),
+        ("Calibration error", error.text_with_interval),
         ("Sigmoid", f"slope {decimal(card.calibration['slope'])}, intercept {decimal(card.calibration['intercept'])}"),
         ("Risk bands", ", ".join(f"{band} from {percent(least)}" for band, least in card.risk_bands.items())),
     ]
@@ -318,8 +317,8 @@ def _backtested(backtest: Mapping[str, Any] | None) -> list[CardSection]:
     origins = part(backtest, "origins") or []
     table = []
     for name in names:
-        cells = [metric.read(part(backtest, "pooled", "figures", name)) for metric in METRICS]
-        table.append([model_title(name), *(e.text + (f" ({e.interval})" if e.interval else "") for e in cells)])
+        figures = part(backtest, "pooled", "figures", name)
+        table.append([model_title(name), *(metric.read(figures).text_with_interval for metric in METRICS)])
     kind = str(part(backtest, "kind") or "").replace("_", " ")
     facts = [("Measured at", f"{counted(len(origins), 'origin')}, {kind}")]
     return [CardSection("Backtest", facts, ["", *(metric.title for metric in METRICS)], table)]
