@@ -186,6 +186,19 @@ def resampled_weights(customers: ArrayLike, replicates: int, seed: int) -> Itera
         yield np.asarray(counts, dtype=float)[:, row_of]
 
 
+def some_rows(rows: NDArray, most: int, seed: int | np.random.Generator = 0) -> NDArray:
+    """At most so many rows: drawn without replacement and sorted, or all as they are where they are no more.
+
+    Parameters
+    ----------
+    rows : numpy.ndarray of int, shape (n_rows,)
+        Positions.
+    most : int
+    seed : int or numpy.random.Generator
+    """
+    return rows if len(rows) <= most else np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
+
+
 def percentile_interval(drawn: ArrayLike) -> tuple[float, float]:
     """95 % percentile interval of resampled values; NaN where fewer than half of them are defined.
 

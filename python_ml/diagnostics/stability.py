@@ -10,6 +10,7 @@ import scipy.stats
 from python_ml.diagnostics.refitting import Rows, refit
 from python_ml.model.explain import contributions, linear_background
 from python_ml.model.folds import customer_folds
+from python_ml.stats import some_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +36,7 @@ def driver_stability(
         strongest features they share.
     """
     names = list(model.feature_names_in_)
-    judged = _some(np.flatnonzero(rows.test), rows.seed)
+    judged = some_rows(np.flatnonzero(rows.test), MOST_ROWS, rows.seed)
     importances = {"all": _importance(fitted, rows, judged)}
     parts = np.flatnonzero(rows.fit)
     folds = customer_folds(rows.customers[rows.fit], rows.churned[rows.fit], FOLDS, rows.seed)
@@ -47,7 +48,7 @@ def driver_stability(
     times = rows.frame["feature_timestamp"].to_numpy()
     moments = np.unique(times[rows.test])
     for moment in moments[-MOST_TIMES:] if len(moments) > 1 else ():
-        at = _some(np.flatnonzero(rows.test & (times == moment)), rows.seed)
+        at = some_rows(np.flatnonzero(rows.test & (times == moment)), MOST_ROWS, rows.seed)
         importances[str(moment)[:10]] = _importance(fitted, rows, at)
     found = []
     reference = importances["all"]
@@ -81,9 +82,3 @@ def _importance(model: StackingClassifier, rows: Rows, judged: np.ndarray) -> np
     inputs = rows.inputs.iloc[judged]
     values, _ = contributions(model, inputs, linear_background(model, rows.inputs[rows.fit]))
     return np.abs(values).mean(axis=0)
-
-
-def _some(positions: np.ndarray, seed: int) -> np.ndarray:
-    if len(positions) <= MOST_ROWS:
-        return positions
-    return np.sort(np.random.default_rng(seed).choice(positions, MOST_ROWS, replace=False))

@@ -15,6 +15,7 @@ from python_ml.input_columns import FLAG, NUMBER, model_input
 from python_ml.model.explain import contributions
 from python_ml.model.grouping import group_labels
 from python_ml.model.score import score
+from python_ml.stats import some_rows
 
 if TYPE_CHECKING:
     from python_ml.model.card import CardColumn
@@ -89,9 +90,7 @@ def explain_model(
     if scoring_set.empty:
         raise UserError("There is nobody to explain.", where=SCORING_SET, hint="run `retention build`")
     card = champion.card
-    chosen = np.arange(len(scoring_set))
-    if len(chosen) > MOST_ROWS:
-        chosen = np.sort(np.random.default_rng(settings.training.seed).choice(chosen, MOST_ROWS, replace=False))
+    chosen = some_rows(np.arange(len(scoring_set)), MOST_ROWS, settings.training.seed)
     frame = scoring_set.iloc[chosen].reset_index(drop=True)
     inputs = model_input(frame, card.inputs, where=SCORING_SET)
     values, _ = contributions(champion.model, inputs, card.background)

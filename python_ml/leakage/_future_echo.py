@@ -16,6 +16,7 @@ from python_ml.leakage._context import TICK, ProbeContext
 from python_ml.leakage._finding import CRITICAL, Finding
 from python_ml.leakage._marked_rows import CHANCE
 from python_ml.leakage._statistics import fill_median
+from python_ml.stats import some_rows
 
 ECHO, UNLIKE, FEWEST_CHANGED = 0.90, 0.50, 200
 MOST_ROWS = 20_000
@@ -33,18 +34,12 @@ def probe(context: ProbeContext) -> Iterator[Finding]:
         yield from _shares(context, numbers)
 
 
-def _sample(rows: np.ndarray) -> np.ndarray:
-    if len(rows) <= MOST_ROWS:
-        return rows
-    return np.sort(np.random.default_rng(0).choice(rows, MOST_ROWS, replace=False))
-
-
 def _copies(context: ProbeContext, numbers: list[str]) -> Iterator[Finding]:
     """Columns that show now what a window shows at the next feature time."""
     later = np.flatnonzero(context.previous >= 0)
     if len(later) < FEWEST_CHANGED:
         return
-    later = _sample(later)
+    later = some_rows(later, MOST_ROWS)
     now = {name: context.values_of(name)[context.previous[later]] for name in numbers}
     for window in filter(context.looks_back, numbers):
         before, after = now[window], context.values_of(window)[later]
@@ -91,7 +86,7 @@ def _shares(context: ProbeContext, numbers: list[str]) -> Iterator[Finding]:
     shortest = [name for name in windows if days.get(name) == width]
     following = context.first_from(context.times + width - TICK)
     rows = np.flatnonzero((following >= 0) & (context.times[following] < context.times + STRETCH * width))
-    rows = _sample(rows[following[following[rows]] >= 0])
+    rows = some_rows(rows[following[following[rows]] >= 0], MOST_ROWS)
     if len(rows) < FEWEST_CHANGED:
         return
     next_rows, second_rows = following[rows], following[following[rows]]

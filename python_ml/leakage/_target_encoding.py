@@ -17,6 +17,7 @@ import numpy as np
 from python_ml.leakage._context import FEWEST_ROWS, ProbeContext
 from python_ml.leakage._finding import CRITICAL, Finding
 from python_ml.leakage._statistics import as_text
+from python_ml.stats import some_rows
 
 FEWEST_GROUPS, FEWEST_EXACT_GROUPS = 30, 10
 EXACT = 1e-6
@@ -229,9 +230,7 @@ def _multiples(value: np.ndarray, churned: np.ndarray, tests: int) -> Evidence |
     if not FEWEST_EXACT_GROUPS <= len(groups) <= len(value) / 2:
         return None
     retained = np.bincount(codes, 1 - churned).astype(int)
-    kept = np.flatnonzero((retained > 0) & (groups > 0) & (groups < 1))
-    if len(kept) > MOST_FRACTIONS:
-        kept = np.sort(np.random.default_rng(0).choice(kept, MOST_FRACTIONS, replace=False))
+    kept = some_rows(np.flatnonzero((retained > 0) & (groups > 0) & (groups < 1)), MOST_FRACTIONS)
     pairs = []
     for group, number in zip(groups[kept], retained[kept], strict=True):
         fraction = Fraction(float(group)).limit_denominator(MOST_ROWS_OF_GROUP)

@@ -15,6 +15,8 @@ import numpy as np
 import scipy.optimize
 import scipy.special
 
+from python_ml.stats import some_rows
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -241,9 +243,7 @@ def bg_nbd_score(
     rows = np.flatnonzero(fitted & histories.known)
     newest_first = rows[np.lexsort((times[rows], customers[rows]))][::-1]
     _, first = np.unique(customers[newest_first], return_index=True)
-    rows = newest_first[first]
-    if len(rows) > MOST_CUSTOMERS:
-        rows = np.sort(np.random.default_rng(seed).choice(rows, MOST_CUSTOMERS, replace=False))
+    rows = some_rows(newest_first[first], MOST_CUSTOMERS, seed)
     seen = histories[rows]
     silent = horizon * (churned[rows] == 1) if gap == 0 else 0.0
     seen = Histories(seen.frequency, seen.recency, seen.age + silent)

@@ -29,6 +29,7 @@ from python_ml.model.ensemble import members_of, stacked
 from python_ml.model.imbalance import Balance
 from python_ml.model.pipelines import fit_pipeline, log_odds_stage, model_pipeline
 from python_ml.model.tree_size import Trial, choose_size
+from python_ml.stats import some_rows
 
 THREADS = 2
 
@@ -259,9 +260,7 @@ def _choose_penalty(
     parameters: dict[str, Any],
 ) -> float:
     """The strength of L2 with the lowest log-loss on held-out customers of the training rows."""
-    chosen = np.arange(len(inputs))
-    if len(inputs) > ROWS_FOR_PENALTY:
-        chosen = np.sort(np.random.default_rng(seed).choice(chosen, ROWS_FOR_PENALTY, replace=False))
+    chosen = some_rows(np.arange(len(inputs)), ROWS_FOR_PENALTY, seed)
     share = len(inputs) / len(chosen)
     member = np.zeros(len(inputs), dtype=bool)
     member[chosen] = True

@@ -35,6 +35,7 @@ from python_ml.model.permutation import chance_of_ranking
 from python_ml.model.risk_bands import band_thresholds, typical_break_even
 from python_ml.model.tree_size import Trial, choose_size
 from python_ml.model.tuning import Tuner
+from python_ml.stats import some_rows
 
 if TYPE_CHECKING:
     from sklearn.ensemble import StackingClassifier
@@ -295,10 +296,7 @@ class TrainingRun:
 
     def drivers(self, champion: str, model: StackingClassifier, card: ModelCard) -> pd.DataFrame:
         """Mean absolute contribution of each feature, and whether more of it means more risk."""
-        rows = np.flatnonzero(self.deciding)
-        if len(rows) > DRIVER_ROWS:
-            rng = np.random.default_rng(self.settings.training.seed)
-            rows = np.sort(rng.choice(rows, DRIVER_ROWS, replace=False))
+        rows = some_rows(np.flatnonzero(self.deciding), DRIVER_ROWS, self.settings.training.seed)
         inputs = self.inputs.iloc[rows]
         values, _ = contributions(model, inputs, card.background)
         return (

@@ -16,6 +16,7 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 from python_ml.model.pipelines import model_pipeline
+from python_ml.stats import some_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -84,7 +85,7 @@ class Trial:
         rng, n_rows = np.random.default_rng(seed), len(inputs)
         small_margins, large_margins, held_out_rows = [], [], []
         for fold in self.folds:
-            train, held_out = (_some(rows, rng) for rows in fold)
+            train, held_out = (some_rows(rows, ROWS_FOR_SIZE, rng) for rows in fold)
             prepare, small = model_pipeline("lightgbm", columns, n_rows, seed)
             large = model_pipeline("lightgbm", columns, n_rows, seed, _LARGE["lightgbm"](n_rows))[1]
             x, y = prepare.fit_transform(inputs.iloc[train], churned[train]), churned[train]
@@ -129,10 +130,6 @@ def choose_size(
         return {}
     rounds = trial.rounds(inputs, churned, columns, seed)
     return {**_LARGE[name](len(inputs)), **parameters, "n_estimators": rounds} if rounds else {}
-
-
-def _some(rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    return rows if len(rows) <= ROWS_FOR_SIZE else np.sort(rng.choice(rows, ROWS_FOR_SIZE, replace=False))
 
 
 def _early_stopped(model: Any, x: np.ndarray, y: np.ndarray, x_out: np.ndarray, y_out: np.ndarray) -> int:

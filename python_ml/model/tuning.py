@@ -19,6 +19,7 @@ import numpy as np
 from python_ml.model.calibration import held_out_predictions, one_thread_each
 from python_ml.model.evaluate import RANKING_METRICS, evaluate
 from python_ml.model.tree_size import calibrated_losses
+from python_ml.stats import some_rows
 
 if TYPE_CHECKING:
     import optuna
@@ -124,7 +125,7 @@ class Tuner:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         used = inputs[[column.name for column in columns]]
         rng = np.random.default_rng(self.seed)
-        folds = [(_some(train, rng), held_out) for train, held_out in folds]
+        folds = [(some_rows(train, MOST_ROWS, rng), held_out) for train, held_out in folds]
 
         def goodness(parameters: dict[str, Any]) -> float:
             with one_thread_each():
@@ -195,10 +196,6 @@ def _completed(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
     import optuna
 
     return study.get_trials(deepcopy=False, states=[optuna.trial.TrialState.COMPLETE])
-
-
-def _some(rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    return rows if len(rows) <= MOST_ROWS else np.sort(rng.choice(rows, MOST_ROWS, replace=False))
 
 
 def _digest(

@@ -18,6 +18,7 @@ from python_ml.input_columns import InputColumn, typed_columns
 from python_ml.quality import suites
 from python_ml.quality.checks import ABOUT, INDISPENSABLE, OF_FRAME, SCORING, TABLES, TRAINING, Check, Outcome, Verdict
 from python_ml.quality.facts import LEAST_ROWS, Facts, measure
+from python_ml.stats import some_rows
 
 if TYPE_CHECKING:
     from python_ml.dbt import Feature
@@ -247,9 +248,7 @@ def _ask(frame: pd.DataFrame, checks: Sequence[Check], available: set[str], suit
 
 
 def _sample(frame: pd.DataFrame) -> pd.DataFrame:
-    if len(frame) <= MOST_ROWS:
-        return frame
-    return frame.iloc[np.sort(np.random.default_rng(0).choice(len(frame), MOST_ROWS, replace=False))]
+    return frame if len(frame) <= MOST_ROWS else frame.iloc[some_rows(np.arange(len(frame)), MOST_ROWS)]
 
 
 def _sampled(frame: pd.DataFrame) -> list[str]:

@@ -14,6 +14,7 @@ from python_ml.project import is_dateless
 from python_ml.report import charts, page
 from python_ml.report.customers import BANDS, direction_kind
 from python_ml.report.explanation_charts import Swarm, beeswarm_chart, dependence_chart
+from python_ml.stats import some_rows
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,9 +58,7 @@ def render_explanation(explanation: ModelExplanation, project_name: str, *, date
     overall = drivers[drivers["segment_by"] == ALL]
     place = {column.name: position for position, column in enumerate(explanation.columns)}
     strongest = [place[name] for name in overall["feature"]]
-    rows = np.arange(explanation.customers)
-    if len(rows) > DOTS:
-        rows = np.sort(np.random.default_rng(0).choice(rows, DOTS, replace=False))
+    rows = some_rows(np.arange(explanation.customers), DOTS)
     swarms = [
         Swarm(
             explanation.columns[j].name,
