@@ -78,49 +78,17 @@ def training_rows(
     label_time: str | None,
     positive: Any,
 ) -> TrainingRows:
-    """A frame of one's own, or what a project has; parameters as for :func:`python_ml.train`."""
-    if isinstance(data, TrainingSet):
-        return TrainingRows(data.frame, data.features, data.entity, data.label, data.scenario)
-    frame, features, key = labelled_rows(data, target, entity, time, horizon, label_time, positive)
-    label = {"horizon": None if horizon is None else str(horizon), "gap": None}
-    return TrainingRows(frame, features, key, label, STATIC if time is None else DATED)
+    """Bring a frame of one's own into the shape of ``gold.gld_training_set``, or take what a project has.
 
-
-@contextmanager
-def labelled_frame(data: pd.DataFrame | TrainingSet) -> Iterator[None]:
-    """Say of a frame what would be said of a project's training set."""
-    try:
-        yield
-    except RetentionError as error:
-        if isinstance(data, TrainingSet) or not (error.where or "").startswith("gold."):
-            raise
-        hint = None if error.hint is None else error.hint.replace("in retention.yml ", "in settings=… ")
-        raise type(error)(error.what, where=WHERE, hint=hint) from None
-
-
-def labelled_rows(
-    data: pd.DataFrame,
-    target: str,
-    entity: str | None,
-    time: str | None,
-    horizon: str | pd.Timedelta | None,
-    label_time: str | None,
-    positive: Any,
-) -> tuple[pd.DataFrame, list[Feature], str]:
-    """Bring a frame into the shape of ``gold.gld_training_set``; parameters as for :func:`python_ml.train`.
-
-    Returns
-    -------
-    pandas.DataFrame
-    list of Feature
-    str
-        The entity.
+    Parameters are those of :func:`python_ml.train`.
 
     Raises
     ------
     UserError
         When a column is missing, empty, repeated, or of a type that no model takes.
     """
+    if isinstance(data, TrainingSet):
+        return TrainingRows(data.frame, data.features, data.entity, data.label, data.scenario)
     frame = named_frame(data).reset_index(drop=True)
     target = str(target)
     entity, time, label_time = (None if name is None else str(name) for name in (entity, time, label_time))
@@ -164,7 +132,21 @@ def labelled_rows(
             where=f"{WHERE}, column {key}",
             hint="name the column with the as-of time of a row (time=…), or keep one row per customer",
         )
-    return rows, [Feature(key, "key", "varchar"), *features], key
+    label = {"horizon": None if horizon is None else str(horizon), "gap": None}
+    scenario = STATIC if time is None else DATED
+    return TrainingRows(rows, [Feature(key, "key", "varchar"), *features], key, label, scenario)
+
+
+@contextmanager
+def labelled_frame(data: pd.DataFrame | TrainingSet) -> Iterator[None]:
+    """Say of a frame what would be said of a project's training set."""
+    try:
+        yield
+    except RetentionError as error:
+        if isinstance(data, TrainingSet) or not (error.where or "").startswith("gold."):
+            raise
+        hint = None if error.hint is None else error.hint.replace("in retention.yml ", "in settings=… ")
+        raise type(error)(error.what, where=WHERE, hint=hint) from None
 
 
 def feature_of(values: pd.Series) -> Feature:
