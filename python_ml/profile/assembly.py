@@ -32,7 +32,7 @@ from python_ml.profile.schema import (
 )
 from python_ml.profile.segments import find_segments
 from python_ml.profile.tables import Table, prepare
-from python_ml.profile.texts import MISSING_TEXTS, TextMeasures, measure_texts
+from python_ml.profile.texts import CUT, MISSING_TEXTS, TextMeasures, measure_texts, shown
 from python_ml.profile.timeline import measure_timeline
 from python_ml.profile.values import KeyValues
 from python_ml.warehouse import quote
@@ -249,12 +249,12 @@ def _unreadable(table: Table, column: Column) -> tuple[ValueCount, ...]:
     """Values that cannot be read as what their column is, the most frequent first."""
     raw = quote(column.raw_name)
     rows_of = table.rows_of(f"""
-        select left(trim(cast({raw} as varchar)), 60) as value, count(*) as n from {table.good_rows}
+        select left(trim(cast({raw} as varchar)), {CUT}) as value, count(*) as n from {table.good_rows}
         where {raw} is not null and trim(cast({raw} as varchar)) not in ('', '\\N')
             and ({typed_sql(column.reading, raw)}) is null
         group by 1 order by n desc, 1 limit 5
     """)
-    return tuple(ValueCount(value, n) for value, n in rows_of)
+    return tuple(ValueCount(shown(value, 60), n) for value, n in rows_of)
 
 
 def _unreadable_sentinels(column: Column, unreadable: tuple[ValueCount, ...]) -> list[Sentinel]:

@@ -11,6 +11,7 @@ from python_ml.profile.keys import MANY_ROWS, identifying
 from python_ml.profile.schema import IdentifierFacts, Reversal, ShiftedCopies, TimeRole, Totals
 from python_ml.profile.tables import Table, batches, kind_of, number, scale_of
 from python_ml.profile.values import KeyValues
+from python_ml.text.masking import masked
 from python_ml.warehouse import literal, quote
 
 MAX_REVERSED = 0.3  # share of negative values up to which they are reversals
@@ -128,7 +129,7 @@ def find_odd_codes(table: Table, values: KeyValues) -> dict[str, tuple[int, tupl
             from {values.table(table.name, column.name)} where not regexp_matches(v, '[0-9]')
         """)
         if 0 < count <= ODD * column.filled:
-            odd[column.name] = int(count), tuple(examples)
+            odd[column.name] = int(count), tuple(map(masked, examples))
     return odd
 
 

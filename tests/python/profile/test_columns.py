@@ -151,3 +151,15 @@ def test_unreadable_values_are_counted(profiled):
     profile = profiled(tables=column("pulse", values)).tables[0].columns[1]
     assert {v.value: v.rows for v in profile.distribution.unreadable} == {"broken": 3, "?": 1}
     assert Sentinel("?", 1, "no number, among numbers", True) in profile.sentinels
+
+
+def test_personal_data_in_values_is_masked_before_it_is_shown(profiled):
+    """The mask comes before the cut: half an address is one too."""
+    said = ["Please write to anna@example.com", f"{'x' * 60} or call +49 30 1234567"]
+    whens = [*(f"2024-01-{day:02d}" for day in range(1, 10)), "see anna@example.com"]
+    rows = [f"k{n:04d},{said[n % 2]},{whens[n % 10]}" for n in range(400)]
+    profile = profiled(tables={"t": lines("id,said,due_on", *rows)})
+    _, said_profile, due = profile.tables[0].columns
+    assert {item.value for item in said_profile.top} == {"Please write to [email]", f"{'x' * 60} or call [phone]"}
+    assert due.column.times.unreadable == (("see [email]", 40),)
+    assert not any("anna" in notice.text for notice in notices(profile))
