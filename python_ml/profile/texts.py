@@ -26,7 +26,7 @@ _BLANKS = ("' '", "chr(9)", "chr(160)")
 
 
 @dataclass(frozen=True)
-class TextMeasures:
+class MeasuredText:
     """What was measured of a column of text."""
 
     distinct: int | None
@@ -35,7 +35,7 @@ class TextMeasures:
     sentinels: tuple[Sentinel, ...] = ()
 
 
-def measure_texts(table: Table) -> dict[str, TextMeasures]:
+def measure_texts(table: Table) -> dict[str, MeasuredText]:
     """Measure the columns of text, truth values and constants: one group-by for each.
 
     Columns of very many different values in large tables are measured in the sample.
@@ -68,7 +68,7 @@ def _shape(value: str) -> str:
     return f"left(regexp_replace(regexp_replace({value}, '\\pL+', 'a', 'g'), '[0-9]+', '9', 'g'), 30)"
 
 
-def _measure(table: Table, column: Column, padded_rows: int) -> TextMeasures:
+def _measure(table: Table, column: Column, padded_rows: int) -> MeasuredText:
     value = f"cast({quote(column.name)} as varchar)"
     exact = table.sampled_rows is None or column.distinct <= FEW or table.rows <= EXACT_ROWS
     missing = ", ".join(literal(text) for text in MISSING_TEXTS)
@@ -97,7 +97,7 @@ def _measure(table: Table, column: Column, padded_rows: int) -> TextMeasures:
     """)[0]
     distinct, shortest, longest, top, groups, group_rows, examples, markers, shapes, seen = row
     if not distinct:
-        return TextMeasures(None)
+        return MeasuredText(None)
     # A second way to write a code, in some but not most of the values.
     is_coded = column.spaced < 0.2 and longest <= 40 and distinct > 20
     shaped = _counts(shapes) if is_coded else ()
@@ -111,7 +111,7 @@ def _measure(table: Table, column: Column, padded_rows: int) -> TextMeasures:
         if v.rows < 0.9 * column.filled and kind_of(column) == "text"
     )
     top = tuple(replace(item, value=shown(item.value, 80)) for item in _counts(top))
-    return TextMeasures(distinct if exact else None, top, facts, sentinels)
+    return MeasuredText(distinct if exact else None, top, facts, sentinels)
 
 
 def shown(value: str, longest: int) -> str:

@@ -163,3 +163,19 @@ def test_personal_data_in_values_is_masked_before_it_is_shown(profiled):
     assert {item.value for item in said_profile.top} == {"Please write to [email]", f"{'x' * 60} or call [phone]"}
     assert due.column.times.unreadable == (("see [email]", 40),)
     assert not any("anna" in notice.text for notice in notices(profile))
+
+
+def test_free_text_is_measured(profiled):
+    things = [f"{a}{b}" for a in "abcdefgh" for b in "klmnopqr"]
+    english = [f"<p>I want the {thing} back, please</p>" for thing in things]
+    german = [f"Wo ist mein {thing}?" for thing in things]
+    rows = [f"k{n:04d},{text}" for n, text in enumerate([*english, *german, *[""] * 32])]
+    profile = profiled(tables={"t": lines("id,body", *(row.replace(", please", " please") for row in rows))})
+    measured = profile.tables[0].columns[1]
+    assert (measured.column.semantic, measured.column.values) == ("text", ())
+    facts = measured.free_text
+    assert (facts.filled, facts.distinct, facts.blank_share, facts.longest) == (128, 128, 0.2, 32)
+    assert (facts.median_length, facts.p95_length) == (23.5, 32)
+    assert (facts.html_share, facts.languages) == (0.5, {"de": 0.5, "en": 0.5})
+    assert facts.distinct_share == 1
+    assert profile.tables[0].columns[0].free_text is None
