@@ -194,6 +194,11 @@ def language_shares(values: Iterable[str]) -> dict[str, float]:
     return {language: round(count / total, 4) for language, count in ordered}
 
 
+def language_title(code: str) -> str:
+    """English name of a language by its code."""
+    return _lists()["names"][code]
+
+
 def _candidates(value: str) -> tuple[list[str], int]:
     """Languages that a value may be written in, all equally likely, and how many words or letters say so."""
     letters = sum(c.isalpha() for c in value)

@@ -270,6 +270,67 @@ class AttributePlan:
 
 
 @dataclass(frozen=True)
+class TextPlan:
+    """A column of free text whose texts become numbers.
+
+    Attributes
+    ----------
+    column : str
+        Name in bronze.
+    components : int
+        Principal components of the embeddings.
+    aggregates : tuple of str
+        Of the components of events, over windows; empty for texts of customers, whose components are attributes.
+    windows : tuple of str
+        Windows of means, from short to long; other aggregates are made over the last one.
+    """
+
+    column: str
+    components: int
+    aggregates: tuple[str, ...] = ()
+    windows: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Columns that the rows get."""
+        return (f"{self.column}_characters", *self.component_names)
+
+    @property
+    def component_names(self) -> tuple[str, ...]:
+        """Columns of the components."""
+        return tuple(f"{self.column}_pc{number}" for number in range(1, self.components + 1))
+
+    @property
+    def windows_by_aggregate(self) -> dict[str, tuple[str, ...]]:
+        """Windows of each aggregate of the components."""
+        return {a: self.windows if a == "mean" else self.windows[-1:] for a in self.aggregates}
+
+    def measures(self, events: str) -> tuple[Measure, ...]:
+        """What the macro ``text_measures`` declares.
+
+        Parameters
+        ----------
+        events : str
+            What the rows are, in the plural.
+        """
+        text = self.column.replace("_", " ")
+        length = Measure(
+            f"{self.column}_characters", f"{self.column}_characters", ("count", "mean"), f"characters of {text}",
+            windows=self.windows,
+        )  # fmt: skip
+        return (
+            length,
+            *(
+                Measure(
+                    name, name, self.aggregates, f"component {number} of {text}", self.windows_by_aggregate,
+                    type="decimal(9, 6)",
+                )  # fmt: skip
+                for number, name in enumerate(self.component_names, start=1)
+            ),
+        )
+
+
+@dataclass(frozen=True)
 class SourcePlan:
     """One raw table and what becomes of it.
 
@@ -314,6 +375,8 @@ class SourcePlan:
     derived : tuple of DerivedColumn
     reversal : ReversalPlan or None
     measures : tuple of Measure
+    texts : tuple of TextPlan
+        Columns of free text whose components are features.
     rhythm : tuple of str
         Rhythm and cadence features of ``window_features``.
     windows : tuple of str
@@ -354,6 +417,7 @@ class SourcePlan:
     derived: tuple[DerivedColumn, ...] = ()
     reversal: ReversalPlan | None = None
     measures: tuple[Measure, ...] = ()
+    texts: tuple[TextPlan, ...] = ()
     rhythm: tuple[str, ...] = ()
     windows: tuple[str, ...] = ()
     offered: tuple[AttributePlan, ...] = ()
@@ -404,14 +468,24 @@ class SourcePlan:
         return replace(self, columns=tuple(replace(c, **changes) if c.name == name else c for c in self.columns))
 
     @property
+    def text_measures(self) -> tuple[Measure, ...]:
+        """Measures of the texts of its events."""
+        return tuple(measure for text in self.texts for measure in text.measures(self.events)) if self.has_events else ()
+
+    @property
     def feature_sets(self) -> tuple[FeatureSet, ...]:
         """The feature models that are made of it."""
         made = []
         if self.has_events and self.windows:
             columns = window_feature_columns(
-                self.name, self.measures, self.windows, events=self.events, rhythm=self.rhythm,
-                leakage_risk=self.leakage_risk,
+                self.name, (*self.measures, *self.text_measures), self.windows, events=self.events,
+                rhythm=self.rhythm, leakage_risk=self.leakage_risk,
             )  # fmt: skip
+            fitted = {name: f"{self.name}.{text.column}" for text in self.texts for name in text.component_names}
+            columns = [
+                replace(c, meta=c.meta | {"fitted": fitted[c.meta["measure"]]}) if c.meta.get("measure") in fitted else c
+                for c in columns
+            ]
             made.append(FeatureSet(f"slv_{self.name}_windows", self.name, tuple(columns)))
             if self.reversal is not None:
                 columns = window_feature_columns(
@@ -683,6 +757,16 @@ class ProjectPlan:
     def model(self, source: SourcePlan) -> str:
         """Name of the model that holds a source's rows, each with its customer, its time and its values."""
         return f"slv_{source.name}" if source.links else f"brz_{self.name}__{source.name}"
+
+    def rows_with_texts(self, source: SourcePlan) -> str:
+        """Name of the model that features are made of: the rows, with what their texts say.
+
+        Nothing that decides who is at risk or who churned may read it: components are fitted on texts before training
+        ends, which the labels say.
+        """
+        if not source.texts:
+            return self.model(source)
+        return f"slv_{source.name}_with_texts" if source.links else f"slv_{source.name}"
 
     @property
     def feature_sets(self) -> tuple[FeatureSet, ...]:
