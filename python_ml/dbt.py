@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from python_ml.errors import RetentionError, UserError, database_refusal
 from python_ml.files import read_json
+from python_ml.masking import masked
 from python_ml.project import PROJECT_DIR_VARIABLE, TEXT_STORE_VARIABLE, WAREHOUSE_VARIABLE
 from python_ml.warehouse import DUCKDB, connect, engine, profiles_path
 
@@ -321,7 +322,7 @@ def _refuse_failures(
 ) -> None:
     """Raise what went wrong in a command that has ended."""
     failed = [
-        f"{node['unique_id'].split('.')[2]}: {' '.join((node['message'] or '').split())}"
+        f"{node['unique_id'].split('.')[2]}: {masked(' '.join((node['message'] or '').split()))}"
         for node in nodes
         if node["status"] in FAILED
     ]
@@ -358,9 +359,9 @@ def _results(target_path: Path) -> list[dict[str, Any]]:
 def _show(event: dict[str, Any], console: Console, errors: list[str]) -> None:
     info, data = event["info"], event.get("data", {})
     if info["level"] == "error":
-        errors.append(info["msg"].strip())
+        errors.append(masked(info["msg"].strip()))
     elif info["level"] == "warn":
-        console.warn(info["msg"].strip())
+        console.warn(masked(info["msg"].strip()))
     elif info["name"].startswith("Log") and "total" in data and "index" in data:
         console.progress(f"  {data['index']} of {data['total']}: {data.get('node_info', {}).get('node_name', '')}")
 

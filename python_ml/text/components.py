@@ -11,10 +11,10 @@ import numpy as np
 import pyarrow as pa
 
 from python_ml.errors import UserError
+from python_ml.masking import masked
 from python_ml.project import Project
 from python_ml.text.cleaning import readable
 from python_ml.text.engines import Engine, find_model, load_engine, missing_model
-from python_ml.text.masking import masked
 from python_ml.text.meaning import MEANING_SCHEMA, component_meanings
 from python_ml.text.reduction import DECIMALS, fit_reduction
 from python_ml.text.store import StoredReduction, TextStore
