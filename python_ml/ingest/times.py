@@ -14,7 +14,7 @@ from dataclasses import replace
 from python_ml.ingest.connection import RawRelation
 from python_ml.ingest.schema import Reading, TimeFacts
 from python_ml.ingest.typing import typed_sql
-from python_ml.text.masking import masked
+from python_ml.masking import masked
 
 EARLIEST, LATEST = "1900-01-01", "2200-01-01"
 MAX_SHAPES = 200

@@ -6,12 +6,12 @@ import math
 from collections.abc import Sequence
 
 from python_ml.ingest import vocabulary
+from python_ml.masking import masked
 from python_ml.names import name_parts
 from python_ml.profile.keys import MANY_ROWS, identifying
 from python_ml.profile.schema import IdentifierFacts, Reversal, ShiftedCopies, TimeRole, Totals
 from python_ml.profile.tables import Table, batches, kind_of, number, scale_of
 from python_ml.profile.values import KeyValues
-from python_ml.text.masking import masked
 from python_ml.warehouse import literal, quote
 
 MAX_REVERSED = 0.3  # share of negative values up to which they are reversals

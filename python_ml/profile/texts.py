@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 
 from python_ml.ingest.schema import Column
 from python_ml.ingest.vocabulary import MISSING_MARKERS
+from python_ml.masking import masked
 from python_ml.profile.schema import Sentinel, TextFacts, ValueCount
 from python_ml.profile.tables import Table, batches, kind_of
-from python_ml.text.masking import masked
 from python_ml.warehouse import literal, quote
 
 TOP = 10

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from python_ml.formatting import integer, percent
+from python_ml.masking import masked
 from python_ml.quality.checks import CRITICAL, Check, Outcome
-from python_ml.text.masking import masked
 
 if TYPE_CHECKING:
     import great_expectations as gx

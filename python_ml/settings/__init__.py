@@ -12,6 +12,7 @@ from python_ml.settings.registry import Promotion, Registry
 from python_ml.settings.schema import Settings, Tracking
 from python_ml.settings.scoring import RiskBands, Scoring
 from python_ml.settings.survival import Survival
+from python_ml.settings.text import Text
 from python_ml.settings.training import (
     CrossValidation,
     Features,
@@ -47,6 +48,7 @@ __all__ = [
     "Split",
     "Suppression",
     "Survival",
+    "Text",
     "Tracking",
     "Training",
     "Tuning",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from python_ml.text.masking import masked
+from python_ml.masking import masked
 
 MASKED = [
     ("mail anna.b+x@mail.example.co.uk.", "mail [email]."),

