@@ -149,7 +149,8 @@ def unused(facts: PlanFacts, plan: ProjectPlan) -> tuple[tuple[str, str, str], .
             is_part = column.role in ("key", "entity", "time", "available", "changed", "label")
             is_part = is_part or column.name in (source.time, source.ended, source.ended_available)
             is_part |= column.raw_name in clocks
-            is_used = any(t.column == column.name for t in source.texts) or any(a.origin == column.name for a in source.attributes)
+            origins = {t.column for t in source.texts} | {a.origin for a in source.attributes}
+            is_used = column.name in origins
             reason = reasons[column.name]
             if reason == FREE_TEXT and (source.has_events or facts.brings_attributes(source.name)):
                 reason = f"{FREE_TEXT}; not accepted: silver.{source.name}.text_features.{column.name}"

@@ -8,16 +8,19 @@ field; it decides nothing.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any, Literal
 
+from python_ml.durations import window_text
 from python_ml.feature_columns import FeatureColumn, Measure, window_feature_columns
 from python_ml.ingest.schema import Conversion, Reading
 from python_ml.profile.schema import EarlyFacts, RowCounts
 
 NUMBER_TYPES = ("integer", "decimal", "double")
 COPY_REASON = "exact copy"  # of quarantined rows
+_OWN_MODELS = ("spine", "labels", "coverage", "observation_period", "link_counts")  # slv_spine and so on
 Role = Literal[
     "entity", "time", "available", "changed", "key", "identifier", "number", "nominal", "boolean", "text",
     "further_time", "constant", "empty", "label",
@@ -300,34 +303,38 @@ class TextPlan:
         """Columns of the components."""
         return tuple(f"{self.column}_pc{number}" for number in range(1, self.components + 1))
 
+    def model(self, source: str) -> str:
+        """Name of the Python model with one row per distinct text."""
+        return f"slv_{source}_{self.column}_texts"
+
+    @property
+    def has_shift(self) -> bool:
+        """Whether a customer's recent texts are compared with their own earlier ones: means in two windows do that."""
+        return "mean" in self.aggregates and len(self.windows) > 1
+
+    def shift(self, source: str) -> str:
+        """Name of that feature."""
+        return f"{source}_{self.column}_shift_{self.windows[0]}"
+
     @property
     def windows_by_aggregate(self) -> dict[str, tuple[str, ...]]:
         """Windows of each aggregate of the components."""
         return {a: self.windows if a == "mean" else self.windows[-1:] for a in self.aggregates}
 
-    def measures(self, events: str) -> tuple[Measure, ...]:
-        """What the macro ``text_measures`` declares.
+    @property
+    def title(self) -> str:
+        """The column in prose."""
+        return self.column.replace("_", " ")
 
-        Parameters
-        ----------
-        events : str
-            What the rows are, in the plural.
-        """
-        text = self.column.replace("_", " ")
-        length = Measure(
-            f"{self.column}_characters", f"{self.column}_characters", ("count", "mean"), f"characters of {text}",
-            windows=self.windows,
-        )  # fmt: skip
-        return (
-            length,
-            *(
-                Measure(
-                    name, name, self.aggregates, f"component {number} of {text}", self.windows_by_aggregate,
-                    type="decimal(9, 6)",
-                )  # fmt: skip
-                for number, name in enumerate(self.component_names, start=1)
-            ),
-        )
+    @property
+    def measures(self) -> tuple[Measure, ...]:
+        """What the macro ``text_measures`` declares."""
+        length, windows, type_ = self.names[0], self.windows_by_aggregate, "decimal(9, 6)"
+        made = [Measure(length, length, ("count", "mean"), f"length of the {self.title}", self.windows)]
+        for number, name in enumerate(self.component_names, start=1):
+            label = f"component {number} of the {self.title}"
+            made.append(Measure(name, name, self.aggregates, label, windows, type=type_))
+        return tuple(made)
 
 
 @dataclass(frozen=True)
@@ -467,25 +474,37 @@ class SourcePlan:
         """The source with changes to one of its columns."""
         return replace(self, columns=tuple(replace(c, **changes) if c.name == name else c for c in self.columns))
 
-    @property
-    def text_measures(self) -> tuple[Measure, ...]:
-        """Measures of the texts of its events."""
-        return tuple(measure for text in self.texts for measure in text.measures(self.events)) if self.has_events else ()
+    def _of_text(self, column: FeatureColumn) -> FeatureColumn:
+        """A window feature, with what its component was fitted on."""
+        for text in self.texts:
+            if column.meta.get("measure") == text.names[0]:
+                # "with a value of length of the body" is what a body is
+                what = column.description.replace(f"with a value of length of the {text.title}", f"with a {text.title}")
+                return replace(column, description=what)
+            if column.meta.get("measure") in text.component_names:
+                return replace(column, meta=column.meta | {"fitted": f"{self.name}.{text.column}"})
+        return column
+
+    def _shifts(self) -> Iterator[FeatureColumn]:
+        for text in (t for t in self.texts if t.has_shift):
+            meta = {
+                "role": "feature", "source": self.name, "measure": f"{text.column}_shift", "aggregate": "shift",
+                "window": text.windows[0], "leakage_risk": self.leakage_risk, "fitted": f"{self.name}.{text.column}",
+            }  # fmt: skip
+            what = f"Distance of the mean {text.title} {window_text(text.windows[0])} the feature time"
+            yield FeatureColumn(text.shift(self.name), "double", f"{what} from the customer's earlier ones", meta)
 
     @property
     def feature_sets(self) -> tuple[FeatureSet, ...]:
         """The feature models that are made of it."""
         made = []
         if self.has_events and self.windows:
+            said = (measure for text in self.texts for measure in text.measures)
             columns = window_feature_columns(
-                self.name, (*self.measures, *self.text_measures), self.windows, events=self.events,
-                rhythm=self.rhythm, leakage_risk=self.leakage_risk,
+                self.name, (*self.measures, *said), self.windows, events=self.events, rhythm=self.rhythm,
+                leakage_risk=self.leakage_risk,
             )  # fmt: skip
-            fitted = {name: f"{self.name}.{text.column}" for text in self.texts for name in text.component_names}
-            columns = [
-                replace(c, meta=c.meta | {"fitted": fitted[c.meta["measure"]]}) if c.meta.get("measure") in fitted else c
-                for c in columns
-            ]
+            columns = [*map(self._of_text, columns), *self._shifts()]
             made.append(FeatureSet(f"slv_{self.name}_windows", self.name, tuple(columns)))
             if self.reversal is not None:
                 columns = window_feature_columns(
@@ -766,7 +785,8 @@ class ProjectPlan:
         """
         if not source.texts:
             return self.model(source)
-        return f"slv_{source.name}_with_texts" if source.links else f"slv_{source.name}"
+        is_taken = source.links or source.name in _OWN_MODELS
+        return f"slv_{source.name}_with_texts" if is_taken else f"slv_{source.name}"
 
     @property
     def feature_sets(self) -> tuple[FeatureSet, ...]:

@@ -76,8 +76,8 @@ class TextFeatures(SourceAction):
         return cls.proposal(
             source.name,
             column.name,
-            f"Free text ({_languages(text)}), {text.median_length:,.0f} characters at the median, {text.distinct:,} "
-            f"different texts in {text.filled:,} rows: components of what it says, of {what}.{caveat}",
+            f"Free text ({', '.join(_languages(text))}), {text.median_length:,.0f} characters at the median, "
+            f"{text.distinct:,} different texts in {text.filled:,} rows: components of them, of {what}.{caveat}",
             evidence={
                 "rows": text.filled,
                 "distinct": text.distinct,
@@ -86,7 +86,7 @@ class TextFeatures(SourceAction):
                 "median_length": text.median_length,
                 "p95_length": text.p95_length,
                 "html_share": text.html_share or None,
-                "languages": [f"{language_title(code)} {share:.0%}" for code, share in list(text.languages.items())[:_NAMED]],
+                "languages": _languages(text),
                 "may_be_overwritten": is_late or None,
             },
             components=COMPONENTS,
@@ -152,11 +152,8 @@ def _may_be_late(facts: PlanFacts, source: SourcePlan, column: ColumnPlan) -> tu
     return False, ""
 
 
-def _languages(text: TextMeasures) -> str:
-    known = [(code, share) for code, share in text.languages.items() if code != "unknown"][:_NAMED]
-    if not known:
-        return "language unknown"
-    return ", ".join(f"{language_title(code)} {share:.0%}" for code, share in known)
+def _languages(text: TextMeasures) -> list[str]:
+    return [f"{language_title(code)} {share:.0%}" for code, share in list(text.languages.items())[:_NAMED]]
 
 
 def _attributes(plan: ProjectPlan, source: SourcePlan, text: TextPlan) -> Iterator[AttributePlan]:
