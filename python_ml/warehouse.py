@@ -307,10 +307,8 @@ def query_session(session: Any, query: str, **views: Any) -> pa.Table:
             frame.createOrReplaceTempView(name)
         return session.sql(query).toArrow()
     for name, rows in views.items():
-        if hasattr(rows, "create_view"):
-            rows.create_view(name, replace=True)
-        else:
-            session.register(name, rows)
+        # seen by this session alone: dbt runs several Python models at a time
+        session.register(name, rows)
     return session.sql(query).to_arrow_table()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 AT_ONCE = 1024  # texts that are embedded before they are kept
 MEANT = 20_000  # texts that the meaning of components is read from, at most
+_ONE_AT_A_TIME = Lock()
 COMPONENT = pa.decimal128(9, DECIMALS)
 
 
@@ -62,6 +64,14 @@ def text_components(
     UserError
         When texts must be embedded for components that exist already, and the model is not there.
     """
+    # dbt runs models at the same time, and what they keep is in the same tables.
+    with _ONE_AT_A_TIME:
+        return _text_components(session, rows, labels, text, components, known_at)
+
+
+def _text_components(
+    session: Any, rows: Any, labels: Any, text: str, components: int, known_at: Sequence[str]
+) -> pa.Table:
     project = Project.open()
     settings = project.settings.text
     store = TextStore(session)
