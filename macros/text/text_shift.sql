@@ -9,7 +9,9 @@
 {%- for number in range(1, components + 1) -%}
     {%- set mean = text ~ '_pc' ~ number ~ '_mean_' -%}
     {#- (recent mean - mean before) is (recent mean - mean of both) * n / (n - n recent) -#}
-    {%- do squares.append('power(' ~ mean ~ recent ~ ' - ' ~ mean ~ past ~ ', 2)') -%}
+    {%- set square = 'power(' ~ mean ~ recent ~ ' - ' ~ mean ~ past ~ ', 2)' -%}
+    {#- fewer components than columns may have been fitted, but never less than one -#}
+    {%- do squares.append(square if loop.first else 'coalesce(' ~ square ~ ', 0)') -%}
 {%- endfor -%}
 case
     when {{ n_recent }} > 0 and {{ n_past }} > {{ n_recent }}

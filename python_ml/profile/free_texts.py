@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 
-from python_ml.ingest.free_text import LONGEST, TAG, language_shares
+from python_ml.ingest.free_text import LONGEST, TAG, language_shares, language_title
 from python_ml.ingest.schema import Column
 from python_ml.profile.schema import TextMeasures
 from python_ml.profile.tables import Table
 from python_ml.warehouse import quote
 
+MOST_NAMED, RARE = 4, 0.01  # languages that are named, and the share from which one is
 SAMPLED = 2_000  # different texts that are read for their language
 _TAG = re.compile(TAG)
 
@@ -39,3 +40,9 @@ def measure_free_text(table: Table, column: Column) -> TextMeasures:
         html_share=round(sum(bool(_TAG.search(text)) for text in texts) / max(len(texts), 1), 4),
         languages=language_shares(texts),
     )
+
+
+def named_languages(text: TextMeasures) -> list[str]:
+    """The languages of a column for a sentence: ``["English 79%", "German 12%"]``."""
+    shares = [(code, share) for code, share in text.languages.items() if share >= RARE][:MOST_NAMED]
+    return [f"{language_title(code)} {share:.0%}" for code, share in shares]

@@ -11,13 +11,13 @@ from pydantic import Field, field_validator
 from python_ml.durations import ALL_TIME, days, sorted_windows
 from python_ml.feature_columns import FeatureColumn
 from python_ml.ingest import vocabulary
-from python_ml.ingest.free_text import language_title
 from python_ml.names import free_name
 from python_ml.plan.actions.base import Action, NotApplicable, SourceAction
 from python_ml.plan.actions.silver import chosen
 from python_ml.plan.base import PlanFacts
 from python_ml.plan.columns import FREE_TEXT
 from python_ml.plan.schema import AttributePlan, ColumnPlan, LabelTable, ProjectPlan, SourcePlan, TextPlan
+from python_ml.profile.free_texts import named_languages
 from python_ml.profile.schema import TextMeasures
 
 ENOUGH = 50  # different texts from which components say something
@@ -25,7 +25,6 @@ COMPONENTS, MOST_COMPONENTS = 8, 64
 SHORT_DAYS = 30  # of the short window: fewer texts than that say little
 AGGREGATES = ("mean", "stddev", "slope", "last", "first", "min", "max", "variance")
 DEFAULTS = ["mean", "stddev", "slope", "last"]
-_NAMED = 4  # languages in the reason
 
 
 class TextFeatures(SourceAction):
@@ -76,7 +75,7 @@ class TextFeatures(SourceAction):
         return cls.proposal(
             source.name,
             column.name,
-            f"Free text ({', '.join(_languages(text))}), {text.median_length:,.0f} characters at the median, "
+            f"Free text ({', '.join(named_languages(text))}), {text.median_length:,.0f} characters at the median, "
             f"{text.distinct:,} different texts in {text.filled:,} rows: components of them, of {what}.{caveat}",
             evidence={
                 "rows": text.filled,
@@ -86,7 +85,7 @@ class TextFeatures(SourceAction):
                 "median_length": text.median_length,
                 "p95_length": text.p95_length,
                 "html_share": text.html_share or None,
-                "languages": _languages(text),
+                "languages": named_languages(text),
                 "may_be_overwritten": is_late or None,
             },
             components=COMPONENTS,
@@ -150,10 +149,6 @@ def _may_be_late(facts: PlanFacts, source: SourcePlan, column: ColumnPlan) -> tu
     if source.use == "attributes" and not source.time and not is_own:
         return True, " It may have been overwritten after the feature time."
     return False, ""
-
-
-def _languages(text: TextMeasures) -> list[str]:
-    return [f"{language_title(code)} {share:.0%}" for code, share in list(text.languages.items())[:_NAMED]]
 
 
 def _attributes(plan: ProjectPlan, source: SourcePlan, text: TextPlan) -> Iterator[AttributePlan]:

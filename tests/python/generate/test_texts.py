@@ -200,6 +200,38 @@ def test_gold_holds_what_the_components_say(warehouse) -> None:
     assert min(warehouse.execute(f"select {filled} from gold.gld_customer_features").fetchone()) > 0
 
 
+def test_the_shift_is_how_far_recent_texts_are_from_earlier_ones(warehouse) -> None:
+    means = ", ".join(
+        f"avg(pc{n}) filter (where {recent}is_recent) as {name}{n}"
+        for name, recent in (("recent", ""), ("earlier", "not "))
+        for n in (1, 2, 3)
+    )
+    ((differences, rows),) = warehouse.execute(f"""
+        with visible as (
+            select s.member_id, s.feature_timestamp, c.*,
+                t.opened_at >= s.feature_timestamp - interval 30 days as is_recent
+            from silver.slv_spine as s
+            inner join bronze.brz_shop__tickets as t on t.member_id = s.member_id and t.opened_at < s.feature_timestamp
+            inner join silver.slv_tickets_body_texts as c on md5(t.body) = c.text_hash
+        ),
+        means as (select member_id, feature_timestamp, {means} from visible group by all),
+        again as (
+            select *, sqrt(
+                (recent1 - earlier1) ** 2 + (recent2 - earlier2) ** 2 + (recent3 - earlier3) ** 2
+            ) as distance
+            from means
+        )
+        select
+            count(*) filter (
+                where (distance is null) <> (tickets_body_shift_30d is null)
+                or abs(distance - tickets_body_shift_30d) > 1e-9
+            ),
+            count(distance)
+        from again inner join gold.gld_customer_features using (member_id, feature_timestamp)
+    """).fetchall()
+    assert (differences, rows > 50) == (0, True)
+
+
 def test_a_table_with_an_outcome_brings_its_texts_as_attributes(tmp_path) -> None:
     rows = [
         {
