@@ -14,6 +14,7 @@ from python_ml.settings.registry import Registry
 from python_ml.settings.scoring import Scoring
 from python_ml.settings.section import Section
 from python_ml.settings.survival import Survival
+from python_ml.settings.text import Text
 from python_ml.settings.training import Features, Training
 from python_ml.settings.uplift import Uplift
 
@@ -39,6 +40,7 @@ class Settings(Section):
     fairness: Fairness = Fairness()
     registry: Registry = Registry()
     uplift: Uplift = Uplift()
+    text: Text = Text()
     mlflow: Tracking = Tracking()
 
     _path: str = PrivateAttr("retention.yml")

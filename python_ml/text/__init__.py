@@ -1,0 +1,1 @@
+"""What customers write: cleaned, masked, embedded and reduced to features."""
