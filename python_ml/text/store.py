@@ -146,6 +146,16 @@ class TextStore:
                 )
         return list(found.values())
 
+    def about(self, name: str, text: str) -> list[dict[str, Any]]:
+        """Rows about a text column, of a table that names it in ``text_column``."""
+        return [
+            row
+            for table in self._tables(name)
+            for row in query_session(
+                self.session, f"select * from {table} where text_column = {literal(text)}"
+            ).to_pylist()
+        ]
+
     def reduction(self, text: str) -> StoredReduction | None:
         """The reduction of a text column; None where none was fitted."""
         return next((one for one in self.reductions() if one.text == text), None)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from python_ml.text.labelling.classifier import LabelModel
-from python_ml.warehouse import connect, declare_table, has_table, literal, quoted_by, relation
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from python_ml.text.labelling.classifier import PLACES, LabelModel
+from python_ml.warehouse import connect, declare_table, relation
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from python_ml.project import Project
+    from python_ml.text.store import TextStore
+
+SCORE = pa.decimal128(9, PLACES)
 
 LABELS, MODELS = "text.labels", "text.label_models"
 LABEL_COLUMNS = {
@@ -33,7 +38,7 @@ MODEL_COLUMNS = {
     "labeller": "varchar not null",
     "scheme_digest": "varchar not null",
     "embedding_model": "varchar not null",
-    "cutoff": "timestamp",
+    "fitted_before": "timestamp not null",
     "texts": "bigint not null",
     "fitted_on": "varchar not null",
     "definition": "varchar not null",
@@ -50,8 +55,8 @@ class StoredModel:
     model : LabelModel
     labeller, scheme_digest, embedding_model : str
         Who gave the labels, what they were asked, and which model made the embeddings.
-    cutoff : datetime or None
-        Only texts that were known before it were learnt from.
+    fitted_before : datetime
+        Only texts that were first known before were learnt from.
     texts : int
     fitted_on : str
         SHA-256 of the hashes of these texts with their labels.
@@ -63,7 +68,7 @@ class StoredModel:
     labeller: str
     scheme_digest: str
     embedding_model: str
-    cutoff: datetime | None
+    fitted_before: datetime
     texts: int
     fitted_on: str
     figures: str
@@ -84,8 +89,6 @@ def write_labels(
     labels : mapping of str to pandas.DataFrame
         ``text_hash``, ``value``, ``probability`` and ``score`` of every text, by label.
     """
-    import pyarrow as pa
-
     with connect(project, read_only=False) as connection:
         declare_table(connection, LABELS, LABEL_COLUMNS)
         declare_table(connection, MODELS, MODEL_COLUMNS)
@@ -103,7 +106,7 @@ def write_labels(
                 "digest": stored.model.digest,
                 **source,
                 "embedding_model": stored.embedding_model,
-                "cutoff": stored.cutoff,
+                "fitted_before": stored.fitted_before,
                 "texts": stored.texts,
                 "fitted_on": stored.fitted_on,
                 "definition": stored.model.to_json(),
@@ -116,23 +119,44 @@ def write_labels(
         connection.commit()
 
 
-def read_models(session: Any, column: str, embedding_model: str) -> dict[str, LabelModel]:
-    """The classifiers of a column, by label; those of other embeddings say nothing of these.
+def read_models(store: TextStore, text: str) -> dict[str, tuple[LabelModel, str]]:
+    """The classifiers of a text column by label, each with the model whose embeddings it takes."""
+    found: dict[str, tuple[LabelModel, str]] = {}
+    for row in store.about(MODELS, text):
+        found.setdefault(row["label"], (LabelModel.from_json(row["definition"]), row["embedding_model"]))
+    return found
+
+
+def with_labels(store: TextStore, table: pa.Table, text: str, names: Sequence[str]) -> pa.Table:
+    """Add labels to the distinct texts of a column.
 
     Parameters
     ----------
-    session
-        What dbt gives a Python model, or a connection to DuckDB; see :func:`python_ml.warehouse.has_table`.
-    column : str
-        ``source.column``.
-    embedding_model : str
+    store : TextStore
+    table : pyarrow.Table
+        ``text_hash``, and ``characters``, of which a blank text has none, and so no label.
+    text : str
+        Source and column, such as ``tickets.body``.
+    names : sequence of str
+        Labels; their columns are there, and null, before anything was learnt.
+
+    Returns
+    -------
+    pyarrow.Table
+        With the columns ``<label>`` and ``<label>_score``.
     """
-    if not has_table(session, MODELS):
-        return {}
-    query = (
-        f"select label, definition from {quoted_by(session, *MODELS.split('.'))} "
-        f"where text_column = {literal(column)} and embedding_model = {literal(embedding_model)}"
-    )
-    found = session.sql(query)
-    rows = found.collect() if hasattr(found, "collect") else found.fetchall()
-    return {label: LabelModel.from_json(definition) for label, definition in rows}
+    models = read_models(store, text) if names else {}
+    wanted = table.filter(pc.greater(table["characters"], 0))["text_hash"].combine_chunks()
+    for name in names:
+        parts = [pd.DataFrame({"value": [], "score": [], "text_hash": []}, dtype=object)]
+        if name in models:
+            model, embeddings = models[name]
+            parts += [
+                model.apply(vectors)[["value", "score"]].assign(text_hash=hashes.to_pylist())
+                for hashes, vectors in store.embeddings(embeddings, wanted)
+            ]
+        labels = pd.concat(parts).set_index("text_hash").reindex(table["text_hash"].to_pylist())
+        table = table.append_column(name, pa.array(labels["value"], pa.string(), from_pandas=True))
+        score = pa.array(labels["score"].astype(float), pa.float64(), from_pandas=True)
+        table = table.append_column(f"{name}_score", score.cast(SCORE))
+    return table

@@ -9,15 +9,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 
 from python_ml.errors import UserError
 from python_ml.stats import some_rows
+from python_ml.text.cleaning import readable
+from python_ml.text.components import distinct_texts
+from python_ml.text.engines import EXTRA
 from python_ml.text.labelling.classifier import learn
 from python_ml.text.labelling.given import collect, read_given, write_given
 from python_ml.text.labelling.label_tables import StoredModel, write_labels
 from python_ml.text.labelling.labellers import Labeller, Scheme, digest
 from python_ml.text.labelling.sampling import diverse
 from python_ml.text.labelling.sheet import NAME, read_sheet, write_sheet
+from python_ml.text.reduction import LEAST_TEXTS
+from python_ml.text.store import TextStore
+from python_ml.warehouse import connect, query_session, quote, relation
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -27,6 +34,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from python_ml.project import Project
+    from python_ml.text.labelling.declaration import TextSource
 
 FITTED, REFUSED = "fitted", "refused"
 
@@ -40,26 +48,24 @@ class TextColumn:
     name : str
         ``source.column``.
     texts : pandas.DataFrame, n_texts rows
-        ``text_hash`` (ascending), ``text``, and ``first_known_at``, when the text was known first.
+        ``text_hash`` (ascending), ``text``, and ``known_at``, when the text was first known.
     embeddings : numpy.ndarray, shape (n_texts, n_dimensions)
     embedding_model : str
-    cutoff : datetime or None
-        Where training ends: nothing is learnt from texts that were first known then or later. None where rows have no
-        times, and all texts may be learnt from.
+    fitted_before : datetime
+        Where training ends: nothing is learnt from texts that were first known then or later.
     """
 
     name: str
     texts: pd.DataFrame
     embeddings: NDArray
     embedding_model: str
-    cutoff: datetime | None
+    fitted_before: datetime
 
     @property
     def teaching(self) -> NDArray[np.bool_]:
-        """Which texts may be learnt from."""
-        if self.cutoff is None:
-            return np.ones(len(self.texts), dtype=bool)
-        return (self.texts["first_known_at"] < self.cutoff).to_numpy()
+        """Which texts may be learnt from; those without a time belong to rows without one, all of which are known."""
+        known = self.texts["known_at"]
+        return (known.isna() | (known < self.fitted_before)).to_numpy()
 
     def sample(self, size: int, seed: int) -> list[str]:
         """Hashes of diverse texts that may be learnt from; see :func:`diverse`."""
@@ -70,6 +76,40 @@ class TextColumn:
         """Texts as they may leave the machine, by hash."""
         texts = dict(zip(self.texts["text_hash"], self.texts["text"], strict=True))
         return {text: mask(texts[text]) for text in hashes}
+
+
+def open_column(project: Project, source: TextSource) -> TextColumn:
+    """Read the texts that dbt has embedded; blank ones have nothing to label.
+
+    Raises
+    ------
+    UserError
+        When there are no components yet, which say where training ends.
+    """
+    with connect(project) as connection:
+        store, name = TextStore(connection), source.text.partition(".")[2]
+        stored = store.reduction(source.text)
+        if stored is None:
+            raise UserError(
+                f"The texts of {source.text} have no components yet.",
+                where="text.reductions",
+                hint=f"run `{EXTRA}` where it is missing, then `retention build`; components need {LEAST_TEXTS} texts",
+            )
+        columns = ", ".join(quote(column) for column in dict.fromkeys((name, *source.known_at)))
+        rows = query_session(connection, f"select {columns} from {relation(source.rows)}")
+        texts = distinct_texts(connection, rows, name, source.known_at).to_pandas()
+        longest = project.settings.text.longest
+        texts["text"] = [readable(text, longest) for text in texts["text"]]
+        texts = texts[texts["text"].notna()]
+        parts = list(store.embeddings(stored.model, pa.array(texts["text_hash"], pa.string())))
+    embedded = [text for hashes, _ in parts for text in hashes.to_pylist()]
+    return TextColumn(
+        source.text,
+        texts.set_index("text_hash").loc[embedded].reset_index(),
+        np.concatenate([vectors for _, vectors in parts]) if parts else np.empty((0, 1), dtype=np.float32),
+        stored.model,
+        stored.fitted_before,
+    )
 
 
 def ask_labeller(
@@ -130,9 +170,10 @@ def learn_labels(project: Project, column: TextColumn, scheme: Scheme, labeller:
     Returns
     -------
     dict
-        ``texts``, ``known_before_cutoff``, ``cutoff``, ``labeller``, ``unlabelled`` (number of answers without a label,
-        by reason) and ``labels``: for each its ``status`` (``fitted``, or ``refused`` with the ``reason``), the figures
-        of :func:`python_ml.text.labelling.classifier.agreement`, and ``values``, the number of texts by value.
+        ``texts``, ``learnable`` (known before ``fitted_before``), ``labeller``, ``unlabelled`` (number of answers
+        without a label, by reason) and ``labels``: for each its ``status`` (``fitted``, or ``refused`` with the
+        ``reason``), the figures of :func:`python_ml.text.labelling.classifier.agreement`, and ``values``, the number of
+        texts by value.
     """
     settings = project.settings
     given = read_given(project, column.name, scheme, labeller)
@@ -164,7 +205,7 @@ def learn_labels(project: Project, column: TextColumn, scheme: Scheme, labeller:
             labeller,
             digest(name, label),
             column.embedding_model,
-            column.cutoff,
+            column.fitted_before,
             len(rows),
             hashlib.sha256(fitted_on.encode()).hexdigest(),
             json.dumps(figures),
@@ -178,8 +219,8 @@ def learn_labels(project: Project, column: TextColumn, scheme: Scheme, labeller:
     write_labels(project, column.name, models, labels)
     return {
         "texts": len(column.texts),
-        "known_before_cutoff": int(teaching.sum()),
-        "cutoff": None if column.cutoff is None else f"{column.cutoff:%Y-%m-%dT%H:%M:%S}",
+        "learnable": int(teaching.sum()),
+        "fitted_before": column.fitted_before.isoformat(),
         "labeller": labeller,
         "unlabelled": _counts(given["reason"].dropna()),
         "labels": results,

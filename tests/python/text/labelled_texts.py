@@ -40,7 +40,7 @@ def text_hash(text: str) -> str:
 
 @dataclass(frozen=True)
 class Texts:
-    """``frame``: text_hash, text, first_known_at, topic and sentiment, one row per text; ``embeddings`` beside it."""
+    """``frame``: text_hash, text, known_at, topic and sentiment, one row per text; ``embeddings`` beside it."""
 
     frame: pd.DataFrame
     embeddings: np.ndarray
@@ -64,7 +64,7 @@ def texts(count: int = 240, noise: float = 0.0, seed: int = 0) -> Texts:
             {
                 "text_hash": text_hash(text),
                 "text": text,
-                "first_known_at": pd.Timestamp("2024-01-01") + pd.Timedelta(days=i),
+                "known_at": pd.Timestamp("2024-01-01") + pd.Timedelta(days=i),
                 **labels,
             }
         )

@@ -39,7 +39,7 @@ def project(tmp_path: Path) -> Any:
 
 
 def column(world: Texts, cutoff: pd.Timestamp | None = CUTOFF) -> TextColumn:
-    frame = world.frame[["text_hash", "text", "first_known_at"]]
+    frame = world.frame[["text_hash", "text", "known_at"]]
     return TextColumn(COLUMN, frame, world.embeddings, "words", cutoff)
 
 
@@ -94,10 +94,10 @@ def test_labels_are_never_learnt_from_texts_at_or_after_the_cutoff(world: Texts,
     ask(project, column(world), oracle)
     topic = {"topic": SCHEME["topic"]}
     first = learn_labels(project, column(world), topic, "oracle")["labels"]["topic"]
-    known = world.frame.set_index("text")["first_known_at"]
+    known = world.frame.set_index("text")["known_at"]
     assert max(known[oracle.asked]) < CUTOFF
 
-    late = (world.frame["first_known_at"] >= CUTOFF).to_numpy()
+    late = (world.frame["known_at"] >= CUTOFF).to_numpy()
     frame, embeddings = world.frame.copy(), world.embeddings.copy()
     frame.loc[late, "topic"] = "app"
     embeddings[late] = np.random.default_rng(0).normal(size=(late.sum(), embeddings.shape[1]))
@@ -119,7 +119,7 @@ def test_labels_are_never_learnt_from_texts_at_or_after_the_cutoff(world: Texts,
         assert second[figure] == first[figure]
     assert second["values"] != first["values"]
     # The edge itself: known at the cutoff is too late.
-    edge = frame["first_known_at"].isin([CUTOFF])
+    edge = frame["known_at"].isin([CUTOFF])
     assert edge.sum() == 1
     assert not column(world).teaching[edge].any()
 
