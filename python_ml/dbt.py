@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from python_ml.errors import RetentionError, UserError, database_refusal
 from python_ml.files import read_json
 from python_ml.masking import masked
 from python_ml.project import PROJECT_DIR_VARIABLE, TEXT_STORE_VARIABLE, WAREHOUSE_VARIABLE
-from python_ml.warehouse import DUCKDB, connect, engine, profiles_path
+from python_ml.warehouse import DUCKDB, connect, engine, profiles_path, relation, table_exists
 
 if TYPE_CHECKING:
     from python_ml.cli.options import Console
@@ -33,6 +33,7 @@ PYTHON = [sys.executable]
 DONE = "retention_done"  # what the process of dbt says after each command, with the code
 # Gold tables, which have these names in every project.
 TRAINING_SET, SCORING_SET = "gold.gld_training_set", "gold.gld_scoring_set"
+REDUCTIONS = "text.reductions"  # what the components of texts were fitted on
 ROLES = ("key", "time", "feature", "label")
 
 
@@ -386,6 +387,9 @@ class Feature:
         ``low``, ``medium`` or ``high``.
     fitted : str or None
         Text column whose fitted components it is made of, such as ``tickets.body``.
+    fitted_before, fitted_digest : str or None
+        Time (ISO, UTC) up to which texts were known that the components were fitted on, and what names the components;
+        None while nothing was fitted.
     """
 
     name: str
@@ -398,6 +402,13 @@ class Feature:
     window: str | None = None
     leakage_risk: str | None = None
     fitted: str | None = None
+    fitted_before: str | None = None
+    fitted_digest: str | None = None
+
+    @property
+    def fit(self) -> str | None:
+        """Names the fitted components that it is made of; None for other features."""
+        return None if self.fitted_digest is None else f"{self.fitted}@{self.fitted_digest}"
 
 
 def feature_registry(project: Project, model: str = "gld_customer_features") -> list[Feature]:
@@ -434,7 +445,24 @@ def feature_registry(project: Project, model: str = "gld_customer_features") -> 
                 **{k: meta.get(k) for k in ("source", "measure", "aggregate", "window", "leakage_risk", "fitted")},
             )
         )
-    return features
+    return _with_fits(project, features)
+
+
+def _with_fits(project: Project, features: list[Feature]) -> list[Feature]:
+    """Features with what the warehouse says of the components that they are made of."""
+    if not any(feature.fitted for feature in features) or not project.warehouse_path.is_file():
+        return features
+    with connect(project) as connection:
+        if not table_exists(connection, REDUCTIONS):
+            return features
+        rows = connection.execute(f"select text, fitted_before, digest from {relation(REDUCTIONS)}").fetchall()
+    fits = {text: (before.isoformat(), digest) for text, before, digest in rows}
+    return [
+        replace(feature, fitted_before=fits[feature.fitted][0], fitted_digest=fits[feature.fitted][1])
+        if feature.fitted in fits
+        else feature
+        for feature in features
+    ]
 
 
 if __name__ == "__main__":

@@ -41,6 +41,8 @@ class CardColumn:
         What bounds the middle fifth of the present values of a number; None for other kinds, and where none is present.
     alike : str or None
         First of the columns that rank customers nearly as this one does; None where there is no other.
+    fitted : str or None
+        Names the components of texts that the feature is made of, as :attr:`python_ml.dbt.Feature.fit` does.
     """
 
     name: str
@@ -55,6 +57,7 @@ class CardColumn:
     missing_share: float = 0.0
     middle: tuple[float, float] | None = None
     alike: str | None = None
+    fitted: str | None = None
 
     def __post_init__(self) -> None:
         if self.middle is not None:  # JSON has lists
@@ -181,6 +184,7 @@ def describe_columns(
                 missing_share=float(values.isna().mean()) if len(values) else 0.0,
                 middle=tuple(present.quantile([0.4, 0.6]).tolist()) if column.kind == NUMBER and len(present) else None,
                 alike=alike.get(column.name),
+                fitted=feature.fit,
             )
         )
     return tuple(described)
