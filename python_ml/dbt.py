@@ -19,9 +19,11 @@ from python_ml.errors import RetentionError, UserError, database_refusal
 from python_ml.files import read_json
 from python_ml.masking import masked
 from python_ml.project import PROJECT_DIR_VARIABLE, TEXT_STORE_VARIABLE, WAREHOUSE_VARIABLE
-from python_ml.warehouse import DUCKDB, connect, engine, profiles_path, relation, table_exists
+from python_ml.warehouse import DUCKDB, connect, engine, has_table, profiles_path, query_session
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from python_ml.cli.options import Console
     from python_ml.project import Project
 
@@ -33,7 +35,8 @@ PYTHON = [sys.executable]
 DONE = "retention_done"  # what the process of dbt says after each command, with the code
 # Gold tables, which have these names in every project.
 TRAINING_SET, SCORING_SET = "gold.gld_training_set", "gold.gld_scoring_set"
-REDUCTIONS = "text.reductions"  # what the components of texts were fitted on
+# What the components and the labels of texts were fitted on.
+REDUCTIONS, LABEL_MODELS = "text.reductions", "text.label_models"
 ROLES = ("key", "time", "feature", "label")
 
 
@@ -386,7 +389,8 @@ class Feature:
     leakage_risk : str or None
         ``low``, ``medium`` or ``high``.
     fitted : str or None
-        Text column whose fitted components it is made of, such as ``tickets.body``.
+        Text column whose fitted components it is made of, such as ``tickets.body``, or label of one, such as
+        ``tickets.body.topic``.
     fitted_before, fitted_digest : str or None
         Time (ISO, UTC) up to which texts were known that the components were fitted on, and what names the components;
         None while nothing was fitted.
@@ -453,16 +457,27 @@ def _with_fits(project: Project, features: list[Feature]) -> list[Feature]:
     if not any(feature.fitted for feature in features) or not project.warehouse_path.is_file():
         return features
     with connect(project) as connection:
-        if not table_exists(connection, REDUCTIONS):
-            return features
-        rows = connection.execute(f"select text, fitted_before, digest from {relation(REDUCTIONS)}").fetchall()
-    fits = {text: (before.isoformat(), digest) for text, before, digest in rows}
+        fits = {text: (before.isoformat(), digest) for text, before, digest in text_fits(connection)}
     return [
         replace(feature, fitted_before=fits[feature.fitted][0], fitted_digest=fits[feature.fitted][1])
         if feature.fitted in fits
         else feature
         for feature in features
     ]
+
+
+def text_fits(session: Any) -> Iterator[tuple[str, datetime, str]]:
+    """What was fitted on texts: its name as in :attr:`Feature.fitted`, the time before which they were known, digest.
+
+    Parameters
+    ----------
+    session
+        A connection, or what dbt gives a Python model.
+    """
+    for table, name in ((REDUCTIONS, "text"), (LABEL_MODELS, "text_column || '.' || label")):
+        if has_table(session, table):
+            rows = query_session(session, f"select {name} as text, fitted_before, digest from {table}")
+            yield from ((row["text"], row["fitted_before"], row["digest"]) for row in rows.to_pylist())
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from python_ml.text.labelling.label_tables import read_models
 from python_ml.text.labelling.labellers import FunctionLabeller
 from python_ml.text.labelling.sheet import NAME
 from python_ml.text.labelling.text_column import TextColumn, ask_labeller, ask_person, learn_labels
+from python_ml.text.store import TextStore
 from tests.python.text.labelled_texts import SCHEME, Texts, texts
 
 COLUMN = "tickets.body"
@@ -38,7 +39,7 @@ def project(tmp_path: Path) -> Any:
     return SimpleNamespace(warehouse_path=path, root=tmp_path, settings=settings)
 
 
-def column(world: Texts, cutoff: pd.Timestamp | None = CUTOFF) -> TextColumn:
+def column(world: Texts, cutoff: pd.Timestamp = CUTOFF) -> TextColumn:
     frame = world.frame[["text_hash", "text", "known_at"]]
     return TextColumn(COLUMN, frame, world.embeddings, "words", cutoff)
 
@@ -68,7 +69,7 @@ def test_some_labels_become_labels_of_all_texts(world: Texts, project: Any) -> N
     ask(project, column(world), oracle)
     result = learn_labels(project, column(world), SCHEME, "oracle")
     assert len(oracle.asked) == len(set(oracle.asked)) == 90
-    assert result["known_before_cutoff"] == 181
+    assert result["learnable"] == 181
     assert result["labels"]["topic"]["kappa"]["low"] > 0.7
     rows = select(project, "select text_hash, label, value, probability, score from text.labels")
     assert len(rows) == 480
@@ -77,15 +78,14 @@ def test_some_labels_become_labels_of_all_texts(world: Texts, project: Any) -> N
     assert all((score is None) == (name == "topic") for _, name, _, _, score in rows)
     # What is stored labels new texts as it labelled these.
     with duckdb.connect(str(project.warehouse_path), read_only=True) as connection:
-        models = read_models(connection, COLUMN, "words")
-        assert read_models(connection, COLUMN, "other embeddings") == {}
-        assert read_models(connection, "mails.body", "words") == {}
-    again = models["sentiment"].apply(world.embeddings)
+        models = read_models(TextStore(connection), COLUMN)
+        assert read_models(TextStore(connection), "mails.body") == {}
+    again = models["sentiment"][0].apply(world.embeddings)
     stored = {text: float(score) for text, name, *_, score in rows if name == "sentiment"}
     assert [stored[text] for text in world.frame["text_hash"]] == again["score"].tolist()
     digests = dict(select(project, "select label, digest from text.label_models"))
     assert digests == {name: entry["digest"] for name, entry in result["labels"].items()}
-    assert digests == {name: model.digest for name, model in models.items()}
+    assert digests == {name: model.digest for name, (model, _) in models.items()}
 
 
 def test_labels_are_never_learnt_from_texts_at_or_after_the_cutoff(world: Texts, project: Any) -> None:
@@ -103,7 +103,9 @@ def test_labels_are_never_learnt_from_texts_at_or_after_the_cutoff(world: Texts,
     embeddings[late] = np.random.default_rng(0).normal(size=(late.sum(), embeddings.shape[1]))
     changed = Texts(frame, embeddings)
     # A labeller that was asked about later texts as well, as a person may be who adds rows to the file.
-    ask_labeller(project, column(changed, None), SCHEME, FunctionLabeller("oracle", Oracle(changed)), str, again=True)
+    ask_labeller(
+        project, column(changed, pd.Timestamp.max), SCHEME, FunctionLabeller("oracle", Oracle(changed)), str, again=True
+    )
     late_hashes = frame["text_hash"][late].tolist()
     collect(
         project,
