@@ -20,11 +20,10 @@ from python_ml.errors import RetentionError, UserError, database_refusal
 from python_ml.files import read_json
 from python_ml.masking import masked
 from python_ml.project import PROJECT_DIR_VARIABLE, TEXT_STORE_VARIABLE, WAREHOUSE_VARIABLE
-from python_ml.warehouse import DUCKDB, connect, engine, profiles_path, relation, table_exists
+from python_ml.text_fits import component_ends, text_fits
+from python_ml.warehouse import DUCKDB, connect, engine, profiles_path
 
 if TYPE_CHECKING:
-    import duckdb
-
     from python_ml.cli.options import Console
     from python_ml.project import Project
 
@@ -36,9 +35,6 @@ PYTHON = [sys.executable]
 DONE = "retention_done"  # what the process of dbt says after each command, with the code
 # Gold tables, which have these names in every project.
 TRAINING_SET, SCORING_SET = "gold.gld_training_set", "gold.gld_scoring_set"
-# What the components of texts were fitted on, and what they mean.
-REDUCTIONS, MEANINGS = "text.reductions", "text.meanings"
-SHOWN_WORDS = 4
 ROLES = ("key", "time", "feature", "label")
 
 
@@ -391,7 +387,8 @@ class Feature:
     leakage_risk : str or None
         ``low``, ``medium`` or ``high``.
     fitted : str or None
-        Text column whose fitted components it is made of, such as ``tickets.body``.
+        Text column whose fitted components it is made of, such as ``tickets.body``, or label of one, such as
+        ``tickets.body.topic``.
     fitted_before, fitted_digest : str or None
         Time (ISO, UTC) up to which texts were known that the components were fitted on, and what names the components;
         None while nothing was fitted.
@@ -465,11 +462,8 @@ def _with_fits(project: Project, features: list[Feature]) -> list[Feature]:
     if not any(feature.fitted for feature in features) or not project.warehouse_path.is_file():
         return features
     with connect(project) as connection:
-        if not table_exists(connection, REDUCTIONS):
-            return features
-        rows = connection.execute(f"select text, fitted_before, digest from {relation(REDUCTIONS)}").fetchall()
-        ends = _ends(connection)
-    fits = {text: (before.isoformat(), digest) for text, before, digest in rows}
+        fits = {text: (before.isoformat(), digest) for text, before, digest in text_fits(connection)}
+        ends = component_ends(connection)
 
     def fitted(feature: Feature) -> Feature:
         before, digest = fits[feature.fitted]
@@ -478,22 +472,6 @@ def _with_fits(project: Project, features: list[Feature]) -> list[Feature]:
         return replace(feature, fitted_before=before, fitted_digest=digest, ends=end)
 
     return [fitted(feature) if feature.fitted in fits else feature for feature in features]
-
-
-def _ends(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, int], tuple[str, str]]:
-    """What the low and the high end of each component mean: words where some stand out, else the nearest text."""
-    rows = connection.execute(
-        f"""
-        select text, component, "end", coalesce(
-            string_agg(value, ', ' order by rank) filter (where kind = 'word' and rank <= {SHOWN_WORDS}),
-            min(value) filter (where kind = 'text' and rank = 1)
-        )
-        from {relation(MEANINGS)}
-        group by all
-        """
-    ).fetchall()
-    said = {(text, number, end): value for text, number, end, value in rows}
-    return {(text, n): (said[text, n, "low"], said[text, n, "high"]) for text, n, end in said if end == "low"}
 
 
 if __name__ == "__main__":

@@ -1,19 +1,25 @@
-{%- macro with_text(rows, texts, column, components) -%}
-    {{ return(adapter.dispatch('with_text', 'customer_retention')(rows, texts, column, components)) }}
+{%- macro with_text(rows, texts, column, components, labels=[]) -%}
+    {{ return(adapter.dispatch('with_text', 'customer_retention')(rows, texts, column, components, labels)) }}
 {%- endmacro -%}
 
-{%- macro default__with_text(rows, texts, column, components) -%}
+{%- macro default__with_text(rows, texts, column, components, labels) -%}
 {%- if components is not integer or components < 1 -%}
     {{ exceptions.raise_compiler_error("with_text: `components` must be a whole number from 1 on, not `" ~ components ~ "`.") }}
 {%- endif -%}
-{%- set names = ['characters'] -%}
+{%- if labels is string -%}
+    {{ exceptions.raise_compiler_error("with_text: `labels` must be a list, such as ['" ~ labels ~ "'].") }}
+{%- endif -%}
+{%- set types = {'characters': 'integer'} -%}
 {%- for number in range(1, components + 1) -%}
-    {%- do names.append('pc' ~ number) -%}
+    {%- do types.update({'pc' ~ number: 'decimal(9, 6)'}) -%}
+{%- endfor -%}
+{%- for label in labels -%}
+    {%- do types.update({label: dbt.type_string(), label ~ '_score': 'decimal(9, 6)'}) -%}
 {%- endfor -%}
 select
     text_rows.*,
 {%- if customer_retention.runs_python_models() %}
-    {%- for name in names %}
+    {%- for name in types %}
     texts.{{ name }} as {{ column }}_{{ name }}{{ ',' if not loop.last }}
     {%- endfor %}
 from {{ rows }} as text_rows
@@ -22,8 +28,8 @@ left join {{ ref(texts) }} as texts
     -- the hash of nothing is that of an empty text on some engines
     and text_rows.{{ column }} is not null
 {%- else %}
-    {%- for name in names %}
-    cast(null as {{ 'integer' if loop.first else 'decimal(9, 6)' }}) as {{ column }}_{{ name }}{{ ',' if not loop.last }}
+    {%- for name, type in types.items() %}
+    cast(null as {{ type }}) as {{ column }}_{{ name }}{{ ',' if not loop.last }}
     {%- endfor %}
 from {{ rows }} as text_rows
 {%- endif %}

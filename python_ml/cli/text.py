@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from python_ml.cli import text_label
 from python_ml.cli.options import Console, project_options
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ SHOWN = 3  # components whose meaning is shown
 
 @click.group("text")
 def command() -> None:
-    """Show what texts became; fit their components again.
+    """Show what texts became; fit their components again; label texts.
 
     The Python models of dbt embed each distinct text once, and fit principal components on texts that were known
     before validation begins; both are kept in the schema `text` of the warehouse. docs/guides/text.md explains more.
@@ -29,7 +30,11 @@ def command() -> None:
     Examples:
       retention text status
       retention text refit tickets.body
+      retention text label tickets.body
     """
+
+
+command.add_command(text_label.command)
 
 
 @command.command("status")
@@ -93,8 +98,8 @@ def refit(project: Project, console: Console, texts: tuple[str, ...]) -> None:
 
 
 def _facts(connection: Any) -> list[dict[str, Any]]:
-    from python_ml.dbt import MEANINGS
     from python_ml.text.store import TextStore
+    from python_ml.text_fits import MEANINGS
     from python_ml.warehouse import literal, query_session
 
     store = TextStore(connection)

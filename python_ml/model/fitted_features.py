@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from python_ml.dbt import REDUCTIONS
 from python_ml.errors import UserError
-from python_ml.warehouse import has_table, query_session
+from python_ml.text_fits import text_fits
 
 if TYPE_CHECKING:
     from python_ml.dbt import Feature
@@ -44,12 +43,14 @@ def refuse_fitted_after(features: Sequence[Feature], time: pd.Timestamp) -> None
     if not late:
         return
     texts = sorted({str(feature.fitted) for feature in late})
+    columns = " ".join(sorted({".".join(text.split(".")[:2]) for text in texts}))
+    label = f", then `retention text label {columns}`" if any(map(_is_label, texts)) else ""
     raise UserError(
-        f"The components of {', '.join(texts)} were fitted on texts known up to {late[0].fitted_before}, "
+        f"The {_named(texts)} were fitted on texts known up to {late[0].fitted_before}, "
         f"but models are measured from {time:%Y-%m-%d %H:%M} on.",
         where="text.reductions",
-        hint=f"run `retention text refit {' '.join(texts)}`, or set text.fitted_before in retention.yml to an earlier "
-        "date first",
+        hint=f"run `retention text refit {columns}`{label}; where that changes nothing, set text.fitted_before in "
+        "retention.yml to an earlier date first",
     )
 
 
@@ -70,15 +71,25 @@ def require_same_components(card: ModelCard, fits: Collection[str | None]) -> No
     changed = sorted({c.fitted.partition("@")[0] for c in card.columns if c.fitted and c.fitted not in fits})
     if changed:
         raise UserError(
-            f"The components of {', '.join(changed)} are not those that the model was trained with.",
+            f"The {_named(changed)} are not those that the model was trained with.",
             where="text.reductions",
             hint="run `retention train`: the features mean something else now",
         )
 
 
+def _is_label(text: str) -> bool:
+    """Whether something fitted is a label, such as ``tickets.body.topic``, and not the components of a text column."""
+    return text.count(".") > 1
+
+
+def _named(texts: Sequence[str]) -> str:
+    kinds = {
+        "components of ": [text for text in texts if not _is_label(text)],
+        "labels ": [text for text in texts if _is_label(text)],
+    }
+    return " and ".join(kind + ", ".join(names) for kind, names in kinds.items() if names)
+
+
 def fits_in(session: Any) -> set[str]:
     """The components that are in the warehouse; ``session`` is what dbt gives a Python model."""
-    if not has_table(session, REDUCTIONS):
-        return set()
-    rows = query_session(session, f"select text, digest from {REDUCTIONS}").to_pylist()
-    return {f"{row['text']}@{row['digest']}" for row in rows}
+    return {f"{text}@{digest}" for text, _, digest in text_fits(session)}

@@ -16,6 +16,7 @@ from python_ml.masking import masked
 from python_ml.project import Project
 from python_ml.text.cleaning import readable
 from python_ml.text.engines import Engine, find_model, load_engine, missing_model
+from python_ml.text.labelling.label_tables import with_labels
 from python_ml.text.meaning import MEANING_SCHEMA, component_meanings
 from python_ml.text.reduction import DECIMALS, fit_reduction
 from python_ml.text.store import StoredReduction, TextStore
@@ -31,7 +32,14 @@ COMPONENT = pa.decimal128(9, DECIMALS)
 
 
 def text_components(
-    session: Any, rows: Any, labels: Any, *, text: str, components: int, known_at: Sequence[str] = ()
+    session: Any,
+    rows: Any,
+    labels: Any,
+    *,
+    text: str,
+    components: int,
+    known_at: Sequence[str] = (),
+    text_labels: Sequence[str] = (),
 ) -> pa.Table:
     """Turn the distinct texts of a column into principal components of their embeddings.
 
@@ -52,30 +60,34 @@ def text_components(
         Columns ``pc1`` to ``pcN`` of the result.
     known_at : sequence of str
         Columns whose latest time says when a row was known; none where the rows have no time.
+    text_labels : sequence of str
+        Labels of ``text.labels`` in ``retention.yml``, which `retention text label` learns: columns of their own.
 
     Returns
     -------
     pyarrow.Table
-        One row per distinct text: ``text_hash`` (its MD5), ``characters`` (those that a model reads), ``pc1`` …;
-        components are null where nothing was fitted.
+        One row per distinct text: ``text_hash`` (its MD5), ``characters`` (those that a model reads), ``pc1`` …,
+        and for each label ``<label>`` (text) and ``<label>_score``; components are null where nothing was fitted,
+        labels where nothing was learnt.
 
     Raises
     ------
     UserError
         When texts must be embedded for components that exist already, and the model is not there.
     """
+    store = TextStore(session)
     # dbt runs models at the same time, and what they keep is in the same tables.
     with _ONE_AT_A_TIME:
-        return _text_components(session, rows, labels, text, components, known_at)
+        made = _components(store, rows, labels, text, components, known_at)
+        return with_labels(store, made, text, text_labels)
 
 
-def _text_components(
-    session: Any, rows: Any, labels: Any, text: str, components: int, known_at: Sequence[str]
+def _components(
+    store: TextStore, rows: Any, labels: Any, text: str, components: int, known_at: Sequence[str]
 ) -> pa.Table:
-    project = Project.open()
+    project, session = Project.open(), store.session
     settings = project.settings.text
-    store = TextStore(session)
-    texts = _distinct_texts(session, rows, text.partition(".")[2], known_at)
+    texts = distinct_texts(session, rows, text.partition(".")[2], known_at)
     stored = store.reduction(text)
     model = find_model(project, settings)
     key = model.key if model else None
@@ -146,8 +158,8 @@ def _embedded_in_parts(engine: Engine, missing: pa.Table, settings: Text) -> Ite
         yield part["text_hash"].to_pylist(), vectors[[places[value] for value in read]]
 
 
-def _distinct_texts(session: Any, rows: Any, column: str, known_at: Sequence[str]) -> pa.Table:
-    """text_hash, text and known_at (when it was first known; null without times) of each distinct text."""
+def distinct_texts(session: Any, rows: Any, column: str, known_at: Sequence[str]) -> pa.Table:
+    """text_hash, text and known_at (when it was first known; null without times) of each distinct text, by hash."""
     quoted = quoted_by(session, column)
     times = [quoted_by(session, name) for name in known_at]
     known = f"greatest({', '.join(f'coalesce({t}, {times[0]})' for t in times)})" if times else "null"

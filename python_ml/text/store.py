@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from python_ml.dbt import MEANINGS, REDUCTIONS
 from python_ml.project import TEXT_STORE_VARIABLE
 from python_ml.text.reduction import Reduction
+from python_ml.text_fits import MEANINGS, REDUCTIONS
 from python_ml.warehouse import append_rows, has_table, literal, query_session, replace_rows
 
 EMBEDDINGS = "text.embeddings"
@@ -146,6 +146,16 @@ class TextStore:
                     row["text"], StoredReduction(row["text"], row["model"], row["fitted_before"], reduction)
                 )
         return list(found.values())
+
+    def about(self, name: str, text: str) -> list[dict[str, Any]]:
+        """Rows about a text column, of a table that names it in ``text_column``."""
+        return [
+            row
+            for table in self._tables(name)
+            for row in query_session(
+                self.session, f"select * from {table} where text_column = {literal(text)}"
+            ).to_pylist()
+        ]
 
     def reduction(self, text: str) -> StoredReduction | None:
         """The reduction of a text column; None where none was fitted."""
