@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -19,10 +20,12 @@ from python_ml.errors import RetentionError, UserError, database_refusal
 from python_ml.files import read_json
 from python_ml.masking import masked
 from python_ml.project import PROJECT_DIR_VARIABLE, TEXT_STORE_VARIABLE, WAREHOUSE_VARIABLE
-from python_ml.warehouse import DUCKDB, connect, engine, has_table, profiles_path, query_session
+from python_ml.warehouse import DUCKDB, connect, engine, has_table, profiles_path, query_session, relation
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    import duckdb
 
     from python_ml.cli.options import Console
     from python_ml.project import Project
@@ -35,8 +38,9 @@ PYTHON = [sys.executable]
 DONE = "retention_done"  # what the process of dbt says after each command, with the code
 # Gold tables, which have these names in every project.
 TRAINING_SET, SCORING_SET = "gold.gld_training_set", "gold.gld_scoring_set"
-# What the components and the labels of texts were fitted on.
-REDUCTIONS, LABEL_MODELS = "text.reductions", "text.label_models"
+# What the components of texts were fitted on, and what they mean; the same for the labels of texts.
+REDUCTIONS, MEANINGS, LABEL_MODELS = "text.reductions", "text.meanings", "text.label_models"
+SHOWN_WORDS = 4
 ROLES = ("key", "time", "feature", "label")
 
 
@@ -394,6 +398,8 @@ class Feature:
     fitted_before, fitted_digest : str or None
         Time (ISO, UTC) up to which texts were known that the components were fitted on, and what names the components;
         None while nothing was fitted.
+    ends : tuple of str or None
+        What the low and the high end of a component mean: words, or the nearest text.
     """
 
     name: str
@@ -408,6 +414,11 @@ class Feature:
     fitted: str | None = None
     fitted_before: str | None = None
     fitted_digest: str | None = None
+    ends: tuple[str, str] | None = None
+
+    def __post_init__(self) -> None:
+        if self.ends is not None:  # JSON has lists
+            object.__setattr__(self, "ends", tuple(self.ends))
 
     @property
     def fit(self) -> str | None:
@@ -458,12 +469,31 @@ def _with_fits(project: Project, features: list[Feature]) -> list[Feature]:
         return features
     with connect(project) as connection:
         fits = {text: (before.isoformat(), digest) for text, before, digest in text_fits(connection)}
-    return [
-        replace(feature, fitted_before=fits[feature.fitted][0], fitted_digest=fits[feature.fitted][1])
-        if feature.fitted in fits
-        else feature
-        for feature in features
-    ]
+        ends = _ends(connection) if has_table(connection, MEANINGS) else {}
+
+    def fitted(feature: Feature) -> Feature:
+        before, digest = fits[feature.fitted]
+        number = re.search(r"_pc(\d+)$", feature.measure or "")
+        end = ends.get((feature.fitted, int(number[1]))) if number else None
+        return replace(feature, fitted_before=before, fitted_digest=digest, ends=end)
+
+    return [fitted(feature) if feature.fitted in fits else feature for feature in features]
+
+
+def _ends(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, int], tuple[str, str]]:
+    """What the low and the high end of each component mean: words where some stand out, else the nearest text."""
+    rows = connection.execute(
+        f"""
+        select text, component, "end", coalesce(
+            string_agg(value, ', ' order by rank) filter (where kind = 'word' and rank <= {SHOWN_WORDS}),
+            min(value) filter (where kind = 'text' and rank = 1)
+        )
+        from {relation(MEANINGS)}
+        group by all
+        """
+    ).fetchall()
+    said = {(text, number, end): value for text, number, end, value in rows}
+    return {(text, n): (said[text, n, "low"], said[text, n, "high"]) for text, n, end in said if end == "low"}
 
 
 def text_fits(session: Any) -> Iterator[tuple[str, datetime, str]]:

@@ -98,7 +98,8 @@ def refit(project: Project, console: Console, texts: tuple[str, ...]) -> None:
 
 
 def _facts(connection: Any) -> list[dict[str, Any]]:
-    from python_ml.text.store import MEANINGS, TextStore
+    from python_ml.dbt import MEANINGS
+    from python_ml.text.store import TextStore
     from python_ml.warehouse import literal, query_session
 
     store = TextStore(connection)

@@ -43,6 +43,8 @@ class CardColumn:
         First of the columns that rank customers nearly as this one does; None where there is no other.
     fitted : str or None
         Names the components of texts that the feature is made of, as :attr:`python_ml.dbt.Feature.fit` does.
+    ends : tuple of str or None
+        What the low and the high end of a component of texts mean.
     """
 
     name: str
@@ -58,8 +60,11 @@ class CardColumn:
     middle: tuple[float, float] | None = None
     alike: str | None = None
     fitted: str | None = None
+    ends: tuple[str, str] | None = None
 
     def __post_init__(self) -> None:
+        if self.ends is not None:
+            object.__setattr__(self, "ends", tuple(self.ends))
         if self.middle is not None:  # JSON has lists
             object.__setattr__(self, "middle", tuple(self.middle))
 
@@ -185,6 +190,7 @@ def describe_columns(
                 middle=tuple(present.quantile([0.4, 0.6]).tolist()) if column.kind == NUMBER and len(present) else None,
                 alike=alike.get(column.name),
                 fitted=feature.fit,
+                ends=feature.ends,
             )
         )
     return tuple(described)

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from python_ml.dbt import REDUCTIONS
+from python_ml.dbt import MEANINGS, REDUCTIONS
 from python_ml.project import TEXT_STORE_VARIABLE
 from python_ml.text.reduction import Reduction
 from python_ml.warehouse import append_rows, has_table, literal, query_session, replace_rows
 
-EMBEDDINGS, MEANINGS = "text.embeddings", "text.meanings"
+EMBEDDINGS = "text.embeddings"
 READ_AT_ONCE = 50_000  # embeddings
 _STORED = "text_store"  # what another warehouse is attached as
 DECIMALS = 4  # of an embedding: cosines stay right to about 1e-4, and columns take a fifth of the space
