@@ -20,13 +20,10 @@ from python_ml.errors import RetentionError, UserError, database_refusal
 from python_ml.files import read_json
 from python_ml.masking import masked
 from python_ml.project import PROJECT_DIR_VARIABLE, TEXT_STORE_VARIABLE, WAREHOUSE_VARIABLE
-from python_ml.warehouse import DUCKDB, connect, engine, has_table, profiles_path, query_session, relation
+from python_ml.text_fits import component_ends, text_fits
+from python_ml.warehouse import DUCKDB, connect, engine, profiles_path
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
-    import duckdb
-
     from python_ml.cli.options import Console
     from python_ml.project import Project
 
@@ -38,9 +35,6 @@ PYTHON = [sys.executable]
 DONE = "retention_done"  # what the process of dbt says after each command, with the code
 # Gold tables, which have these names in every project.
 TRAINING_SET, SCORING_SET = "gold.gld_training_set", "gold.gld_scoring_set"
-# What the components of texts were fitted on, and what they mean; the same for the labels of texts.
-REDUCTIONS, MEANINGS, LABEL_MODELS = "text.reductions", "text.meanings", "text.label_models"
-SHOWN_WORDS = 4
 ROLES = ("key", "time", "feature", "label")
 
 
@@ -469,7 +463,7 @@ def _with_fits(project: Project, features: list[Feature]) -> list[Feature]:
         return features
     with connect(project) as connection:
         fits = {text: (before.isoformat(), digest) for text, before, digest in text_fits(connection)}
-        ends = _ends(connection) if has_table(connection, MEANINGS) else {}
+        ends = component_ends(connection)
 
     def fitted(feature: Feature) -> Feature:
         before, digest = fits[feature.fitted]
@@ -478,36 +472,6 @@ def _with_fits(project: Project, features: list[Feature]) -> list[Feature]:
         return replace(feature, fitted_before=before, fitted_digest=digest, ends=end)
 
     return [fitted(feature) if feature.fitted in fits else feature for feature in features]
-
-
-def _ends(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, int], tuple[str, str]]:
-    """What the low and the high end of each component mean: words where some stand out, else the nearest text."""
-    rows = connection.execute(
-        f"""
-        select text, component, "end", coalesce(
-            string_agg(value, ', ' order by rank) filter (where kind = 'word' and rank <= {SHOWN_WORDS}),
-            min(value) filter (where kind = 'text' and rank = 1)
-        )
-        from {relation(MEANINGS)}
-        group by all
-        """
-    ).fetchall()
-    said = {(text, number, end): value for text, number, end, value in rows}
-    return {(text, n): (said[text, n, "low"], said[text, n, "high"]) for text, n, end in said if end == "low"}
-
-
-def text_fits(session: Any) -> Iterator[tuple[str, datetime, str]]:
-    """What was fitted on texts: its name as in :attr:`Feature.fitted`, the time before which they were known, digest.
-
-    Parameters
-    ----------
-    session
-        A connection, or what dbt gives a Python model.
-    """
-    for table, name in ((REDUCTIONS, "text"), (LABEL_MODELS, "text_column || '.' || label")):
-        if has_table(session, table):
-            rows = query_session(session, f"select {name} as text, fitted_before, digest from {table}")
-            yield from ((row["text"], row["fitted_before"], row["digest"]) for row in rows.to_pylist())
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from python_ml.dbt import MEANINGS
+from python_ml.text_fits import MEANINGS
 from python_ml.warehouse import connect, relation, table_exists
 
 if TYPE_CHECKING:

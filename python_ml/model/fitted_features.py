@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from python_ml.dbt import text_fits
 from python_ml.errors import UserError
+from python_ml.text_fits import text_fits
 
 if TYPE_CHECKING:
     from python_ml.dbt import Feature

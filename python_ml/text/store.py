@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from python_ml.dbt import MEANINGS, REDUCTIONS
 from python_ml.project import TEXT_STORE_VARIABLE
 from python_ml.text.reduction import Reduction
+from python_ml.text_fits import MEANINGS, REDUCTIONS
 from python_ml.warehouse import append_rows, has_table, literal, query_session, replace_rows
 
 EMBEDDINGS = "text.embeddings"

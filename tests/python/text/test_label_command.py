@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 import yaml
 
-from python_ml.dbt import Feature, text_fits
+from python_ml.dbt import Feature
 from python_ml.errors import RetentionError, UserError
 from python_ml.ingest.macros import _environment, rendered
 from python_ml.model.fitted_features import refuse_fitted_after
@@ -22,6 +22,7 @@ from python_ml.text.components import text_components
 from python_ml.text.meaning import MEANING_SCHEMA
 from python_ml.text.reduction import fit_reduction
 from python_ml.text.store import StoredReduction, TextStore
+from python_ml.text_fits import text_fits
 from tests.python.command_line import retention
 from tests.python.text.label_server import LabelServer
 from tests.python.text.labelled_texts import SCHEME, Texts, embedded, text_hash, texts
@@ -55,6 +56,7 @@ def built(world: Texts, repository: Path, tmp_path_factory: pytest.TempPathFacto
     (folder / "profiles.yml").write_text(PROFILES)
     settings(folder, labels=LABELS, labelling={"texts": 80, "batch": 20, "least_per_value": 5})
     python_model = (repository / "models" / "silver" / "slv_tickets_body_texts.py").read_text()
+    python_model = python_model.replace("components=8,", 'components=8,\n        text_labels=["topic", "sentiment"],')
     sql = {"resource_type": "model", "language": "sql", "raw_code": "select 1"}
     nodes = {
         "brz_support__tickets": {**sql, "schema": "bronze", "alias": "brz_support__tickets"},
@@ -93,6 +95,14 @@ def project(built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
 
 
 @pytest.fixture
+def rebuilt(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was excluded in each build."""
+    builds: list[str] = []
+    monkeypatch.setattr("python_ml.cli.build.build", lambda *_, exclude: builds.append(exclude))
+    return builds
+
+
+@pytest.fixture
 def server(world: Texts, monkeypatch: pytest.MonkeyPatch) -> Iterator[LabelServer]:
     with LabelServer(world.truth) as server:
         server.configure(monkeypatch)
@@ -112,7 +122,12 @@ def components(connection: duckdb.DuckDBPyConnection, *labels: str) -> pa.Table:
 
 
 def test_from_a_server_to_columns_of_distinct_texts(
-    project: Path, server: LabelServer, world: Texts, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+    project: Path,
+    server: LabelServer,
+    world: Texts,
+    rebuilt: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
 ) -> None:
     with duckdb.connect(str(project / "warehouse.duckdb")) as connection:
         before = components(connection, "topic", "sentiment")
@@ -135,6 +150,8 @@ def test_from_a_server_to_columns_of_distinct_texts(
     assert code == 0
     assert json.loads(again)["tickets.body"] == figures
     assert len(server.requests) == requests
+    # The champion would refuse to score features whose labels have changed; nothing changed the second time.
+    assert rebuilt == ["gld_churn_scores_raw+ gld_churn_reasons_raw+"]
 
     names = ["text_hash", "characters", "pc1", "pc2", "topic", "topic_score", "sentiment", "sentiment_score"]
     with duckdb.connect(str(project / "warehouse.duckdb")) as connection:
@@ -172,7 +189,11 @@ def test_from_a_server_to_columns_of_distinct_texts(
 
 
 def test_a_person_fills_in_the_file_of_a_project(
-    project: Path, world: Texts, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+    project: Path,
+    world: Texts,
+    rebuilt: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
 ) -> None:
     path = project / "text_labels" / "tickets.body.csv"
     code, out, _ = retention(monkeypatch, capsys, "text", "label", "--project-dir", project)
@@ -187,6 +208,7 @@ def test_a_person_fills_in_the_file_of_a_project(
     assert "topic: 80 labels" in out
     assert "Too few labels to learn from: negative has 0, neutral has 0, positive has 0; each value needs 5." in err
     assert "tickets.body, sentiment" in err
+    assert len(rebuilt) == 1
     sheet.loc[3, "topic"] = "tpoic"
     sheet.to_csv(path, index=False)
     code, _, err = retention(monkeypatch, capsys, "text", "label", "--project-dir", project)
