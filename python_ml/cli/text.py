@@ -72,7 +72,7 @@ def refit(project: Project, console: Console, texts: tuple[str, ...]) -> None:
     \b
     Example: retention text refit tickets.body
     """
-    from python_ml.dbt import run_dbt
+    from python_ml.cli.build import rebuild_features
     from python_ml.errors import UserError
     from python_ml.text.store import TextStore
     from python_ml.warehouse import connect
@@ -89,9 +89,7 @@ def refit(project: Project, console: Console, texts: tuple[str, ...]) -> None:
                 )
         for text in texts:
             store.forget_reduction(text)
-    with console.step("Fitting components and rebuilding the warehouse"):
-        # Scores of the champion would be refused: they come with the next training.
-        run_dbt(project, ["build", "--exclude", "gld_churn_scores_raw+", "gld_churn_reasons_raw+"], console)
+    rebuild_features(project, console)
     with connect(project) as connection:
         facts = [one for one in _facts(connection) if one["text"] in texts]
     console.result(f"{_listing(facts)}\n\nNow run `retention train`.", {"texts": facts})
