@@ -1,4 +1,4 @@
-"""Free text told from names, addresses, codes, structures and categories by what its values hold, and its language.
+"""Free text against names, addresses, codes, structures and categories, by what its values hold; and its language.
 
 Everything is measured on the different values of a bounded sample: a thousand times "ok" says no more than one.
 """
@@ -29,6 +29,7 @@ _TAG = re.compile(TAG)
 _WORD = re.compile(r"[^\W\d_]+")
 _UNSPACED = "\u0e00-\u0e7f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
 _SYLLABLES = re.compile(f"[{_UNSPACED}]")
+_SEVERAL_WORDS = re.compile(rf"\s|[{_UNSPACED}]").search
 _NAME = re.compile(r"[^\W\d_]+(?:[ .,'’-]+[^\W\d_]+){1,4}\.?")
 _SCRIPTS = {
     "ja": re.compile("[\u3040-\u30ff]"),
@@ -111,14 +112,16 @@ def described_as(name: str, distinct: int, filled: int, sample: Iterable[str]) -
     str
         The reason, with its figures.
     """
+    if distinct < (FEWEST if distinct >= 0.5 * filled else FEW):
+        return "", ""
     values = [v for v in dict.fromkeys(value.strip()[:LONGEST] for value in sample) if v][:LOOKED_AT]
-    if not values:
+    if not values or _share(values, _SEVERAL_WORDS) < 0.2:
         return "", ""
     for title, test in _STRUCTURES.items():
         if _share(values, test) >= MOST:
             return "structure", f"its values are {title}"
     plain = [text for value in values if _WORD.search(text := _TAG.sub(" ", value))]
-    if len(plain) < 0.5 * len(values) or distinct < (FEWEST if distinct >= 0.5 * filled else FEW):
+    if len(plain) < 0.5 * len(values):
         return "", ""
     facts = measure_words(plain)
     if _share(plain, _is_address) >= 0.6:
@@ -127,7 +130,8 @@ def described_as(name: str, distinct: int, filled: int, sample: Iterable[str]) -
     named = {"name", "names", "company", "city", "vendor", "supplier", "author", "brand"} & set(name_parts(name))
     titled = _share(plain, _is_title) if facts.functions < 0.5 else 0.0
     if titled >= 0.7 and not hinted and facts.words < 3.5:
-        if _share(plain, _has_first_name) >= 0.08:
+        # A name that comes back is that of an artist or a shop rather than of a customer.
+        if distinct >= 0.5 * filled and _share(plain, _has_first_name) >= 0.08:
             return "person", "its values look like names of persons"
         if named or facts.words < 2.6 or _share(plain, _has_company) >= 0.2:
             return "name", "its values look like names"

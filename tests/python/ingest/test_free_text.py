@@ -1,4 +1,4 @@
-"""Free text told from everything else that is written in letters, column by column, and languages."""
+"""Free text against everything else that is written in letters, column by column; and languages."""
 
 from __future__ import annotations
 
@@ -62,6 +62,7 @@ TEXTS = {
 }  # fmt: skip
 OTHERS = {
     "names of persons": ("contact", pairs(FIRST, LAST), "personal"),
+    "names that come back": ("artist", pairs(FIRST, LAST) * 5, "nominal"),
     "names, last name first": ("who", pairs(LAST, FIRST, "{}, {}"), "personal"),
     "names of companies": ("account", pairs(LAST, ["Ltd", "GmbH", "Holdings Inc", "Partners LLC", "AG"]), "nominal"),
     "addresses": ("location", [f"{n} {p} Street, Springfield" for n in range(1, 15) for p in PLACES], "personal"),
