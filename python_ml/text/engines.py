@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from python_ml.errors import UserError
+from python_ml.text.cleaning import readable
 
 if TYPE_CHECKING:
     from python_ml.project import Project
@@ -31,6 +32,26 @@ class Engine(Protocol):
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """Embed texts: float32, shape (n_texts, n_dimensions)."""
+
+
+def embedded(engine: Engine, texts: Sequence[str | None], longest: int) -> np.ndarray:
+    """Embed values of a text column: each different one that is left after cleaning, once.
+
+    Parameters
+    ----------
+    engine : Engine
+    texts : sequence of str or None
+    longest : int
+        Characters that are read.
+
+    Returns
+    -------
+    ndarray of float32, shape (n_texts, n_dimensions)
+    """
+    read = [readable(text, longest) or "" for text in texts]
+    distinct = list(dict.fromkeys(read))
+    places = {text: place for place, text in enumerate(distinct)}
+    return engine.encode(distinct)[[places[text] for text in read]]
 
 
 @dataclass(frozen=True)
