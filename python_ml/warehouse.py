@@ -300,16 +300,31 @@ def query_session(session: Any, query: str, **views: Any) -> pa.Table:
     query : str
     **views
         What the query calls by these names: results of ``dbt.ref``, or Arrow tables.
+
+    Returns
+    -------
+    pyarrow.Table
+        Times are naive UTC.
     """
     if hasattr(session, "catalog"):
         for name, rows in views.items():
             frame = rows if hasattr(rows, "toPandas") else session.createDataFrame(rows)
             frame.createOrReplaceTempView(name)
-        return session.sql(query).toArrow()
+        return _naive(session.sql(query).toArrow())
     for name, rows in views.items():
         # seen by this session alone: dbt runs several Python models at a time
         session.register(name, rows)
     return session.sql(query).to_arrow_table()
+
+
+def _naive(table: pa.Table) -> pa.Table:
+    """Times of a session in UTC without their zone."""
+    import pyarrow as pa
+
+    for place, field in enumerate(table.schema):
+        if pa.types.is_timestamp(field.type) and field.type.tz:
+            table = table.set_column(place, field.name, table.column(place).cast(pa.timestamp("us")))
+    return table
 
 
 def append_rows(session: Any, name: str, rows: pa.Table) -> None:

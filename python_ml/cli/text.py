@@ -52,7 +52,7 @@ def status(project: Project, console: Console) -> None:
     from python_ml.warehouse import connect
 
     with connect(project) as connection:
-        facts = _facts(connection)
+        facts = _facts(project, connection)
     console.result(_listing(facts), {"texts": facts})
 
 
@@ -72,7 +72,7 @@ def refit(project: Project, console: Console, texts: tuple[str, ...]) -> None:
     \b
     Example: retention text refit tickets.body
     """
-    from python_ml.dbt import run_dbt
+    from python_ml.cli.build import rebuild_features
     from python_ml.errors import UserError
     from python_ml.text.store import TextStore
     from python_ml.warehouse import connect
@@ -89,20 +89,22 @@ def refit(project: Project, console: Console, texts: tuple[str, ...]) -> None:
                 )
         for text in texts:
             store.forget_reduction(text)
-    with console.step("Fitting components and rebuilding the warehouse"):
-        # Scores of the champion would be refused: they come with the next training.
-        run_dbt(project, ["build", "--exclude", "gld_churn_scores_raw+", "gld_churn_reasons_raw+"], console)
+    rebuild_features(project, console)
     with connect(project) as connection:
-        facts = [one for one in _facts(connection) if one["text"] in texts]
+        facts = [one for one in _facts(project, connection) if one["text"] in texts]
     console.result(f"{_listing(facts)}\n\nNow run `retention train`.", {"texts": facts})
 
 
-def _facts(connection: Any) -> list[dict[str, Any]]:
+def _facts(project: Project, connection: Any) -> list[dict[str, Any]]:
+    from python_ml.files import read_json
+    from python_ml.text.engines import FIDELITY, find_model, static_folder
     from python_ml.text.store import TextStore
     from python_ml.text_fits import MEANINGS
     from python_ml.warehouse import literal, query_session
 
     store = TextStore(connection)
+    model = find_model(project, project.settings.text)
+    measured = static_folder(project, model) / FIDELITY if model else None
     facts = []
     for stored in store.reductions():
         embedded = query_session(connection, f"select count(*) as n from ({store.embedded(stored.model)}) as e")
@@ -110,6 +112,7 @@ def _facts(connection: Any) -> list[dict[str, Any]]:
             connection,
             f'select * from {MEANINGS} where text = {literal(stored.text)} order by component, "end", kind, rank',
         ).to_pylist()
+        is_static = model is not None and stored.model == model.key and model.key.startswith("static:")
         facts.append(
             {
                 "text": stored.text,
@@ -120,6 +123,9 @@ def _facts(connection: Any) -> list[dict[str, Any]]:
                 "components": len(stored.reduction.axes),
                 "variance": float(stored.reduction.shares.sum()),
                 "digest": stored.reduction.digest,
+                "fidelity": read_json(measured, "fidelity of static embeddings", "remove it")
+                if is_static and measured.is_file()
+                else None,
                 "meanings": [{name: row[name] for name in row if name != "text"} for row in meanings],
             }
         )
@@ -129,6 +135,8 @@ def _facts(connection: Any) -> list[dict[str, Any]]:
 def _listing(facts: list[dict[str, Any]]) -> str:
     if not facts:
         return "No text column has components: build a project with a model that calls text_components."
+    from python_ml.text.engines import fidelity_text
+
     lines = []
     for one in facts:
         lines += [
@@ -136,6 +144,8 @@ def _listing(facts: list[dict[str, Any]]) -> str:
             f"  {one['components']} components keep {one['variance']:.0%} of the variance of {one['fitted_on']:,} "
             f"texts known before {one['fitted_before']}",
         ]
+        if one["fidelity"]:
+            lines.append(f"  {fidelity_text(one['fidelity'])}")
         for number in range(1, min(SHOWN, one["components"]) + 1):
             for end in ("high", "low"):
                 of_end = [m for m in one["meanings"] if m["component"] == number and m["end"] == end]

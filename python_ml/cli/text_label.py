@@ -40,7 +40,8 @@ def command(project: Project, console: Console, columns: tuple[str, ...], labell
       file        the first run writes text_labels/TEXT.csv, the second one reads what was filled in
 
     Reads the texts, their embeddings and retention.yml, so run `retention build` first. Writes text.labels_given,
-    text.labels, text.label_models and reports/text_labels.json; the next build makes features of them.
+    text.labels, text.label_models and reports/text_labels.json. Where labels changed that are features, the warehouse
+    is built again, except for the scores; then run `retention train`.
 
     Exit codes: 0 done, 1 internal error, 2 invalid input or usage (such as too few labels of a value).
 
@@ -52,17 +53,22 @@ def command(project: Project, console: Console, columns: tuple[str, ...], labell
     """
     import os
 
+    from python_ml.cli.build import rebuild_features
     from python_ml.errors import UserError
     from python_ml.files import write_json
     from python_ml.text.labelling.endpoint import URL
 
     sources = _sources(project, columns)
+    before = _fits(project)
     labeller = labeller or (ENDPOINT if os.environ.get(URL) else FILE)
     results = {name: _labelled(project, console, source, labeller, again) for name, source in sources.items()}
     done = {name: result for name, result in results.items() if "labels" in result}
     if done:
         write_json(project.reports_dir / "text_labels.json", done)
-    console.result("\n".join(_summary(name, result) for name, result in results.items()), results)
+    features = {f"{name}.{label}" for name in done for label in sources[name].labels}
+    if features & {label for label, _ in before ^ _fits(project)}:
+        rebuild_features(project, console)
+    console.result("\n".join(_summary(result, sources[name]) for name, result in results.items()), results)
     refused = [
         (f"{name}, {label}", entry)
         for name, result in done.items()
@@ -73,6 +79,15 @@ def command(project: Project, console: Console, columns: tuple[str, ...], labell
         where, first = refused[0]
         others = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
         raise UserError(first["reason"], where=where + others, hint=first["hint"])
+
+
+def _fits(project: Project) -> set[tuple[str, str]]:
+    """Labels that are learnt, such as tickets.body.topic, with their digests."""
+    from python_ml.text_fits import text_fits
+    from python_ml.warehouse import connect
+
+    with connect(project) as connection:
+        return {(name, digest) for name, _, digest in text_fits(connection)}
 
 
 def _sources(project: Project, columns: tuple[str, ...]) -> dict[str, TextSource]:
@@ -126,10 +141,11 @@ def _labelled(project: Project, console: Console, source: TextSource, labeller: 
         return learn_labels(project, column, scheme, FILE if given_by is None else given_by.name)
 
 
-def _summary(name: str, result: dict[str, Any]) -> str:
+def _summary(result: dict[str, Any], source: TextSource) -> str:
     """The result in a few lines."""
     from python_ml.formatting import Estimate
 
+    name = source.text
     if "file" in result:
         return f"{name}: fill in {result['file']}, then run the same command again"
     lines = [f"{name}: {result['texts']:,} distinct texts, {result['learnable']:,} known before training ends"]
@@ -152,4 +168,7 @@ def _summary(name: str, result: dict[str, Any]) -> str:
                 f"    {value}: {figures['labels']} labels, precision {precision}, recall {recall}; "
                 f"{entry['values'].get(value, 0):,} texts"
             )
-    return "\n".join([*lines, "  run `retention build` for the features, then `retention train`"])
+    columns = ", ".join(label for label in result["labels"] if label not in source.labels)
+    if columns:
+        lines.append(f"  {columns}: no feature yet (text_labels in the Python model, see docs/guides/text_labels.md)")
+    return "\n".join(lines)

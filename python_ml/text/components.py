@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -15,9 +15,10 @@ from python_ml.errors import UserError
 from python_ml.masking import masked
 from python_ml.project import Project
 from python_ml.text.cleaning import readable
-from python_ml.text.engines import Engine, find_model, load_engine, missing_model
+from python_ml.text.engines import embedded, find_model, load_engine, missing_model
 from python_ml.text.labelling.label_tables import with_labels
 from python_ml.text.meaning import MEANING_SCHEMA, component_meanings
+from python_ml.text.on_spark import embed_on_spark
 from python_ml.text.reduction import DECIMALS, fit_reduction
 from python_ml.text.store import StoredReduction, TextStore
 from python_ml.warehouse import query_session, quoted_by
@@ -141,28 +142,26 @@ def embed_missing(store: TextStore, texts: pa.Table, model: str, settings: Text,
     )
     if not missing.num_rows:
         return 0
-    engine = load()
-    for done in _embedded_in_parts(engine, missing, settings):
-        hashes, vectors = done
-        store.add_embeddings(model, hashes, vectors)
-        _say(f"{name}: {len(hashes):,} of {missing.num_rows:,} new texts embedded")
-    return missing.num_rows
-
-
-def _embedded_in_parts(engine: Engine, missing: pa.Table, settings: Text) -> Iterator[tuple[list[str], np.ndarray]]:
+    if hasattr(store.session, "catalog"):
+        embed_on_spark(store, missing, model, settings, load)
+        _say(f"{name}: {missing.num_rows:,} new texts embedded")
+        return missing.num_rows
+    engine, done = load(), 0
     for part in missing.to_batches(max_chunksize=AT_ONCE):
-        read = [readable(value, settings.longest) or "" for value in part["text"].to_pylist()]
-        distinct = list(dict.fromkeys(read))
-        vectors = engine.encode(distinct)
-        places = {value: place for place, value in enumerate(distinct)}
-        yield part["text_hash"].to_pylist(), vectors[[places[value] for value in read]]
+        vectors = embedded(engine, part["text"].to_pylist(), settings.longest)
+        store.add_embeddings(model, part["text_hash"].to_pylist(), vectors)
+        done += part.num_rows
+        _say(f"{name}: {done:,} of {missing.num_rows:,} new texts embedded")
+    return missing.num_rows
 
 
 def distinct_texts(session: Any, rows: Any, column: str, known_at: Sequence[str]) -> pa.Table:
     """text_hash, text and known_at (when it was first known; null without times) of each distinct text, by hash."""
     quoted = quoted_by(session, column)
     times = [quoted_by(session, name) for name in known_at]
-    known = f"greatest({', '.join(f'coalesce({t}, {times[0]})' for t in times)})" if times else "null"
+    first, *others = times or ["null"]
+    # greatest() wants two on some engines, and passes over nulls on others
+    known = f"greatest({first}, {', '.join(f'coalesce({t}, {first})' for t in others)})" if others else first
     return query_session(
         session,
         f"select md5({quoted}) as text_hash, min({quoted}) as text, min(cast({known} as timestamp)) as known_at "

@@ -16,6 +16,9 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from python_ml.errors import UserError
+from python_ml.files import write_json
+from python_ml.stats import some_rows
+from python_ml.text.cleaning import readable
 
 if TYPE_CHECKING:
     from python_ml.project import Project
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
 EXTRA = "pip install 'customer-retention[text]'"
 DIMENSIONS = 256  # of static embeddings
 STATIC_FOLDER = "text_models"  # in the project: distilled once
+FIDELITY = "fidelity.json"
+LEAST_COMPARED, MOST_COMPARED = 50, 300  # texts
 
 
 class Engine(Protocol):
@@ -31,6 +36,26 @@ class Engine(Protocol):
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """Embed texts: float32, shape (n_texts, n_dimensions)."""
+
+
+def embedded(engine: Engine, texts: Sequence[str | None], longest: int) -> np.ndarray:
+    """Embed values of a text column: each different one that is left after cleaning, once.
+
+    Parameters
+    ----------
+    engine : Engine
+    texts : sequence of str or None
+    longest : int
+        Characters that are read.
+
+    Returns
+    -------
+    ndarray of float32, shape (n_texts, n_dimensions)
+    """
+    read = [readable(text, longest) or "" for text in texts]
+    distinct = list(dict.fromkeys(read))
+    places = {text: place for place, text in enumerate(distinct)}
+    return engine.encode(distinct)[[places[text] for text in read]]
 
 
 @dataclass(frozen=True)
@@ -159,15 +184,69 @@ class _Static:
     def __init__(self, project: Project, settings: Text, model: TextModel) -> None:
         from model2vec import StaticModel
 
-        folder = project.root / STATIC_FOLDER / model.key.partition(":")[2].replace("/", "_")
-        if not folder.is_dir():
-            _distil(model.location, folder)
-        self._model = StaticModel.from_pretrained(str(folder))
+        self._location, self._folder = model.location, static_folder(project, model)
+        if not self._folder.is_dir():
+            print(f"Distilling static embeddings of {settings.model} into {self._folder} ...", flush=True)  # noqa: T201
+            _distil(model.location, self._folder)
+        self._model = StaticModel.from_pretrained(str(self._folder))
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
+        if len(texts) >= LEAST_COMPARED and not (self._folder / FIDELITY).is_file():
+            self._compare(texts)
+        return self._embed(texts)
+
+    def _embed(self, texts: Sequence[str]) -> np.ndarray:
         vectors = self._model.encode(list(texts)).astype(np.float32)
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
         return vectors / np.where(lengths > 0, lengths, 1)
+
+    def _compare(self, texts: Sequence[str]) -> None:
+        """Measure once, on the first texts, what is lost against the model itself."""
+        chosen = [str(text) for text in some_rows(np.array(texts, dtype=object), MOST_COMPARED)]
+        whole = _sentence_transformer(self._location).encode(chosen, normalize_embeddings=True, show_progress_bar=False)
+        found = fidelity(self._embed(chosen), whole)
+        write_json(self._folder / FIDELITY, found)
+        print(f"  {fidelity_text(found)}", flush=True)  # noqa: T201 - dbt passes it on
+
+
+def fidelity(vectors: np.ndarray, whole: np.ndarray) -> dict[str, float]:
+    """Compare embeddings of the same texts by two models.
+
+    Parameters
+    ----------
+    vectors, whole : ndarray, shapes (n_texts, any)
+        Unit vectors of the model that is judged, and of the one that it stands for.
+
+    Returns
+    -------
+    dict
+        ``texts``; ``correlation``, Spearman's of the cosines of all pairs; ``neighbours``, the share of the ten nearest
+        neighbours that are the same.
+    """
+    from scipy.stats import spearmanr
+
+    pairs = np.triu_indices(len(vectors), 1)
+    cosines = [one @ one.T for one in (vectors, whole)]
+    nearest = min(10, len(vectors) - 1)
+    for one in cosines:
+        np.fill_diagonal(one, -np.inf)
+    sets = [np.argsort(-one, axis=1, kind="stable")[:, :nearest] for one in cosines]
+    shared = np.mean([len(np.intersect1d(a, b)) / nearest for a, b in zip(*sets, strict=True)])
+    correlation = spearmanr(cosines[0][pairs], cosines[1][pairs]).statistic
+    return {"texts": len(vectors), "correlation": float(correlation), "neighbours": float(shared)}
+
+
+def fidelity_text(found: dict[str, float]) -> str:
+    """The comparison as a sentence."""
+    return (
+        f"against the model itself, on {found['texts']:,.0f} texts: rank correlation of similarities "
+        f"{found['correlation']:.2f}, {found['neighbours']:.0%} of the ten nearest neighbours the same"
+    )
+
+
+def static_folder(project: Project, model: TextModel) -> Path:
+    """Where the static embeddings of a model are kept."""
+    return project.root / STATIC_FOLDER / model.key.partition(":")[2].replace("/", "_")
 
 
 def _distil(location: str, folder: Path) -> None:

@@ -51,6 +51,11 @@ class StoredReduction:
     reduction: Reduction
 
 
+def rounded(vectors: np.ndarray) -> np.ndarray:
+    """Embeddings as they are kept."""
+    return np.asarray(vectors, dtype=np.float32).round(DECIMALS)
+
+
 class TextStore:
     """Reads and writes the tables in a session of DuckDB or Spark.
 
@@ -91,8 +96,8 @@ class TextStore:
 
     def add_embeddings(self, model: str, hashes: list[str], vectors: np.ndarray) -> None:
         """Keep the embeddings of texts."""
-        rounded = np.asarray(vectors, dtype=np.float32).round(DECIMALS)
-        values = pa.FixedSizeListArray.from_arrays(pa.array(rounded.ravel()), rounded.shape[1])
+        kept = rounded(vectors)
+        values = pa.FixedSizeListArray.from_arrays(pa.array(kept.ravel()), kept.shape[1])
         rows = pa.table(
             {
                 "model": pa.array([model] * len(hashes)),

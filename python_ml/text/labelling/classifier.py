@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from python_ml.settings import TextLabel
 
-STRENGTHS = (0.1, 1.0, 10.0, 100.0, 1_000.0)  # inverse ones of the penalty; unit vectors ask for large ones
+STRENGTHS = (0.3, 3.0, 30.0, 300.0)  # inverse ones of the penalty; unit vectors ask for large ones
 FOLDS, FOLDS_OF_CHOICE = 5, 3
 PLACES = 6  # decimals of probabilities and scores
 APPLIED_AT_ONCE = 50_000  # texts, for the sake of memory

@@ -25,11 +25,14 @@ class TextSource:
         ``schema.table``.
     known_at : tuple of str
         Columns whose latest time says when a row was known.
+    labels : tuple of str
+        Labels that become columns.
     """
 
     text: str
     rows: str
     known_at: tuple[str, ...]
+    labels: tuple[str, ...]
 
 
 def text_sources(project: Project) -> dict[str, TextSource]:
@@ -64,7 +67,9 @@ def _source(call: ast.Call, models: dict[str, Any], where: str) -> TextSource:
     given |= dict(zip(("session", "rows"), call.args, strict=False))
     try:
         rows = models[ast.literal_eval(given["rows"].args[-1])]
-        known_at = ast.literal_eval(given["known_at"]) if "known_at" in given else ()
+        known_at, labels = (
+            tuple(ast.literal_eval(given[name])) if name in given else () for name in ("known_at", "text_labels")
+        )
         text = ast.literal_eval(given["text"])
     except (KeyError, AttributeError, IndexError, ValueError) as error:
         raise UserError(
@@ -72,4 +77,4 @@ def _source(call: ast.Call, models: dict[str, Any], where: str) -> TextSource:
             where=where,
             hint='give it dbt.ref("...") and literal values, as docs/guides/text.md shows',
         ) from error
-    return TextSource(text, f"{rows['schema']}.{rows['alias']}", tuple(known_at))
+    return TextSource(text, f"{rows['schema']}.{rows['alias']}", known_at, labels)

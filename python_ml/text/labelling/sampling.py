@@ -11,7 +11,7 @@ from python_ml.stats import some_rows
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-MOST_CLUSTERED = 50_000  # texts; more would not change what a few hundred centres are
+MOST_CLUSTERED = 20_000  # texts; more would not change what a few hundred centres are
 
 
 def diverse(embeddings: NDArray, size: int, seed: int = 0) -> NDArray[np.int64]:
