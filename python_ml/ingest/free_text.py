@@ -26,6 +26,7 @@ _CHARACTERS_PER_WORD = 1.6  # of Chinese and Japanese
 
 TAG = r"</?[A-Za-z][^<>]{0,500}>|&(?:nbsp|amp|lt|gt|quot|#\d{1,6});"
 _TAG = re.compile(TAG)
+_HTML = r"(?:html|head|body|div|p|br|span|table|t[rdh]|[biua]|h\d|[uo]l|li|font|center|em|strong|img)\b"
 _WORD = re.compile(r"[^\W\d_]+")
 _UNSPACED = "\u0e00-\u0e7f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
 _SYLLABLES = re.compile(f"[{_UNSPACED}]")
@@ -225,7 +226,7 @@ def _is_json(value: str) -> bool:
         return False
     try:
         json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         return bool(re.match(r"[{\[]\s*['\"{\[\d]", value))  # cut, or written by another program
     return True
 
@@ -237,11 +238,14 @@ def _is_dates(value: str) -> bool:
 
 _STRUCTURES: dict[str, Callable[[str], Any]] = {
     "JSON": _is_json,
-    "XML": re.compile(r"<\?xml|<([A-Za-z][\w:.-]*)[^<>]*>.*</\1>\s*$|<[A-Z]\w*[^<>]*/>$", re.DOTALL).match,
+    "XML": re.compile(rf"<\?xml|<(?!{_HTML})([A-Za-z][\w:.-]*)[^<>]*>.*</\1>\s*$", re.DOTALL | re.IGNORECASE).match,
+    "queries of SQL": re.compile(
+        r"(?:select|insert|update|delete|with|create)\b.*\b(?:from|into|set|table)\b", re.I
+    ).match,
     "addresses of web pages": re.compile(r"(?:[a-z][a-z0-9+.-]{1,10}://|www\.)\S+$", re.IGNORECASE).match,
     "paths of files": re.compile(r"(?:[A-Za-z]:\\|\\\\|~?/|\.{1,2}/)[^\n<>|?*]+$").match,
     "names of browsers": re.compile(r"\w+/\d+(?:\.\d+)* ?\(").match,
-    "levels of categories": re.compile(r"[^>|;/]+(?: ?[>|;] ?| / )[^>|;/]+").match,
+    "levels of categories": re.compile(r"[^<>|/]{1,40}(?:(?:[>|]| / )[^<>|/]{1,40})+").fullmatch,
     "dates and times": _is_dates,
 }
 

@@ -93,6 +93,16 @@ def test_rejected_text_stays_unused_with_the_reason(examination, recommendations
     assert "not used: free text" in files["README.md"]
 
 
+def test_the_pages_say_what_becomes_of_texts(examination, recommendations) -> None:
+    plan = examination.planned(recommendations).plan
+    files = render(plan, examination.profile, recommendations)
+    for text in ("tickets.body", "lines.comment"):
+        assert f"`{text}`" in files["README.md"]
+        assert f"`{text}`" in files["docs/pipeline.md"]
+    assert "customer-retention[text]" in files["README.md"]
+    assert "| `tickets` | `body` | `body` | 8 components of the text |" in files["README.md"]
+
+
 def test_a_window_that_was_rejected_is_not_looked_through(examination, recommendations) -> None:
     short, long = recommendations[BODY].windows
     planned = examination.planned(recommendations.reject(f"silver.tickets.window.{short}"))

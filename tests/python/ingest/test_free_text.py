@@ -29,6 +29,9 @@ PROBLEMS = [
 GERMAN = ["Das {} ist leider kaputt angekommen", "Wo ist mein {}?", "Ich habe das {} nicht bestellt, bitte stornieren"]
 FRENCH = ["Je n'ai jamais reçu le {}", "Le {} est très beau, merci", "Où est mon {} ?"]
 CHINESE = ["这个{}坏了，我很不高兴", "请问我的{}什么时候到", "{}很好，谢谢你们的帮助"]
+RUSSIAN = ["Где мой {}? Я жду уже неделю", "{} не работает, верните деньги", "Спасибо, {} очень хороший"]
+KOREAN = ["{} 배송이 아직 오지 않았습니다", "{}를 환불해 주세요", "{}는 아주 좋습니다 감사합니다"]
+ARABIC = ["لم يصل {} حتى الآن", "أين {} من فضلك", "شكرا {} جيد جدا في كل شيء"]
 JAPANESE = ["{}が壊れています。返品したいです", "{}はいつ届きますか", "とても良い{}でした。ありがとう"]
 MIXED = [*PROBLEMS, *GERMAN, *FRENCH]
 
@@ -49,6 +52,11 @@ TEXTS = {
     "German": ("x", filled(GERMAN)),
     "Chinese": ("x", filled(CHINESE, words("杯子 灯 书 手机 电脑 鞋 包裹 衣服 桌子 椅子 耳机 相机 钟"))),
     "Japanese": ("x", filled(JAPANESE, words("時計 本 靴 服 机 椅子 鞄 皿 花瓶 電話 カメラ ランプ"))),
+    "Russian": ("x", filled(RUSSIAN, words("заказ стол чай стул час ковёр шкаф диван плед нож стакан лампа"))),
+    "Korean": ("x", filled(KOREAN, words("상자 램프 컵 의자 시계 책 신발 옷 가방 전화기 카메라 접시"))),
+    "Arabic": ("x", filled(ARABIC, words("الطلب الكرسي الكتاب المصباح الحذاء الهاتف الساعة القميص الحقيبة"))),
+    "mails in HTML": ("x", [f"<html><body><p>My {t} {n} is lost</p></body></html>" for t in THINGS for n in (1, 2)]),
+    "sentences with semicolons": ("x", [f"my {t} is late; please send {n} others" for t in THINGS for n in (1, 2)]),
     "short answers among others": ("comment", [*filled(PROBLEMS), "ok", "thanks", "Thx!", "👍", "good", "no"] * 3),
     "product descriptions": (
         "description",
@@ -78,6 +86,9 @@ OTHERS = {
     "URLs": ("x", [f"https://example.com/the/page/of/{n}?ref=you" for n in NUMBERED], "identifier"),
     "paths": ("x", [f"/home/user/my documents/the file {n}.txt" for n in NUMBERED], "nominal"),
     "Windows paths": ("x", [rf"C:\Users\me\the report {n}.docx" for n in NUMBERED], "nominal"),
+    "queries": ("x", [f"select * from {t} where {c} = 1" for t in THINGS for c in COLOURS], "nominal"),
+    "XML": ("x", [f"<order><item>the {t} and {c}</item></order>" for t in THINGS for c in COLOURS], "nominal"),
+    "days in words": ("x", [f"Monday, {n % 28 + 1} January {1900 + n}, at noon" for n in NUMBERED], "nominal"),
     "browsers": ("x", [f"Mozilla/5.0 (X11; Linux {n}) Gecko (like the others)" for n in NUMBERED], "nominal"),
     "dates in words": ("x", [f"{n % 28 + 1}th of May {1900 + n}, in the morning"[:-15] for n in NUMBERED], "nominal"),
     "job titles": ("x", pairs(["Senior", "Junior", "Lead", "Chief"], THINGS, "{} {} Engineer".title()), "nominal"),
