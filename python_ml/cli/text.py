@@ -65,7 +65,7 @@ def refit(project: Project, console: Console, texts: tuple[str, ...]) -> None:
     TEXT is a source and a column, such as tickets.body. Features of the components mean something else afterwards, so
     `retention train` must follow: until then, scoring is refused. Embeddings are kept.
 
-    Reads and writes the warehouse.
+    Reads text.reductions and what dbt builds from. Writes the warehouse, except for the scores.
 
     Exit codes: 0 done, 1 internal error, 2 invalid input or usage.
 

@@ -65,10 +65,10 @@ def command(project: Project, console: Console, columns: tuple[str, ...], labell
     done = {name: result for name, result in results.items() if "labels" in result}
     if done:
         write_json(project.reports_dir / "text_labels.json", done)
+    console.result("\n".join(_summary(result, sources[name]) for name, result in results.items()), results)
     features = {f"{name}.{label}" for name in done for label in sources[name].labels}
     if features & {label for label, _ in before ^ _fits(project)}:
         rebuild_features(project, console)
-    console.result("\n".join(_summary(result, sources[name]) for name, result in results.items()), results)
     refused = [
         (f"{name}, {label}", entry)
         for name, result in done.items()

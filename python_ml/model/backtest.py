@@ -326,7 +326,7 @@ def _warnings(predicted: Sequence[_Predicted], run: TrainingRun, *, blind: bool)
         late = fitted_after(run.features, early[0].time)
         texts = ", ".join(sorted({str(feature.fitted) for feature in late}))
         found.append(
-            f"{len(early)} of {len(predicted)} origins go without the {len(late)} features of {texts}: components "
+            f"{len(early)} of {len(predicted)} origins go without the features of {texts}: components "
             f"have seen texts known up to {late[0].fitted_before}."
         )
     return found

@@ -148,14 +148,15 @@ def with_labels(store: TextStore, table: pa.Table, text: str, names: Sequence[st
     models = read_models(store, text) if names else {}
     wanted = table.filter(pc.greater(table["characters"], 0))["text_hash"].combine_chunks()
     for name in names:
-        parts = [pd.DataFrame({"value": [], "score": [], "text_hash": []}, dtype=object)]
+        parts = []
         if name in models:
             model, embeddings = models[name]
-            parts += [
-                model.apply(vectors)[["value", "score"]].assign(text_hash=hashes.to_pylist())
+            parts = [
+                model.apply(vectors)[["value", "score"]].set_axis(hashes.to_pylist())
                 for hashes, vectors in store.embeddings(embeddings, wanted)
             ]
-        labels = pd.concat(parts).set_index("text_hash").reindex(table["text_hash"].to_pylist())
+        labels = pd.concat(parts) if parts else pd.DataFrame(columns=["value", "score"])
+        labels = labels.reindex(table["text_hash"].to_pylist())
         table = table.append_column(name, pa.array(labels["value"], pa.string(), from_pandas=True))
         score = pa.array(labels["score"].astype(float), pa.float64(), from_pandas=True)
         table = table.append_column(f"{name}_score", score.cast(SCORE))
