@@ -73,6 +73,25 @@ def test_no_raw_row_is_lost(project):
         assert reversals > 5_000
 
 
+def test_descriptions_of_products_become_components(project):
+    """With the weights of MiniLM, as `retention init` proposes it; cdnow has no text."""
+    if project.name != "online_retail":
+        pytest.skip("no column of text")
+    pytest.importorskip("sentence_transformers")
+    ((texts, components, shifts),) = rows(
+        project,
+        "select count(purchases_description_characters_mean_30d), count(purchases_description_pc8_mean_30d), "
+        "count(purchases_description_shift_30d) from gold.gld_customer_features",
+    )
+    assert texts == components > 10_000
+    assert components > shifts > 10_000
+    ((distinct, embedded),) = rows(
+        project,
+        "select (select count(*) from silver.slv_purchases_description_texts), (select count(*) from text.embeddings)",
+    )
+    assert 4_000 < distinct == embedded
+
+
 def test_replay_is_exact(project):
     assert_replays_are_exact(project)
 
