@@ -146,6 +146,9 @@ def _may_be_late(facts: PlanFacts, source: SourcePlan, column: ColumnPlan) -> tu
         return True, " It may be written when coverage ends, and then it tells the outcome: check it first."
     outcome = facts.choice.outcome
     is_own = isinstance(outcome, LabelTable) and outcome.source == source.name
+    if is_own and outcome.as_of.kind == "constant":
+        # probes for leaks look at numbers and categories, not at texts
+        return True, " No date says that it was written before the outcome was known: check it first."
     if source.use == "attributes" and not source.time and not is_own:
         return True, " It may have been overwritten after the feature time."
     return False, ""

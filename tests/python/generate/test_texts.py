@@ -253,7 +253,10 @@ def test_a_table_with_an_outcome_brings_its_texts_as_attributes(tmp_path) -> Non
         for n in range(300)
     ]
     made = examined(*write_tables(tmp_path / "data", people=rows), outcome="Churn")
-    plan = made.planned(proposed(made)).plan
+    action = proposed(made)["silver.people.text_features.remark"]
+    assert (action.status, action.may_be_accepted) == ("proposed", False)
+    assert "No date says that it was written before the outcome" in action.reason
+    plan = made.planned(proposed(made).accept(action.id)).plan
     assert isinstance(plan.outcome, LabelTable)
     files = render(plan)
     assert "known_at=[]" in files["models/silver/slv_people_remark_texts.py"]
