@@ -44,6 +44,7 @@ def build(
     select: str | None = None,
     exclude: str | None = None,
     full_refresh: bool = False,
+    environment: dict[str, str] | None = None,
 ) -> dict[str, int]:
     """Install missing dbt packages, convert raw files again that changed, then build and test."""
     from python_ml.dbt import dbt_process, run_dbt
@@ -62,12 +63,12 @@ def build(
         arguments += ["--exclude", exclude] if exclude else []
         arguments += ["--full-refresh"] if full_refresh else []
         with console.step("Building and testing the warehouse"):
-            return run_dbt(project, arguments, console)
+            return run_dbt(project, arguments, console, environment)
 
 
-def rebuild_features(project: Project, console: Console) -> None:
+def rebuild_features(project: Project, console: Console, environment: dict[str, str] | None = None) -> None:
     """Build all but the scores: after its features have changed, the champion would refuse to make them."""
-    build(project, console, exclude="gld_churn_scores_raw+ gld_churn_reasons_raw+")
+    build(project, console, exclude="gld_churn_scores_raw+ gld_churn_reasons_raw+", environment=environment)
 
 
 def lacks_packages(project: Project) -> bool:

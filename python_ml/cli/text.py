@@ -74,22 +74,21 @@ def refit(project: Project, console: Console, texts: tuple[str, ...]) -> None:
     """
     from python_ml.cli.build import rebuild_features
     from python_ml.errors import UserError
+    from python_ml.text.components import REFIT_VARIABLE
     from python_ml.text.store import TextStore
     from python_ml.warehouse import connect
 
-    with connect(project, read_only=False) as connection:
-        store = TextStore(connection)
-        known = [stored.text for stored in store.reductions()]
-        for text in texts:
-            if text not in known:
-                raise UserError(
-                    f"{text} has no components.",
-                    where="text.reductions",
-                    hint=f"choose from {', '.join(known)}" if known else "run `retention build` first",
-                )
-        for text in texts:
-            store.forget_reduction(text)
-    rebuild_features(project, console)
+    with connect(project) as connection:
+        known = [stored.text for stored in TextStore(connection).reductions()]
+    for text in texts:
+        if text not in known:
+            raise UserError(
+                f"{text} has no components.",
+                where="text.reductions",
+                hint=f"choose from {', '.join(known)}" if known else "run `retention build` first",
+            )
+    # The earlier components stay until others are fitted.
+    rebuild_features(project, console, {REFIT_VARIABLE: ",".join(texts)})
     with connect(project) as connection:
         facts = [one for one in _facts(project, connection) if one["text"] in texts]
     console.result(f"{_listing(facts)}\n\nNow run `retention train`.", {"texts": facts})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Sequence
 from datetime import datetime
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 AT_ONCE = 1024  # texts that are embedded before they are kept
 MEANT = 20_000  # texts that the meaning of components is read from, at most
+# Text columns, separated by commas, whose components are fitted again by this run of dbt.
+REFIT_VARIABLE = "RETENTION_TEXT_REFIT"
 _ONE_AT_A_TIME = Lock()
 COMPONENT = pa.decimal128(9, DECIMALS)
 
@@ -89,20 +92,24 @@ def _components(
     project, session = Project.open(), store.session
     settings = project.settings.text
     texts = distinct_texts(session, rows, text.partition(".")[2], known_at)
-    stored = store.reduction(text)
+    is_refit = text in os.environ.get(REFIT_VARIABLE, "").split(",")
+    stored = None if is_refit else store.reduction(text)
+    is_needed = is_refit or stored is not None
     model = find_model(project, settings)
     key = model.key if model else None
     if stored is not None and key != stored.model:
         _require_model_of(stored, key, texts, store)
         key = stored.model
     if key is None:
+        if is_refit:
+            raise missing_model(settings)
         if texts.num_rows:
             _warn(f"{text} has no components: {missing_model(settings)}")
         return _table(texts, settings, np.full((texts.num_rows, components), np.nan))
     try:
         embed_missing(store, texts, key, settings, text, lambda: load_engine(project, settings))
     except UserError as error:
-        if stored is not None:
+        if is_needed:
             raise
         _warn(f"{text} has no components: {error}")
         return _table(texts, settings, np.full((texts.num_rows, components), np.nan))

@@ -181,11 +181,6 @@ class TextStore:
         self._replace(MEANINGS, made.text, meanings)
         self._replace(REDUCTIONS, made.text, pa.Table.from_pylist([row], schema=_REDUCTION_SCHEMA))
 
-    def forget_reduction(self, text: str) -> None:
-        """Remove the reduction of a text column: the next build fits one."""
-        if has_table(self.session, REDUCTIONS):
-            self._replace(REDUCTIONS, text, _REDUCTION_SCHEMA.empty_table())
-
     def _replace(self, name: str, text: str, rows: pa.Table) -> None:
         others = (
             query_session(self.session, f"select * from {name} where text <> {literal(text)}").cast(rows.schema)

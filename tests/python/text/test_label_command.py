@@ -98,7 +98,7 @@ def project(built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
 def rebuilt(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What was excluded in each build."""
     builds: list[str] = []
-    monkeypatch.setattr("python_ml.cli.build.build", lambda *_, exclude: builds.append(exclude))
+    monkeypatch.setattr("python_ml.cli.build.build", lambda *_, exclude, environment=None: builds.append(exclude))
     return builds
 
 
