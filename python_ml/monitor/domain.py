@@ -120,7 +120,7 @@ def domain_classifier(
 
     both = pd.concat([before, after], ignore_index=True)
     is_later = np.repeat([0, 1], [len(before), len(after)])
-    customers = both["customer"].astype(str).to_numpy()
+    customers = pd.factorize(both["customer"])[0]
     values, rng = _matrix(both, columns), np.random.default_rng(seed)
     scores, gains = np.zeros(len(both)), Counter()
     for fitted, held_out in GroupKFold(FOLDS, shuffle=True, random_state=seed).split(values, is_later, customers):

@@ -113,10 +113,11 @@ def summary(rows: Sequence[dict[str, Any]]) -> str:
     newest = newest_rows(rows)
     if not newest:
         return "No period is later than the rows that the champion was fitted on: there is nothing to compare."
-    counts = Counter(row["status"] for row in newest if row["kind"] == FEATURE)
+    features = [row for row in newest if row["kind"] == FEATURE]
+    counts = Counter(row["status"] for row in features)
+    newest_time = max(row["current_period"] for row in features or newest)
     lines = [
-        f"{date(newest[0]['current_period'])}: of {sum(counts.values()):,} features, {counts[DRIFT]:,} drifted, "
-        f"{counts[WARNING]:,} warnings"
+        f"{date(newest_time)}: of {len(features):,} features, {counts[DRIFT]:,} drifted, {counts[WARNING]:,} warnings"
     ]
     moved = [row for row in newest if row["status"] != OK]
     if moved:
