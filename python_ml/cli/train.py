@@ -118,7 +118,7 @@ def train(project: Project, console: Console, snapshot: str | None = None, *, tu
         result = _fit(project, settings, console, training_set, truth, replays)
         result.metrics["warnings"] += quality.warnings()
         with console.step("Measuring the reference of later drift"):
-            result = with_reference(result, training_set)
+            result = with_reference(result, training_set, settings.features.exclude)
         survival = study_survival(result, training_set.definitions, settings, truth, console)
         if survival is not None:
             result = with_survival(result, survival)

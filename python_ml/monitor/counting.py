@@ -8,6 +8,7 @@ to count bins, sums of comparisons were the fastest on DuckDB, and they exist ev
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import pairwise
@@ -18,6 +19,7 @@ from python_ml.monitor.schema import LEVELS, Bins, ColumnCounts, PeriodCounts
 from python_ml.warehouse import quoted_by, selected_by
 
 BATCH = 50  # columns of one query: a plan with tens of thousands of expressions takes longer than the scan
+QUERIES_AT_ONCE = 2
 MOST_BINS = 20
 MOST_CATEGORIES = 50
 MOST_KNOWN = 500  # values of a category that are looked at, the commonest first
@@ -98,15 +100,29 @@ class TableRows:
         on_spark = hasattr(self.session, "catalog")
         exact = "percentile({0}, array(%s))" if on_spark else "quantile_cont({0}, [%s])"
         aggregates = ["count({0})", "avg({0})", "min({0})", "max({0})", "approx_count_distinct({0})", exact % levels]
+        parts = list(_batches(columns, BATCH))
+        queries = [
+            self._aggregated(part, [a.format(f"x{i}") for i in range(len(part)) for a in aggregates]) for part in parts
+        ]
         found = []
-        for part in _batches(columns, BATCH):
-            [row] = self.selected(
-                self._aggregated(part, [a.format(f"x{i}") for i in range(len(part)) for a in aggregates])
-            )
+        for part, [row] in zip(parts, self._selected_at_once(queries), strict=True):
             for position in range(len(part)):
                 *figures, quantiles = row[position * len(aggregates) : (position + 1) * len(aggregates)]
                 found.append(NumberSummary(*figures, None if quantiles is None else tuple(quantiles)))
         return found
+
+    def _selected_at_once(self, queries: Sequence[str]) -> list[list[tuple]]:
+        """The rows of several queries: DuckDB computes the exact quantiles of one query in a single thread."""
+        on_duckdb = hasattr(self.session, "cursor")
+        if not on_duckdb or "." not in self.table:  # a frame is seen by its own connection only
+            return [self.selected(query) for query in queries]
+        with ThreadPoolExecutor(QUERIES_AT_ONCE) as pool:
+            return list(pool.map(self._selected_aside, queries))
+
+    def _selected_aside(self, query: str) -> list[tuple]:
+        with self.session.cursor() as cursor:
+            cursor.execute("set timezone = 'UTC'")  # which a cursor does not take over
+            return selected_by(cursor, query)
 
     def values(self, columns: Sequence[InputColumn]) -> list[list[float]]:
         """The different values of numbers, in order; for columns that have few."""

@@ -145,7 +145,7 @@ def drift_rows(
     """
     from scipy.stats import false_discovery_control
 
-    judge = _Judge(kind, reference, settings.churn_rate if kind == CHURN_RATE else settings.psi)
+    judge = _ColumnJudge(kind, reference, settings.churn_rate if kind == CHURN_RATE else settings.psi)
     rows = []
     for period, counts in current.items():
         parts = reference_periods(period, reference)
@@ -157,7 +157,7 @@ def drift_rows(
     return rows
 
 
-class _Judge:
+class _ColumnJudge:
     """Chooses what a column is compared with; remembers what it learns of the reference."""
 
     def __init__(self, kind: str, reference: ReferenceStatistics, levels: Levels) -> None:

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    import pandas as pd
-
     from python_ml.dbt import Feature
     from python_ml.model.card import ModelCard
     from python_ml.model.dataset import TrainingSet
@@ -89,25 +87,15 @@ def _category_bins(column: InputColumn, counts: dict[str, int]) -> Bins:
     return Bins(column.name, column.kind, categories=tuple(ranked[:MOST_CATEGORIES]), known=known)
 
 
-def monitored_columns(names: Sequence[str], features: Sequence[Feature]) -> list[InputColumn]:
-    """The registered features among the columns of a table, and the outcome where it is there."""
+def monitored_columns(
+    names: Sequence[str], features: Sequence[Feature], excluded: Sequence[str] = ()
+) -> list[InputColumn]:
+    """The registered features of a table except those ``excluded``, and the outcome where it is there."""
     import pandas as pd
 
     outcome = [InputColumn(OUTCOME, FLAG)] if OUTCOME in names else []
-    return [*typed_columns(pd.DataFrame(columns=list(names)), features), *outcome]
-
-
-def reference_of_frame(
-    frame: pd.DataFrame, features: Sequence[Feature], entity: str, card: ModelCard
-) -> ReferenceStatistics:
-    """Measure the rows of a training set that a model was fitted on, with the SQL that measures later periods."""
-    import duckdb
-
-    with duckdb.connect() as connection:
-        connection.execute("set timezone = 'UTC'")
-        connection.register("training_rows", frame)
-        rows = TableRows(connection, "training_rows", entity).between(until=fitted_until(card))
-        return measure_reference(rows, monitored_columns(list(frame.columns), features))
+    used = [feature for feature in features if feature.name not in excluded]
+    return [*typed_columns(pd.DataFrame(columns=list(names)), used), *outcome]
 
 
 def fitted_until(card: ModelCard) -> datetime | None:
@@ -116,9 +104,26 @@ def fitted_until(card: ModelCard) -> datetime | None:
     return None if last is None else datetime.fromisoformat(str(last))
 
 
-def with_reference(result: TrainingResult, training_set: TrainingSet) -> TrainingResult:
-    """The result of a training with the reference statistics among the files of its model."""
-    measured = reference_of_frame(training_set.frame, training_set.features, training_set.entity, result.card)
+def with_reference(result: TrainingResult, training_set: TrainingSet, excluded: Sequence[str]) -> TrainingResult:
+    """The result of a training with the reference statistics among the files of its model.
+
+    They are those of the rows that the model was fitted on, measured by the SQL that measures later periods.
+
+    Parameters
+    ----------
+    result : TrainingResult
+    training_set : TrainingSet
+    excluded : sequence of str
+        Features that no model uses.
+    """
+    import duckdb
+
+    columns = monitored_columns(list(training_set.frame.columns), training_set.features, excluded)
+    with duckdb.connect() as connection:
+        connection.execute("set timezone = 'UTC'")
+        connection.register("training_rows", training_set.frame)
+        rows = TableRows(connection, "training_rows", training_set.entity)
+        measured = measure_reference(rows.between(until=fitted_until(result.card)), columns)
     return replace(result, attachments={**result.attachments, FILE: measured.to_json().encode()})
 
 
@@ -143,10 +148,13 @@ def stored_reference(folder: Path) -> ReferenceStatistics | None:
         ) from error
 
 
-def reference_of_warehouse(rows: TableRows, features: Sequence[Feature], card: ModelCard) -> ReferenceStatistics:
-    """Measure the rows of the warehouse that a model was fitted on, where none are stored with it."""
+def reference_of_warehouse(
+    rows: TableRows, features: Sequence[Feature], card: ModelCard, excluded: Sequence[str]
+) -> ReferenceStatistics:
+    """Measure the rows of the warehouse that a model was fitted on, where no statistics are stored with it."""
     names = [name for name, *_ in rows.selected(f"describe {rows.quoted(*rows.table.split('.'))}")]
-    measured = measure_reference(rows.between(until=fitted_until(card)), monitored_columns(names, features))
+    columns = monitored_columns(names, features, excluded)
+    measured = measure_reference(rows.between(until=fitted_until(card)), columns)
     if not measured.periods:
         raise UserError(
             "The training set has no rows of the time that the champion was fitted on.",

@@ -93,7 +93,7 @@ def wide_table(connection: duckdb.DuckDBPyConnection, features: int, rows: int) 
 
 def seconds_of_drift(connection: duckdb.DuckDBPyConnection, names: Sequence[str]) -> dict[str, float]:
     """Seconds for the reference, and for a period against it."""
-    rows = TableRows(connection, "wide", "customer_id")
+    rows = TableRows(connection, "main.wide", "customer_id")
     start = time.perf_counter()
     reference = measure_reference(rows.between(until=BEFORE), [InputColumn(name, NUMBER) for name in names])
     middle = time.perf_counter()
