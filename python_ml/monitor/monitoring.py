@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from python_ml.dbt import TRAINING_SET, feature_registry
 from python_ml.errors import GateError, UserError
-from python_ml.formatting import date, decimal, percent
+from python_ml.formatting import counted, date, decimal, percent
 from python_ml.input_columns import NUMBER, InputColumn
 from python_ml.monitor.counting import TableRows
 from python_ml.monitor.drift import CHURN_RATE, DRIFT, FEATURE, OK, SCORE, TOGETHER, drift_rows, with_since
@@ -85,7 +85,7 @@ class Monitoring:
             listed = "\n    ".join(breach.what for breach in self.breaches[:10])
             more = f"\n    and {len(self.breaches) - 10} more" if len(self.breaches) > 10 else ""
             raise GateError(
-                f"{len(self.breaches)} breach(es):\n    {listed}{more}",
+                f"{counted(len(self.breaches), 'breach', 'breaches')}:\n    {listed}{more}",
                 where=TABLE,
                 hint="look at the sources of these columns first; if the change is real, train again with `retention "
                 "train`; if it is harmless, say why in retention.yml: `monitor: {drift: {accept: {NAME: the reason}}}`",
@@ -198,7 +198,9 @@ def _scores(
     )
     connection.unregister("held_out_scores")
     counts = current.counted([reference.columns[PROBABILITY].bins])
-    return drift_rows(SCORE, reference, counts, [PROBABILITY], settings), []
+    rows = drift_rows(SCORE, reference, counts, [PROBABILITY], settings)
+    # The scores of the test rows are kept without their times.
+    return [{**row, "reference_from": None, "reference_to": None} for row in rows], []
 
 
 def _check_accepted(project: Project, names: set[str]) -> None:
