@@ -54,6 +54,7 @@ bench: $(READY) ## measure speed and memory, as ratios (more: python -m tests.be
 	@$(BIN)/python -m tests.bench.training $(BENCH_TRAINING)
 	@$(BIN)/python -m tests.bench.steps $(BENCH_STEPS)
 	@$(BIN)/python -m tests.bench.profit $(BENCH_PROFIT)
+	@$(BIN)/python -m tests.bench.text $(BENCH_TEXT)
 
 size: $(READY) ## count the lines of code of each package
 	@$(BIN)/python -m tests.bench.size
@@ -69,5 +70,5 @@ lock: ## solve requirements.lock anew from pyproject.toml
 	@sed -i.bak -e "s/$(NO_LATER) //" -e "s/ ; $(EVERYWHERE)$$//" -e "s/ ; ($(EVERYWHERE))$$//" -e "s/ and ($(EVERYWHERE))$$//" requirements.lock && rm requirements.lock.bak
 
 clean: ## remove everything that was made here
-	rm -rf $(VENV) build target logs dbt_packages reports mlartifacts mlflow.db tuning.db warehouse.duckdb warehouse.duckdb.wal
+	rm -rf $(VENV) build target logs text_models dbt_packages reports mlartifacts mlflow.db tuning.db warehouse.duckdb warehouse.duckdb.wal
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -5,19 +5,22 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from python_ml.errors import RetentionError, UserError, database_refusal
 from python_ml.files import read_json
-from python_ml.project import PROJECT_DIR_VARIABLE, WAREHOUSE_VARIABLE
+from python_ml.masking import masked
+from python_ml.project import PROJECT_DIR_VARIABLE, TEXT_STORE_VARIABLE, WAREHOUSE_VARIABLE
+from python_ml.text_fits import component_ends, text_fits
 from python_ml.warehouse import DUCKDB, connect, engine, profiles_path
 
 if TYPE_CHECKING:
@@ -251,7 +254,11 @@ def run_dbt_on_copies(
     with dbt_process(project) as process:
         for number, copy in enumerate(copies):
             target_path = scratch / f"target_{number}"
-            environment = {WAREHOUSE_VARIABLE: str(copy.database), TARGET_VARIABLE: str(target_path)}
+            environment = {
+                WAREHOUSE_VARIABLE: str(copy.database),
+                TARGET_VARIABLE: str(target_path),
+                TEXT_STORE_VARIABLE: str(project.warehouse_path),
+            }
             errors = process.run([*arguments, "--vars", json.dumps(copy.variables)], console, environment)
             _refuse_failures(project, arguments[0], process.target_path, _results(target_path), errors)
 
@@ -317,7 +324,7 @@ def _refuse_failures(
 ) -> None:
     """Raise what went wrong in a command that has ended."""
     failed = [
-        f"{node['unique_id'].split('.')[2]}: {' '.join((node['message'] or '').split())}"
+        f"{node['unique_id'].split('.')[2]}: {masked(' '.join((node['message'] or '').split()))}"
         for node in nodes
         if node["status"] in FAILED
     ]
@@ -354,9 +361,9 @@ def _results(target_path: Path) -> list[dict[str, Any]]:
 def _show(event: dict[str, Any], console: Console, errors: list[str]) -> None:
     info, data = event["info"], event.get("data", {})
     if info["level"] == "error":
-        errors.append(info["msg"].strip())
+        errors.append(masked(info["msg"].strip()))
     elif info["level"] == "warn":
-        console.warn(info["msg"].strip())
+        console.warn(masked(info["msg"].strip()))
     elif info["name"].startswith("Log") and "total" in data and "index" in data:
         console.progress(f"  {data['index']} of {data['total']}: {data.get('node_info', {}).get('node_name', '')}")
 
@@ -379,6 +386,14 @@ class Feature:
         Where a feature comes from, such as ``orders``, ``amount``, ``sum``, ``30d``.
     leakage_risk : str or None
         ``low``, ``medium`` or ``high``.
+    fitted : str or None
+        Text column whose fitted components it is made of, such as ``tickets.body``, or label of one, such as
+        ``tickets.body.topic``.
+    fitted_before, fitted_digest : str or None
+        Time (ISO, UTC) up to which texts were known that the components were fitted on, and what names the components;
+        None while nothing was fitted.
+    ends : tuple of str or None
+        What the low and the high end of a component mean: words, or the nearest text.
     """
 
     name: str
@@ -390,6 +405,19 @@ class Feature:
     aggregate: str | None = None
     window: str | None = None
     leakage_risk: str | None = None
+    fitted: str | None = None
+    fitted_before: str | None = None
+    fitted_digest: str | None = None
+    ends: tuple[str, str] | None = None
+
+    def __post_init__(self) -> None:
+        if self.ends is not None:  # JSON has lists
+            object.__setattr__(self, "ends", tuple(self.ends))
+
+    @property
+    def fit(self) -> str | None:
+        """Names the fitted components that it is made of; None for other features."""
+        return None if self.fitted_digest is None else f"{self.fitted}@{self.fitted_digest}"
 
 
 def feature_registry(project: Project, model: str = "gld_customer_features") -> list[Feature]:
@@ -423,10 +451,27 @@ def feature_registry(project: Project, model: str = "gld_customer_features") -> 
                 role=meta["role"],
                 data_type=(column.get("data_type") or "double").lower(),
                 description=column.get("description", ""),
-                **{k: meta.get(k) for k in ("source", "measure", "aggregate", "window", "leakage_risk")},
+                **{k: meta.get(k) for k in ("source", "measure", "aggregate", "window", "leakage_risk", "fitted")},
             )
         )
-    return features
+    return _with_fits(project, features)
+
+
+def _with_fits(project: Project, features: list[Feature]) -> list[Feature]:
+    """Features with what the warehouse says of the components that they are made of."""
+    if not any(feature.fitted for feature in features) or not project.warehouse_path.is_file():
+        return features
+    with connect(project) as connection:
+        fits = {text: (before.isoformat(), digest) for text, before, digest in text_fits(connection)}
+        ends = component_ends(connection)
+
+    def fitted(feature: Feature) -> Feature:
+        before, digest = fits[feature.fitted]
+        number = re.search(r"_pc(\d+)$", feature.measure or "")
+        end = ends.get((feature.fitted, int(number[1]))) if number else None
+        return replace(feature, fitted_before=before, fitted_digest=digest, ends=end)
+
+    return [fitted(feature) if feature.fitted in fits else feature for feature in features]
 
 
 if __name__ == "__main__":

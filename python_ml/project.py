@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 PROJECT_DIR_VARIABLE = "RETENTION_PROJECT_DIR"
 WAREHOUSE_VARIABLE = "RETENTION_DUCKDB_PATH"
+# A DuckDB file whose embeddings and reductions count as well: the project's own, while copies of it are built.
+TEXT_STORE_VARIABLE = "RETENTION_TEXT_STORE"
 
 # Scenarios of `retention init` in which a row has no date of its own: its feature time is a constant.
 # See docs/guides/tables_without_dates.md.

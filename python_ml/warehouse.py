@@ -296,3 +296,64 @@ def _selected(project: Project, name: str) -> Iterator[duckdb.DuckDBPyRelation]:
                 hint="run `retention build`",
             )
         yield connection.sql(f"select * from {relation(name)}")
+
+
+def query_session(session: Any, query: str, **views: Any) -> pa.Table:
+    """Run a query in the session that dbt gives a Python model, on DuckDB and on Spark.
+
+    Parameters
+    ----------
+    session : duckdb.DuckDBPyConnection or pyspark.sql.SparkSession
+    query : str
+    **views
+        What the query calls by these names: results of ``dbt.ref``, or Arrow tables.
+
+    Returns
+    -------
+    pyarrow.Table
+        Times are naive UTC.
+    """
+    if hasattr(session, "catalog"):
+        for name, rows in views.items():
+            frame = rows if hasattr(rows, "toPandas") else session.createDataFrame(rows)
+            frame.createOrReplaceTempView(name)
+        return _naive(session.sql(query).toArrow())
+    for name, rows in views.items():
+        # seen by this session alone: dbt runs several Python models at a time
+        session.register(name, rows)
+    return session.sql(query).to_arrow_table()
+
+
+def _naive(table: pa.Table) -> pa.Table:
+    """Times of a session in UTC without their zone."""
+    import pyarrow as pa
+
+    for place, field in enumerate(table.schema):
+        if pa.types.is_timestamp(field.type) and field.type.tz:
+            table = table.set_column(place, field.name, table.column(place).cast(pa.timestamp("us")))
+    return table
+
+
+def append_rows(session: Any, name: str, rows: pa.Table) -> None:
+    """Add rows to ``schema.table`` in such a session; the table is made when it is missing."""
+    if hasattr(session, "catalog"):
+        session.sql(f"create schema if not exists {quoted_by(session, name.split('.')[0])}")
+        session.createDataFrame(rows).write.mode("append").saveAsTable(name)
+        return
+    session.register("rows_to_append", rows)
+    session.execute(f"create schema if not exists {quote(name.split('.')[0])}")
+    session.execute(f"create table if not exists {relation(name)} as select * from rows_to_append limit 0")
+    session.execute(f"insert into {relation(name)} by name select * from rows_to_append")
+    session.unregister("rows_to_append")
+
+
+def replace_rows(session: Any, name: str, rows: pa.Table) -> None:
+    """Replace ``schema.table`` as a whole in such a session."""
+    if hasattr(session, "catalog"):
+        session.sql(f"create schema if not exists {quoted_by(session, name.split('.')[0])}")
+        session.createDataFrame(rows).write.mode("overwrite").saveAsTable(name)
+        return
+    session.register("rows_to_write", rows)
+    session.execute(f"create schema if not exists {quote(name.split('.')[0])}")
+    session.execute(f"create or replace table {relation(name)} as select * from rows_to_write")
+    session.unregister("rows_to_write")

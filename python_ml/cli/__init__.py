@@ -20,6 +20,7 @@ COMMANDS = {
     "generate": ("python_ml.cli.generate", "Write the project again, as recommendations.yaml says."),
     "run": ("python_ml.cli.run", "Build, replay, train, score, act and report."),
     "build": ("python_ml.cli.build", "Build and test the warehouse with dbt."),
+    "text": ("python_ml.cli.text", "Show what texts became; fit their components again; label texts."),
     "leakage": ("python_ml.cli.leakage", "Check the training set for leakage."),
     "quality": ("python_ml.cli.quality", "Check the quality of the training set and the scoring set."),
     "train": ("python_ml.cli.train", "Train, compare and register churn models."),

@@ -68,6 +68,11 @@ def build(
             return run_dbt(project, arguments, console)
 
 
+def rebuild_features(project: Project, console: Console) -> None:
+    """Build all but the scores: after its features have changed, the champion would refuse to make them."""
+    build(project, console, exclude="gld_churn_scores_raw+ gld_churn_reasons_raw+")
+
+
 def lacks_packages(project: Project) -> bool:
     """Whether dbt cannot parse the project yet, since its packages are not installed."""
     return (project.root / "packages.yml").is_file() and not (project.root / "dbt_packages").is_dir()

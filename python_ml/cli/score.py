@@ -55,7 +55,7 @@ def score(project: Project, console: Console) -> dict[str, Any]:
     GateError
         When the customers to score fail a critical quality check.
     """
-    from python_ml.dbt import SCORING_SET, dbt_process, run_dbt
+    from python_ml.dbt import SCORING_SET, dbt_process, feature_registry, run_dbt
     from python_ml.errors import UserError
     from python_ml.warehouse import connect
 
@@ -63,11 +63,13 @@ def score(project: Project, console: Console) -> dict[str, Any]:
     with dbt_process(project, parse=True):  # in the meantime, this process imports the model's libraries
         from python_ml.cli.quality import check_scoring_set
         from python_ml.decisions.survival.scoring import write_estimates
+        from python_ml.model.fitted_features import require_same_components
         from python_ml.model.registry import require_champion
         from python_ml.model.score import handed_over
         from python_ml.warehouse import read_table
 
         champion = require_champion(project)
+        require_same_components(champion.card, {feature.fit for feature in feature_registry(project)})
         frame = read_table(project, SCORING_SET)
         check_scoring_set(project, console, champion, frame)
         with (

@@ -67,14 +67,18 @@ class Counterfactual:
 
 
 def actionable(columns: Sequence[CardColumn], explain: Explain) -> np.ndarray:
-    """Which features a counterfactual may change, shape (n_features,): none of the past, unless ``explain`` says so."""
+    """Which features a counterfactual may change, shape (n_features,).
+
+    None of the past and none of texts, unless ``explain`` says so.
+    """
 
     def named(name: str, patterns: Sequence[str]) -> bool:
         return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
 
     return np.array(
         [
-            named(c.name, explain.actionable) or not (c.aggregate in OF_THE_PAST or named(c.name, explain.immutable))
+            named(c.name, explain.actionable)
+            or not (c.fitted or c.aggregate in OF_THE_PAST or named(c.name, explain.immutable))
             for c in columns
         ],
         dtype=bool,

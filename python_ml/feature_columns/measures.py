@@ -64,8 +64,8 @@ class Measure:
         Some of :data:`AGGREGATES`.
     label : str
         How the value reads in a sentence, such as ``line amount``.
-    windows : tuple of str, optional
-        Fewer windows than the source has.
+    windows : tuple of str or mapping of str to tuple of str, optional
+        Fewer windows than the source has, or such windows by aggregate.
     where : str, optional
         SQL condition on the rows that count.
     type : str, optional
@@ -85,7 +85,7 @@ class Measure:
     expression: str
     aggregates: tuple[str, ...]
     label: str = ""
-    windows: tuple[str, ...] | None = None
+    windows: tuple[str, ...] | Mapping[str, tuple[str, ...]] | None = None
     where: str | None = None
     type: str | None = None
     by: str | None = None
@@ -120,7 +120,9 @@ class Measure:
                 given[key] = getattr(self, key)
         if self.values is not None:
             given["values"] = dict(self.values) if isinstance(self.values, Mapping) else list(self.values)
-        if self.windows is not None:
+        if isinstance(self.windows, Mapping):
+            given["windows"] = {aggregate: list(windows) for aggregate, windows in self.windows.items()}
+        elif self.windows is not None:
             given["windows"] = list(self.windows)
         return given
 
@@ -158,7 +160,8 @@ def results(source: str, measure: Measure, windows: Sequence[str], events: str) 
     """
     where = f"measure {measure.name} of {source}"
     _check(measure, where)
-    own = tuple(windows if measure.windows is None else sorted_windows(measure.windows))
+    by_aggregate = measure.windows if isinstance(measure.windows, Mapping) else {}
+    shared = windows if by_aggregate or measure.windows is None else sorted_windows(measure.windows)
     names = {
         "one": measure.display_name,
         "many": measure.plural or measure.label or f"values of {measure.display_name}",
@@ -168,7 +171,8 @@ def results(source: str, measure: Measure, windows: Sequence[str], events: str) 
         data_type = _AGGREGATES[aggregate].data_type
         if aggregate in ("first", "last") and measure.kind == TEXT:
             data_type = "string"
-        return Result(name, aggregate, own, data_type, pattern.format(**names, events=rows, value=value))
+        own = sorted_windows(by_aggregate[aggregate]) if by_aggregate else shared
+        return Result(name, aggregate, tuple(own), data_type, pattern.format(**names, events=rows, value=value))
 
     if not measure.values:
         for aggregate in measure.aggregates:
@@ -201,6 +205,12 @@ def _check(measure: Measure, where: str) -> None:
             "The aggregate `slope` is not for doubles, whose sums of products are not exact.",
             where=where,
             hint="set the measure's type to a decimal such as decimal(18, 6)",
+        )
+    if isinstance(measure.windows, Mapping) and set(measure.windows) != set(measure.aggregates):
+        raise UserError(
+            "Windows by aggregate are not those of the aggregates.",
+            where=where,
+            hint=f"give windows to each of {', '.join(measure.aggregates)}, and to nothing else",
         )
     if measure.by is not None and not measure.values:
         raise UserError("A measure is split without values.", where=where, hint="add `values` to `by`")

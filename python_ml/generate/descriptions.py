@@ -132,6 +132,24 @@ def linked_entry(plan: ProjectPlan, source: SourcePlan) -> dict[str, Any]:
     return {"name": source.name, "bronze": bronze, "through": through, "columns": list(columns.values())}
 
 
+def text_entry(plan: ProjectPlan, source: SourcePlan) -> dict[str, Any]:
+    """What the template of silver's models file needs of a source whose texts become numbers."""
+    columns = []
+    for text in source.texts:
+        columns.append((text.names[0], f"Length of the {text.title} in characters that a model reads."))
+        columns += [
+            (name, f"Component {n} of the {text.title}.") for n, name in enumerate(text.component_names, start=1)
+        ]
+    return {
+        "name": source.name,
+        "model": plan.rows_with_texts(source),
+        "rows": plan.model(source),
+        "texts": source.texts,
+        "listed": listed([text.title for text in source.texts]),
+        "columns": columns,
+    }
+
+
 def feature_set_text(model: str, source: SourcePlan) -> str:
     """What a feature model holds."""
     if model == f"slv_{source.name}_attributes":

@@ -126,10 +126,13 @@ def column_uses(plan: ProjectPlan, source: SourcePlan) -> list[str]:
             aggregates[name] += measure.aggregates
     for name, of_column in aggregates.items():
         uses[name] += [", ".join(dict.fromkeys(of_column))]
+    for text in source.texts:
+        uses[text.column] += [f"{text.components} components of the text"]
     for derived in source.derived:
         for name in names_in(derived.expression):
             uses[name] += [f"part of {derived.name}"]
-    for attribute in source.attributes:
+    said = {text.column for text in source.texts}
+    for attribute in (a for a in source.attributes if a.origin not in said):
         uses[attribute.origin] += [f"feature `{attribute.column.name}`"]
     return ["; ".join(uses[c.name]) if uses.get(c.name) else _without_use(c) for c in source.columns]
 

@@ -267,6 +267,7 @@ def _slim(plan: ProjectPlan, source: SourcePlan) -> SourcePlan:
         links=links,
         derived=derived,
         measures=(),
+        texts=(),
         rhythm=(),
         windows=(),
         attributes=(),

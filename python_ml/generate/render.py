@@ -93,6 +93,7 @@ class Renderer:
                 for made in plan.feature_sets
             ],
             "linked": [descriptions.linked_entry(plan, source) for source in plan.linked],
+            "with_texts": [descriptions.text_entry(plan, source) for source in plan.sources if source.texts],
         }
         if isinstance(outcome, EndDate):
             self._shared |= {
@@ -172,6 +173,15 @@ def _source_models(renderer: Renderer, plan: ProjectPlan, source: SourcePlan) ->
         yield f"silver/slv_{source.name}__linked.sql", linked_rows_model(renderer, plan, source)
         yield f"silver/slv_{source.name}.sql", renderer.text("silver/linked_kept.sql", source=source, model=linked)
         yield f"silver/slv_{source.name}__quarantine.sql", renderer.text("silver/linked_quarantine.sql", source=source)
+    for text in source.texts:
+        path = f"silver/{text.model(source.name)}.py"
+        known_at = _known_at(plan, source)
+        yield path, renderer.text("silver/texts.py.jinja", source=source, text=text, known_at=known_at)
+    if source.texts:
+        used = {"final"}
+        steps = [free_name(f"with_{text.column}", used) for text in source.texts]
+        path = f"silver/{plan.rows_with_texts(source)}.sql"
+        yield path, renderer.text("silver/with_texts.sql", source=source, steps=steps)
     for made in source.feature_sets:
         path = f"silver/{made.model}.sql"
         if made.model == f"slv_{source.name}_attributes":
@@ -186,10 +196,20 @@ def _source_models(renderer: Renderer, plan: ProjectPlan, source: SourcePlan) ->
                 name=made.alias,
                 events=made.alias.replace("_", " ") if is_reversed else source.events,
                 measures=source.reversal.measures if is_reversed else source.measures,
+                texts=() if is_reversed else source.texts,
+                shifts=() if is_reversed else [text for text in source.texts if text.has_shift],
                 rhythm=() if is_reversed else source.rhythm,
                 where="is_reversal" if is_reversed else "not is_reversal" if source.reversal else "",
             ),
         )
+
+
+def _known_at(plan: ProjectPlan, source: SourcePlan) -> list[str]:
+    """Columns whose latest time says when a text was known; none where the rows have no time."""
+    outcome = plan.outcome
+    if isinstance(outcome, LabelTable) and outcome.source == source.name and outcome.as_of.column:
+        return [outcome.as_of.column]
+    return [name for name in dict.fromkeys((source.time, source.available_at)) if name]
 
 
 def as_of_sql(outcome: LabelTable) -> str:
@@ -207,7 +227,8 @@ def _attributes(plan: ProjectPlan, source: SourcePlan) -> dict[str, Any]:
     """What the template of a model of attributes needs: only columns that some expression uses."""
     outcome, brought = plan.outcome, [b.name for link in source.links for b in link.brings]
     used = names_in(*(a.expression for a in source.attributes)) - {plan.entity}
-    names = [n for n in (*output_columns(source), *brought) if n in used]
+    said = [name for text in source.texts for name in text.names]
+    names = [n for n in (*output_columns(source), *brought, *said) if n in used]
     is_labels = isinstance(outcome, LabelTable) and outcome.source == source.name
     as_of = as_of_sql(outcome) if is_labels else ""
     partition = [plan.entity, *([as_of] if as_of and outcome.as_of.kind != "constant" else [])]

@@ -75,6 +75,8 @@ def _source(plan: ProjectPlan, source: SourcePlan) -> Iterator[str]:
         yield f"    {part:<9} {comment_text(reason)}"
     if source.measures:
         yield f"    {'values':<9} {', '.join(m.name for m in source.measures)}"
+    if source.texts:
+        yield f"    {'texts':<9} {', '.join(t.column for t in source.texts)}"
     if source.attributes:
         names = [a.column.name for a in source.attributes]
         more = f" and {len(names) - MAX_LINES:,} more" if len(names) > MAX_LINES else ""

@@ -13,7 +13,7 @@ from typing import Any
 import python_ml
 from python_ml.errors import RetentionError
 
-_FOLDERS = ("cleaning", "cross_db", "temporal")
+_FOLDERS = ("cleaning", "cross_db", "temporal", "text")
 _VARIABLES: ContextVar[Mapping[str, Any]] = ContextVar("variables", default=MappingProxyType({}))
 
 
@@ -145,6 +145,7 @@ def _environment() -> Any:
         "dbt": SimpleNamespace(
             **{f"type_{name}": lambda sql=sql: sql for name, sql in types.items()},
             dateadd=lambda part, n, start: f"date_add(cast({start} as timestamp), interval ({n}) {part})",
+            hash=lambda field: f"md5(cast({field} as TEXT))",
             datediff=lambda a, b, part: f"date_diff('{part}', cast({a} as timestamp), cast({b} as timestamp))",
         ),
         "modules": SimpleNamespace(re=re),

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from python_ml.ingest import vocabulary
+from python_ml.ingest import free_text, vocabulary
 from python_ml.ingest.personal import ENOUGH, PATTERNS, PERSONAL, personal_by_name
 from python_ml.ingest.schema import Column
 from python_ml.names import name_parts
@@ -36,18 +36,18 @@ def described(column: Column, sample: Sequence[str]) -> Column:
             (kind for kind, p in _COMPILED.items() if sum(map(bool, map(p.fullmatch, sample))) >= ENOUGH * len(sample)),
             None,
         )
-    semantic, because = _semantic(column, personal)
+    semantic, because = _semantic(column, personal, sample)
     is_personal = semantic in PERSONAL
     return replace(
         column,
         semantic=semantic,
         because=because,
         personal=(personal or personal_by_name(column.raw_name) or "") if is_personal or personal else "",
-        values=() if is_personal else column.values,
+        values=() if is_personal or semantic == "text" else column.values,
     )
 
 
-def _semantic(column: Column, personal: str | None) -> tuple[str, str]:
+def _semantic(column: Column, personal: str | None, sample: Sequence[str]) -> tuple[str, str]:
     values = (
         frozenset(value.lower() for value, _ in column.values) if column.kind in ("text", "boolean") else frozenset()
     )
@@ -79,7 +79,7 @@ def _semantic(column: Column, personal: str | None) -> tuple[str, str]:
         return _of_number(column, outcome)
     if by_name and column.kind == "text" and column.distinct > 20:
         return "personal", f"its name suggests: {by_name}"
-    return _of_text(column, values, outcome)
+    return _of_text(column, values, outcome, sample)
 
 
 def named_key(name: str) -> bool:
@@ -123,7 +123,7 @@ def _is_share(parts: list[str]) -> bool:
     return bool({"rate", "ratio", "percent", "pct", "share"} & set(parts))
 
 
-def _of_text(column: Column, values: frozenset[str], outcome: bool) -> tuple[str, str]:
+def _of_text(column: Column, values: frozenset[str], outcome: bool, sample: Sequence[str]) -> tuple[str, str]:
     name, share = column.raw_name, column.distinct / max(column.filled, 1)
     if outcome and column.distinct <= 5:
         return "target_candidate", f"{column.distinct} values, and its name suggests an outcome"
@@ -140,10 +140,14 @@ def _of_text(column: Column, values: frozenset[str], outcome: bool) -> tuple[str
         return "ordinal", "its values are steps of a known ladder"
     if few and all(re.match(r"[<>]?\s?\$?\d+[\d,.k]*\s*(-|to|\+|$)", value) for value in values):
         return "ordinal", "its values are ranges of numbers"
+    # Chinese and Japanese have no blanks, and are read all the same.
+    kind, because = free_text.described_as(name, column.distinct, column.filled, sample)
+    if kind == "text":
+        return kind, because
+    if kind in ("person", "address"):
+        return "personal", because
     if share > 0.9 and column.distinct > 100 and column.spaced < 0.05:
         return "identifier", "values without blanks that hardly repeat"
-    if column.mean_length > 25 and column.spaced > 0.5 and column.distinct > 50:
-        return "text", f"{column.mean_length:.0f} letters on average, with blanks"
-    if share > 0.9 and column.distinct > 100:
-        return "text", "values that hardly repeat"
+    if kind:
+        return "nominal", because
     return "nominal", f"about {column.distinct:,} different values"

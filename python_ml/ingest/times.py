@@ -14,6 +14,7 @@ from dataclasses import replace
 from python_ml.ingest.connection import RawRelation
 from python_ml.ingest.schema import Reading, TimeFacts
 from python_ml.ingest.typing import typed_sql
+from python_ml.masking import masked
 
 EARLIEST, LATEST = "1900-01-01", "2200-01-01"
 MAX_SHAPES = 200
@@ -229,7 +230,7 @@ def unreadable(relation: RawRelation, column: str, reading: Reading) -> tuple[tu
             and coalesce(value < timestamp '{EARLIEST}' or value >= timestamp '{LATEST}', true)
         group by 1 order by n desc, 1 limit 3
     """)
-    return tuple(result)
+    return tuple((masked(text), rows) for text, rows in result)
 
 
 def _shapes(relation: RawRelation, column: str) -> list[tuple[int, str]]:

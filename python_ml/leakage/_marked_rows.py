@@ -15,6 +15,7 @@ import numpy as np
 from python_ml.leakage._context import FEWEST_ROWS, ProbeContext
 from python_ml.leakage._finding import CRITICAL, HIGH, Finding
 from python_ml.leakage._statistics import as_text, binomial_tail, is_missing, odds
+from python_ml.masking import masked
 
 HONEST_ODDS = 10.0  # ratio that what is known in advance may reach; decision 0033
 PURE = 0.99
@@ -92,7 +93,7 @@ def _marks(values: np.ndarray, churned: np.ndarray) -> Iterator[MarkedRows]:
     if numeric and len(distinct) <= 2:
         return
     for place in _most_odd(codes, counts, churned[usual]):
-        shown = f"{distinct[place]:g}" if numeric else repr(str(distinct[place]))
+        shown = f"{distinct[place]:g}" if numeric else repr(masked(str(distinct[place])))
         yield MarkedRows("value", f"where it has the value {shown}", texts == distinct[place], len(distinct))
     if numeric:
         yield from _tails(values, churned)

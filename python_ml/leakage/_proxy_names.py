@@ -9,6 +9,7 @@ import numpy as np
 from python_ml.leakage._context import FEWEST_ROWS, ProbeContext
 from python_ml.leakage._finding import CRITICAL, HIGH, Finding
 from python_ml.leakage._statistics import as_text, binomial_tail, is_missing
+from python_ml.masking import masked
 
 DEPARTURES = frozenset({
     "churn", "churned", "attrition", "attrited", "cancel", "cancelled", "canceled", "cancellation", "closed",
@@ -61,7 +62,7 @@ def _purest(context: ProbeContext, name: str) -> tuple[str, int, float, float] |
         texts = as_text(values)
         distinct, counts = np.unique(texts[present], return_counts=True)
         common = distinct[np.argsort(-counts, kind="stable")[:20]]
-        marks |= {f"where it is {str(value)!r}": texts == value for value in common}
+        marks |= {f"where it is {masked(str(value))!r}": texts == value for value in common}
     pure = []
     for where, rows in marks.items():
         count = int(rows.sum())

@@ -27,6 +27,7 @@ from python_ml.model.cross_validation import SnapshotSplit, fit_without
 from python_ml.model.dataset import check_training_set
 from python_ml.model.ensemble import average
 from python_ml.model.evaluate import RANKING_METRICS, compared, evaluate
+from python_ml.model.fitted_features import fitted_after
 from python_ml.model.folds import customer_folds
 from python_ml.model.leakage_gate import usable
 from python_ml.model.origins import Origin, rolling_origins
@@ -142,7 +143,7 @@ def backtest(
         **facts,
         "models": models,
         "baselines": [name for name in names if name not in models],
-        "warnings": _warnings(predicted, settings, blind=purge <= pd.Timedelta(0)) if dated else [],
+        "warnings": _warnings(predicted, run, blind=purge <= pd.Timedelta(0)) if dated else [],
         "origins": [{**_describe(run, part), **_measured(run, [part])} for part in predicted],
         "pooled": _measured(run, predicted),
         **({} if dated else {"fold_roc_auc": snapshot.fold_roc_auc}),
@@ -180,9 +181,12 @@ def _rolled(
     enabled, nobody = settings.training.models.enabled, np.zeros(len(run.frame), dtype=bool)
     earlier: dict[str, Fitted] = {}
     known_before, rows_at_choice = nobody, 0
+    left_out: set[str] = set()
     for number, origin in enumerate(origins, 1):
         run.progress(f"origin {number} of {len(origins)}: {origin.time:%Y-%m-%d}, {origin.known.sum():,} known rows")
-        anew = not earlier or origin.known.sum() >= CHOOSE_AGAIN * rows_at_choice
+        late = {feature.name for feature in fitted_after(run.features, origin.time)}
+        anew = not earlier or origin.known.sum() >= CHOOSE_AGAIN * rows_at_choice or late != left_out
+        left_out = late
         if anew:
             rows_at_choice = int(origin.known.sum())
         newly = nobody if anew else origin.known & ~known_before
@@ -195,7 +199,7 @@ def _rolled(
             origin.time,
             purge,
         )
-        at = run.divided(split, ("fit",))
+        at = run.without(late).divided(split, ("fit",))
         at.deciding = newly
 
         def fit(name: str, at: TrainingRun = at, anew: bool = anew, before: dict[str, Fitted] = earlier) -> Fitted:
@@ -309,12 +313,20 @@ def _measured(run: TrainingRun, parts: Sequence[_Predicted]) -> dict[str, Any]:
     return {"figures": figures, "differences": ahead}
 
 
-def _warnings(predicted: Sequence[_Predicted], settings: Settings, *, blind: bool) -> list[str]:
-    asked = settings.backtest
+def _warnings(predicted: Sequence[_Predicted], run: TrainingRun, *, blind: bool) -> list[str]:
+    asked = run.settings.backtest
     found = [BLIND] if blind else []
     if not asked.times and len(predicted) < min(asked.origins, 5):
         found.append(
             f"The history allows {len(predicted)} of {asked.origins} origins: one needs churned and retained customers "
             "at it, and others whose labels were known by then."
+        )
+    early = [part for part in predicted if fitted_after(run.features, part.time)]
+    if early:
+        late = fitted_after(run.features, early[0].time)
+        texts = ", ".join(sorted({str(feature.fitted) for feature in late}))
+        found.append(
+            f"{len(early)} of {len(predicted)} origins go without the features of {texts}: components "
+            f"have seen texts known up to {late[0].fitted_before}."
         )
     return found

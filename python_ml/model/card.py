@@ -41,6 +41,10 @@ class CardColumn:
         What bounds the middle fifth of the present values of a number; None for other kinds, and where none is present.
     alike : str or None
         First of the columns that rank customers nearly as this one does; None where there is no other.
+    fitted : str or None
+        Names the components of texts that the feature is made of, as :attr:`python_ml.dbt.Feature.fit` does.
+    ends : tuple of str or None
+        What the low and the high end of a component of texts mean.
     """
 
     name: str
@@ -55,8 +59,12 @@ class CardColumn:
     missing_share: float = 0.0
     middle: tuple[float, float] | None = None
     alike: str | None = None
+    fitted: str | None = None
+    ends: tuple[str, str] | None = None
 
     def __post_init__(self) -> None:
+        if self.ends is not None:
+            object.__setattr__(self, "ends", tuple(self.ends))
         if self.middle is not None:  # JSON has lists
             object.__setattr__(self, "middle", tuple(self.middle))
 
@@ -181,6 +189,8 @@ def describe_columns(
                 missing_share=float(values.isna().mean()) if len(values) else 0.0,
                 middle=tuple(present.quantile([0.4, 0.6]).tolist()) if column.kind == NUMBER and len(present) else None,
                 alike=alike.get(column.name),
+                fitted=feature.fit,
+                ends=feature.ends,
             )
         )
     return tuple(described)

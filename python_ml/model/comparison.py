@@ -15,6 +15,7 @@ from python_ml.formatting import METRIC_TITLES
 from python_ml.input_columns import model_input
 from python_ml.model.calibration import probabilities
 from python_ml.model.evaluate import LIFT_SHARE, better, evaluate, paired_differences
+from python_ml.model.fitted_features import require_same_components
 from python_ml.model.held_out import hashes
 from python_ml.model.sensitive import sensitive_groups, why_not_judged
 
@@ -125,6 +126,7 @@ def unseen_scores(contender: Contender, rows: TrainingSet) -> NDArray[np.float64
         When it cannot score rows with these columns.
     """
     frame, card = rows.frame, contender.card
+    require_same_components(card, {feature.fit for feature in rows.features})
     customers, keys = hashes(frame, rows.entity)
     kept = contender.held_out
     if kept is not None and rows.sha256 is not None and contender.dataset_sha256 == rows.sha256:

@@ -12,7 +12,8 @@ import pandas as pd
 from python_ml.leakage import Parts
 from python_ml.model.cross_validation import SnapshotSplit
 from python_ml.model.dataset import check_training_set
-from python_ml.model.leakage_gate import LeakageCheck, check_leakage
+from python_ml.model.fitted_features import refuse_fitted_after
+from python_ml.model.leakage_gate import LeakageCheck, check_leakage, usable
 from python_ml.model.split import TemporalSplit, temporal_split
 from python_ml.model.supplied_split import SuppliedSplit, supplied_split
 from python_ml.project import DATELESS
@@ -74,6 +75,8 @@ def prepare(
     check_training_set(training_set, entity)
     frame = training_set.sort_values(["feature_timestamp", entity], kind="stable").reset_index(drop=True)
     split = split_rows(frame, entity, settings, scenario)
+    if isinstance(split, TemporalSplit) and not isinstance(split, SuppliedSplit):
+        refuse_fitted_after(usable(features, settings), split.validation_from or split.test_from)
     parts = None
     if not isinstance(split, SnapshotSplit):
         supplied = isinstance(split, SuppliedSplit)

@@ -38,9 +38,12 @@ NEEDS_EVENTS = {
     "recency_per_longest_gap": "fewer than two {many}",
     "recency_per_tenure": "no {one}",
     "recency_zscore": "fewer than three {many}",
+    "shift": "too few texts to compare",
 }
 # One value is not enough for these.
 NEEDS_VALUES = ("variance", "stddev", "slope")
+# A value of these is a place between the ends of a component of texts.
+PLACES = ("mean", "first", "last", "min", "max")
 
 
 def reason(column: CardColumn, value: Any, contribution: float, without_events: bool = False) -> str:
@@ -109,6 +112,10 @@ def subject(column: CardColumn) -> str:
     'orders in the last 30 days'
     """
     aggregate = column.aggregate or ""
+    if column.ends is not None:
+        low, high = map(_short, column.ends)
+        of = "" if aggregate == "mean" else f"{_OF_TEXTS.get(aggregate, aggregate)} of "
+        return _over(f"{of}texts of {_nouns(column.source or '')[1]}, from “{low}” to “{high}”", column)
     description = column.description.strip().rstrip(".")
     described = re.fullmatch(r"(.+?)(?: (?:in the .+|at any time) before the feature time)?", description)
     said = described[1] if described else ""
@@ -161,6 +168,8 @@ def number_text(value: float, grouped: bool = True) -> str:
 
 def _number(column: CardColumn, value: float) -> str:
     shown = _amount(column, value)
+    if column.ends is not None and column.aggregate in PLACES:
+        return _text(column, value)
     statement = f"{subject(column)}: {shown}"
     if column.typical is None:
         return statement
@@ -172,6 +181,17 @@ def _number(column: CardColumn, value: float) -> str:
     if column.aggregate in COUNTED:
         return f"{statement}, where the typical customer has {typical}"
     return f"{statement}, where {typical} is typical"
+
+
+def _text(column: CardColumn, value: float) -> str:
+    """Which end of a component the customer's texts are nearer to than those of others."""
+    usual = 0.0 if column.typical is None else float(column.typical)
+    many = _nouns(column.source or "")[1]
+    statement = _over(f"texts of {many}", column)
+    if value == usual:
+        return f"{statement} read like those of the typical customer"
+    nearer = column.ends[1 if value > usual else 0]
+    return f"{statement} read more like “{_short(nearer)}” than usual"
 
 
 def _amount(column: CardColumn, value: float) -> str:
@@ -342,6 +362,9 @@ _PHRASES = {
     "recency_per_tenure": "days since the last {one}, as a share of the days since the first",
     "recency_zscore": "days since the last {one}, in standard deviations above the average gap",
 }
+
+# Of a component of texts.
+_OF_TEXTS = {"stddev": "spread", "variance": "spread", "slope": "trend", "last": "latest", "first": "first"}
 
 _COMPARISONS = {
     "ratio": "ratio of {what} in {0} to {1}",

@@ -17,6 +17,7 @@ from python_ml.errors import UserError
 from python_ml.handover import handed_over as hand_over
 from python_ml.handover import taken_over
 from python_ml.input_columns import model_input
+from python_ml.model.fitted_features import fits_in, require_same_components
 from python_ml.model.reasons import reason, value_text
 
 if TYPE_CHECKING:
@@ -212,7 +213,7 @@ def handed_over(
     return hand_over({SCORES: score(rows, champion, entity), REASONS: reasons(rows, champion, entity, top)})
 
 
-def score_table(frame: pd.DataFrame, entity: str) -> pd.DataFrame | pa.Table:
+def score_table(session: Any, frame: pd.DataFrame, entity: str) -> pd.DataFrame | pa.Table:
     """Score the customers of ``gold.gld_scoring_set`` with the project's champion.
 
     The command that runs dbt may have scored them already; see :func:`handed_over`.
@@ -222,6 +223,8 @@ def score_table(frame: pd.DataFrame, entity: str) -> pd.DataFrame | pa.Table:
 
     Parameters
     ----------
+    session
+        What dbt gives a Python model.
     frame : pandas.DataFrame, n_customers rows
         The scoring set.
     entity : str
@@ -234,11 +237,11 @@ def score_table(frame: pd.DataFrame, entity: str) -> pd.DataFrame | pa.Table:
     """
     if (scored := taken_over(SCORES)) is not None:
         return scored
-    champion = _champion()
+    champion = _champion(session)
     return empty_scores(entity, frame) if champion is None else score(_ordered(frame, entity), champion, entity)
 
 
-def reason_table(frame: pd.DataFrame, entity: str) -> pd.DataFrame | pa.Table:
+def reason_table(session: Any, frame: pd.DataFrame, entity: str) -> pd.DataFrame | pa.Table:
     """Give the reasons behind the scores of ``gold.gld_scoring_set``; as :func:`score_table` otherwise.
 
     Returns
@@ -250,7 +253,7 @@ def reason_table(frame: pd.DataFrame, entity: str) -> pd.DataFrame | pa.Table:
 
     if (scored := taken_over(REASONS)) is not None:
         return scored
-    champion = _champion()
+    champion = _champion(session)
     if champion is None:
         return empty_reasons(entity, frame)
     return reasons(_ordered(frame, entity), champion, entity, top=Project.open().settings.scoring.reasons)
@@ -261,14 +264,16 @@ def _ordered(frame: pd.DataFrame, entity: str) -> pd.DataFrame:
     return frame.sort_values(entity, ignore_index=True) if entity in frame else frame
 
 
-def _champion() -> Champion | None:
+def _champion(session: Any) -> Champion | None:
     import warnings
 
     from python_ml.model.registry import load_champion
     from python_ml.project import Project
 
     champion = load_champion(Project.open())
-    if champion is None:
+    if champion is not None:
+        require_same_components(champion.card, fits_in(session))
+    else:
         warnings.warn(
             "There is no champion yet: scores and reasons stay empty until `retention train` has run.",
             stacklevel=3,

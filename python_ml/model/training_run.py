@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from copy import copy
 from typing import TYPE_CHECKING, Any
 
@@ -86,6 +86,12 @@ class TrainingRun:
         """
         other = copy(self)
         other._divide(split, parts)
+        return other
+
+    def without(self, names: Collection[str]) -> TrainingRun:
+        """The same run without some of its columns, to be divided."""
+        other = copy(self)
+        other.columns = [column for column in self.columns if column.name not in names]
         return other
 
     def _divide(self, split: TemporalSplit | SnapshotSplit, parts: Sequence[str]) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 DIGITS = 18  # of a decimal that every engine computes exactly
 FIXED = 0.98  # share of customers with a single value from which a column is an attribute, not an event
+FREE_TEXT = "free text"
 OUTCOME_NAMED = "its name suggests the outcome"
 # Names that our models and macros use.
 _TAKEN = ("feature_timestamp", "label_timestamp", "churned", "supplied_split", "known_at", "superseded_at")
@@ -180,7 +181,7 @@ def _plan(
     if is_key:
         return plan("identifier", f"{text}.", "each customer has one of its own" if fixed else "", _key_reading(column))
     if column.semantic == "text":
-        return plan("text", f"{text}.", "free text", as_text)
+        return plan("text", f"{text}.", FREE_TEXT, as_text)
     if column.distinct > max(1000, 0.5 * column.filled):
         return plan("text", f"{text}.", "nearly every row has a value of its own", as_text)
     if is_outcome:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from python_ml.ingest import vocabulary
-from python_ml.plan.columns import OUTCOME_NAMED
+from python_ml.plan.columns import FREE_TEXT, OUTCOME_NAMED
 from python_ml.profile.notices import unreadable_values
 
 if TYPE_CHECKING:
@@ -149,8 +149,11 @@ def unused(facts: PlanFacts, plan: ProjectPlan) -> tuple[tuple[str, str, str], .
             is_part = column.role in ("key", "entity", "time", "available", "changed", "label")
             is_part = is_part or column.name in (source.time, source.ended, source.ended_available)
             is_part |= column.raw_name in clocks
-            is_used = any(a.origin == column.name for a in source.attributes)
+            origins = {t.column for t in source.texts} | {a.origin for a in source.attributes}
+            is_used = column.name in origins
             reason = reasons[column.name]
+            if reason == FREE_TEXT and (source.has_events or facts.brings_attributes(source.name)):
+                reason = f"{FREE_TEXT}; not accepted: silver.{source.name}.text_features.{column.name}"
             if not reason and source.use in ("events", "spans") and column.name not in used:
                 reason = f"not accepted yet: silver.{source.name}.measure.{column.name}"
             if reason and not is_part and not is_used:

@@ -8,16 +8,19 @@ field; it decides nothing.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any, Literal
 
+from python_ml.durations import window_text
 from python_ml.feature_columns import FeatureColumn, Measure, window_feature_columns
 from python_ml.ingest.schema import Conversion, Reading
 from python_ml.profile.schema import EarlyFacts, RowCounts
 
 NUMBER_TYPES = ("integer", "decimal", "double")
 COPY_REASON = "exact copy"  # of quarantined rows
+_OWN_MODELS = ("spine", "labels", "coverage", "observation_period", "link_counts")  # slv_spine and so on
 Role = Literal[
     "entity", "time", "available", "changed", "key", "identifier", "number", "nominal", "boolean", "text",
     "further_time", "constant", "empty", "label",
@@ -270,6 +273,71 @@ class AttributePlan:
 
 
 @dataclass(frozen=True)
+class TextPlan:
+    """A column of free text whose texts become numbers.
+
+    Attributes
+    ----------
+    column : str
+        Name in bronze.
+    components : int
+        Principal components of the embeddings.
+    aggregates : tuple of str
+        Of the components of events, over windows; empty for texts of customers, whose components are attributes.
+    windows : tuple of str
+        Windows of means, from short to long; other aggregates are made over the last one.
+    """
+
+    column: str
+    components: int
+    aggregates: tuple[str, ...] = ()
+    windows: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Columns that the rows get."""
+        return (f"{self.column}_characters", *self.component_names)
+
+    @property
+    def component_names(self) -> tuple[str, ...]:
+        """Columns of the components."""
+        return tuple(f"{self.column}_pc{number}" for number in range(1, self.components + 1))
+
+    def model(self, source: str) -> str:
+        """Name of the Python model with one row per distinct text."""
+        return f"slv_{source}_{self.column}_texts"
+
+    @property
+    def has_shift(self) -> bool:
+        """Whether a customer's recent texts are compared with their own earlier ones: means in two windows do that."""
+        return "mean" in self.aggregates and len(self.windows) > 1
+
+    def shift(self, source: str) -> str:
+        """Name of that feature."""
+        return f"{source}_{self.column}_shift_{self.windows[0]}"
+
+    @property
+    def windows_by_aggregate(self) -> dict[str, tuple[str, ...]]:
+        """Windows of each aggregate of the components."""
+        return {a: self.windows if a == "mean" else self.windows[-1:] for a in self.aggregates}
+
+    @property
+    def title(self) -> str:
+        """The column in prose."""
+        return self.column.replace("_", " ")
+
+    @property
+    def measures(self) -> tuple[Measure, ...]:
+        """What the macro ``text_measures`` declares."""
+        length, windows, type_ = self.names[0], self.windows_by_aggregate, "decimal(9, 6)"
+        made = [Measure(length, length, ("count", "mean"), f"length of the {self.title}", self.windows)]
+        for number, name in enumerate(self.component_names, start=1):
+            label = f"component {number} of the {self.title}"
+            made.append(Measure(name, name, self.aggregates, label, windows, type=type_))
+        return tuple(made)
+
+
+@dataclass(frozen=True)
 class SourcePlan:
     """One raw table and what becomes of it.
 
@@ -314,6 +382,8 @@ class SourcePlan:
     derived : tuple of DerivedColumn
     reversal : ReversalPlan or None
     measures : tuple of Measure
+    texts : tuple of TextPlan
+        Columns of free text whose components are features.
     rhythm : tuple of str
         Rhythm and cadence features of ``window_features``.
     windows : tuple of str
@@ -354,6 +424,7 @@ class SourcePlan:
     derived: tuple[DerivedColumn, ...] = ()
     reversal: ReversalPlan | None = None
     measures: tuple[Measure, ...] = ()
+    texts: tuple[TextPlan, ...] = ()
     rhythm: tuple[str, ...] = ()
     windows: tuple[str, ...] = ()
     offered: tuple[AttributePlan, ...] = ()
@@ -403,15 +474,37 @@ class SourcePlan:
         """The source with changes to one of its columns."""
         return replace(self, columns=tuple(replace(c, **changes) if c.name == name else c for c in self.columns))
 
+    def _of_text(self, column: FeatureColumn) -> FeatureColumn:
+        """A window feature, with what its component was fitted on."""
+        for text in self.texts:
+            if column.meta.get("measure") == text.names[0]:
+                # "with a value of length of the body" is what a body is
+                what = column.description.replace(f"with a value of length of the {text.title}", f"with a {text.title}")
+                return replace(column, description=what)
+            if column.meta.get("measure") in text.component_names:
+                return replace(column, meta=column.meta | {"fitted": f"{self.name}.{text.column}"})
+        return column
+
+    def _shifts(self) -> Iterator[FeatureColumn]:
+        for text in (t for t in self.texts if t.has_shift):
+            meta = {
+                "role": "feature", "source": self.name, "measure": f"{text.column}_shift", "aggregate": "shift",
+                "window": text.windows[0], "leakage_risk": self.leakage_risk, "fitted": f"{self.name}.{text.column}",
+            }  # fmt: skip
+            what = f"Distance of the mean {text.title} {window_text(text.windows[0])} the feature time"
+            yield FeatureColumn(text.shift(self.name), "double", f"{what} from the customer's earlier ones", meta)
+
     @property
     def feature_sets(self) -> tuple[FeatureSet, ...]:
         """The feature models that are made of it."""
         made = []
         if self.has_events and self.windows:
+            said = (measure for text in self.texts for measure in text.measures)
             columns = window_feature_columns(
-                self.name, self.measures, self.windows, events=self.events, rhythm=self.rhythm,
+                self.name, (*self.measures, *said), self.windows, events=self.events, rhythm=self.rhythm,
                 leakage_risk=self.leakage_risk,
             )  # fmt: skip
+            columns = [*map(self._of_text, columns), *self._shifts()]
             made.append(FeatureSet(f"slv_{self.name}_windows", self.name, tuple(columns)))
             if self.reversal is not None:
                 columns = window_feature_columns(
@@ -683,6 +776,17 @@ class ProjectPlan:
     def model(self, source: SourcePlan) -> str:
         """Name of the model that holds a source's rows, each with its customer, its time and its values."""
         return f"slv_{source.name}" if source.links else f"brz_{self.name}__{source.name}"
+
+    def rows_with_texts(self, source: SourcePlan) -> str:
+        """Name of the model that features are made of: the rows, with what their texts say.
+
+        Nothing that decides who is at risk or who churned may read it: components are fitted on texts before training
+        ends, which the labels say.
+        """
+        if not source.texts:
+            return self.model(source)
+        is_taken = source.links or source.name in _OWN_MODELS
+        return f"slv_{source.name}_with_texts" if is_taken else f"slv_{source.name}"
 
     @property
     def feature_sets(self) -> tuple[FeatureSet, ...]:

@@ -15,6 +15,7 @@ from python_ml.profile import keys, order, rows, times
 from python_ml.profile.activity import measure_activity
 from python_ml.profile.agreement import compare_outcomes
 from python_ml.profile.associations import RECURRING, associate, label
+from python_ml.profile.free_texts import measure_free_text
 from python_ml.profile.numbers import measure_early, measure_numbers
 from python_ml.profile.outcomes import find_outcomes
 from python_ml.profile.relations import find_relations
@@ -32,7 +33,7 @@ from python_ml.profile.schema import (
 )
 from python_ml.profile.segments import find_segments
 from python_ml.profile.tables import Table, prepare
-from python_ml.profile.texts import MISSING_TEXTS, TextMeasures, measure_texts
+from python_ml.profile.texts import CUT, MISSING_TEXTS, MeasuredText, measure_texts, shown
 from python_ml.profile.timeline import measure_timeline
 from python_ml.profile.values import KeyValues
 from python_ml.warehouse import quote
@@ -210,6 +211,7 @@ def _columns(table: Table, spans: dict[str, times.TimeFinding], time: str) -> li
                 early=early.get(column.name),
                 span=finding.span if finding else None,
                 texts=_without_examples(column, text),
+                free_text=measure_free_text(table, column) if column.semantic == "text" else None,
             )
         )
     return profiles
@@ -219,17 +221,18 @@ def _early_end(span: Span):
     return (span.first + EARLY_SHARE * (span.end - span.first)).date() + timedelta(days=1)
 
 
-def _exact(column: Column, text: TextMeasures | None) -> Column:
+def _exact(column: Column, text: MeasuredText | None) -> Column:
     exact = text.distinct if text and text.distinct is not None else column.distinct
     return replace(column, distinct=exact) if exact != column.distinct else column
 
 
-def _top(column: Column, text: TextMeasures | None) -> tuple[ValueCount, ...]:
+def _top(column: Column, text: MeasuredText | None) -> tuple[ValueCount, ...]:
     """Most frequent values, where they may be shown and say anything."""
     if text is None or not text.top or column.semantic in PERSONAL or column.personal:
         return ()
     hardly_repeats = text.top[0].rows <= max(2, column.filled // 1000)
-    return () if hardly_repeats and column.semantic in ("identifier", "text") else text.top
+    is_list = column.semantic in ("identifier", "text") or column.distinct > 100
+    return () if hardly_repeats and is_list else text.top
 
 
 def _named_only(column: Column, distribution: Distribution | None) -> Distribution | None:
@@ -239,7 +242,7 @@ def _named_only(column: Column, distribution: Distribution | None) -> Distributi
     return Distribution(unreadable=distribution.unreadable)
 
 
-def _without_examples(column: Column, text: TextMeasures | None):
+def _without_examples(column: Column, text: MeasuredText | None):
     if text is None or text.facts is None or column.semantic not in PERSONAL:
         return text.facts if text else None
     return replace(text.facts, shapes=(), case_examples=())
@@ -249,12 +252,12 @@ def _unreadable(table: Table, column: Column) -> tuple[ValueCount, ...]:
     """Values that cannot be read as what their column is, the most frequent first."""
     raw = quote(column.raw_name)
     rows_of = table.rows_of(f"""
-        select left(trim(cast({raw} as varchar)), 60) as value, count(*) as n from {table.good_rows}
+        select left(trim(cast({raw} as varchar)), {CUT}) as value, count(*) as n from {table.good_rows}
         where {raw} is not null and trim(cast({raw} as varchar)) not in ('', '\\N')
             and ({typed_sql(column.reading, raw)}) is null
         group by 1 order by n desc, 1 limit 5
     """)
-    return tuple(ValueCount(value, n) for value, n in rows_of)
+    return tuple(ValueCount(shown(value, 60), n) for value, n in rows_of)
 
 
 def _unreadable_sentinels(column: Column, unreadable: tuple[ValueCount, ...]) -> list[Sentinel]:

@@ -68,6 +68,7 @@ def _possible_keys(table: Table, different_rows: int) -> list[Column]:
         if c not in likely
         and (c.kind == "text" or (c.kind == "number" and c.numbers.is_integer and c.semantic != "money"))
         and c.semantic != "text"
+        and not (c.semantic == "nominal" and c.distinct > 100 and c.spaced >= 0.05)  # names, addresses of pages
         and c.filled == table.rows
         and not vocabulary.is_quantity(c.raw_name)
     ]

@@ -151,7 +151,7 @@ def _of_column(profile: ColumnProfile) -> Iterator[tuple[Level, str, str]]:
         if texts_facts.has_mixed_shapes:
             shapes = ", ".join(_shown(shape.value) for shape in texts_facts.shapes[:3])
             yield "note", "mixed formats", f"values have several shapes: {shapes}"
-        if texts_facts.case_groups:
+        if texts_facts.case_groups and column.semantic != "text":
             examples = ", ".join(map(_shown, texts_facts.case_examples))
             yield (
                 "warning",

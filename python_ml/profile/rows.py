@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from python_ml.ingest import vocabulary
+from python_ml.masking import masked
 from python_ml.names import name_parts
 from python_ml.profile.keys import MANY_ROWS, identifying
 from python_ml.profile.schema import IdentifierFacts, Reversal, ShiftedCopies, TimeRole, Totals
@@ -128,7 +129,7 @@ def find_odd_codes(table: Table, values: KeyValues) -> dict[str, tuple[int, tupl
             from {values.table(table.name, column.name)} where not regexp_matches(v, '[0-9]')
         """)
         if 0 < count <= ODD * column.filled:
-            odd[column.name] = int(count), tuple(examples)
+            odd[column.name] = int(count), tuple(map(masked, examples))
     return odd
 
 

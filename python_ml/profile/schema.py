@@ -151,6 +151,42 @@ class TextFacts:
 
 
 @dataclass(frozen=True)
+class TextMeasures:
+    """A column of free text, beyond its :class:`TextFacts`.
+
+    Attributes
+    ----------
+    filled : int
+        Rows with a text that is not blank.
+    distinct : int
+        Different texts.
+    blank_share : float
+        Share of the rows without one.
+    median_length, p95_length, longest : float, float, int
+        Characters of a row's text.
+    html_share : float
+        Share with tags or entities of HTML, of a sample of different texts.
+    languages : dict of str to float
+        Share of a sample of different texts by ISO 639-1 code, the most frequent first; ``unknown`` where no word
+        tells.
+    """
+
+    filled: int
+    distinct: int
+    blank_share: float
+    median_length: float
+    p95_length: float
+    longest: int
+    html_share: float
+    languages: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def distinct_share(self) -> float:
+        """Different texts per row with one."""
+        return self.distinct / self.filled if self.filled else 0.0
+
+
+@dataclass(frozen=True)
 class ColumnProfile:
     """One column with everything that was measured of it.
 
@@ -165,6 +201,8 @@ class ColumnProfile:
     span : Span or None
         Of times.
     texts : TextFacts or None
+    free_text : TextMeasures or None
+        Of columns of free text.
     """
 
     column: Column
@@ -174,6 +212,7 @@ class ColumnProfile:
     early: EarlyFacts | None = None
     span: Span | None = None
     texts: TextFacts | None = None
+    free_text: TextMeasures | None = None
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from python_ml.ingest.schema import Column
 from python_ml.ingest.vocabulary import MISSING_MARKERS
+from python_ml.masking import masked
 from python_ml.profile.schema import Sentinel, TextFacts, ValueCount
 from python_ml.profile.tables import Table, batches, kind_of
 from python_ml.warehouse import literal, quote
@@ -13,6 +14,7 @@ from python_ml.warehouse import literal, quote
 TOP = 10
 FEW = 20_000  # different values up to which every row is counted
 EXACT_ROWS = 1_000_000
+CUT = 1_000  # characters of a value that are looked at for personal data before it is shown
 SHAPED = 2_000  # values whose shapes are taken
 # Texts for a missing value that may also be a value: a region, a plan, an answer.
 _MAYBE = (
@@ -24,7 +26,7 @@ _BLANKS = ("' '", "chr(9)", "chr(160)")
 
 
 @dataclass(frozen=True)
-class TextMeasures:
+class MeasuredText:
     """What was measured of a column of text."""
 
     distinct: int | None
@@ -33,7 +35,7 @@ class TextMeasures:
     sentinels: tuple[Sentinel, ...] = ()
 
 
-def measure_texts(table: Table) -> dict[str, TextMeasures]:
+def measure_texts(table: Table) -> dict[str, MeasuredText]:
     """Measure the columns of text, truth values and constants: one group-by for each.
 
     Columns of very many different values in large tables are measured in the sample.
@@ -66,7 +68,7 @@ def _shape(value: str) -> str:
     return f"left(regexp_replace(regexp_replace({value}, '\\pL+', 'a', 'g'), '[0-9]+', '9', 'g'), 30)"
 
 
-def _measure(table: Table, column: Column, padded_rows: int) -> TextMeasures:
+def _measure(table: Table, column: Column, padded_rows: int) -> MeasuredText:
     value = f"cast({quote(column.name)} as varchar)"
     exact = table.sampled_rows is None or column.distinct <= FEW or table.rows <= EXACT_ROWS
     missing = ", ".join(literal(text) for text in MISSING_TEXTS)
@@ -87,28 +89,34 @@ def _measure(table: Table, column: Column, padded_rows: int) -> TextMeasures:
         select *
         from
             (select count(*), min(length(value)), max(length(value)) from counts),
-            (select list((left(value, 80), n) order by n desc, value) from top),
-            (select count(*), coalesce(sum(n), 0), list(left(value, 40) order by n desc, value)[:3] from spellings),
+            (select list((left(value, {CUT}), n) order by n desc, value) from top),
+            (select count(*), coalesce(sum(n), 0), list(left(value, {CUT}) order by n desc, value)[:3] from spellings),
             (select list((value, n) order by n desc, value) from counts where lower(value) in ({missing})),
             (select list((value, n) order by n desc, value)[:5] from shapes),
             (select coalesce(sum(n), 0) from picked)
     """)[0]
     distinct, shortest, longest, top, groups, group_rows, examples, markers, shapes, seen = row
     if not distinct:
-        return TextMeasures(None)
+        return MeasuredText(None)
     # A second way to write a code, in some but not most of the values.
     is_coded = column.spaced < 0.2 and longest <= 40 and distinct > 20
-    shown = _counts(shapes) if is_coded else ()
-    mixed = len(shown) > 1 and 0.5 * seen <= shown[0].rows < 0.999 * seen
-    case = (groups, int(group_rows), tuple(examples or ()))
-    facts = TextFacts(shortest, longest, shown, mixed, *case, padded_rows)
+    shaped = _counts(shapes) if is_coded else ()
+    mixed = len(shaped) > 1 and 0.5 * seen <= shaped[0].rows < 0.999 * seen
+    case = (groups, int(group_rows), tuple(shown(value, 40) for value in examples or ()))
+    facts = TextFacts(shortest, longest, shaped, mixed, *case, padded_rows)
     # A column in which most values are such texts uses them as an answer.
     sentinels = tuple(
         Sentinel(v.value, v.rows, "a text for a missing value", _is_safe(v.value, column))
         for v in _counts(markers)
         if v.rows < 0.9 * column.filled and kind_of(column) == "text"
     )
-    return TextMeasures(distinct if exact else None, _counts(top), facts, sentinels)
+    top = tuple(replace(item, value=shown(item.value, 80)) for item in _counts(top))
+    return MeasuredText(distinct if exact else None, top, facts, sentinels)
+
+
+def shown(value: str, longest: int) -> str:
+    """The beginning of a value as people may see it: without personal data."""
+    return masked(value)[:longest]
 
 
 def _counts(entries: list[tuple[str, int]] | None) -> tuple[ValueCount, ...]:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from python_ml.formatting import integer, percent
+from python_ml.masking import masked
 from python_ml.quality.checks import CRITICAL, Check, Outcome
 
 if TYPE_CHECKING:
@@ -248,6 +249,6 @@ def _examples(check: Check, result: dict[str, Any]) -> tuple[str, ...]:
         return ()
     shown: dict[str, None] = {}
     for value in result.get("partial_unexpected_list") or []:
-        text = ", ".join(map(str, value.values())) if isinstance(value, dict) else str(value)
+        text = masked(", ".join(map(str, value.values())) if isinstance(value, dict) else str(value))
         shown[text if len(text) <= LONGEST_EXAMPLE else text[: LONGEST_EXAMPLE - 1] + "…"] = None
     return tuple(shown)

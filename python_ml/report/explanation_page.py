@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from python_ml.explanation.drivers import ALL
+from python_ml.explanation.texts import component_meanings
 from python_ml.files import write_text
 from python_ml.input_columns import CATEGORY, FLAG
 from python_ml.model.reasons import subject
@@ -22,11 +24,13 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
     from python_ml.explanation.overview import ModelExplanation
+    from python_ml.explanation.texts import ComponentMeaning
     from python_ml.model.card import CardColumn
     from python_ml.project import Project
 
 PAGE = "explanation.html"
 SWARMS, DEPENDENCES, SEGMENT_DRIVERS = 12, 6, 5
+MEANINGS = 8  # components of texts
 DOTS = 400  # customers per feature that are drawn
 LEAST_SEGMENT = 20  # customers of a segment that the page lists
 LEVELS = np.array(["low", "middle", "high"])
@@ -35,17 +39,29 @@ LEVELS = np.array(["low", "middle", "high"])
 def write_explanation(project: Project, explanation: ModelExplanation) -> Path:
     """Write ``reports/explanation.html``; where it is."""
     path = project.reports_dir / PAGE
-    write_text(path, render_explanation(explanation, project.name, dated=not is_dateless(project.vars)))
+    overall = explanation.drivers[explanation.drivers["segment_by"] == ALL]
+    by_name = {column.name: column for column in explanation.columns}
+    meanings = component_meanings(project, [by_name[name] for name in overall["feature"]])
+    dated = not is_dateless(project.vars)
+    write_text(path, render_explanation(explanation, project.name, meanings[:MEANINGS], dated=dated))
     return path
 
 
-def render_explanation(explanation: ModelExplanation, project_name: str, *, dated: bool = True) -> str:
+def render_explanation(
+    explanation: ModelExplanation,
+    project_name: str,
+    meanings: Sequence[ComponentMeaning] = (),
+    *,
+    dated: bool = True,
+) -> str:
     """Render the page.
 
     Parameters
     ----------
     explanation : ModelExplanation
     project_name : str
+    meanings : sequence of ComponentMeaning
+        Of the components of texts among the drivers, the strongest first.
     dated : bool
         Whether feature times are times, or a constant.
 
@@ -74,6 +90,7 @@ def render_explanation(explanation: ModelExplanation, project_name: str, *, date
         "beeswarm": charts.both_widths(beeswarm_chart, swarms),
         "dependences": [_dependence(explanation, j, rows) for j in strongest[:DEPENDENCES]],
         "ways": _segments(explanation),
+        "meanings": meanings,
         "total": len(explanation.columns),
         "shown": min(SWARMS, len(strongest)),
         "least": LEAST_SEGMENT,

@@ -7,6 +7,7 @@ from typing import Any
 
 from python_ml.errors import UserError
 from python_ml.files import write_text
+from python_ml.profile.free_texts import named_languages
 from python_ml.profile.notices import notices
 from python_ml.profile.schema import Histogram, Profile, TableProfile
 from python_ml.profile.storage import check_output, to_yaml
@@ -33,6 +34,7 @@ def render_page(profile: Profile) -> str:
         "tables": [_table(profile, table, place) for place, table in enumerate(profile.tables)],
         "shown": SHOWN,
         "histogram_bars": histogram_bars,
+        "named_languages": named_languages,
         "plain": lambda number: "" if number is None else plain(number),
         "moment": lambda moment: str(moment).removesuffix(" 00:00:00"),
     }

@@ -12,6 +12,8 @@ from python_ml.settings.registry import Promotion, Registry
 from python_ml.settings.schema import Settings, Tracking
 from python_ml.settings.scoring import RiskBands, Scoring
 from python_ml.settings.survival import Survival
+from python_ml.settings.text import Text
+from python_ml.settings.text_labels import Labelling, TextLabel
 from python_ml.settings.training import (
     CrossValidation,
     Features,
@@ -33,6 +35,7 @@ __all__ = [
     "Fairness",
     "Features",
     "Intervention",
+    "Labelling",
     "Leakage",
     "Limits",
     "ModelSettings",
@@ -47,6 +50,8 @@ __all__ = [
     "Split",
     "Suppression",
     "Survival",
+    "Text",
+    "TextLabel",
     "Tracking",
     "Training",
     "Tuning",

@@ -15,6 +15,7 @@ from python_ml.settings.registry import Registry
 from python_ml.settings.scoring import Scoring
 from python_ml.settings.section import Section
 from python_ml.settings.survival import Survival
+from python_ml.settings.text import Text
 from python_ml.settings.training import Features, Training
 from python_ml.settings.uplift import Uplift
 
@@ -31,6 +32,7 @@ class Settings(Section):
     features: Features = Features()
     leakage: Leakage = Leakage()
     quality: Quality = Quality()
+    text: Text = Text()
     training: Training = Training()
     backtest: Backtest = Backtest()
     scoring: Scoring = Scoring()

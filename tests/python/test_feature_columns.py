@@ -46,12 +46,18 @@ SPENT = Measure(
 RETURNS = Measure("returns", "refunded", ("share", "any"), type="boolean", by="lower(category)", values=["toys"])
 CODES = Measure("code", "items", ("count",), values=["1", "2"])
 
+TREND = Measure(
+    "trend", "amount", ("mean", "slope", "last"), type="decimal(9, 2)",
+    windows={"mean": ("2w", "all_time"), "slope": ("all_time",), "last": ("30d",)},
+)  # fmt: skip
+
 # Each call asks for something else, and between them for everything.
 CALLS: dict[str, dict[str, Any]] = {
     "no measures": {},
     "no recency": {"measures": [REFUNDS], "recency": False},
     "numbers": {"measures": [AMOUNT, REFUNDS]},
     "text and booleans": {"measures": [CATEGORY, REFUNDED]},
+    "windows by aggregate": {"measures": [TREND]},
     "values": {"measures": [KINDS_OF_ORDERS, SPENT, RETURNS, CODES]},
     "rhythm": {"measures": [], "rhythm": RHYTHM[::-1]},
     "comparisons": {
@@ -147,6 +153,15 @@ def test_a_measure_may_have_fewer_windows():
     assert [n for n in names() if n.startswith("orders_refunds")] == [
         "orders_refunds_sum_30d",
         "orders_refunds_sum_all_time",
+    ]
+
+
+def test_an_aggregate_may_have_windows_of_its_own():
+    assert names(measures=[TREND], recency=False)[len(WINDOWS) :] == [
+        "orders_trend_mean_2w",
+        "orders_trend_mean_all_time",
+        "orders_trend_slope_all_time",
+        "orders_trend_last_30d",
     ]
 
 
@@ -315,6 +330,7 @@ MISTAKES = [
     ({"measures": [Measure("a", "a", ("sum", "any"))]}, "`sum` needs a number, not a boolean"),
     ({"measures": [Measure("a", "a", ("share",), type="text")]}, "`share` needs a boolean"),
     ({"measures": [Measure("a", "a", ("share",), type="text", by="b", values=["x"])]}, "`share` needs a boolean"),
+    ({"measures": [Measure("a", "a", ("sum", "mean"), windows={"sum": ("2w",)})]}, "not those of the aggregates"),
     ({"measures": [Measure("a", "a", ("sum",), by="b")]}, "without values"),
     ({"measures": [Measure("a", "a", ("count",), values=["x", "!?"])]}, "`!?` has no name"),
     ({"measures": [Measure("a", "a", ("count",), values={"A b": "x"})]}, "`x` has no name"),

@@ -574,6 +574,18 @@ SENTENCES = [
         "typical - lowers the risk.",
     ),
     (feature("x"), -0.000001, 0.1, "X: -0.000001, where 3 is typical."),
+    (
+        window("tickets", "body_pc1", "mean", "30d", typical=0.1, ends=("merci, bonjour", "app, crashes")), 0.3, 0.1,
+        "Texts of tickets in the last 30 days read more like “app, crashes” than usual.",
+    ),
+    (
+        window("tickets", "body_pc1", "last", "all_time", typical=None, ends=("merci, bonjour", "app, crashes")), -0.3,
+        -0.1, "Texts of tickets so far read more like “merci, bonjour” than usual - lowers the risk.",
+    ),
+    (
+        window("tickets", "body_pc1", "stddev", "30d", typical=0.1, ends=("merci", "app")), 0.3, 0.1,
+        "Spread of texts of tickets, from “merci” to “app” in the last 30 days: 0.3, where 0.1 is typical.",
+    ),
 ]  # fmt: skip
 
 

@@ -294,12 +294,12 @@ def test_the_digest_covers_names_and_contents(tmp_path: Path) -> None:
 def test_dbts_tables_find_the_project_and_its_champion(stored: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.setenv("RETENTION_PROJECT_DIR", str(stored))
-    scores = score_table(scoring_set(), "customer_id")
+    scores = score_table(duckdb.connect(), scoring_set(), "customer_id")
     assert len(scores) == 220
     assert scores["churn_probability"].between(0, 1).all()
-    assert reason_table(scoring_set(), "customer_id")["reason_rank"].max() == 3
+    assert reason_table(duckdb.connect(), scoring_set(), "customer_id")["reason_rank"].max() == 3
     (stored / "retention.yml").write_text("scoring: {reasons: 1}\n", encoding="utf-8")
-    assert reason_table(scoring_set(), "customer_id")["reason_rank"].max() == 1
+    assert reason_table(duckdb.connect(), scoring_set(), "customer_id")["reason_rank"].max() == 1
     (stored / "retention.yml").unlink()
 
 
@@ -309,9 +309,9 @@ def test_dbts_tables_are_empty_and_warn_without_a_champion(tmp_path: Path, monke
     monkeypatch.delenv("RETENTION_PROJECT_DIR", raising=False)
     monkeypatch.chdir(folder)
     with pytest.warns(UserWarning, match="no champion yet"):
-        assert score_table(scoring_set(), "customer_id").empty
+        assert score_table(duckdb.connect(), scoring_set(), "customer_id").empty
     with pytest.warns(UserWarning, match="retention train"):
-        assert reason_table(scoring_set(), "customer_id").empty
+        assert reason_table(duckdb.connect(), scoring_set(), "customer_id").empty
 
 
 def test_what_was_scored_outside_of_dbt_is_what_the_models_return(
@@ -322,12 +322,13 @@ def test_what_was_scored_outside_of_dbt_is_what_the_models_return(
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.setenv("RETENTION_PROJECT_DIR", str(stored))
     frame, champion = scoring_set(), load_champion(Project.open(stored))
-    scores, why = score_table(frame, "customer_id"), reason_table(frame, "customer_id")
+    session = duckdb.connect()
+    scores, why = score_table(session, frame, "customer_id"), reason_table(session, frame, "customer_id")
     with handed_over(frame, champion, "customer_id", top=3) as variables:
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
         # The models see nothing but the tables: not even the rows.
-        tables = score_table(frame.iloc[:0], "customer_id"), reason_table(frame.iloc[:0], "customer_id")
+        tables = [make(session, frame.iloc[:0], "customer_id") for make in (score_table, reason_table)]
     for made, table in zip((scores, why), tables, strict=True):
         with duckdb.connect() as connection:
             connection.register("made", made)

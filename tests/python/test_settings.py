@@ -83,6 +83,32 @@ def test_values_are_read(write) -> None:
 
 MISTAKES = {
     "half an experiment": ("uplift:\n  table: bronze.offers\n", "line 1, uplift", "missing: time, arm, control"),
+    "a label without values": (
+        "text:\n  labels:\n    tickets.body:\n      topic: [app]\n",
+        "line 4, text.labels.tickets.body.topic",
+        "2 items",
+    ),
+    "labels of no column": (
+        "text:\n  labels: {body: {topic: [a, b]}}\n",
+        "line 2, text.labels",
+        "such as tickets.body",
+    ),
+    "a label that is no name": (
+        "text:\n  labels: {t.body: {Topic: [a, b]}}\n",
+        "line 2, text.labels",
+        "column names",
+    ),
+    "a score missing": (
+        "text:\n  labels: {t.body: {tone: {values: [a, b], scores: [1]}}}\n",
+        "line 2",
+        "as many scores",
+    ),
+    "a value twice": ("text:\n  labels: {t.body: {tone: [a, A]}}\n", "line 2", "stands twice"),
+    "an unknown setting of a label": (
+        "text:\n  labels: {t.body: {tone: {values: [a, b], score: [1, 2]}}}\n",
+        "line 2",
+        "`scores`",
+    ),
     "an impossible chance": ("uplift:\n  probability: 1.5\n", "line 2, uplift.probability", "between 0 and 1"),
     "an unknown learner": ("uplift:\n  learners: [magic]\n", "line 2, uplift.learners", "s_lasso"),
     "unknown key": ("training:\n  seeds: 1\n", "line 2, training.seeds", "seed"),

@@ -44,14 +44,20 @@
     {%- if measure.aggregates | unique | list | length != measure.aggregates | length -%}
         {{ exceptions.raise_compiler_error(argument ~ ": an aggregate stands twice in [" ~ measure.aggregates | join(', ') ~ "].") }}
     {%- endif -%}
-    {%- if measure.windows -%}
-        {%- do customer_retention._sorted_windows(measure.windows, argument ~ '.windows') -%}
-        {%- for window in measure.windows if window not in windows | map(attribute='name') -%}
+    {%- if measure.windows is mapping and measure.windows | sort != measure.aggregates | sort -%}
+        {{ exceptions.raise_compiler_error(
+            argument ~ ".windows: give windows to each of [" ~ measure.aggregates | join(', ') ~ "], and to nothing else."
+        ) }}
+    {%- endif -%}
+    {%- set lists = measure.windows.values() | list if measure.windows is mapping else [measure.windows] -%}
+    {%- for names in lists if names -%}
+        {%- do customer_retention._sorted_windows(names, argument ~ '.windows') -%}
+        {%- for window in names if window not in windows | map(attribute='name') -%}
             {{ exceptions.raise_compiler_error(
                 argument ~ ": window `" ~ window ~ "` is not among [" ~ windows | map(attribute='name') | join(', ') ~ "]."
             ) }}
         {%- endfor -%}
-    {%- endif -%}
+    {%- endfor -%}
     {%- if 'values' in measure and not measure.get('values') -%}
         {{ exceptions.raise_compiler_error(argument ~ ": `values` is empty; list the categories to tell apart.") }}
     {%- endif -%}
@@ -62,12 +68,14 @@
 
 {#- The measure, or one for each of its values: with `by` of all aggregates, without of count and share. -#}
 {%- macro _parts_by_value(argument, measure, windows) -%}
+    {%- set wanted = measure.windows.values() | sum(start=[]) if measure.windows is mapping else measure.windows -%}
     {%- set whole = {
         'name': measure.name,
         'expression': measure.expression,
         'conditions': [measure.where] if measure.where else [],
         'aggregates': measure.aggregates,
-        'windows': windows | selectattr('name', 'in', measure.windows) | list if measure.windows else windows,
+        'windows': windows | selectattr('name', 'in', wanted) | list if wanted else windows,
+        'windows_by_aggregate': measure.windows if measure.windows is mapping else none,
         'type': measure.type | default(none),
         'counts_trues': false,
         'argument': argument,

@@ -26,7 +26,8 @@
 
 {#-
     A measure with everything that its aggregates need. To what `_parts_by_value` gives (`name`, `expression`, `conditions`,
-    `aggregates`, `windows`, `type`, `counts_trues`: count is that of the trues, and `argument`, for messages) it adds
+    `aggregates`, `windows`, `windows_by_aggregate`, `type`, `counts_trues`: count is that of the trues, and `argument`, for
+    messages) it adds
 
     - `kind`: number, text or boolean; `is_double`; `is_declared`: with a type; `precision`, `scale` and `is_narrow` (up to 9
       digits) of a decimal

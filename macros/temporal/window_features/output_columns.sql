@@ -14,7 +14,8 @@
     {%- endfor -%}
     {%- for measure in declaration.measures -%}
         {%- for aggregate in measure.aggregates -%}
-            {%- for window in measure.windows -%}
+            {%- set wanted = (measure.windows_by_aggregate or {}).get(aggregate, measure.windows | map(attribute='name') | list) -%}
+            {%- for window in measure.windows if window.name in wanted -%}
                 {%- set of = measure.name ~ '_' ~ aggregate -%}
                 {%- do columns.append({
                     'name': declaration.source ~ '_' ~ of ~ '_' ~ window.name, 'of': of, 'window': window.name, 'aggregate': aggregate,

@@ -40,7 +40,7 @@ _STATES = vocabulary.terms("states")  # of a span: what ends it may overwrite th
 RETURNING = 0.1  # share of customers with several active days from which cadence says something
 
 
-def _chosen(values: list[str], choices: Collection[str], what: str) -> list[str]:
+def chosen(values: list[str], choices: Collection[str], what: str) -> list[str]:
     """The values once each, when all are among the choices."""
     for value in values:
         if value not in choices:
@@ -143,7 +143,7 @@ class MakeMeasure(_EventAction):
     @field_validator("aggregates")
     @classmethod
     def _known(cls, value: list[str]) -> list[str]:
-        return _chosen(value, AGGREGATES, "no aggregate")
+        return chosen(value, AGGREGATES, "no aggregate")
 
     @classmethod
     def propose(cls, facts: PlanFacts) -> Iterator[Action]:
@@ -252,7 +252,7 @@ class UseCadence(_EventAction):
     @field_validator("features")
     @classmethod
     def _known(cls, value: list[str]) -> list[str]:
-        return _chosen(value, CADENCE, "no cadence feature")
+        return chosen(value, CADENCE, "no cadence feature")
 
     @classmethod
     def propose(cls, facts: PlanFacts) -> Iterator[Action]:

@@ -43,6 +43,11 @@ def worlds(folder) -> dict:
              "updated_at": day(n // 2 % 300 + n % 2 * 9), "price": n % 50}
             for n in range(600)
         ],
+        tickets=[
+            {"ticket_id": f"T{n}", "member_id": f"M{n % 60}", "opened_at": day(n * 11 % 390),
+             "body": f"The {('red', 'blue', 'new')[n % 3]} {('box', 'lamp', 'mug')[n % 2]} number {n % 120} is late"}
+            for n in range(480)
+        ],
         members=[{"member_id": f"M{n}", "region": "ns"[n % 2], "seats": n % 7} for n in range(60)],
     )  # fmt: skip
     return {
@@ -63,6 +68,7 @@ VISITS = "models/bronze/shop/brz_shop__visits__checked.sql"
 CLUB = "models/bronze/club/brz_club__orders__checked.sql"
 QUOTES = "models/bronze/club/brz_club__quotes__checked.sql"
 WINDOWS = "models/silver/slv_orders_windows.sql"
+TICKETS = "models/silver/slv_tickets_windows.sql"
 FEATURES = "models/gold/_gold__features.yml"
 GOLD = "models/gold/gld_customer_features.sql"
 PEOPLE = "models/silver/slv_people_attributes.sql"
@@ -88,6 +94,7 @@ CASES = {
     "attribute": ("table", "silver.people.attribute.tenure", PEOPLE, "as tenure", {}),
     "measure": ("shop", "silver.orders.measure.product_code", WINDOWS, "'name': 'product_code'", {}),
     "window": ("shop", "silver.visits.window.all_time", FEATURES, "visits_count_all_time\n", {}),
+    "text_features": ("club", "silver.tickets.text_features.body", TICKETS, "customer_retention.text_measures(", {}),
     "cadence": ("shop", "silver.orders.cadence.visits", WINDOWS, "recency_zscore", {}),
     "interaction": ("shop", "gold.customer_features.interaction.*", GOLD, " / nullif(orders_count_", {}),
     "exclude": ("table", "gold.customer_features.exclude.mails_sent", "retention.yml", "- mails_sent", {}),
@@ -137,6 +144,9 @@ def test_accepted_is_in_the_code_and_rejected_is_not(worlds, action) -> None:
         ("shop", "silver.orders.measure.quantity", {"aggregates": ["min", "slope"]}, WINDOWS, "['min', 'slope']"),
         ("shop", "silver.orders.window.all_time", {"window": "21d"}, "dbt_project.yml", "21d"),
         ("shop", "silver.orders.cadence.visits", {"features": ["last_gap_days"]}, WINDOWS, "['last_gap_days']"),
+        ("club", "silver.tickets.text_features.body", {"components": 3}, FEATURES, "tickets_body_pc3_mean_"),
+        ("club", "silver.tickets.text_features.body", {"aggregates": ["mean", "last"]}, TICKETS,
+         "'last': ['all_time']}"),
         ("table", "gold.customer_features.transform.spent", {"how": "rank"}, "retention.yml", "spent: rank"),
         ("club", "bronze.orders.impute.amount", {"how": "zero"}, CLUB, "coalesce(amount, 0)"),
         ("club", "bronze.orders.impute.amount", {"how": "constant", "value": 7}, CLUB, "coalesce(amount, 7)"),

@@ -151,3 +151,31 @@ def test_unreadable_values_are_counted(profiled):
     profile = profiled(tables=column("pulse", values)).tables[0].columns[1]
     assert {v.value: v.rows for v in profile.distribution.unreadable} == {"broken": 3, "?": 1}
     assert Sentinel("?", 1, "no number, among numbers", True) in profile.sentinels
+
+
+def test_personal_data_in_values_is_masked_before_it_is_shown(profiled):
+    """The mask comes before the cut: half an address is one too."""
+    said = ["Please write to anna@example.com", f"{'x' * 60} or call +49 30 1234567"]
+    whens = [*(f"2024-01-{day:02d}" for day in range(1, 10)), "see anna@example.com"]
+    rows = [f"k{n:04d},{said[n % 2]},{whens[n % 10]}" for n in range(400)]
+    profile = profiled(tables={"t": lines("id,said,due_on", *rows)})
+    _, said_profile, due = profile.tables[0].columns
+    assert {item.value for item in said_profile.top} == {"Please write to [email]", f"{'x' * 60} or call [phone]"}
+    assert due.column.times.unreadable == (("see [email]", 40),)
+    assert not any("anna" in notice.text for notice in notices(profile))
+
+
+def test_free_text_is_measured(profiled):
+    things = [f"{a}{b}" for a in "abcdefgh" for b in "klmnopqr"]
+    english = [f"<p>I want the {thing} back, please</p>" for thing in things]
+    german = [f"Wo ist mein {thing}?" for thing in things]
+    rows = [f"k{n:04d},{text}" for n, text in enumerate([*english, *german, *[""] * 32])]
+    profile = profiled(tables={"t": lines("id,body", *(row.replace(", please", " please") for row in rows))})
+    measured = profile.tables[0].columns[1]
+    assert (measured.column.semantic, measured.column.values) == ("text", ())
+    facts = measured.free_text
+    assert (facts.filled, facts.distinct, facts.blank_share, facts.longest) == (128, 128, 0.2, 32)
+    assert (facts.median_length, facts.p95_length) == (23.5, 32)
+    assert (facts.html_share, facts.languages) == (0.5, {"de": 0.5, "en": 0.5})
+    assert facts.distinct_share == 1
+    assert profile.tables[0].columns[0].free_text is None

@@ -3,4 +3,4 @@ from python_ml.warehouse import as_frame
 
 
 def model(dbt, session):
-    return reason_table(as_frame(dbt.ref("gld_scoring_set")), entity="[[ entity ]]")
+    return reason_table(session, as_frame(dbt.ref("gld_scoring_set")), entity="[[ entity ]]")

@@ -10,7 +10,7 @@ spine as (
 joined as (
     {{ customer_retention.as_of_join(
         spine='spine',
-        history=ref('[[ plan.model(source) ]]'),
+        history=ref('[[ plan.rows_with_texts(source) ]]'),
         entity='[[ entity ]]',
         valid_from='[[ source.time ]]',
 [%- if source.available_at %]
@@ -38,7 +38,7 @@ joined as (
 [%- endfor %]
         ) as row_rank
 [%- endif %]
-    from {{ ref('[[ plan.model(source) ]]') }}
+    from {{ ref('[[ plan.rows_with_texts(source) ]]') }}
 ),
 
 joined as (

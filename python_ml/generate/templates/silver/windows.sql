@@ -1,30 +1,65 @@
 -- grain: one row per spine row; the customer's [[ events ]] before
+[%- set space = "        " if shifts else "    " %]
+[%- if shifts %]
+with
+
+windows as (
+    {{ customer_retention.window_features(
+[%- else %]
 {{ customer_retention.window_features(
-    spine=ref('slv_spine'),
-    events=ref('[[ plan.model(source) ]]'),
-    source='[[ name ]]',
-    entity='[[ entity ]]',
-    event_at='[[ source.time ]]',
+[%- endif %]
+[[ space ]]spine=ref('slv_spine'),
+[[ space ]]events=ref('[[ plan.rows_with_texts(source) ]]'),
+[[ space ]]source='[[ name ]]',
+[[ space ]]entity='[[ entity ]]',
+[[ space ]]event_at='[[ source.time ]]',
 [%- if source.available_at %]
-    available_at='[[ source.available_at ]]',
+[[ space ]]available_at='[[ source.available_at ]]',
 [%- endif %]
 [%- if source.superseded %]
-    superseded_at='[[ source.superseded ]]',
+[[ space ]]superseded_at='[[ source.superseded ]]',
 [%- endif %]
 [%- if where %]
-    where='[[ where ]]',
+[[ space ]]where='[[ where ]]',
 [%- endif %]
-[%- if measures %]
-    measures=[
+[%- if measures or texts %]
+[[ space ]]measures=[% if measures %][
 [%- for measure in measures %]
-        [[ measure.declaration() | jinja ]],
+[[ space ]]    [[ measure.declaration() | jinja ]],
 [%- endfor %]
-    ],
+[[ space ]]][% endif %]
+[%- for text in texts %][[ " + " if measures or not loop.first ]]customer_retention.text_measures(
+[[ space ]]    '[[ text.column ]]',
+[[ space ]]    components=[[ text.components ]],
+[[ space ]]    windows=[[ text.windows | list | jinja ]],
+[[ space ]]    aggregates=[[ text.windows_by_aggregate | jinja ]],
+[[ space ]])[% endfor %],
 [%- endif %]
 [%- if rhythm %]
-    rhythm=[[ rhythm | list ]],
+[[ space ]]rhythm=[[ rhythm | list ]],
 [%- endif %]
 [%- if source.windows != plan.windows %]
-    windows=[[ source.windows | list ]],
+[[ space ]]windows=[[ source.windows | list ]],
 [%- endif %]
+[%- if not shifts %]
 ) }}
+[%- else %]
+    ) | indent(4) }}
+),
+
+final as (
+    select
+        *,
+[%- for text in shifts %]
+        {{ customer_retention.text_shift(
+            '[[ name ]]_[[ text.column ]]',
+            components=[[ text.components ]],
+            recent='[[ text.windows[0] ]]',
+            past='[[ text.windows[-1] ]]',
+        ) | indent(8) }} as [[ text.shift(name) ]][[ "," if not loop.last ]]
+[%- endfor %]
+    from windows
+)
+
+select * from final
+[%- endif %]

@@ -1,0 +1,273 @@
+"""Texts as numbers: what the dbt Python models of text columns call."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from datetime import datetime
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from python_ml.errors import UserError
+from python_ml.masking import masked
+from python_ml.project import Project
+from python_ml.text.cleaning import readable
+from python_ml.text.engines import embedded, find_model, load_engine, missing_model
+from python_ml.text.labelling.label_tables import with_labels
+from python_ml.text.meaning import MEANING_SCHEMA, component_meanings
+from python_ml.text.on_spark import embed_on_spark
+from python_ml.text.reduction import DECIMALS, fit_reduction
+from python_ml.text.store import StoredReduction, TextStore
+from python_ml.warehouse import query_session, quoted_by
+
+if TYPE_CHECKING:
+    from python_ml.settings import Text
+
+AT_ONCE = 1024  # texts that are embedded before they are kept
+MEANT = 20_000  # texts that the meaning of components is read from, at most
+_ONE_AT_A_TIME = Lock()
+COMPONENT = pa.decimal128(9, DECIMALS)
+
+
+def text_components(
+    session: Any,
+    rows: Any,
+    labels: Any,
+    *,
+    text: str,
+    components: int,
+    known_at: Sequence[str] = (),
+    text_labels: Sequence[str] = (),
+) -> pa.Table:
+    """Turn the distinct texts of a column into principal components of their embeddings.
+
+    A text is embedded once: embeddings are kept in ``text.embeddings`` of the warehouse, by model and content. The
+    components are fitted once, on texts first known before validation begins, and kept in ``text.reductions``.
+
+    Parameters
+    ----------
+    session
+        What dbt gives the Python model.
+    rows
+        ``dbt.ref`` of the model with the texts.
+    labels
+        ``dbt.ref("gld_churn_labels")``, which says where training ends.
+    text : str
+        Source and column, such as ``tickets.body``.
+    components : int
+        Columns ``pc1`` to ``pcN`` of the result.
+    known_at : sequence of str
+        Columns whose latest time says when a row was known; none where the rows have no time.
+    text_labels : sequence of str
+        Labels of ``text.labels`` in ``retention.yml``, which `retention text label` learns: columns of their own.
+
+    Returns
+    -------
+    pyarrow.Table
+        One row per distinct text: ``text_hash`` (its MD5), ``characters`` (those that a model reads), ``pc1`` …,
+        and for each label ``<label>`` (text) and ``<label>_score``; components are null where nothing was fitted,
+        labels where nothing was learnt.
+
+    Raises
+    ------
+    UserError
+        When texts must be embedded for components that exist already, and the model is not there.
+    """
+    store = TextStore(session)
+    # dbt runs models at the same time, and what they keep is in the same tables.
+    with _ONE_AT_A_TIME:
+        made = _components(store, rows, labels, text, components, known_at)
+        return with_labels(store, made, text, text_labels)
+
+
+def _components(
+    store: TextStore, rows: Any, labels: Any, text: str, components: int, known_at: Sequence[str]
+) -> pa.Table:
+    project, session = Project.open(), store.session
+    settings = project.settings.text
+    texts = distinct_texts(session, rows, text.partition(".")[2], known_at)
+    stored = store.reduction(text)
+    model = find_model(project, settings)
+    key = model.key if model else None
+    if stored is not None and key != stored.model:
+        _require_model_of(stored, key, texts, store)
+        key = stored.model
+    if key is None:
+        if texts.num_rows:
+            _warn(f"{text} has no components: {missing_model(settings)}")
+        return _table(texts, settings, np.full((texts.num_rows, components), np.nan))
+    try:
+        embed_missing(store, texts, key, settings, text, lambda: load_engine(project, settings))
+    except UserError as error:
+        if stored is not None:
+            raise
+        _warn(f"{text} has no components: {error}")
+        return _table(texts, settings, np.full((texts.num_rows, components), np.nan))
+    if stored is None and texts.num_rows:
+        stored = _fit(store, texts, key, text, settings, _fitted_before(session, labels, project))
+    if stored is None:
+        return _table(texts, settings, np.full((texts.num_rows, components), np.nan))
+    return _table(texts, settings, _projected(store, texts, stored, components))
+
+
+def embed_missing(store: TextStore, texts: pa.Table, model: str, settings: Text, name: str, load: Any) -> int:
+    """Embed the texts that the warehouse has no embedding of.
+
+    Parameters
+    ----------
+    store : TextStore
+    texts : pyarrow.Table
+        ``text_hash`` and ``text``.
+    model : str
+        Key under which embeddings are kept.
+    settings : Text
+    name : str
+        The text column, for messages.
+    load : callable
+        Gives the :class:`~python_ml.text.engines.Engine`; called when there is something to embed.
+
+    Returns
+    -------
+    int
+        How many were embedded.
+    """
+    missing = query_session(
+        store.session,
+        f"select text_hash, text from all_texts where text_hash not in ({store.embedded(model)}) "
+        "order by length(text), text_hash",
+        all_texts=texts.select(["text_hash", "text"]),
+    )
+    if not missing.num_rows:
+        return 0
+    if hasattr(store.session, "catalog"):
+        embed_on_spark(store, missing, model, settings, load)
+        _say(f"{name}: {missing.num_rows:,} new texts embedded")
+        return missing.num_rows
+    engine, done = load(), 0
+    for part in missing.to_batches(max_chunksize=AT_ONCE):
+        vectors = embedded(engine, part["text"].to_pylist(), settings.longest)
+        store.add_embeddings(model, part["text_hash"].to_pylist(), vectors)
+        done += part.num_rows
+        _say(f"{name}: {done:,} of {missing.num_rows:,} new texts embedded")
+    return missing.num_rows
+
+
+def distinct_texts(session: Any, rows: Any, column: str, known_at: Sequence[str]) -> pa.Table:
+    """text_hash, text and known_at (when it was first known; null without times) of each distinct text, by hash."""
+    quoted = quoted_by(session, column)
+    times = [quoted_by(session, name) for name in known_at]
+    first, *others = times or ["null"]
+    # greatest() wants two on some engines, and passes over nulls on others
+    known = f"greatest({first}, {', '.join(f'coalesce({t}, {first})' for t in others)})" if others else first
+    return query_session(
+        session,
+        f"select md5({quoted}) as text_hash, min({quoted}) as text, min(cast({known} as timestamp)) as known_at "
+        f"from text_rows where {quoted} is not null group by md5({quoted}) order by 1",
+        text_rows=rows,
+    )
+
+
+def _fitted_before(session: Any, labels: Any, project: Project) -> datetime | None:
+    """Up to when texts may be learnt from: where validation begins, as training will divide the rows."""
+    from python_ml.model.split import temporal_split
+
+    if project.settings.text.fitted_before is not None:
+        return project.settings.text.fitted_before
+    labelled = query_session(
+        session,
+        "select cast(feature_timestamp as timestamp) as feature_timestamp, "
+        "cast(label_timestamp as timestamp) as label_timestamp, churned "
+        "from labels where label_available_flag and churned is not null",
+        labels=labels,
+    ).to_pandas()
+    if labelled.empty:
+        return None
+    times = labelled["feature_timestamp"]
+    if times.nunique() == 1:
+        return times.iloc[0].to_pydatetime()
+    try:
+        split = temporal_split(labelled, project.settings.training.split)
+    except UserError:
+        return times.min().to_pydatetime()  # training will say why; nothing is known before the first feature time
+    return (split.validation_from or split.test_from).to_pydatetime()
+
+
+def _fit(
+    store: TextStore, texts: pa.Table, model: str, name: str, settings: Text, before: datetime | None
+) -> StoredReduction | None:
+    known = texts["known_at"].to_pandas()
+    # Texts without a time belong to rows without one, all of which are known.
+    seen = texts.filter(pa.array((known.isna() | (known < before)).to_numpy())) if before else texts.slice(0, 0)
+    hashes = seen["text_hash"].combine_chunks()
+    reduction = fit_reduction((vectors for _, vectors in store.embeddings(model, hashes)), settings.variance)
+    if reduction is None:
+        _warn(
+            f"{name} has no components: {seen.num_rows:,} distinct texts were known before "
+            f"{before:%Y-%m-%d}, too few (or too alike) to fit any."
+            if before
+            else f"{name} has no components: no labelled rows say where training ends."
+        )
+        return None
+    stored = StoredReduction(name, model, before, reduction)
+    store.keep_reduction(stored, _meanings(store, seen, stored))
+    kept = reduction.shares.cumsum()
+    _say(
+        f"{name}: {len(kept)} components keep {kept[-1]:.0%} of the variance of {reduction.texts:,} texts known "
+        f"before {before:%Y-%m-%d}"
+    )
+    return stored
+
+
+def _meanings(store: TextStore, seen: pa.Table, stored: StoredReduction) -> pa.Table:
+    step = -(-seen.num_rows // MEANT)
+    sample = seen.take(pa.array(np.arange(0, seen.num_rows, step)))
+    projected = _projected(store, sample, stored, min(len(stored.reduction.axes), 50))
+    if not len(projected):
+        return MEANING_SCHEMA.empty_table()
+    return component_meanings(stored.text, [masked(one) for one in sample["text"].to_pylist()], projected)
+
+
+def _projected(store: TextStore, texts: pa.Table, stored: StoredReduction, components: int) -> np.ndarray:
+    """Components of texts, in the order of their hashes."""
+    hashes = texts["text_hash"].combine_chunks()
+    parts = [stored.reduction.transform(vectors, components) for _, vectors in store.embeddings(stored.model, hashes)]
+    projected = np.vstack(parts) if parts else np.empty((0, components))
+    assert len(projected) == len(hashes), "each text has one embedding"
+    return projected
+
+
+def _table(texts: pa.Table, settings: Text, projected: np.ndarray) -> pa.Table:
+    characters = [len(readable(value, settings.longest) or "") for value in texts["text"].to_pylist()]
+    columns = {
+        f"pc{number}": pa.array(projected[:, number - 1], from_pandas=True).cast(COMPONENT)
+        for number in range(1, projected.shape[1] + 1)
+    }
+    return pa.table({"text_hash": texts["text_hash"], "characters": pa.array(characters, pa.int32()), **columns})
+
+
+def _require_model_of(stored: StoredReduction, key: str | None, texts: pa.Table, store: TextStore) -> None:
+    """Components of one model say nothing of another's embeddings."""
+    missing = query_session(
+        store.session,
+        f"select count(*) as n from all_texts where text_hash not in ({store.embedded(stored.model)})",
+        all_texts=texts.select(["text_hash"]),
+    )
+    if not missing["n"][0].as_py() and key is None:
+        return
+    raise UserError(
+        f"The components of {stored.text} were fitted on embeddings of {stored.model}, "
+        f"and {'that model is not there' if key is None else f'the model is now {key}'}.",
+        where="retention.yml, text",
+        hint=f"install or name that model again, or run `retention text refit {stored.text}` and train anew",
+    )
+
+
+def _warn(text: str) -> None:
+    warnings.warn(" ".join(text.split()), stacklevel=3)
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)  # noqa: T201 - dbt passes it on
