@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    import pandas as pd
+
     from python_ml.dbt import Feature
     from python_ml.model.card import ModelCard
     from python_ml.model.dataset import TrainingSet
@@ -116,15 +118,24 @@ def with_reference(result: TrainingResult, training_set: TrainingSet, excluded: 
     excluded : sequence of str
         Features that no model uses.
     """
-    import duckdb
-
     columns = monitored_columns(list(training_set.frame.columns), training_set.features, excluded)
+    measured = reference_of_frame(training_set.frame, training_set.entity, columns, fitted_until(result.card))
+    return replace(result, attachments={**result.attachments, FILE: measured.to_json().encode()})
+
+
+def reference_of_frame(
+    frame: pd.DataFrame, entity: str, columns: Sequence[InputColumn], until: datetime | None = None
+) -> ReferenceStatistics:
+    """Measure the rows of a frame up to a feature time (default: all)."""
+    import duckdb
+    import pyarrow as pa
+
+    # By way of Arrow, which looks at every value: DuckDB would take a column for what its first thousand values are.
+    needed = [entity, "feature_timestamp", *(column.name for column in columns)]
     with duckdb.connect() as connection:
         connection.execute("set timezone = 'UTC'")
-        connection.register("training_rows", training_set.frame)
-        rows = TableRows(connection, "training_rows", training_set.entity)
-        measured = measure_reference(rows.between(until=fitted_until(result.card)), columns)
-    return replace(result, attachments={**result.attachments, FILE: measured.to_json().encode()})
+        connection.register("frame_rows", pa.Table.from_pandas(frame[needed], preserve_index=False))
+        return measure_reference(TableRows(connection, "frame_rows", entity).between(until=until), columns)
 
 
 def stored_reference(folder: Path) -> ReferenceStatistics | None:

@@ -13,12 +13,12 @@ import pandas as pd
 import pytest
 import yaml
 
-from python_ml.input_columns import CATEGORY, NUMBER, InputColumn
+from python_ml.input_columns import CATEGORY, FLAG, NUMBER, InputColumn
 from python_ml.monitor.counting import TableRows
 from python_ml.monitor.domain import domain_classifier
 from python_ml.monitor.drift import FEATURE, drift_rows, judged, reference_periods, with_since
 from python_ml.monitor.drift_table import COLUMNS, drift_table, panels
-from python_ml.monitor.reference import measure_reference
+from python_ml.monitor.reference import measure_reference, reference_of_frame
 from python_ml.monitor.schema import ReferenceStatistics
 from python_ml.settings.monitor import Drift, Levels
 from tests.python.churn_world import quick_settings, small_world, write_project
@@ -121,6 +121,24 @@ def test_every_kind_of_shift_is_measured(connection):
     table = drift_table(with_since(list(rows.values())))
     assert table.column_names == list(COLUMNS)
     assert len(set(table["drift_key"].to_pylist())) == len(rows)
+
+
+def test_values_that_come_late_in_a_frame_are_counted():
+    n = 5_000
+    frame = pd.DataFrame(
+        {
+            "who": np.arange(n),
+            "feature_timestamp": pd.Timestamp("2024-01-01"),
+            "word": pd.Series([None] * (n - 1) + ["ü"], dtype=object),
+            "flag": pd.Series([None] * (n - 2) + [True, False], dtype=object),
+            "never": pd.Series([None] * n, dtype=object),
+        }
+    )
+    columns = [InputColumn("word", CATEGORY), InputColumn("flag", FLAG), InputColumn("never", CATEGORY)]
+    counts = reference_of_frame(frame, "who", columns).whole.columns
+    assert counts["word"].counts == (1, 0, n - 1)
+    assert counts["flag"].counts == (0, 1, 1, 0, n - 2)
+    assert counts["never"].counts == (0, n)
 
 
 # Verdicts ------------------------------------------------------------------------------------------------
