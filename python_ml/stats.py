@@ -273,13 +273,16 @@ def cramers_v(counts: ArrayLike, corrected: bool = True) -> float | None:
     return float(min(np.sqrt(phi / columns), 1.0)) if columns > 0 else 0.0
 
 
-def psi(before: NDArray, after: NDArray) -> tuple[float, float]:
+def psi(before: NDArray, after: NDArray, least_rows: float = 0.0) -> tuple[float, float]:
     """Population stability index of two samples.
 
     Parameters
     ----------
     before, after : numpy.ndarray, shape (n_bins,)
         Rows of each bin.
+    least_rows : float
+        For how many rows a bin counts that one sample leaves empty; it counts for no less than a ten-thousandth of the
+        sample, so that the same shift does not weigh more the more rows there are.
 
     Returns
     -------
@@ -296,7 +299,10 @@ def psi(before: NDArray, after: NDArray) -> tuple[float, float]:
 
     n, m = int(before.sum()), int(after.sum())
     used = (before + after) > 0
-    p, q = np.maximum(before[used] / n, _LEAST_SHARE), np.maximum(after[used] / m, _LEAST_SHARE)
+    p, q = (
+        np.maximum(np.maximum(counts[used], least_rows) / rows, _LEAST_SHARE)
+        for counts, rows in ((before, n), (after, m))
+    )
     by_chance = chdtri(max(int(used.sum()) - 1, 1), 0.01) * (1 / n + 1 / m)
     return float(((q - p) * np.log(q / p)).sum()), float(by_chance)
 

@@ -185,6 +185,13 @@ def has_table(session: Any, name: str) -> bool:
     return session.catalog.tableExists(name) if hasattr(session, "catalog") else table_exists(session, name)
 
 
+def selected_by(session: Any, sql: str) -> list[tuple]:
+    """The rows of a query on the engine of a session; see :func:`has_table`."""
+    if hasattr(session, "catalog"):
+        return [tuple(row) for row in session.sql(sql).collect()]
+    return session.execute(sql).fetchall()
+
+
 def quoted_by(session: Any, *parts: str) -> str:
     """Quote a column, or the parts of a table's name, for the engine of a session; see :func:`has_table`."""
     mark = "`" if hasattr(session, "catalog") else '"'

@@ -11,6 +11,8 @@ from python_ml.cli.options import ENGINES, Console, project_options
 if TYPE_CHECKING:
     from python_ml.project import Project
 
+DRIFT_TESTS = "tag:drift"
+
 
 @click.command("build")
 @click.option("--select", metavar="SELECTION", help="What to build, in dbt's selection syntax.")
@@ -60,7 +62,8 @@ def build(
                 console.note(f"{path.name} has changed, and was converted again.")
         arguments = ["build"]
         arguments += ["--select", select] if select else []
-        arguments += ["--exclude", exclude] if exclude else []
+        # Drift that was found is no reason not to build the data that show whether it goes on.
+        arguments += ["--exclude", *([exclude] if exclude else []), DRIFT_TESTS]
         arguments += ["--full-refresh"] if full_refresh else []
         with console.step("Building and testing the warehouse"):
             return run_dbt(project, arguments, console, environment)

@@ -104,6 +104,7 @@ def train(project: Project, console: Console, snapshot: str | None = None, *, tu
     from python_ml.model.leakage_table import has_findings
     from python_ml.model.replay_evidence import stored_replays
     from python_ml.model.results import read_reports, write_metrics, write_reports
+    from python_ml.monitor.reference import with_reference
 
     replays = [] if snapshot else stored_replays(project)
     identity = training_identity(training_set, settings, truth, replays)
@@ -116,6 +117,8 @@ def train(project: Project, console: Console, snapshot: str | None = None, *, tu
         check_segment(training_set.frame, settings)
         result = _fit(project, settings, console, training_set, truth, replays)
         result.metrics["warnings"] += quality.warnings()
+        with console.step("Measuring the reference of later drift"):
+            result = with_reference(result, training_set, settings.features.exclude)
         survival = study_survival(result, training_set.definitions, settings, truth, console)
         if survival is not None:
             result = with_survival(result, survival)

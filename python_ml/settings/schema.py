@@ -10,6 +10,7 @@ from python_ml.settings.backtest import Backtest
 from python_ml.settings.decisions import Decisions
 from python_ml.settings.explanation import Explain, Fairness
 from python_ml.settings.gates import Leakage, Quality
+from python_ml.settings.monitor import Monitor
 from python_ml.settings.registry import Registry
 from python_ml.settings.scoring import Scoring
 from python_ml.settings.section import Section
@@ -41,6 +42,7 @@ class Settings(Section):
     fairness: Fairness = Fairness()
     registry: Registry = Registry()
     uplift: Uplift = Uplift()
+    monitor: Monitor = Monitor()
     mlflow: Tracking = Tracking()
 
     _path: str = PrivateAttr("retention.yml")

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from tests.python.command_line import command, command_here, rows
@@ -333,3 +334,25 @@ def test_the_sql_compiles_for_databricks_without_a_connection(demo, tmp_path):
     assert outcome.returncode == 0, outcome.stdout
     compiled = tmp_path / "target" / "compiled" / "customer_retention" / "models"
     assert "unix_micros" in (compiled / "silver" / "slv_orders_windows.sql").read_text()
+
+
+def test_drift_is_measured_and_dbt_tests_its_newest_period(demo):
+    folder, _ = demo
+    monitored = command_here(folder, "monitor", "--json")
+    assert monitored.returncode in (0, 3), monitored.stderr
+    found = json.loads(monitored.stdout)
+    assert (monitored.returncode == 3) == bool(found["breaches"])
+    assert not found["notes"]  # the training has stored its reference, and its scores are there
+    kinds = rows(folder, "select kind, count(*) from gold.gld_feature_drift group by kind order by kind")
+    assert [kind for kind, _ in kinds] == ["feature", "multivariate", "outcome", "score"]
+    with duckdb.connect(str(folder / "warehouse.duckdb")) as connection:
+        connection.execute("update gold.gld_feature_drift set status = 'ok'")
+        newest = "current_period = (select max(current_period) from gold.gld_feature_drift where kind = 'feature')"
+        for number, status in enumerate(("warning", "drift")):
+            connection.execute(
+                f"update gold.gld_feature_drift set status = ? where drift_key = (select drift_key from "
+                f"gold.gld_feature_drift where kind = 'feature' and {newest} order by feature limit 1 offset {number})",
+                [status],
+            )
+    tested = command(folder, "dbt", "test", "--select", "tag:drift")
+    assert "WARN=1 ERROR=1" in tested.stdout

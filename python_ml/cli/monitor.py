@@ -1,0 +1,58 @@
+"""``retention monitor``: compare later periods with what the champion was fitted on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from python_ml.cli.options import Console, project_options
+
+if TYPE_CHECKING:
+    from python_ml.project import Project
+
+
+@click.command("monitor")
+@project_options("duckdb")
+def command(project: Project, console: Console) -> None:
+    """Compare later periods with what the champion was fitted on.
+
+    A feature time after the training is a period. Each is compared with the rows that the champion was fitted on; a
+    column that is unlike them, with the same season among them, and with its usual trend:
+
+    \b
+      features     PSI, KS, Jensen-Shannon, Cramér's V, shifts of mean, quantiles, missing values and categories
+      scores       the same, against the scores of the test rows
+      outcome      the churn rate, as far as labels are available
+      all          a classifier that tells a period from the reference by how features depend on each other
+
+    The size of a change decides, and only where it is more than noise, with the number of features allowed for. From
+    `drift` on, a change in the newest period is a breach. In retention.yml:
+
+    \b
+      monitor:
+        drift:
+          psi: {warning: 0.1, drift: 0.2}
+          accept:                           # is still reported, but no breach
+            customer_plan: the plans were renamed in March
+
+    Reads gold.gld_customer_features, gold.gld_training_set, gold.gld_churn_scores, the champion and retention.yml.
+    Writes gold.gld_feature_drift.
+
+    Exit codes: 0 done, 1 internal error, 2 invalid input or usage, 3 a breach that is not accepted.
+
+    \b
+    Examples:
+      retention monitor --project-dir my_shop
+      retention monitor --json
+    """
+    _ = project.settings, project.entity  # a mistake in either file shows before the heavy work
+
+    from python_ml.monitor import monitor
+
+    with console.step("Measuring drift"):
+        found = monitor(project)
+    for note in found.notes:
+        console.note(note)
+    console.result(found.text, found.to_dict())
+    found.enforce()
