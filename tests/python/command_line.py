@@ -76,7 +76,8 @@ def train_only(folder: Path, *models: str, survival: bool = False) -> None:
     for name, entry in training["models"].items():
         entry["enabled"] = name in (models or ("logistic_regression",))
     training |= {"bootstrap_replicates": 100, "calibration_folds": 3, "cross_validation": {"folds": 3}}
-    settings["survival"]["enabled"] = survival
+    if "survival" in settings:  # tables without dates have none
+        settings["survival"]["enabled"] = survival
     settings["backtest"]["enabled"] = False  # tests of its own do that
     path.write_text(yaml.safe_dump(settings), encoding="utf-8")
 
