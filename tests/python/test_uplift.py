@@ -206,13 +206,16 @@ def test_held_out_customers_are_unseen():
     from python_ml.model.folds import customer_folds
 
     folds = customer_folds(experiment.customers, (1 - experiment.retained).astype(int), 4, 0)
-    assert (cross_fit(Memory, experiment, folds) == 0).all()
+    with one_thread_each():
+        unseen = cross_fit(Memory, experiment, folds)
+    assert (unseen == 0).all()
 
     class Shifted(Memory):
         def effect(self, inputs):
             return inputs["silence"].to_numpy() + 100 * len(self.seen)
 
-    predicted = cross_fit(Shifted, experiment, [(train[: 10 + k], out) for k, (train, out) in enumerate(folds)])
+    with one_thread_each():
+        predicted = cross_fit(Shifted, experiment, [(train[: 10 + k], out) for k, (train, out) in enumerate(folds)])
     assert np.ptp([predicted[out].mean() for _, out in folds]) < 1e-9  # what differs between folds is noise
     for train, held_out in folds:
         assert not set(experiment.customers[train]) & set(experiment.customers[held_out])
