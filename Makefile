@@ -38,12 +38,12 @@ test-fast: $(READY) ## style of Python, then the tests that neither build projec
 lint: $(READY) ## check style: Python, SQL, YAML
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/sqlfluff lint --disable-progress-bar --processes 2 models snapshots analyses tests/singular
+	@$(BIN)/python -m tests.lint_sql lint --disable-progress-bar --processes 2 models snapshots analyses tests/singular
 
 format: $(READY) ## fix what can be fixed automatically
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
-	@$(BIN)/sqlfluff fix --disable-progress-bar models snapshots analyses tests/singular
+	@$(BIN)/python -m tests.lint_sql fix --disable-progress-bar models snapshots analyses tests/singular
 
 bench: $(READY) ## measure speed and memory, as ratios (more: python -m tests.bench --help)
 	@$(BIN)/python -m tests.bench $(BENCH)

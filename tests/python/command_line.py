@@ -65,12 +65,19 @@ def _exit_code(patch: pytest.MonkeyPatch, words: Iterable[object]) -> int:
     return int(end.value.code or 0)
 
 
-def train_only(folder: Path, *models: str) -> None:
-    """Let a project train some models, without backtests; unless named, a quick one, enough to walk the whole way."""
+def train_only(folder: Path, *models: str, survival: bool = False) -> None:
+    """Let a project train some models, without backtests; unless named, a quick one, enough to walk the whole way.
+
+    With few folds and resamples, and without a survival model unless wanted. Defaults are those of the demo.
+    """
     path = folder / "retention.yml"
     settings = yaml.safe_load(path.read_text(encoding="utf-8"))
-    for name, entry in settings["training"]["models"].items():
+    training = settings["training"]
+    for name, entry in training["models"].items():
         entry["enabled"] = name in (models or ("logistic_regression",))
+    training |= {"bootstrap_replicates": 100, "calibration_folds": 3, "cross_validation": {"folds": 3}}
+    if "survival" in settings:  # tables without dates have none
+        settings["survival"]["enabled"] = survival
     settings["backtest"]["enabled"] = False  # tests of its own do that
     path.write_text(yaml.safe_dump(settings), encoding="utf-8")
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import settings
 
 from python_ml import dbt
-from tests.python.warm_python import warm_python
+from tests.python.warm_python import migrate_once, warm_python
 
 # The same examples in every run of `make test`, so that a red one speaks of the change at hand; HYPOTHESIS_PROFILE=ci
 # or thorough draws new ones.
@@ -53,12 +53,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def warm_dbt(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Where many tests run, dbt is imported once for all of them."""
+    """Where many tests run, dbt is imported once for all of them, and MLflow migrates one database."""
     if len(request.session.items) < MANY:
         yield
         return
     with warm_python() as words, pytest.MonkeyPatch.context() as patch:
         patch.setattr(dbt, "PYTHON", words)
+        migrate_once(Path(words[-1]).parent)
         yield
 
 

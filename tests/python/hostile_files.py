@@ -89,8 +89,8 @@ def names(folder: Path) -> Path:
 
 
 def wide(folder: Path) -> Path:
-    """2,000 columns."""
-    return csv_file(folder, tuple(f"c {k}" for k in range(1997)), lambda n: [str(n * k % 17) for k in range(1997)])
+    """1,100 columns, which is beyond 1,000, the depth that DuckDB's parser and Python's calls have by default."""
+    return csv_file(folder, tuple(f"c {k}" for k in range(1097)), lambda n: [str(n * k % 17) for k in range(1097)])
 
 
 def long_names(folder: Path) -> Path:
@@ -185,7 +185,7 @@ def odd_types(folder: Path) -> Path:
 FILES = {
     "names": Hostile(names),
     "long names": Hostile(long_names),
-    "2,000 columns": Hostile(wide),
+    "1,100 columns": Hostile(wide),
     "types of all kinds": Hostile(odd_types),
     "far times": Hostile(far_times, quarantined={"implausible ordered_at": 4}),
     "far times in parquet": Hostile(far_times_parquet, quarantined={"implausible ordered_at": 6}),

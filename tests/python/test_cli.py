@@ -13,12 +13,6 @@ from python_ml.project import nearest_root
 from tests.python.command_line import command_here
 
 
-def run(*words: str, folder=None) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, "-m", "python_ml", *words], cwd=folder, capture_output=True, text=True, check=False
-    )
-
-
 def test_help_imports_nothing_heavy():
     heavy = ["pandas", "numpy", "duckdb", "sklearn", "mlflow", "dbt", "matplotlib", "shap"]
     code = (
@@ -97,14 +91,15 @@ def test_an_unknown_target_is_a_users_mistake(name, tmp_path):
 
 
 def test_an_unknown_command_is_a_users_mistake():
-    outcome = run("leave")
+    words = [sys.executable, "-m", "python_ml", "leave"]
+    outcome = subprocess.run(words, capture_output=True, text=True, check=False)
     assert outcome.returncode == 2
     assert "No such command" in outcome.stderr
 
 
 @pytest.mark.parametrize("name", ["run", "build", "train", "score", "act", "report", "replay"])
 def test_a_folder_without_a_project_is_explained(name, tmp_path):
-    outcome = run(name, "--project-dir", str(tmp_path))
+    outcome = command_here(tmp_path.parent, name, "--project-dir", str(tmp_path))
     assert outcome.returncode == 2
     assert "not a dbt project" in outcome.stderr
     assert "retention init" in outcome.stderr
@@ -114,7 +109,7 @@ def test_a_folder_without_a_project_is_explained(name, tmp_path):
 @pytest.mark.parametrize("name", ["train", "report", "replay"])
 def test_a_project_that_was_not_built_is_explained(name, tmp_path):
     (tmp_path / "dbt_project.yml").write_text("name: empty\nvars: {entity: customer_id}\n")
-    outcome = run(name, folder=tmp_path)
+    outcome = command_here(tmp_path, name)
     assert outcome.returncode == 2
     assert "hint:" in outcome.stderr
     assert "Traceback" not in outcome.stderr
@@ -133,7 +128,7 @@ def test_a_project_that_was_not_built_is_explained(name, tmp_path):
 )
 def test_a_broken_project_file_is_explained(tmp_path, text, said):
     (tmp_path / "dbt_project.yml").write_bytes(text)
-    outcome = run("build", folder=tmp_path)
+    outcome = command_here(tmp_path, "build")
     assert outcome.returncode == 2
     assert said in outcome.stderr
     assert "Traceback" not in outcome.stderr
@@ -151,7 +146,7 @@ def test_a_broken_project_file_is_explained(tmp_path, text, said):
 def test_broken_profiles_are_explained(tmp_path, text, said):
     (tmp_path / "dbt_project.yml").write_text("name: shop\nprofile: shop\n")
     (tmp_path / "profiles.yml").write_text(text)
-    outcome = run("snapshot", "list", folder=tmp_path)
+    outcome = command_here(tmp_path, "snapshot", "list")
     assert outcome.returncode == 2
     assert said in outcome.stderr
     assert "profiles.yml" in outcome.stderr

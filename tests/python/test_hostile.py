@@ -20,8 +20,6 @@ from tests.python.hostile_files import FILES, ROWS, VALUES, cell, csv_file
 READ = [name for name, file in FILES.items() if not file.refused]
 REFUSED = [name for name, file in FILES.items() if file.refused]
 BUILT = ("names", "types of all kinds", "far times in parquet")
-# `init` profiles a file as well, and shows it on the same page; once is enough for a file that takes a minute.
-LONG = ("2,000 columns",)
 
 
 def profiled(path: Path) -> Profile:
@@ -48,29 +46,21 @@ class TestRefused:
 
 
 class TestRead:
-    @pytest.mark.parametrize("name", [name for name in READ if name not in LONG])
+    @pytest.mark.parametrize("name", BUILT)
     def test_by_profile(self, monkeypatch, capsys, tmp_path, name):
+        """The other files are profiled by `init`, in the same way."""
         path, out = FILES[name].make(tmp_path), tmp_path / "out"
         code, shown, err = retention(monkeypatch, capsys, "profile", path, "--out", out)
         assert code == 0, err
-        assert not re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u202e]", shown)
-        (table,) = yaml.safe_load((out / "findings.yaml").read_text(encoding="utf-8"))["tables"]
-        assert (table["table"]["rows"], table["identifiers"][0]["column"]) == (ROWS, "customer_id")
-        assert table["time"]["column"] == "ordered_at"
-        page = (out / "index.html").read_text(encoding="utf-8")
-        assert "<script" not in page
-        assert "<b>bold" not in page
-        assert not re.search(r"\b(src|href)=\"(?!#|data:,)", page)
+        profiled_as_promised(out, shown)
 
     @pytest.mark.parametrize("name", [name for name in READ if name not in BUILT])
     def test_by_init(self, monkeypatch, capsys, tmp_path, name):
         path, project = FILES[name].make(tmp_path), tmp_path / "made"
-        code, _, err = retention(monkeypatch, capsys, "init", project, "--yes", "--data", path)
+        code, shown, err = retention(monkeypatch, capsys, "init", project, "--yes", "--data", path)
         assert code == 0, err
+        profiled_as_promised(project / "docs" / "profile", shown)
         kept_as_promised(project, name)
-        page = (project / "docs" / "profile" / "index.html").read_text(encoding="utf-8")
-        assert "<script" not in page
-        assert "<b>bold" not in page
         for made in (*project.rglob("*.sql"), *project.rglob("*.yml")):
             if "packages" not in made.parts:
                 identifiers = set(re.findall(r"as ([A-Za-z_][\w]*)\b", made.read_text(encoding="utf-8")))
@@ -93,6 +83,18 @@ class TestRead:
     def test_values_arrive_as_they_stand(self, tmp_path):
         profile = profiled(FILES["names"].make(tmp_path))
         assert {count.value for column in profile.tables[0].columns for count in column.top} >= set(VALUES)
+
+
+def profiled_as_promised(out: Path, shown: str) -> None:
+    """What was printed has no control characters, the findings have rows, customer and time, the page no code."""
+    assert not re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u202e]", shown)
+    (table,) = yaml.safe_load((out / "findings.yaml").read_text(encoding="utf-8"))["tables"]
+    assert (table["table"]["rows"], table["identifiers"][0]["column"]) == (ROWS, "customer_id")
+    assert table["time"]["column"] == "ordered_at"
+    page = (out / "index.html").read_text(encoding="utf-8")
+    assert "<script" not in page
+    assert "<b>bold" not in page
+    assert not re.search(r"\b(src|href)=\"(?!#|data:,)", page)
 
 
 def kept_as_promised(project: Path, name: str) -> dict:

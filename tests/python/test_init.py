@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import random
 import shutil
-import subprocess
-import sys
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -18,7 +15,7 @@ import yaml
 
 from python_ml.generate.package import package_files
 from python_ml.ingest import DataArgument, open_tables, scratch_connection
-from tests.python.command_line import retention
+from tests.python.command_line import command, command_here, retention
 from tests.python.raw_shop import START, events
 
 EVIL = 'Ünit "price" {{ 1/0 }}; drop table x --'
@@ -62,14 +59,10 @@ def made(tmp_path_factory) -> Path:
     )
     people = folder / "data" / "people.csv"
     people.write_text("customer_id,segment\n" + "".join(f"C{n:04d},{'ab'[n % 2]}\n" for n in range(60)))
-    outcome = subprocess.run(
-        [
-            *(sys.executable, "-m", "python_ml", "init", str(folder / "1 My-Shöp"), "--data", f"shop={main_file}"),
-            *(str(tickets), str(people), "--horizon", "60d", "--entity", "Customer ID", "--json"),
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
+    outcome = command_here(
+        folder,
+        *("init", str(folder / "1 My-Shöp"), "--data", f"shop={main_file}"),
+        *(str(tickets), str(people), "--horizon", "60d", "--entity", "Customer ID", "--json"),
     )
     assert outcome.returncode == 0, outcome.stderr
     (folder / "result.json").write_text(outcome.stdout)
@@ -180,12 +173,8 @@ def built(made) -> Path:
     shutil.move(made.parent / "data", moved / "data")
     project = moved / "shop"
     shutil.copytree(made, project, ignore=shutil.ignore_patterns("dbt_packages"))
-    dbt = str(Path(sys.executable).with_name("dbt"))
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("RETENTION_")} | {"RETENTION_THREADS": "2"}
     for steps in (["deps"], ["build", "--exclude", "gld_churn_scores_raw+", "gld_churn_reasons_raw+"]):
-        outcome = subprocess.run(
-            [dbt, "--no-use-colors", *steps], cwd=project, env=environment, capture_output=True, text=True, check=False
-        )
+        outcome = command(project, "dbt", "--no-use-colors", *steps, variables={"RETENTION_THREADS": "2"})
         assert outcome.returncode == 0, outcome.stdout[-4000:]
     assert "WARN=0 ERROR=0 SKIP=0" in outcome.stdout
     shutil.copytree(moved / "data", made.parent / "data")  # other tests read the files where they first lay
@@ -251,14 +240,8 @@ class TestBuild:
         assert newest == last
 
     def test_a_raw_file_that_is_gone_is_explained(self, built):
-        outcome = subprocess.run(
-            [str(Path(sys.executable).with_name("dbt")), "--no-use-colors", "run", "--select", "slv_spine"],
-            cwd=built,
-            env={**os.environ, "RETENTION_RAW_DIR": "/nowhere"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        words = ("dbt", "--no-use-colors", "run", "--select", "slv_spine")
+        outcome = command(built, *words, variables={"RETENTION_RAW_DIR": "/nowhere"})
         assert outcome.returncode != 0
         assert "is not there" in outcome.stdout
         assert "RETENTION_RAW_DIR" in outcome.stdout
@@ -268,13 +251,7 @@ class TestBuild:
         before = path.read_text(encoding="utf-8")
         try:
             path.write_text(before.replace("customer_id,ordered_at", "ordered_at,customer_id", 1), encoding="utf-8")
-            outcome = subprocess.run(
-                [str(Path(sys.executable).with_name("dbt")), "--no-use-colors", "run", "--select", "slv_spine"],
-                cwd=built,
-                capture_output=True,
-                text=True,
-                check=False,
-            )
+            outcome = command(built, "dbt", "--no-use-colors", "run", "--select", "slv_spine")
         finally:
             path.write_text(before, encoding="utf-8")
         assert outcome.returncode != 0

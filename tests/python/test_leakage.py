@@ -23,6 +23,7 @@ from python_ml.settings import Settings
 from python_ml.stats import auc
 from tests.canaries import graded, planting, worlds
 from tests.python.churn_world import small_world, write_project
+from tests.python.command_line import command_here
 
 SEED = 3
 
@@ -260,15 +261,7 @@ def project_with_leak(folder: Path, settings: dict | None = None) -> Path:
 
 
 def run(folder: Path, *arguments: str) -> tuple[int, str, str]:
-    import subprocess
-    import sys
-
-    ended = subprocess.run(
-        [sys.executable, "-m", "python_ml", *arguments, "--project-dir", str(folder)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    ended = command_here(folder.parent, *arguments, "--project-dir", str(folder))
     return ended.returncode, ended.stdout, ended.stderr
 
 

@@ -34,14 +34,15 @@ def project(request, shared_data, tmp_path_factory) -> Path:
     file, options = DATA_SETS[request.param]
     if not (shared_data / file).is_file():
         pytest.skip(f"{file} is not among the real data sets")
-    return made(tmp_path_factory.mktemp("real") / request.param, "--data", str(shared_data / file), *options)
+    folder = tmp_path_factory.mktemp("real") / request.param
+    return made(folder, "--data", str(shared_data / file), *options, survival=request.param == "online_retail")
 
 
-def made(folder: Path, *options: str) -> Path:
+def made(folder: Path, *options: str, survival: bool = False) -> Path:
     """The project that `retention init` and `retention run` make, with two kinds of model."""
     started = command_here(folder.parent, "init", str(folder), *options)
     assert started.returncode == 0, started.stderr
-    train_only(folder, *TWO_MODELS)
+    train_only(folder, *TWO_MODELS, survival=survival)
     run = command_here(folder, "run")
     assert run.returncode == 0, run.stderr[-3000:]
     print(run.stdout)

@@ -28,6 +28,7 @@ from python_ml.simulate.calibration import fit_cloglog, month_outcomes
 from python_ml.simulate.schema import EVENT_AT, TABLES
 from python_ml.simulate.tables import make_tables
 from python_ml.simulate.world import BLOCK, DRIVERS, SEGMENTS, TONES, TOPICS, month_terms
+from tests.python.command_line import command_here
 
 KEYS = {name: columns[0] for name, columns in TABLES.items()}
 
@@ -569,13 +570,9 @@ def test_impossible_worlds(arguments, named):
     assert caught.value.hint
 
 
-def run(*arguments: object) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "python_ml", "simulate", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
 def test_command_line(tmp_path):
-    done = run("--customers", 30, "--months", 4, "--out", tmp_path / "w", "--json")
+    arguments = ["--customers", "30", "--months", "4", "--out", str(tmp_path / "w"), "--json"]
+    done = command_here(tmp_path, "simulate", *arguments)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["rows"]["raw_app__customers"] == 30
     assert "30 of 30 customers" in done.stderr
@@ -595,7 +592,7 @@ def test_command_line(tmp_path):
 )
 def test_mistakes_end_with_exit_code_2(tmp_path, arguments, message):
     (tmp_path / "file").write_text("mine")
-    done = run(*(argument.format(tmp=tmp_path) for argument in arguments))
+    done = command_here(tmp_path, "simulate", *(argument.format(tmp=tmp_path) for argument in arguments))
     assert done.returncode == 2
     assert message in done.stderr
     assert "Traceback" not in done.stderr

@@ -90,8 +90,7 @@ def test_a_snapshot_repeats_the_run_whatever_becomes_of_the_warehouse(shop: Proj
     assert int(version.version) == plain["champion"]["version"] + 1
     assert version.tags["retention.snapshot"] == snapshot.id
 
-    other = json.loads(command_here(shop.root, "train", "--json").stdout)
-    assert other["dataset"]["sha256"] != snapshot.content_sha256
+    assert read_training_set(shop).sha256 != snapshot.content_sha256
 
 
 def test_rows_read_from_a_snapshot_are_those_of_the_warehouse(shop: Project) -> None:
@@ -129,7 +128,13 @@ def test_from_a_table_without_dates_to_a_model_made_again(tmp_path: Path) -> Non
     assert made.returncode == 0, made.stderr
     folder = tmp_path / "my_telco"
     (folder / "retention.yml").write_text(
-        json.dumps({"training": quick_settings(("logistic_regression",)).training.model_dump(mode="json")})
+        json.dumps(
+            {
+                "training": quick_settings(
+                    ("logistic_regression",), calibration_folds=2, cross_validation={"folds": 2}
+                ).training.model_dump(mode="json")
+            }
+        )
     )
     assert command_here(folder, "build").returncode == 0
     created = command_here(folder, "snapshot", "create", "--json")

@@ -17,8 +17,10 @@ import importlib
 import json
 import os
 import runpy
+import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -26,7 +28,10 @@ import time
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
 
 REPOSITORY = str(Path(__file__).resolve().parents[2])
 _LENGTH = 1 << 20
@@ -41,6 +46,7 @@ def serve(path: str) -> None:
     for name in SLOW_TO_IMPORT:
         importlib.import_module(name)
     fill_caches()
+    migrate_once(Path(path).parent)
     gc.freeze()  # or the first collection of each fork would copy all memory
 
     with socket.socket(socket.AF_UNIX) as server:
@@ -92,6 +98,36 @@ def fill_caches() -> None:
     os.environ.clear()
     os.environ.update(before)
     os.chdir(folder)
+
+
+def migrate_once(folder: Path) -> None:
+    """Let MLflow migrate its first new SQLite database only; those after it, here and in forks, are copies of it.
+
+    From the first version of its tables to the present one takes MLflow more than a second of computing. A database
+    that has tables already is migrated as ever.
+    """
+    from mlflow.store.db import utils
+
+    template, migrate = folder / "migrated.db", utils._upgrade_db
+
+    def upgrade(engine: Engine) -> None:
+        with engine.connect() as connection:
+            database = connection.connection.driver_connection
+            is_new = (
+                isinstance(database, sqlite3.Connection)
+                and not database.execute("select 1 from sqlite_master where name = 'alembic_version'").fetchall()
+            )
+            if is_new and template.exists():
+                with contextlib.closing(sqlite3.connect(template)) as migrated:
+                    migrated.backup(database)
+                return
+        migrate(engine)
+        if is_new:
+            copy = template.with_suffix(f".{os.getpid()}")
+            shutil.copyfile(engine.url.database, copy)
+            copy.rename(template)
+
+    utils._upgrade_db = upgrade
 
 
 def _become(request: dict, streams: list[int], client: int) -> int:

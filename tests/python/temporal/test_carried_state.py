@@ -78,7 +78,7 @@ def test_any_sequence_of_runs_equals_one(name: str, macros: MacroCompiler, wareh
     assert_identical(expected, runs.made(), world, why="a sequence of runs made something else")
 
 
-@worlds.property_test_of(0.25)
+@worlds.property_test_of(0.1)
 @given(data=st.data())
 def test_runs_of_a_small_world(data: st.DataObject, macros: MacroCompiler, warehouse: Warehouse) -> None:
     """A world at a time, so that whatever goes wrong is told in its smallest form."""

@@ -70,7 +70,8 @@ def _check(warehouse: Warehouse, query: Callable[[], Rows], now: datetime, befor
 _EVENT = ("event_at", "available_at")
 
 
-@worlds.property_test_of(0.5)
+# test_window_batches looks at another future of a thousand worlds.
+@worlds.property_test_of(0.25)
 @given(data=st.data(), call=st.sampled_from((calls.MIXED, calls.BOUNDED, calls.BY_VALUE, calls.FLAGS, calls.COMPARED)))
 def test_window_features(
     macros: MacroCompiler, warehouse: Warehouse, data: st.DataObject, call: WindowFeatures

@@ -47,7 +47,7 @@ def test_agrees_with_the_oracle(name: str, macros: MacroCompiler, warehouse: War
     call = calls.CALLS[name]
 
     # A few small worlds, which hypothesis makes smaller still: test_window_batches looks at a thousand.
-    @worlds.property_test_of(0.15)
+    @worlds.property_test_of(0.08)
     @given(world=worlds.event_worlds(call.windows))
     def agree(world: World) -> None:
         _check(macros, warehouse, call, world)
