@@ -68,7 +68,11 @@ def test_no_raw_row_is_lost(project):
         assert sum(count for _, outcome, count in counts if "missing" in outcome) == 107_927
         # Cancellations stay, flagged and counted; they are neither activity nor dropped.
         assert next(count for _, outcome, count in counts if outcome.startswith("kept: reversal")) > 5_000
-        flagged = rows(project, "select table_name from information_schema.columns where column_name = 'is_reversal'")
+        flagged = rows(
+            project,
+            "select table_name from information_schema.columns "
+            "where column_name = 'is_reversal' and table_schema = 'bronze'",
+        )
         kept = min((name for (name,) in flagged), key=len)
         ((reversals,),) = rows(project, f'select count(*) from bronze."{kept}" where is_reversal')
         assert reversals > 5_000
