@@ -180,21 +180,26 @@ def as_frame(relation: Any) -> pd.DataFrame:
     return relation.toPandas() if hasattr(relation, "toPandas") else relation.df()
 
 
+def is_spark(session: Any) -> bool:
+    """Tell what dbt gives a Python model: a session of Spark, or else a connection to DuckDB."""
+    return hasattr(session, "catalog")
+
+
 def has_table(session: Any, name: str) -> bool:
     """Tell whether ``schema.table`` exists; ``session`` is what dbt gives a Python model, on DuckDB and on Spark."""
-    return session.catalog.tableExists(name) if hasattr(session, "catalog") else table_exists(session, name)
+    return session.catalog.tableExists(name) if is_spark(session) else table_exists(session, name)
 
 
 def selected_by(session: Any, sql: str) -> list[tuple]:
     """The rows of a query on the engine of a session; see :func:`has_table`."""
-    if hasattr(session, "catalog"):
+    if is_spark(session):
         return [tuple(row) for row in session.sql(sql).collect()]
     return session.execute(sql).fetchall()
 
 
 def quoted_by(session: Any, *parts: str) -> str:
     """Quote a column, or the parts of a table's name, for the engine of a session; see :func:`has_table`."""
-    mark = "`" if hasattr(session, "catalog") else '"'
+    mark = "`" if is_spark(session) else '"'
     return ".".join(mark + part.replace(mark, 2 * mark) + mark for part in parts)
 
 
@@ -274,9 +279,7 @@ def write_table(project: Project, name: str, rows: pd.DataFrame | pa.Table) -> N
 
     table = rows if isinstance(rows, pa.Table) else pa.Table.from_pandas(rows, preserve_index=False)
     with connect(project, read_only=False) as connection:
-        connection.execute(f"create schema if not exists {quote(name.split('.')[0])}")
-        connection.register("rows_to_write", table)
-        connection.execute(f"create or replace table {relation(name)} as select * from rows_to_write")
+        replace_rows(connection, name, table)
 
 
 def drop_tables(project: Project, *names: str) -> None:
@@ -313,7 +316,7 @@ def query_session(session: Any, query: str, **views: Any) -> pa.Table:
     pyarrow.Table
         Times are naive UTC.
     """
-    if hasattr(session, "catalog"):
+    if is_spark(session):
         for name, rows in views.items():
             frame = rows if hasattr(rows, "toPandas") else session.createDataFrame(rows)
             frame.createOrReplaceTempView(name)
@@ -334,26 +337,45 @@ def _naive(table: pa.Table) -> pa.Table:
     return table
 
 
-def append_rows(session: Any, name: str, rows: pa.Table) -> None:
-    """Add rows to ``schema.table`` in such a session; the table is made when it is missing."""
-    if hasattr(session, "catalog"):
-        session.sql(f"create schema if not exists {quoted_by(session, name.split('.')[0])}")
-        session.createDataFrame(rows).write.mode("append").saveAsTable(name)
+def append_rows(session: Any, name: str, rows: Any) -> None:
+    """Add rows to ``schema.table`` in such a session; the table is made when it is missing.
+
+    Parameters
+    ----------
+    session : duckdb.DuckDBPyConnection or pyspark.sql.SparkSession
+    name : str
+        ``schema.table``.
+    rows : pyarrow.Table, or a frame of that session of Spark
+    """
+    if is_spark(session):
+        _save_on_spark(session, name, rows, "append")
         return
-    session.register("rows_to_append", rows)
-    session.execute(f"create schema if not exists {quote(name.split('.')[0])}")
-    session.execute(f"create table if not exists {relation(name)} as select * from rows_to_append limit 0")
-    session.execute(f"insert into {relation(name)} by name select * from rows_to_append")
-    session.unregister("rows_to_append")
+    with _registered(session, name, rows) as found:
+        session.execute(f"create table if not exists {relation(name)} as select * from {found} limit 0")
+        session.execute(f"insert into {relation(name)} by name select * from {found}")
 
 
-def replace_rows(session: Any, name: str, rows: pa.Table) -> None:
-    """Replace ``schema.table`` as a whole in such a session."""
-    if hasattr(session, "catalog"):
-        session.sql(f"create schema if not exists {quoted_by(session, name.split('.')[0])}")
-        session.createDataFrame(rows).write.mode("overwrite").saveAsTable(name)
+def replace_rows(session: Any, name: str, rows: Any) -> None:
+    """Replace ``schema.table`` as a whole; parameters as for :func:`append_rows`."""
+    if is_spark(session):
+        _save_on_spark(session, name, rows, "overwrite")
         return
-    session.register("rows_to_write", rows)
-    session.execute(f"create schema if not exists {quote(name.split('.')[0])}")
-    session.execute(f"create or replace table {relation(name)} as select * from rows_to_write")
-    session.unregister("rows_to_write")
+    with _registered(session, name, rows) as found:
+        session.execute(f"create or replace table {relation(name)} as select * from {found}")
+
+
+def _save_on_spark(session: Any, name: str, rows: Any, mode: str) -> None:
+    session.sql(f"create schema if not exists {quoted_by(session, name.split('.')[0])}")
+    frame = rows if hasattr(rows, "toPandas") else session.createDataFrame(rows)
+    frame.write.mode(mode).saveAsTable(name)
+
+
+@contextmanager
+def _registered(connection: duckdb.DuckDBPyConnection, name: str, rows: pa.Table) -> Iterator[str]:
+    """Let a query read rows for ``schema.table``, whose schema is made where it is missing."""
+    connection.execute(f"create schema if not exists {quote(name.split('.')[0])}")
+    connection.register("rows_to_write", rows)
+    try:
+        yield "rows_to_write"
+    finally:
+        connection.unregister("rows_to_write")

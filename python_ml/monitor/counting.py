@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from python_ml.input_columns import CATEGORY, InputColumn
 from python_ml.monitor.schema import LEVELS, Bins, ColumnCounts, PeriodCounts
-from python_ml.warehouse import quoted_by, selected_by
+from python_ml.warehouse import is_spark, quoted_by, selected_by
 
 BATCH = 50  # columns of one query: a plan with tens of thousands of expressions takes longer than the scan
 QUERIES_AT_ONCE = 2
@@ -97,7 +97,7 @@ class TableRows:
     def summaries(self, columns: Sequence[InputColumn]) -> list[NumberSummary]:
         """Measure numbers and flags, quantiles exactly."""
         levels = ", ".join(map(str, LEVELS))
-        on_spark = hasattr(self.session, "catalog")
+        on_spark = is_spark(self.session)
         exact = "percentile({0}, array(%s))" if on_spark else "quantile_cont({0}, [%s])"
         aggregates = ["count({0})", "avg({0})", "min({0})", "max({0})", "approx_count_distinct({0})", exact % levels]
         parts = list(_batches(columns, BATCH))
@@ -113,7 +113,7 @@ class TableRows:
 
     def _selected_at_once(self, queries: Sequence[str]) -> list[list[tuple]]:
         """The rows of several queries: DuckDB computes the exact quantiles of one query in a single thread."""
-        on_duckdb = hasattr(self.session, "cursor")
+        on_duckdb = not is_spark(self.session)
         if not on_duckdb or "." not in self.table:  # a frame is seen by its own connection only
             return [self.selected(query) for query in queries]
         with ThreadPoolExecutor(QUERIES_AT_ONCE) as pool:

@@ -22,7 +22,7 @@ from python_ml.text.meaning import MEANING_SCHEMA, component_meanings
 from python_ml.text.on_spark import embed_on_spark
 from python_ml.text.reduction import DECIMALS, fit_reduction
 from python_ml.text.store import StoredReduction, TextStore
-from python_ml.warehouse import query_session, quoted_by
+from python_ml.warehouse import is_spark, query_session, quoted_by
 
 if TYPE_CHECKING:
     from python_ml.settings import Text
@@ -149,7 +149,7 @@ def embed_missing(store: TextStore, texts: pa.Table, model: str, settings: Text,
     )
     if not missing.num_rows:
         return 0
-    if hasattr(store.session, "catalog"):
+    if is_spark(store.session):
         embed_on_spark(store, missing, model, settings, load)
         _say(f"{name}: {missing.num_rows:,} new texts embedded")
         return missing.num_rows

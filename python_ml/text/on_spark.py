@@ -9,6 +9,7 @@ import pandas as pd
 
 from python_ml.text.engines import Engine, embedded
 from python_ml.text.store import EMBEDDINGS, TextStore, rounded
+from python_ml.warehouse import append_rows
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -45,7 +46,5 @@ def embed_on_spark(store: TextStore, missing: pa.Table, model: str, settings: Te
 
     tasks = min(max(1, missing.num_rows // A_TASK), MOST_TASKS)
     rows = store.session.createDataFrame(missing).repartition(tasks)
-    store.session.sql(f"create schema if not exists {EMBEDDINGS.split('.')[0]}")
-    rows.mapInPandas(embed, "model string, text_hash string, embedding array<float>").write.mode("append").saveAsTable(
-        EMBEDDINGS
-    )
+    vectors = rows.mapInPandas(embed, "model string, text_hash string, embedding array<float>")
+    append_rows(store.session, EMBEDDINGS, vectors)

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from python_ml.text.labelling.classifier import PLACES, LabelModel
+from python_ml.text_fits import LABEL_MODELS
 from python_ml.warehouse import connect, declare_table, relation
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 SCORE = pa.decimal128(9, PLACES)
 
-LABELS, MODELS = "text.labels", "text.label_models"
+LABELS = "text.labels"
 LABEL_COLUMNS = {
     "text_column": "varchar not null",
     "text_hash": "varchar not null",
@@ -91,9 +92,9 @@ def write_labels(
     """
     with connect(project, read_only=False) as connection:
         declare_table(connection, LABELS, LABEL_COLUMNS)
-        declare_table(connection, MODELS, MODEL_COLUMNS)
+        declare_table(connection, LABEL_MODELS, MODEL_COLUMNS)
         connection.begin()  # closing the connection undoes what was not committed
-        for table in (LABELS, MODELS):
+        for table in (LABELS, LABEL_MODELS):
             connection.execute(f"delete from {relation(table)} where text_column = ?", [column])
         for name, stored in models.items():
             source: dict[str, Any] = {"labeller": stored.labeller, "scheme_digest": stored.scheme_digest}
@@ -114,7 +115,7 @@ def write_labels(
             }
             places = ", ".join("?" * len(MODEL_COLUMNS))
             connection.execute(
-                f"insert into {relation(MODELS)} values ({places})", [entry[key] for key in MODEL_COLUMNS]
+                f"insert into {relation(LABEL_MODELS)} values ({places})", [entry[key] for key in MODEL_COLUMNS]
             )
         connection.commit()
 
@@ -122,7 +123,7 @@ def write_labels(
 def read_models(store: TextStore, text: str) -> dict[str, tuple[LabelModel, str]]:
     """The classifiers of a text column by label, each with the model whose embeddings it takes."""
     found: dict[str, tuple[LabelModel, str]] = {}
-    for row in store.about(MODELS, text):
+    for row in store.about(LABEL_MODELS, text):
         found.setdefault(row["label"], (LabelModel.from_json(row["definition"]), row["embedding_model"]))
     return found
 
