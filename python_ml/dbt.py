@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import subprocess
 import sys
 from collections import Counter
@@ -20,7 +19,7 @@ from python_ml.errors import RetentionError, UserError, database_refusal
 from python_ml.files import read_json
 from python_ml.masking import masked
 from python_ml.project import PROJECT_DIR_VARIABLE, TEXT_STORE_VARIABLE, WAREHOUSE_VARIABLE
-from python_ml.text_fits import component_ends, text_fits
+from python_ml.text_fits import component_meanings, component_of, text_fits
 from python_ml.warehouse import DUCKDB, connect, engine, profiles_path
 
 if TYPE_CHECKING:
@@ -463,13 +462,12 @@ def _with_fits(project: Project, features: list[Feature]) -> list[Feature]:
         return features
     with connect(project) as connection:
         fits = {text: (before.isoformat(), digest) for text, before, digest in text_fits(connection)}
-        ends = component_ends(connection)
+        meanings = component_meanings(connection)
 
     def fitted(feature: Feature) -> Feature:
         before, digest = fits[feature.fitted]
-        number = re.search(r"_pc(\d+)$", feature.measure or "")
-        end = ends.get((feature.fitted, int(number[1]))) if number else None
-        return replace(feature, fitted_before=before, fitted_digest=digest, ends=end)
+        meaning = meanings.get((feature.fitted, component_of(feature.measure)))
+        return replace(feature, fitted_before=before, fitted_digest=digest, ends=meaning and meaning.ends)
 
     return [fitted(feature) if feature.fitted in fits else feature for feature in features]
 

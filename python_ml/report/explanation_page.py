@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from python_ml.explanation.drivers import ALL
-from python_ml.explanation.texts import component_meanings
+from python_ml.explanation.texts import used_components
 from python_ml.files import write_text
 from python_ml.input_columns import CATEGORY, FLAG
 from python_ml.model.reasons import subject
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
     from python_ml.explanation.overview import ModelExplanation
-    from python_ml.explanation.texts import ComponentMeaning
+    from python_ml.explanation.texts import UsedComponent
     from python_ml.model.card import CardColumn
     from python_ml.project import Project
 
 PAGE = "explanation.html"
 SWARMS, DEPENDENCES, SEGMENT_DRIVERS = 12, 6, 5
-MEANINGS = 8  # components of texts
+COMPONENTS = 8  # of texts, whose meaning is shown
 DOTS = 400  # customers per feature that are drawn
 LEAST_SEGMENT = 20  # customers of a segment that the page lists
 LEVELS = np.array(["low", "middle", "high"])
@@ -41,16 +41,16 @@ def write_explanation(project: Project, explanation: ModelExplanation) -> Path:
     path = project.reports_dir / PAGE
     overall = explanation.drivers[explanation.drivers["segment_by"] == ALL]
     by_name = {column.name: column for column in explanation.columns}
-    meanings = component_meanings(project, [by_name[name] for name in overall["feature"]])
+    components = used_components(project, [by_name[name] for name in overall["feature"]])
     dated = not is_dateless(project.vars)
-    write_text(path, render_explanation(explanation, project.name, meanings[:MEANINGS], dated=dated))
+    write_text(path, render_explanation(explanation, project.name, components[:COMPONENTS], dated=dated))
     return path
 
 
 def render_explanation(
     explanation: ModelExplanation,
     project_name: str,
-    meanings: Sequence[ComponentMeaning] = (),
+    components: Sequence[UsedComponent] = (),
     *,
     dated: bool = True,
 ) -> str:
@@ -60,8 +60,8 @@ def render_explanation(
     ----------
     explanation : ModelExplanation
     project_name : str
-    meanings : sequence of ComponentMeaning
-        Of the components of texts among the drivers, the strongest first.
+    components : sequence of UsedComponent
+        Components of texts among the drivers, the strongest first.
     dated : bool
         Whether feature times are times, or a constant.
 
@@ -90,7 +90,7 @@ def render_explanation(
         "beeswarm": charts.both_widths(beeswarm_chart, swarms),
         "dependences": [_dependence(explanation, j, rows) for j in strongest[:DEPENDENCES]],
         "ways": _segments(explanation),
-        "meanings": meanings,
+        "components": components,
         "total": len(explanation.columns),
         "shown": min(SWARMS, len(strongest)),
         "least": LEAST_SEGMENT,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from python_ml.errors import UserError
 from python_ml.masking import masked
@@ -18,7 +19,7 @@ from python_ml.project import Project
 from python_ml.text.cleaning import readable
 from python_ml.text.engines import embedded, find_model, load_engine, missing_model
 from python_ml.text.labelling.label_tables import with_labels
-from python_ml.text.meaning import MEANING_SCHEMA, component_meanings
+from python_ml.text.meaning import MEANING_SCHEMA, described_components
 from python_ml.text.on_spark import embed_on_spark
 from python_ml.text.reduction import DECIMALS, fit_reduction
 from python_ml.text.store import StoredReduction, TextStore
@@ -31,6 +32,7 @@ AT_ONCE = 1024  # texts that are embedded before they are kept
 MEANT = 20_000  # texts that the meaning of components is read from, at most
 # Text columns, separated by commas, whose components are fitted again by this run of dbt.
 REFIT_VARIABLE = "RETENTION_TEXT_REFIT"
+ALWAYS = "1900-01-01 00:00:00"
 _ONE_AT_A_TIME = Lock()
 COMPONENT = pa.decimal128(9, DECIMALS)
 
@@ -163,15 +165,20 @@ def embed_missing(store: TextStore, texts: pa.Table, model: str, settings: Text,
 
 
 def distinct_texts(session: Any, rows: Any, column: str, known_at: Sequence[str]) -> pa.Table:
-    """text_hash, text and known_at (when it was first known; null without times) of each distinct text, by hash."""
+    """text_hash, text and known_at (when it was first known) of each distinct text, by hash.
+
+    ``known_at`` is :data:`ALWAYS` for rows that have no times, and null for a text whose times are all missing: it may
+    have been written at any time, so nothing is learnt from it.
+    """
     quoted = quoted_by(session, column)
     times = [quoted_by(session, name) for name in known_at]
-    first, *others = times or ["null"]
-    # greatest() wants two on some engines, and passes over nulls on others
+    first, *others = times or [f"timestamp '{ALWAYS}'"]
+    # greatest() wants two on some engines, and passes over nulls
     known = f"greatest({first}, {', '.join(f'coalesce({t}, {first})' for t in others)})" if others else first
+    known = f"case when {first} is not null then cast({known} as timestamp) end"
     return query_session(
         session,
-        f"select md5({quoted}) as text_hash, min({quoted}) as text, min(cast({known} as timestamp)) as known_at "
+        f"select md5({quoted}) as text_hash, min({quoted}) as text, min({known}) as known_at "
         f"from text_rows where {quoted} is not null group by md5({quoted}) order by 1",
         text_rows=rows,
     )
@@ -205,9 +212,7 @@ def _fitted_before(session: Any, labels: Any, project: Project) -> datetime | No
 def _fit(
     store: TextStore, texts: pa.Table, model: str, name: str, settings: Text, before: datetime | None
 ) -> StoredReduction | None:
-    known = texts["known_at"].to_pandas()
-    # Texts without a time belong to rows without one, all of which are known.
-    seen = texts.filter(pa.array((known.isna() | (known < before)).to_numpy())) if before else texts.slice(0, 0)
+    seen = texts.filter(pc.less(texts["known_at"], before)) if before else texts.slice(0, 0)
     hashes = seen["text_hash"].combine_chunks()
     reduction = fit_reduction((vectors for _, vectors in store.embeddings(model, hashes)), settings.variance)
     if reduction is None:
@@ -234,7 +239,7 @@ def _meanings(store: TextStore, seen: pa.Table, stored: StoredReduction) -> pa.T
     projected = _projected(store, sample, stored, min(len(stored.reduction.axes), 50))
     if not len(projected):
         return MEANING_SCHEMA.empty_table()
-    return component_meanings(stored.text, [masked(one) for one in sample["text"].to_pylist()], projected)
+    return described_components(stored.text, [masked(one) for one in sample["text"].to_pylist()], projected)
 
 
 def _projected(store: TextStore, texts: pa.Table, stored: StoredReduction, components: int) -> np.ndarray:

@@ -30,7 +30,7 @@ MEANING_SCHEMA = pa.schema(
 _WORD = re.compile(r"[^\W\d_]{3,}")
 
 
-def component_meanings(name: str, texts: Sequence[str], projected: np.ndarray) -> pa.Table:
+def described_components(name: str, texts: Sequence[str], projected: np.ndarray) -> pa.Table:
     """Describe the ends of each component.
 
     Parameters

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import shutil
 import subprocess
@@ -87,6 +88,26 @@ def test_texts_are_features_whose_components_respect_training(demo):
         """,
     )
     assert fitted_on == known
+
+
+def test_what_the_components_of_texts_mean_is_shown(demo):
+    folder, _ = demo
+    listed = command_here(folder, "text", "status", "--json")
+    assert listed.returncode == 0
+    (facts,) = json.loads(listed.stdout)["texts"]
+    assert facts["text"] == "tickets.body"
+    assert facts["components"] >= 8
+    assert {(m["end"], m["kind"]) for m in facts["meanings"] if m["component"] == 1} >= {
+        ("low", "text"), ("high", "text"), ("high", "word"),
+    }  # fmt: skip
+    assert "pc1 high:" in command_here(folder, "text", "status").stdout
+    page = (folder / "reports" / "explanation.html").read_text(encoding="utf-8")
+    nearest = next(m["value"] for m in facts["meanings"] if m["component"] == 1 and m["kind"] == "text")
+    assert 'id="texts"' in page
+    assert nearest[:30] in html.unescape(page)
+    mistaken = command_here(folder, "text", "refit", "ticket.body")
+    assert mistaken.returncode == 2
+    assert "choose from tickets.body" in mistaken.stderr
 
 
 def test_the_run_ends_with_metrics_and_the_report(demo):

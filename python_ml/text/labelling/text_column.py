@@ -63,9 +63,8 @@ class TextColumn:
 
     @property
     def teaching(self) -> NDArray[np.bool_]:
-        """Which texts may be learnt from; those without a time belong to rows without one, all of which are known."""
-        known = self.texts["known_at"]
-        return (known.isna() | (known < self.fitted_before)).to_numpy()
+        """Which texts may be learnt from: those that were first known before training ends."""
+        return (self.texts["known_at"] < self.fitted_before).to_numpy()
 
     def sample(self, size: int, seed: int) -> list[str]:
         """Hashes of diverse texts that may be learnt from; see :func:`diverse`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import warnings
 from datetime import datetime, timedelta
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
@@ -66,15 +66,8 @@ def _run(session: duckdb.DuckDBPyConnection, rows: list[Any], **options: Any) ->
         "create or replace table labels as select timestamp '2024-04-01' as feature_timestamp, "
         "timestamp '2024-05-01' as label_timestamp, 1 as churned, true as label_available_flag where false"
     )
-    made = text_components(
-        session,
-        session.table("tickets"),
-        session.table("labels"),
-        text="tickets.body",
-        known_at=["at", "seen"],
-        components=4,
-        **options,
-    )
+    asked = {"text": "tickets.body", "known_at": ["at", "seen"], "components": 4, **options}
+    made = text_components(session, session.table("tickets"), session.table("labels"), **asked)
     session.register("made", made)
     found = session.execute("select distinct body, made.* from tickets left join made on md5(body) = text_hash")
     return {row[0]: row[2:] for row in found.fetchall()}
@@ -156,6 +149,18 @@ def test_a_text_on_the_cutoff_is_not_learnt_from(engine: WordEngine) -> None:
     with duckdb.connect() as session:
         _run(session, rows)
         assert TextStore(session).reduction("tickets.body").reduction.texts == 2 * len(WORDS) - 1
+
+
+def test_texts_whose_time_is_missing_are_not_learnt_from_but_rows_without_times_are(engine: WordEngine) -> None:
+    dated = [(i, f"{word} {other}", START, None) for i, (word, other) in enumerate(product(WORDS, WORDS))]
+    undated = [(1_000 + i, f"undated {word}", None, START) for i, word in enumerate(WORDS)]
+    with duckdb.connect() as session:
+        made = _run(session, dated + undated)
+        assert TextStore(session).reduction("tickets.body").reduction.texts == len(dated)
+        assert made["undated late"][1] is not None
+    with duckdb.connect() as session:
+        _run(session, dated + undated, known_at=())
+        assert TextStore(session).reduction("tickets.body").reduction.texts == len(dated) + len(undated)
 
 
 def test_too_few_texts_give_no_components_and_a_warning(engine: WordEngine) -> None:
