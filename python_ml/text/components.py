@@ -17,7 +17,7 @@ from python_ml.errors import UserError
 from python_ml.masking import masked
 from python_ml.project import Project
 from python_ml.text.cleaning import readable
-from python_ml.text.engines import embedded, find_model, load_engine, missing_model
+from python_ml.text.engines import TextModel, embedded, find_model, load_engine, missing_model
 from python_ml.text.labelling.label_tables import with_labels
 from python_ml.text.meaning import MEANING_SCHEMA, described_components
 from python_ml.text.on_spark import embed_on_spark
@@ -91,35 +91,33 @@ def text_components(
 def _components(
     store: TextStore, rows: Any, labels: Any, text: str, components: int, known_at: Sequence[str]
 ) -> pa.Table:
-    project, session = Project.open(), store.session
+    project = Project.open()
+    texts = distinct_texts(store.session, rows, text.partition(".")[2], known_at)
+    projected = np.full((texts.num_rows, components), np.nan)
+    if texts.num_rows and (stored := _reduction(store, texts, text, labels, project)):
+        projected = _projected(store, texts, stored, components)
+    return _table(texts, project.settings.text, projected)
+
+
+def _reduction(store: TextStore, texts: pa.Table, text: str, labels: Any, project: Project) -> StoredReduction | None:
+    """The components of texts, all of which are embedded then; None where nothing can be fitted."""
     settings = project.settings.text
-    texts = distinct_texts(session, rows, text.partition(".")[2], known_at)
     is_refit = text in os.environ.get(REFIT_VARIABLE, "").split(",")
     stored = None if is_refit else store.reduction(text)
-    is_needed = is_refit or stored is not None
     model = find_model(project, settings)
-    key = model.key if model else None
-    if stored is not None and key != stored.model:
-        _require_model_of(stored, key, texts, store)
-        key = stored.model
-    if key is None:
-        if is_refit:
-            raise missing_model(settings)
-        if texts.num_rows:
-            _warn(f"{text} has no components: {missing_model(settings)}")
-        return _table(texts, settings, np.full((texts.num_rows, components), np.nan))
+    if stored is not None and (model is None or model.key != stored.model):
+        _require_model_of(stored, model, texts, store)
+        return stored
     try:
-        embed_missing(store, texts, key, settings, text, lambda: load_engine(project, settings))
+        if model is None:
+            raise missing_model(settings)
+        embed_missing(store, texts, model.key, settings, text, lambda: load_engine(project, settings, model))
     except UserError as error:
-        if is_needed:
+        if is_refit or stored is not None:
             raise
         _warn(f"{text} has no components: {error}")
-        return _table(texts, settings, np.full((texts.num_rows, components), np.nan))
-    if stored is None and texts.num_rows:
-        stored = _fit(store, texts, key, text, settings, _fitted_before(session, labels, project))
-    if stored is None:
-        return _table(texts, settings, np.full((texts.num_rows, components), np.nan))
-    return _table(texts, settings, _projected(store, texts, stored, components))
+        return None
+    return stored or _fit(store, texts, model.key, text, settings, _fitted_before(store.session, labels, project))
 
 
 def embed_missing(store: TextStore, texts: pa.Table, model: str, settings: Text, name: str, load: Any) -> int:
@@ -143,12 +141,7 @@ def embed_missing(store: TextStore, texts: pa.Table, model: str, settings: Text,
     int
         How many were embedded.
     """
-    missing = query_session(
-        store.session,
-        f"select text_hash, text from all_texts where text_hash not in ({store.embedded(model)}) "
-        "order by length(text), text_hash",
-        all_texts=texts.select(["text_hash", "text"]),
-    )
+    missing = _missing(store, texts, model)
     if not missing.num_rows:
         return 0
     if is_spark(store.session):
@@ -162,6 +155,16 @@ def embed_missing(store: TextStore, texts: pa.Table, model: str, settings: Text,
         done += part.num_rows
         _say(f"{name}: {done:,} of {missing.num_rows:,} new texts embedded")
     return missing.num_rows
+
+
+def _missing(store: TextStore, texts: pa.Table, model: str) -> pa.Table:
+    """text_hash and text of those that a model has not embedded, short ones first."""
+    return query_session(
+        store.session,
+        f"select text_hash, text from all_texts where text_hash not in ({store.embedded(model)}) "
+        "order by length(text), text_hash",
+        all_texts=texts.select(["text_hash", "text"]),
+    )
 
 
 def distinct_texts(session: Any, rows: Any, column: str, known_at: Sequence[str]) -> pa.Table:
@@ -260,18 +263,13 @@ def _table(texts: pa.Table, settings: Text, projected: np.ndarray) -> pa.Table:
     return pa.table({"text_hash": texts["text_hash"], "characters": pa.array(characters, pa.int32()), **columns})
 
 
-def _require_model_of(stored: StoredReduction, key: str | None, texts: pa.Table, store: TextStore) -> None:
+def _require_model_of(stored: StoredReduction, model: TextModel | None, texts: pa.Table, store: TextStore) -> None:
     """Components of one model say nothing of another's embeddings."""
-    missing = query_session(
-        store.session,
-        f"select count(*) as n from all_texts where text_hash not in ({store.embedded(stored.model)})",
-        all_texts=texts.select(["text_hash"]),
-    )
-    if not missing["n"][0].as_py() and key is None:
+    if model is None and not _missing(store, texts, stored.model).num_rows:
         return
     raise UserError(
         f"The components of {stored.text} were fitted on embeddings of {stored.model}, "
-        f"and {'that model is not there' if key is None else f'the model is now {key}'}.",
+        f"and {'that model is not there' if model is None else f'the model is now {model.key}'}.",
         where="retention.yml, text",
         hint=f"install or name that model again, or run `retention text refit {stored.text}` and train anew",
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import importlib.util
-import os
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -101,15 +100,22 @@ def find_model(project: Project, settings: Text) -> TextModel | None:
     return TextModel(f"{settings.engine}:{name}", name)
 
 
-def load_engine(project: Project, settings: Text) -> Engine:
+def load_engine(project: Project, settings: Text, model: TextModel | None = None) -> Engine:
     """Load the configured model.
+
+    Parameters
+    ----------
+    project : Project
+    settings : Text
+    model : TextModel, optional
+        As :func:`find_model` has found it; looked for where it is missing.
 
     Raises
     ------
     UserError
         When the packages or the weights are not there.
     """
-    model = find_model(project, settings)
+    model = model or find_model(project, settings)
     if model is None:
         raise missing_model(settings)
     try:
@@ -152,30 +158,14 @@ class _Transformer:
 
 
 def _sentence_transformer(location: str, device: str = "cpu"):
-    # What is loaded lies in a folder: nothing needs to be asked for.
-    with _offline(Path(location).is_dir()):
-        from sentence_transformers import SentenceTransformer
-        from transformers.utils import logging
+    from sentence_transformers import SentenceTransformer
+    from transformers.utils import logging
 
-        logging.disable_progress_bar()
-        logging.set_verbosity_error()
-        return SentenceTransformer(location, device=None if device == "auto" else device)
-
-
-class _offline:  # noqa: N801 - reads as a statement
-    def __init__(self, wanted: bool) -> None:
-        self._wanted = wanted
-        self._before = os.environ.get("HF_HUB_OFFLINE")
-
-    def __enter__(self) -> None:
-        if self._wanted:
-            os.environ["HF_HUB_OFFLINE"] = "1"
-
-    def __exit__(self, *_: object) -> None:
-        if self._wanted and self._before is None:
-            os.environ.pop("HF_HUB_OFFLINE", None)
-        elif self._wanted:
-            os.environ["HF_HUB_OFFLINE"] = self._before
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+    chosen = None if device == "auto" else device
+    # What lies in a folder is loaded from there: nobody needs to be asked for it.
+    return SentenceTransformer(location, device=chosen, local_files_only=Path(location).is_dir())
 
 
 class _Static:
