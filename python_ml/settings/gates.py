@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from python_ml.settings.section import EMPTY_MAPPING, Section, reasons
+from python_ml.settings.section import EMPTY_MAPPING, Section, SectionOfParts, reasons
 
 
 class Leakage(Section):
@@ -29,7 +29,7 @@ class Limits(Section):
         return self
 
 
-class Quality(Section):
+class Quality(SectionOfParts):
     """When a frame is not fit to be learnt from or scored; see docs/guides/quality.md."""
 
     least_rows: int = Field(50, ge=1)
@@ -40,15 +40,3 @@ class Quality(Section):
     new_categories: Limits = Limits(warn=0.01, stop=0.5)
     stale_steps: float = Field(2, gt=0)
     accept: Annotated[dict[str, str], EMPTY_MAPPING, reasons("may fail")] = Field(default_factory=dict)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _parts_have_defaults(cls, value: Any) -> Any:
-        # Who sets one of `warn` and `stop` keeps our other one.
-        if not isinstance(value, dict):
-            return value
-        defaults = {name: f.default for name, f in cls.model_fields.items() if isinstance(f.default, Limits)}
-        given = {name: part or {} for name, part in value.items() if name in defaults}
-        return value | {
-            name: {**defaults[name].model_dump(), **part} for name, part in given.items() if isinstance(part, dict)
-        }

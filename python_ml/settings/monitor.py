@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from python_ml.settings.section import EMPTY_MAPPING, Section, reasons
+from python_ml.settings.section import EMPTY_MAPPING, Section, SectionOfParts, reasons
 
 
 class Levels(Section):
@@ -22,7 +22,7 @@ class Levels(Section):
         return self
 
 
-class Drift(Section):
+class Drift(SectionOfParts):
     """How later periods are compared with the rows that the champion was fitted on; see docs/guides/monitoring.md."""
 
     psi: Levels = Levels(warning=0.1, drift=0.2)
@@ -32,19 +32,6 @@ class Drift(Section):
     periods: int = Field(12, ge=1)
     sample_rows: int = Field(5_000, ge=100)
     accept: Annotated[dict[str, str], EMPTY_MAPPING, reasons("may drift")] = Field(default_factory=dict)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _parts_have_defaults(cls, value: Any) -> Any:
-        # Who sets one of `warning` and `drift` keeps our other one.
-        if not isinstance(value, dict):
-            return value
-        defaults = {name: f.default for name, f in cls.model_fields.items() if isinstance(f.default, Levels)}
-        return value | {
-            name: {**defaults[name].model_dump(), **(part or {})}
-            for name, part in value.items()
-            if name in defaults and isinstance(part, dict | None)
-        }
 
 
 class Monitor(Section):

@@ -33,3 +33,19 @@ class Section(BaseModel):
     @classmethod
     def _empty_means_defaults(cls, value: Any) -> Any:
         return {} if value is None else value
+
+
+class SectionOfParts(Section):
+    """A section whose parts have defaults of their own: who sets one key of a part keeps our others."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _parts_have_defaults(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        defaults = {name: field.default for name, field in cls.model_fields.items()}
+        return value | {
+            name: {**defaults[name].model_dump(), **(part or {})}
+            for name, part in value.items()
+            if isinstance(defaults.get(name), Section) and isinstance(part, dict | None)
+        }
