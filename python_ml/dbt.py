@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from python_ml.errors import RetentionError, UserError, database_refusal
+from python_ml.errors import RetentionError, UserError, database_refusal, raised_in
 from python_ml.files import read_json
 from python_ml.masking import masked
 from python_ml.project import PROJECT_DIR_VARIABLE, TEXT_STORE_VARIABLE, WAREHOUSE_VARIABLE
@@ -330,6 +330,9 @@ def _refuse_failures(
     refusal = database_refusal("\n".join([*failed, *(errors or ())]), str(project.warehouse_path))
     if refusal is not None:
         raise refusal
+    messages = (node["message"] or "" for node in nodes if node["status"] in FAILED)
+    if ours := next(filter(None, map(raised_in, messages)), None):
+        raise ours
     if failed:
         raise RetentionError(
             f"dbt {name} failed in {len(failed)} place(s).\n    " + "\n    ".join(failed[:5]),

@@ -55,6 +55,29 @@ class GateError(RetentionError):
     exit_code = 3
 
 
+# What `str` of an error of this package looks like, behind its name.
+_AT_THE_END = re.compile(
+    r"\bpython_ml\.errors\.(?P<kind>\w+): (?P<what>(?:(?!\n  (?:where|hint): ).)+)"
+    r"(?:\n +where: +(?P<where>[^\n]+))?(?:\n +hint: +(?P<hint>[^\n]+))?\s*$",
+    re.DOTALL,
+)
+
+
+def raised_in(trace: str) -> RetentionError | None:
+    """The error of this package at the end of another process's stack trace; None where it ends in another one.
+
+    Parameters
+    ----------
+    trace : str
+        As Python prints it, with line breaks.
+    """
+    found = _AT_THE_END.search(trace)
+    kinds = {kind.__name__: kind for kind in (RetentionError, UserError, GateError)}
+    if found is None or found["kind"] not in kinds:
+        return None
+    return kinds[found["kind"]](found["what"].strip(), where=found["where"], hint=found["hint"])
+
+
 def explained(error: BaseException, where: str | None = None, *, warehouse: str | None = None) -> RetentionError | None:
     """Say what an error of the surroundings means; None for an error that only a bug of ours can explain.
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 
-_EMAIL = re.compile(r"(?<![\w.+%-])[\w.+%-]+@[\w-]+(?:\.[\w-]+)+")
+# The domain has a letter: `v2@0.1.0` is a version.
+_EMAIL = re.compile(r"(?<![\w.+%-])[\w.+%-]+@(?=[\d._-]*[^\W\d_])[\w-]+(?:\.[\w-]+)+")
 
 # Characters of an IBAN by country, from the SWIFT registry.
 _IBAN_LENGTHS = {

