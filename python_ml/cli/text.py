@@ -139,7 +139,7 @@ def _listing(facts: list[dict[str, Any]]) -> str:
     lines = []
     for one in facts:
         lines += [
-            f"{one['text']}: {one['embedded']:,} texts embedded by {one['model']}",
+            f"{one['text']}: model {one['model']}, with {one['embedded']:,} texts embedded in all columns",
             f"  {one['components']} components keep {one['variance']:.0%} of the variance of {one['fitted_on']:,} "
             f"texts known before {one['fitted_before']}",
         ]

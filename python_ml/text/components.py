@@ -115,7 +115,7 @@ def _reduction(store: TextStore, texts: pa.Table, text: str, labels: Any, projec
     except UserError as error:
         if is_refit or stored is not None:
             raise
-        _warn(f"{text} has no components: {error}")
+        _warn(f"{text} has no components. {error.what} Hint: {error.hint}.")
         return None
     return stored or _fit(store, texts, model.key, text, settings, _fitted_before(store.session, labels, project))
 
@@ -276,7 +276,7 @@ def _require_model_of(stored: StoredReduction, model: TextModel | None, texts: p
 
 
 def _warn(text: str) -> None:
-    warnings.warn(" ".join(text.split()), stacklevel=3)
+    warnings.warn(text, stacklevel=3)
 
 
 def _say(text: str) -> None:
