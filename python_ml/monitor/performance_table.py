@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from python_ml.formatting import aligned, counted, date, decimal
+from python_ml.formatting import aligned, date, decimal
 from python_ml.monitor.breach import Breach
 from python_ml.monitor.drift_table import arrow_table
 
@@ -171,7 +171,7 @@ def summary(rows: Sequence[dict[str, Any]]) -> str:
     lines = [f"Performance of version {own[0]['model_version']}:", aligned(table)]
     if compared:
         lines.append(
-            f"{sum(compared)} of {counted(len(compared), 'realised ROC AUC')} inside of its estimate's interval"
+            f"ROC AUC: {sum(compared)} of {len(compared)} realised figures are inside of their estimate's interval"
         )
     return "\n".join(lines)
 

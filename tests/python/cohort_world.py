@@ -58,7 +58,14 @@ def realised(later: Cohort) -> dict[str, float]:
 
 
 def coverage(
-    periods: int, *, shift: float = 0.0, reweighted: bool = False, reference: int = 1_500, customers: int = 800, **world
+    periods: int,
+    *,
+    shift: float = 0.0,
+    reweighted: bool = False,
+    reference: int = 1_500,
+    customers: int = 800,
+    replicates: int = 200,
+    **world: float,
 ) -> tuple[dict[str, float], dict[str, float]]:
     """Share of periods whose realised figure lies in the interval of its estimate, and mean error of the estimates."""
     inside = dict.fromkeys(METRICS, 0)
@@ -67,7 +74,7 @@ def coverage(
         rng = np.random.default_rng(seed)
         before = cohort(reference, rng, rows_each=3, **world)
         later = cohort(customers, rng, shift=shift, **world)
-        found, truth = estimated(before, later, reweighted=reweighted).metrics, realised(later)
+        found, truth = estimated(before, later, reweighted=reweighted, replicates=replicates).metrics, realised(later)
         for name in METRICS:
             inside[name] += found[name]["low"] <= truth[name] <= found[name]["high"]
             errors[name].append(found[name]["value"] - truth[name])
