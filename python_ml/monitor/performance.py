@@ -16,7 +16,7 @@ from python_ml.dbt import TRAINING_SET
 from python_ml.decisions.value import customer_value, value_columns
 from python_ml.errors import UserError
 from python_ml.formatting import counted
-from python_ml.input_columns import model_input
+from python_ml.input_columns import InputColumn, model_input
 from python_ml.model.evaluate import evaluate
 from python_ml.model.held_out import hashes
 from python_ml.monitor.density import DensityRatio, density_ratio
@@ -172,15 +172,28 @@ class _VersionPerformance:
         return [n for n in value_columns(kinds, self.project.settings.decisions.value) if n not in taken]
 
     @cached_property
+    def _inputs(self) -> list[InputColumn]:
+        """What the model takes, as far as it is still there, for the reference and for later periods."""
+        there = [
+            set(self.connection.execute(f"select * from {relation(table)} limit 0").df().columns)
+            for table in (TRAINING_SET, FEATURES)
+            if table_exists(self.connection, table)
+        ]
+        return [column for column in self.model.card.inputs if all(column.name in names for names in there)]
+
+    @cached_property
     def _reference_frame(self) -> pd.DataFrame | None:
         """The rows that the model was not fitted on, with outcome, probability and features."""
         held_out = self.files.held_out
         if held_out is None or held_out.empty or not table_exists(self.connection, TRAINING_SET):
             return None
-        # Hashed are whole rows, so keys come first and features only of the rows that are needed.
         start = self.model.card.fitted_on.get("before")
         later = f"where feature_timestamp >= cast({literal(str(start))} as timestamp)" if start else ""
-        rows = self.connection.execute(f"select * from {relation(TRAINING_SET)} {later} order by all").df()
+        names = [self.entity, "feature_timestamp", "churned", *(column.name for column in self._inputs)]
+        rows = self.connection.execute(
+            f"select {', '.join(map(quote, names))} from {relation(TRAINING_SET)} {later} "
+            f"order by {quote(self.entity)}, feature_timestamp"
+        ).df()
         rows = rows.assign(row=hashes(rows, self.entity)[1])
         rows = rows.merge(held_out[["row", "probability"]], on="row", how="inner").drop(columns="row")
         return rows if len(rows) >= LEAST_REFERENCE and rows["churned"].nunique() == 2 else None
@@ -213,7 +226,7 @@ class _VersionPerformance:
         if self._reference is None:
             return {}
         (line, lines), method, effective = self._lines, "cbpe", float(len(self._reference))
-        sample, ratio = self._shift(period)
+        sample, ratio = self._shift(cohort, period)
         if ratio is not None and ratio.shifted:
             line, lines = resampled_lines(sample, ratio.weights, replicates=self.replicates)
             method, effective = "pape", ratio.effective_rows
@@ -229,33 +242,31 @@ class _VersionPerformance:
             **{f"estimated_{name}": value for name, value in found.confusion.items()},
         }
 
-    def _shift(self, period: datetime) -> tuple[Reference | None, DensityRatio | None]:
+    def _shift(self, cohort: pd.DataFrame, period: datetime) -> tuple[Reference | None, DensityRatio | None]:
         """A sample of the reference, weighted as the features of a period demand; None where it cannot be told."""
         import pandas as pd
 
         if not table_exists(self.connection, FEATURES):
             return None, None
-        key = quote(self.entity)
+        most, before, key = self.project.settings.monitor.performance.shift_rows, self._reference_frame, self.entity
+        keys = cohort[[key]].iloc[some_rows(np.arange(len(cohort)), most)]
+        names = [key, *(column.name for column in self._inputs)]
+        self.connection.register("sampled_customers", keys)
         current = self.connection.execute(
-            f"select features.* from {relation(FEATURES)} as features semi join {relation(HISTORY)} as history "
-            f"on features.{key} = history.{key} and features.feature_timestamp = history.feature_timestamp "
-            f"and history.model_version = ? where features.feature_timestamp = ? order by features.{key}",
-            [self.model.version, period],
+            f"select {', '.join(map(quote, names))} from {relation(FEATURES)} semi join sampled_customers "
+            f"using ({quote(key)}) where feature_timestamp = ? order by {quote(key)}",
+            [period],
         ).df()
-        most, before = self.project.settings.monitor.performance.shift_rows, self._reference_frame
-        chosen, later = (some_rows(np.arange(len(frame)), most) for frame in (before, current))
-        if min(len(chosen), len(later)) < LEAST_SHIFT_ROWS:
+        self.connection.unregister("sampled_customers")
+        chosen = some_rows(np.arange(len(before)), most)
+        if min(len(chosen), len(current)) < LEAST_SHIFT_ROWS:
             return None, None
-        columns = [c for c in self.model.card.inputs if c.name in current and c.name in before]
-        frames = [
-            model_input(f.iloc[rows].reset_index(drop=True), columns)
-            for f, rows in ((before, chosen), (current, later))
-        ]
-        both = pd.concat(frames, ignore_index=True)
-        values = as_matrix(both.set_axis([f"x{i}" for i in range(len(columns))], axis=1), columns)
+        sampled = before.iloc[chosen].reset_index(drop=True)
+        both = pd.concat([model_input(frame, self._inputs) for frame in (sampled, current)], ignore_index=True)
+        values = as_matrix(both.set_axis([f"x{i}" for i in range(both.shape[1])], axis=1), self._inputs)
         whole = self._reference
         sample = Reference(whole.churned[chosen], whole.probability[chosen], whole.customers[chosen])
-        customers = (sample.customers, current[self.entity].to_numpy()[later])
+        customers = (sample.customers, current[key].to_numpy())
         return sample, density_ratio(values[: len(chosen)], values[len(chosen) :], customers)
 
     def _realised(self, labelled: pd.DataFrame) -> dict[str, Any]:
