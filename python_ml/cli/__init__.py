@@ -29,7 +29,7 @@ COMMANDS = {
     "score": ("python_ml.cli.score", "Score customers with the champion, with reasons."),
     "act": ("python_ml.cli.act", "Choose which customers to contact, with which offer."),
     "explain": ("python_ml.cli.explain", "Explain the predictions: drivers and segments, or one customer."),
-    "monitor": ("python_ml.cli.monitor", "Compare later periods with what the champion was fitted on."),
+    "monitor": ("python_ml.cli.monitor", "Look for drift and for scores that have become worse, and raise alerts."),
     "diagnose": ("python_ml.cli.diagnose", "Diagnose the champion: learning curves, noise, errors, fairness."),
     "uplift": ("python_ml.cli.uplift", "Estimate the effect of an offer on churn."),
     "experiment": ("python_ml.cli.experiment", "Design an experiment: sample size, power and assignment."),

@@ -31,7 +31,8 @@ def command(project: Project, console: Console) -> None:
 
     Reads gold.gld_scoring_set, gold.gld_churn_scores, gold.gld_churn_reasons, where they exist
     gold.gld_survival_estimates and gold.gld_uplift_estimates, and the champion. Writes gold.gld_retention_actions and
-    the models that depend on it, with dbt, reports/actions.csv and reports/actions.json.
+    the models that depend on it, with dbt, reports/actions.csv and reports/actions.json; notes in
+    gold.gld_score_history who is contacted and who is held out.
 
     Exit codes: 0 done, 1 internal error, 2 invalid input or usage.
 
@@ -52,6 +53,7 @@ def act(project: Project, console: Console) -> dict[str, Any]:
     """
     from python_ml.dbt import SCORING_SET, dbt_process, run_dbt
     from python_ml.files import write_csv, write_json
+    from python_ml.monitor.history import keep_arms
     from python_ml.project import is_dateless
     from python_ml.warehouse import connect, read_table
 
@@ -90,6 +92,7 @@ def act(project: Project, console: Console) -> dict[str, Any]:
             )
         with console.step("Writing the action list"), handed_over({ACTIONS: actions.table}) as variables:
             run_dbt(project, ["build", "--select", MODELS], console, variables)
+    keep_arms(project)
     write_csv(project.reports_dir / CSV, actions.table)
     write_json(project.reports_dir / RECORD, record)
     for note in record["notes"]:

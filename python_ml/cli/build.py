@@ -11,7 +11,7 @@ from python_ml.cli.options import ENGINES, Console, project_options
 if TYPE_CHECKING:
     from python_ml.project import Project
 
-DRIFT_TESTS = "tag:drift"
+MONITORING_TESTS = ("tag:drift", "tag:performance")
 
 
 @click.command("build")
@@ -62,8 +62,8 @@ def build(
                 console.note(f"{path.name} has changed, and was converted again.")
         arguments = ["build"]
         arguments += ["--select", select] if select else []
-        # Drift that was found is no reason not to build the data that show whether it goes on.
-        arguments += ["--exclude", *([exclude] if exclude else []), DRIFT_TESTS]
+        # What the monitor found is no reason not to build the data that show whether it goes on.
+        arguments += ["--exclude", *([exclude] if exclude else []), *MONITORING_TESTS]
         arguments += ["--full-refresh"] if full_refresh else []
         with console.step("Building and testing the warehouse"):
             return run_dbt(project, arguments, console, environment)

@@ -1,4 +1,4 @@
-"""``retention monitor``: compare later periods with what the champion was fitted on."""
+"""``retention monitor``: drift, performance of the scores, and alerts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 @click.command("monitor")
 @project_options("duckdb")
 def command(project: Project, console: Console) -> None:
-    """Compare later periods with what the champion was fitted on.
+    """Look for drift and for scores that have become worse, and raise alerts.
 
     A feature time after the training is a period. Each is compared with the rows that the champion was fitted on; a
     column that is unlike them, with the same season among them, and with its usual trend:
@@ -27,7 +27,13 @@ def command(project: Project, console: Console) -> None:
       all          a classifier that tells a period from the reference by how features depend on each other
 
     The size of a change decides, and only where it is more than noise, with the number of features allowed for. From
-    `drift` on, a change in the newest period is a breach. In retention.yml:
+    `drift` on, a change in the newest period is a breach.
+
+    The scores of each feature time are compared with what became of the customers. Until that is known, performance is
+    estimated from the calibrated probabilities, with the features' shift allowed for. A ROC AUC that is much lower than
+    at training, or probabilities that are wrong, are a breach.
+
+    Each breach is one alert, which sinks get once; one that fails gets it with the next run. In retention.yml:
 
     \b
       monitor:
@@ -35,9 +41,14 @@ def command(project: Project, console: Console) -> None:
           psi: {warning: 0.1, drift: 0.2}
           accept:                           # is still reported, but no breach
             customer_plan: the plans were renamed in March
+        performance:
+          roc_auc_drop: {warning: 0.03, breach: 0.05}
+        alerts:
+          webhook: {url: "https://example.com/hook", secret_variable: HOOK_SECRET}
 
-    Reads gold.gld_customer_features, gold.gld_training_set, gold.gld_churn_scores, the champion and retention.yml.
-    Writes gold.gld_feature_drift.
+    Reads gold.gld_customer_features, gold.gld_training_set, gold.gld_churn_scores, gold.gld_score_history, the models
+    and retention.yml. Writes gold.gld_feature_drift, gold.gld_data_quality, gold.gld_model_performance, gold.gld_alerts
+    and reports/alerts.json.
 
     Exit codes: 0 done, 1 internal error, 2 invalid input or usage, 3 a breach that is not accepted.
 
@@ -50,7 +61,7 @@ def command(project: Project, console: Console) -> None:
 
     from python_ml.monitor import monitor
 
-    with console.step("Measuring drift"):
+    with console.step("Measuring drift and performance"):
         found = monitor(project)
     for note in found.notes:
         console.note(note)

@@ -24,8 +24,8 @@ def command(project: Project, console: Console) -> None:
     Every customer at risk at the newest feature time gets a probability, a risk band and reasons in sentences.
 
     Reads gold.gld_scoring_set and the champion. Writes gold.gld_churn_scores, gold.gld_churn_reasons and the models
-    that depend on them, with dbt, except for the action list, which `retention act` makes; and
-    gold.gld_survival_estimates.
+    that depend on them, with dbt, except for the action list, which `retention act` makes; gold.gld_survival_estimates;
+    and adds the scores to gold.gld_score_history, once per feature time and model version.
 
     Exit codes: 0 done, 1 internal error, 2 invalid input or usage, 3 the scoring set fails a critical quality check
     (see `retention quality`); then nothing is scored.
@@ -57,6 +57,7 @@ def score(project: Project, console: Console) -> dict[str, Any]:
     """
     from python_ml.dbt import SCORING_SET, dbt_process, feature_registry, run_dbt
     from python_ml.errors import UserError
+    from python_ml.monitor.history import keep_scores
     from python_ml.warehouse import connect
 
     project.settings  # noqa: B018 - a mistake there shows before the heavy work
@@ -88,6 +89,7 @@ def score(project: Project, console: Console) -> dict[str, Any]:
             where="gold.gld_scoring_set",
             hint="check that customers are at risk at the newest feature time (churn definition, active_window)",
         )
+    keep_scores(project)
     with console.step("Estimating survival"):
         if missing := write_estimates(project, frame, champion):
             console.note(f"  no survival estimates: {missing}")

@@ -101,6 +101,26 @@ def _evaluated(
     return {**{name: entry(name) for name in metrics}, **summary}, resampled
 
 
+def weighted_metrics(scores: np.ndarray, churned: np.ndarray, metrics: Sequence[str]) -> dict[str, np.ndarray]:
+    """Metrics of the same scores under several outcomes.
+
+    Parameters
+    ----------
+    scores : numpy.ndarray, shape (n_rows,)
+    churned : numpy.ndarray, shape (n_outcomes, n_rows)
+        0 to 1: a row counts as churned with this weight, and as retained with the rest.
+    metrics : sequence of str
+        Among :data:`METRICS`, but ``ece``.
+
+    Returns
+    -------
+    dict of str to numpy.ndarray, shape (n_outcomes,)
+        NaN where a metric is not defined.
+    """
+    both = _Sorted(np.repeat([1.0, 0.0], len(scores)), np.tile(scores, 2))
+    return both.measure(metrics, np.hstack([churned, 1 - churned])[:, both.order])
+
+
 def better(metric: str, a: float, b: float) -> float:
     """How much better ``a`` is than ``b``, positive when better."""
     return b - a if metric in LOWER_IS_BETTER else a - b

@@ -121,7 +121,7 @@ def domain_classifier(
     both = pd.concat([before, after], ignore_index=True)
     is_later = np.repeat([0, 1], [len(before), len(after)])
     customers = pd.factorize(both["customer"])[0]
-    values, rng = _matrix(both, columns), np.random.default_rng(seed)
+    values, rng = as_matrix(both, columns), np.random.default_rng(seed)
     scores, gains = np.zeros(len(both)), Counter()
     for fitted, held_out in GroupKFold(FOLDS, shuffle=True, random_state=seed).split(values, is_later, customers):
         fitted_ranks = _ranks(values[fitted], is_later[fitted], values[fitted], is_later[fitted], rng)
@@ -145,8 +145,8 @@ def domain_classifier(
     return DomainClassifier(area["value"], area["low"], area["high"], drivers)
 
 
-def _matrix(frame: pd.DataFrame, columns: Sequence[InputColumn]) -> NDArray:
-    """Numbers as they are; categories by the rank of their value."""
+def as_matrix(frame: pd.DataFrame, columns: Sequence[InputColumn]) -> NDArray:
+    """The columns ``x0``, ``x1``, …: numbers as they are, categories by the rank of their value."""
     parts = []
     for position, column in enumerate(columns):
         values = frame[f"x{position}"]

@@ -75,6 +75,11 @@ COLUMNS = {
 
 def drift_table(rows: Sequence[dict[str, Any]]) -> pa.Table:
     """One row per kind, feature and period; what does not apply is null."""
+    return arrow_table([{**row, "drift_key": _key(row)} for row in rows], COLUMNS)
+
+
+def arrow_table(rows: Sequence[dict[str, Any]], columns: dict[str, str]) -> pa.Table:
+    """Rows as a table of such columns, by name and kind; what a row does not have is null."""
     import pyarrow as pa
 
     kinds = {
@@ -85,8 +90,7 @@ def drift_table(rows: Sequence[dict[str, Any]]) -> pa.Table:
         "bigint": pa.int64(),
         "boolean": pa.bool_(),
     }
-    schema = pa.schema({name: kinds[kind] for name, kind in COLUMNS.items()})
-    return pa.Table.from_pylist([{**row, "drift_key": _key(row)} for row in rows], schema=schema)
+    return pa.Table.from_pylist(list(rows), schema=pa.schema({name: kinds[kind] for name, kind in columns.items()}))
 
 
 def _key(row: dict[str, Any]) -> str:

@@ -13,10 +13,15 @@ from python_ml.dbt import TRAINING_SET, feature_registry
 from python_ml.errors import GateError, UserError
 from python_ml.formatting import counted, date, decimal, percent
 from python_ml.input_columns import NUMBER, InputColumn
+from python_ml.monitor import drift_table, performance_table
+from python_ml.monitor.alerts import raise_alerts
+from python_ml.monitor.breach import Breach
 from python_ml.monitor.counting import TableRows
+from python_ml.monitor.data_quality import quality_rows, store_quality
 from python_ml.monitor.drift import CHURN_RATE, DRIFT, FEATURE, OK, SCORE, TOGETHER, drift_rows, with_since
-from python_ml.monitor.drift_table import TABLE, newest_rows, store_drift, summary
+from python_ml.monitor.drift_table import newest_rows, store_drift, summary
 from python_ml.monitor.joint import joint_rows
+from python_ml.monitor.performance import performance_rows
 from python_ml.monitor.reference import (
     OUTCOME,
     fitted_until,
@@ -36,16 +41,8 @@ if TYPE_CHECKING:
 
 FEATURES, SCORES = "gold.gld_customer_features", "gold.gld_churn_scores"
 PROBABILITY = "churn_probability"
+TABLES = {"drift": drift_table.TABLE, "performance": performance_table.TABLE}
 MOMENT = timedelta(microseconds=1)
-
-
-@dataclass(frozen=True)
-class Breach:
-    """Something that went beyond its threshold: the ``part`` that noticed it, ``what`` it is, and since when."""
-
-    part: str
-    what: str
-    since: datetime | None
 
 
 @dataclass(frozen=True)
@@ -86,14 +83,16 @@ class Monitoring:
             more = f"\n    and {len(self.breaches) - 10} more" if len(self.breaches) > 10 else ""
             raise GateError(
                 f"{counted(len(self.breaches), 'breach', 'breaches')}:\n    {listed}{more}",
-                where=TABLE,
-                hint="look at the sources of these columns first; if the change is real, train again with `retention "
+                where=" and ".join(TABLES[part] for part in dict.fromkeys(breach.part for breach in self.breaches)),
+                hint="look at the sources of drifted columns first; if the change is real, train again with `retention "
                 "train`; if it is harmless, say why in retention.yml: `monitor: {drift: {accept: {NAME: the reason}}}`",
             )
 
 
 def monitor(project: Project) -> Monitoring:
-    """Measure drift and store it in ``gold.gld_feature_drift``.
+    """Measure drift, data quality and performance, store them, and raise alerts.
+
+    Writes ``gld_feature_drift``, ``gld_data_quality``, ``gld_model_performance`` and ``gld_alerts`` in ``gold``.
 
     Raises
     ------
@@ -108,6 +107,9 @@ def monitor(project: Project) -> Monitoring:
     champion, settings = open_files(files), project.settings.monitor.drift
     with connect(project) as connection:
         rows, notes = _drift_rows(project, connection, champion, files)
+        features = TableRows(connection, FEATURES, project.entity)
+        quality = quality_rows(features, feature_registry(project), rows, settings.periods)
+        performance, missing = performance_rows(project, connection, champion, files)
     rows = with_since(rows)
     _check_accepted(project, {row["feature"] for row in rows})
     inputs = {column.name for column in champion.card.columns}
@@ -121,18 +123,28 @@ def monitor(project: Project) -> Monitoring:
         for row in rows
     ]
     store_drift(project, rows)
+    store_quality(project, quality)
+    performance_table.store_performance(project, performance)
     newest = newest_rows(rows)
     breaches = [
-        Breach("drift", _sentence(row), row["since"])
+        Breach("drift", _sentence(row), row["since"], f"{row['kind']} {row['feature']}", _sentence(row, values=False))
         for row in newest
         if row["status"] == DRIFT and not row["accepted_because"]
     ]
+    breaches += performance_table.breaches(performance)
     shown = [
         {name: value for name, value in row.items() if name != "distribution"} for row in newest if row["status"] != OK
     ]
     periods = sorted({row["current_period"].isoformat() for row in rows})
-    data = {"model_version": champion.version, "drift": {"periods": periods, "measured": len(rows), "moved": shown}}
-    return Monitoring(breaches, notes, summary(rows), data)
+    alerts, unsent = raise_alerts(project, breaches, champion.version)
+    data = {
+        "model_version": champion.version,
+        "drift": {"periods": periods, "measured": len(rows), "moved": shown},
+        "performance": [performance_table.plain(row) for row in performance],
+        "alerts": alerts,
+    }
+    text = "\n\n".join(filter(None, [summary(rows), performance_table.summary(performance)]))
+    return Monitoring(breaches, notes + missing + unsent, text, data)
 
 
 def _drift_rows(
@@ -214,8 +226,8 @@ def _check_accepted(project: Project, names: set[str]) -> None:
             )
 
 
-def _sentence(row: dict[str, Any]) -> str:
-    """A row that drifted as a sentence."""
+def _sentence(row: dict[str, Any], values: bool = True) -> str:
+    """A row that drifted as a sentence; with ``values`` of the data, where categories are new."""
     name, since = f"`{row['feature']}`", f"since {date(row['since'])}"
     if row["kind"] == TOGETHER:
         pairs = ", ".join(name for name, _ in json.loads(row["drivers"])[:2])
@@ -230,5 +242,5 @@ def _sentence(row: dict[str, Any]) -> str:
             f"missing {percent(row['reference_null_share'])} before, {percent(row['current_null_share'])} now"
         )
     if new := json.loads(row.get("new_categories") or "[]"):
-        details.append(f"new: {', '.join(new[:3])}")
+        details.append(f"new: {', '.join(new[:3])}" if values else counted(len(new), "new value"))
     return f"{name} drifted {since}: {', '.join(details)}"

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
+from python_ml.settings.alerts import Alerts
 from python_ml.settings.section import EMPTY_MAPPING, Section, SectionOfParts, reasons
 
 
@@ -34,7 +35,32 @@ class Drift(SectionOfParts):
     accept: Annotated[dict[str, str], EMPTY_MAPPING, reasons("may drift")] = Field(default_factory=dict)
 
 
+class Worsening(Section):
+    """How much worse a model may become: from ``warning`` on it is reported, from ``breach`` on it is a breach."""
+
+    warning: float = Field(gt=0, le=1)
+    breach: float = Field(gt=0, le=1)
+
+    @model_validator(mode="after")
+    def _warning_first(self) -> Worsening:
+        if self.breach < self.warning:
+            raise ValueError("breach must not be below warning")
+        return self
+
+
+class Performance(SectionOfParts):
+    """How scores are compared with what became of the customers; see docs/guides/monitoring.md."""
+
+    roc_auc_drop: Worsening = Worsening(warning=0.03, breach=0.05)
+    calibration_error: Worsening = Worsening(warning=0.05, breach=0.1)
+    periods: int = Field(24, ge=1)
+    replicates: int = Field(200, ge=20, le=10_000)
+    shift_rows: int = Field(5_000, ge=100)
+
+
 class Monitor(Section):
-    """What ``retention monitor`` looks at."""
+    """What ``retention monitor`` looks at, and whom it tells."""
 
     drift: Drift = Drift()
+    performance: Performance = Performance()
+    alerts: Alerts = Alerts()

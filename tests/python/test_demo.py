@@ -372,6 +372,22 @@ def test_the_sql_compiles_for_databricks_without_a_connection(demo, tmp_path):
     assert "unix_micros" in (compiled / "silver" / "slv_orders_windows.sql").read_text()
 
 
+def test_scores_and_arms_of_the_campaign_are_kept(demo):
+    folder, _ = demo
+    same = "(select count(*) from gold.gld_churn_scores natural join gold.gld_score_history)"
+    [(kept, scored)] = rows(folder, f"select {same}, (select count(*) from gold.gld_churn_scores)")
+    assert kept == scored > 0
+    arms = rows(
+        folder, "select campaign_arm, count(*) from gold.gld_score_history where campaign_arm is not null group by all"
+    )
+    listed = rows(
+        folder,
+        "select case when holdout_flag then 'held out' else 'contacted' end as arm, count(*) "
+        "from gold.gld_retention_actions group by all",
+    )
+    assert sorted(arms) == sorted(listed) != []
+
+
 def test_drift_is_measured_and_dbt_tests_its_newest_period(demo):
     folder, _ = demo
     monitored = command_here(folder, "monitor", "--json")
