@@ -87,7 +87,7 @@ def retrain(
 def _trained(project: Project, console: Console, decision: RetrainingDecision, number: int) -> dict[str, Any]:
     """Train a challenger as an iteration, and add to the decision what came of it."""
     from python_ml.cli.train import train
-    from python_ml.errors import UserError
+    from python_ml.errors import RetentionError
     from python_ml.iterations import IterationLog
     from python_ml.iterations.conclusion import conclude
     from python_ml.monitor.retraining_table import store_outcome
@@ -97,7 +97,7 @@ def _trained(project: Project, console: Console, decision: RetrainingDecision, n
     iteration = log.start(iteration_trigger(decision.trigger), decision.reason, is_automatic=True)
     try:
         registration = train(project, console, iteration=iteration.run_id)["registration"]
-    except UserError as error:
+    except RetentionError as error:
         conclude(project, log, iteration, status="FAILED")
         store_outcome(project, number, iteration=iteration.number, challenger=None, outcome="failed", reason=error.what)
         raise

@@ -98,7 +98,8 @@ def model_feedback(
     UserError
         When the version cannot be opened, or cannot score the current columns.
     """
-    return feature_feedback(_diagnostics(project, log, version, progress))
+    # Who says in which direction a feature may move the risk wants it in the model.
+    return feature_feedback(_diagnostics(project, log, version, progress), project.settings.features.monotone)
 
 
 def _diagnostics(project: Project, log: IterationLog, version: int, progress: Callable[[str], None]) -> pd.DataFrame:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 NUMBER_TAG, TRIGGER_TAG = "retention.iteration", "retention.trigger"
 PARENT_TAG, REASON_TAG = "retention.parent_iteration", "retention.reason"
 REUSED_TAG = "retention.reused_runs"
+PROJECT_TAG = "retention.project"  # several may share an experiment
 RECOMMENDATIONS_FILE, FEEDBACK_FILE = "recommendations.json", "feedback.json"
 _STATUS = {"RUNNING": "open", "SCHEDULED": "open", "FINISHED": "finished", "FAILED": "failed", "KILLED": "killed"}
 
@@ -67,7 +68,10 @@ class IterationLog:
 
     def iterations(self) -> list[Iteration]:
         """All iterations, by number."""
-        return sorted((_iteration(run) for run in self._runs(f"tags.`{NUMBER_TAG}` != ''")), key=lambda i: i.number)
+        runs = self._runs(f"tags.`{NUMBER_TAG}` != ''")
+        # The project is compared here: MLflow's filters cannot quote every name.
+        own = [_iteration(run) for run in runs if run.data.tags.get(PROJECT_TAG) == self.project.name]
+        return sorted(own, key=lambda iteration: iteration.number)
 
     def find(self, number: int) -> Iteration:
         """One iteration.
@@ -118,6 +122,7 @@ class IterationLog:
             parent = parent if parent is not None or not known else known[-1].number
             tags = {
                 "mlflow.runName": f"iteration {number}",
+                PROJECT_TAG: self.project.name,
                 NUMBER_TAG: str(number),
                 TRIGGER_TAG: str(trigger),
                 REASON_TAG: reason[: store.TAG_LENGTH],

@@ -35,7 +35,7 @@ def _stored_profile(project: Project) -> tuple[dict[str, Any], dict[str, Any]]:
     profile = read_examination(project.root).profile
     tables = {
         t.name: {
-            "rows": t.table.row_count,
+            "rows": t.table.rows,
             "columns": len(t.columns),
             "keys": [list(key.columns) for key in t.keys],
             "time": t.time.column if t.time else None,
@@ -89,9 +89,13 @@ def _tested_relations(project: Project) -> dict[str, Any]:
     for node in nodes:
         test = node.get("test_metadata") or {}
         if test.get("name") == "relationships":
-            arguments = test.get("kwargs", {})
-            links.append({"child": [arguments.get("model"), arguments.get("column_name")],
-                          "parent": [arguments.get("to"), arguments.get("field")]})  # fmt: skip
+            child, arguments = str(node.get("attached_node") or "").rpartition(".")[2], test.get("kwargs", {})
+            links.append(
+                {
+                    "child": [child, arguments.get("column_name")],
+                    "parent": [arguments.get("to"), arguments.get("field")],
+                }
+            )
     return {"figures": {"count": len(links)}, "links": links}
 
 

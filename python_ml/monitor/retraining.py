@@ -102,7 +102,7 @@ class RetrainingDecision:
     decision : str
         ``retrain``, ``nothing to do`` or ``wait``.
     trigger : str or None
-        The first that fired, by weight: manual, performance, estimated performance, drift, schedule, volume.
+        The first that fired, by weight: manual, first training, performance, estimated performance, drift, schedule, volume.
     reason : str
     triggers : tuple of RetrainingTrigger
         All that were looked at.
@@ -139,11 +139,9 @@ def decide_retraining(
     def decision(what: str, trigger: str | None, reason: str) -> RetrainingDecision:
         return RetrainingDecision(what, trigger, reason, triggers, evidence)
 
-    if evidence.champion is None:
-        triggers = (RetrainingTrigger(FIRST, True, "there is no champion"),)
-        return decision(RETRAIN, FIRST, "there is no champion")
     manual = () if forced is None else (RetrainingTrigger(MANUAL, True, forced),)
-    triggers = (*manual, *_triggers(evidence, settings))
+    first = (RetrainingTrigger(FIRST, True, "there is no champion"),) if evidence.champion is None else ()
+    triggers = (*manual, *first, *_triggers(evidence, settings))
     fired = [one for one in triggers if one.fired]
     if not fired:
         return decision(NOTHING, None, "no trigger fired")

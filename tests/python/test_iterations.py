@@ -232,6 +232,31 @@ def test_stages_of_a_project_without_a_profile_are_those_of_the_warehouse(tmp_pa
     assert explored["features"]["by_window"]["30d"] == 2
 
 
+def test_an_iteration_of_a_generated_project_starts_from_its_recommendations(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    days = rng.integers(0, 700, 900)
+    orders = pd.DataFrame(
+        {
+            "order_id": np.arange(900),
+            "customer_id": rng.integers(0, 60, 900),
+            "ordered_at": pd.Timestamp("2022-01-01") + pd.to_timedelta(days, unit="D"),
+            "amount": rng.gamma(2, 20, 900).round(2),
+        }
+    )
+    orders.to_csv(tmp_path / "orders.csv", index=False)
+    made = command_here(tmp_path, "init", "shop", "--data", "orders.csv", "--horizon", "90d", "--yes")
+    assert made.returncode == 0, made.stderr
+    started = run(tmp_path / "shop", "iterate", "start")
+    assert (started["figures"]["profile.rows"], started["figures"]["profile.columns"]) == (900, 4)
+    log = IterationLog.of(Project.open(tmp_path / "shop"))
+    kept = log.read(started["id"], "start/recommendations.json")["recommendations"]
+    known = Recommendations.read(tmp_path / "shop" / "recommendations.yaml")
+    assert [one["id"] for one in kept] == [action.id for action in known]
+    assert "silver.orders.window.all_time" in {one["id"] for one in kept if one["status"] == APPLIED}
+    assert log.read(started["id"], "stages/profile.json")["tables"]["orders"]["time"] == "ordered_at"
+    assert log.artifact(started["id"], "start/recommendations.yaml").is_file()
+
+
 # The commands, one after the other -----------------------------------------------------------------------------
 
 
