@@ -133,8 +133,6 @@ class IterationLog:
                 experiment_id(self.client, experiment_name(self.project), root, local=self.local), tags=tags
             )
         run_id = run.info.run_id
-        for name, value in {"number": number, "trigger": trigger, "parent": parent or "none"}.items():
-            self.client.log_param(run_id, name, value)
         if file is not None:
             self.client.log_text(run_id, file.read_text(encoding="utf-8"), f"start/{file.name}")
         entries = [one.to_dict() for one in current]
@@ -144,10 +142,13 @@ class IterationLog:
 
     def log_stages(self, run_id: str, explored: Mapping[str, Any]) -> None:
         """Keep what profile, relations and features are, with their counts as metrics."""
+        from mlflow.entities import Metric
+
+        now = int(datetime.now(UTC).timestamp() * 1000)
         for stage, content in explored.items():
             self.client.log_dict(run_id, content, f"stages/{stage}.json")
-            for name, value in content["figures"].items():
-                self.client.log_metric(run_id, f"{stage}.{name}", value)
+        counts = {f"{stage}.{name}": n for stage, content in explored.items() for name, n in content["figures"].items()}
+        self.client.log_batch(run_id, [Metric(name, value, now, 0) for name, value in counts.items()])
 
     def note_reuse(self, iteration: str, run_id: str) -> None:
         """Keep that a training of an iteration would have repeated an earlier one, which takes its place.

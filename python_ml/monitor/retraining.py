@@ -102,7 +102,8 @@ class RetrainingDecision:
     decision : str
         ``retrain``, ``nothing to do`` or ``wait``.
     trigger : str or None
-        The first that fired, by weight: manual, first training, performance, estimated performance, drift, schedule, volume.
+        The first that fired, by weight: manual, first training, performance, estimated performance, drift, schedule,
+        volume.
     reason : str
     triggers : tuple of RetrainingTrigger
         All that were looked at.
@@ -212,6 +213,6 @@ def _drifted(columns: Sequence[DriftedColumn], settings: Retraining) -> Retraini
     fired = bool(others) or len(features) >= settings.drifted_features
     names = ", ".join([one.name if one.kind == "feature" else f"{one.kind} {one.name}" for one in lasting][:5])
     more = f" and {len(lasting) - 5} more" if len(lasting) > 5 else ""
-    said = f"drift of {names}{more}" if lasting else "no drift"
+    said = f"drift of {names}{more}" if lasting else "no drift of what the champion uses"
     figures = {"features": len(features), "others": len(others), "limit": settings.drifted_features}
     return RetrainingTrigger(DRIFT, fired, said, figures)

@@ -15,7 +15,7 @@ import yaml
 from python_ml.diagnostics.diagnosis import DIAGNOSTICS, DIAGNOSTICS_TABLE
 from python_ml.errors import UserError
 from python_ml.iterations import IterationLog, LoggedTraining, Recommended, best, feature_feedback
-from python_ml.iterations.recommended import APPLIED, SKIPPED, recommended, with_outcomes
+from python_ml.iterations.recommended import APPLIED, SKIPPED, recommended, source_file, with_outcomes
 from python_ml.iterations.refinement import exclude_features, refine
 from python_ml.iterations.stages import stages
 from python_ml.plan.actions.gold import TABLE, Exclude
@@ -246,15 +246,15 @@ def test_an_iteration_of_a_generated_project_starts_from_its_recommendations(tmp
     orders.to_csv(tmp_path / "orders.csv", index=False)
     made = command_here(tmp_path, "init", "shop", "--data", "orders.csv", "--horizon", "90d", "--yes")
     assert made.returncode == 0, made.stderr
-    started = run(tmp_path / "shop", "iterate", "start")
-    assert (started["figures"]["profile.rows"], started["figures"]["profile.columns"]) == (900, 4)
-    log = IterationLog.of(Project.open(tmp_path / "shop"))
-    kept = log.read(started["id"], "start/recommendations.json")["recommendations"]
-    known = Recommendations.read(tmp_path / "shop" / "recommendations.yaml")
-    assert [one["id"] for one in kept] == [action.id for action in known]
-    assert "silver.orders.window.all_time" in {one["id"] for one in kept if one["status"] == APPLIED}
-    assert log.read(started["id"], "stages/profile.json")["tables"]["orders"]["time"] == "ordered_at"
-    assert log.artifact(started["id"], "start/recommendations.yaml").is_file()
+    project = Project.open(tmp_path / "shop")
+    kept = recommended(project)
+    known = Recommendations.read(source_file(project))
+    assert [one.id for one in kept] == [action.id for action in known]
+    assert "silver.orders.window.all_time" in {one.id for one in kept if one.status == APPLIED}
+    explored = stages(project)
+    assert explored["profile"]["figures"] == {"tables": 1, "rows": 900, "columns": 4}
+    assert explored["profile"]["tables"]["orders"]["time"] == "ordered_at"
+    assert explored["relations"]["links"] == []
 
 
 # The commands, one after the other -----------------------------------------------------------------------------
@@ -270,6 +270,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert command_here(folder, "iterate", "list").returncode == 2
     assert command_here(folder, "train").returncode == 0, "a training need not belong to an iteration"
     run(folder, "iterate", "start", "--reason", "first features")
+    assert "no two iterations" in command_here(folder, "iterate", "compare").stderr
     run(folder, "train")  # is that of before
     judged = diagnostics({"orders_count_30d": flat(9.0)} | {f"noise_{i}": flat(0.0) for i in range(3)}, version=1)
     write_table(Project.open(folder), DIAGNOSTICS_TABLE, judged)
@@ -319,7 +320,7 @@ def test_the_next_iteration_starts_from_the_refined_settings(shop: Path) -> None
     assert "No longer applied" in text and "validation ROC AUC" in text
 
 
-def test_mistakes_are_explained(shop: Path, tmp_path: Path) -> None:
+def test_mistakes_are_explained(shop: Path) -> None:
     for words, said in {
         ("iterate", "start"): "Iteration 2 is open",
         ("iterate", "compare", "1"): "Two iterations",
@@ -329,10 +330,6 @@ def test_mistakes_are_explained(shop: Path, tmp_path: Path) -> None:
         outcome = command_here(shop, *words)
         assert outcome.returncode == 2, words
         assert said in outcome.stderr
-    fresh = write_project(tmp_path / "fresh", small_world())
-    run(fresh, "iterate", "start")
-    assert "Nothing was trained" in command_here(fresh, "iterate", "next").stderr
-    assert "no two iterations" in command_here(fresh, "iterate", "compare").stderr
 
 
 def test_iterations_move_with_the_folder(shop: Path, tmp_path: Path) -> None:
@@ -343,3 +340,5 @@ def test_iterations_move_with_the_folder(shop: Path, tmp_path: Path) -> None:
     assert all(one["is_new"] and one["metric"] == "roc_auc" for one in outcome.values())
     assert len(outcome) >= next(iter(outcome.values()))["changed_together"] > 0
     assert len(run(shop, "iterate", "list")["iterations"]) == 2, "the original has not moved"
+    refused = command_here(folder, "iterate", "next")
+    assert refused.returncode == 2 and "Nothing was trained in iteration 3" in refused.stderr
