@@ -11,7 +11,7 @@ import numpy as np
 if TYPE_CHECKING:
     import pandas as pd
 
-LOW = 0.1  # of the importance that each feature had if all had the same
+LOW = 0.25  # of the importance that each feature had if all had the same
 TOGETHER = 0.02  # of all importance: what may be lost by excluding all that are proposed
 UNSTABLE = 0.5  # standard deviation over folds, as a share of the mean
 STRONGEST = 10
@@ -70,7 +70,7 @@ class Feedback:
 def feature_feedback(diagnostics: pd.DataFrame, protected: Collection[str] = ()) -> Feedback:
     """Judge the features of a model.
 
-    A feature has a low value if in every fit, and at every feature time, its importance is below a tenth of the mean
+    A feature has a low value if in every fit, and at every feature time, its importance is below a quarter of the mean
     of all features. They are proposed, the weakest first, until together they reach 2 % of the importance in any of
     these parts: each of many alike may be dispensable, and all of them not.
 
