@@ -30,6 +30,8 @@ COMMANDS = {
     "act": ("python_ml.cli.act", "Choose which customers to contact, with which offer."),
     "explain": ("python_ml.cli.explain", "Explain the predictions: drivers and segments, or one customer."),
     "monitor": ("python_ml.cli.monitor", "Look for drift and for scores that have become worse, and raise alerts."),
+    "retrain": ("python_ml.cli.retrain", "Train a challenger when the evidence asks for it."),
+    "iterate": ("python_ml.cli.iterate", "Start, list and compare iterations; begin the next one."),
     "diagnose": ("python_ml.cli.diagnose", "Diagnose the champion: learning curves, noise, errors, fairness."),
     "uplift": ("python_ml.cli.uplift", "Estimate the effect of an offer on churn."),
     "experiment": ("python_ml.cli.experiment", "Design an experiment: sample size, power and assignment."),

@@ -62,8 +62,26 @@ def command(project: Project, console: Console, snapshot: str | None, tune: bool
     console.result(summary(metrics), metrics)
 
 
-def train(project: Project, console: Console, snapshot: str | None = None, *, tune: bool = False) -> dict[str, Any]:
+def train(
+    project: Project,
+    console: Console,
+    snapshot: str | None = None,
+    *,
+    tune: bool = False,
+    iteration: str | None = None,
+) -> dict[str, Any]:
     """Train on the project's warehouse, or on a snapshot, and register the champion.
+
+    Parameters
+    ----------
+    project : Project
+    console : Console
+    snapshot : str, optional
+        Number or id.
+    tune : bool
+        Whether to look for better parameters first.
+    iteration : str, optional
+        Run of the iteration that it belongs to.  [default: the one that is open]
 
     Returns
     -------
@@ -100,6 +118,7 @@ def train(project: Project, console: Console, snapshot: str | None = None, *, tu
         quality = gate(project, judge_training_set(project, training_set))
 
     from python_ml.decisions.survival.training import check_segment, forget_study, with_survival, write_study
+    from python_ml.iterations import IterationLog
     from python_ml.model.identity import training_identity
     from python_ml.model.leakage_table import has_findings
     from python_ml.model.replay_evidence import stored_replays
@@ -108,9 +127,12 @@ def train(project: Project, console: Console, snapshot: str | None = None, *, tu
 
     replays = [] if snapshot else stored_replays(project)
     identity = training_identity(training_set, settings, truth, replays)
+    iteration = iteration or _open_iteration(project)
     same, metrics = _same_training(project, identity), None
     if same is not None:
         console.note(f"Nothing changed since version {same.number} was trained: it is reused.")
+        if iteration and (log := IterationLog.of(project)):
+            log.note_reuse(iteration, same.run_id)
         if has_findings(project, training_set.sha256):  # a warehouse made anew lacks what a training writes to it
             metrics = read_reports(project.reports_dir, same.number, same.run_id)
     if metrics is None:
@@ -123,7 +145,9 @@ def train(project: Project, console: Console, snapshot: str | None = None, *, tu
         if survival is not None:
             result = with_survival(result, survival)
         registration = (
-            same.registration if same else _record(project, settings, console, result, training_set, identity)
+            same.registration
+            if same
+            else _record(project, settings, console, result, training_set, identity, iteration)
         )
         metrics = write_reports(result, training_set, registration, project.reports_dir)
         if survival is None:
@@ -193,8 +217,9 @@ def _record(
     result: TrainingResult,
     training_set: TrainingSet,
     identity: str | None,
+    iteration: str | None,
 ) -> Registration:
-    from python_ml.model.tracking import record
+    from python_ml.model.tracking import experiment_name, record
     from python_ml.quality import model_facts
 
     with console.step("Recording the run in MLflow"):
@@ -205,10 +230,20 @@ def _record(
             tracking_uri=project.tracking_uri,
             root=project.root,
             project_name=project.name,
-            experiment=settings.mlflow.experiment or project.name,
+            experiment=experiment_name(project),
             training_facts=model_facts(result.dataset, result.card, training_set.features).to_json(),
             identity=identity,
+            iteration=iteration,
         )
+
+
+def _open_iteration(project: Project) -> str | None:
+    """Run of the iteration that trainings by hand belong to; None where none is open."""
+    from python_ml.iterations import IterationLog
+
+    log = IterationLog.of(project)
+    current = log.open_one() if log else None
+    return current.run_id if current else None
 
 
 def _settle(project: Project, console: Console, training_set: TrainingSet, number: int, reused: bool) -> dict[str, Any]:

@@ -22,6 +22,7 @@ ALIAS, CHALLENGER = "champion", "challenger"
 DIGEST_TAG = "retention.files_sha256"
 IDENTITY_TAG = "retention.identity"  # of the data, settings, code and libraries behind a version
 DEFINITION_TAG = "retention.definition"  # what churn meant, as JSON
+ROWS_TAG, NEWEST_ROW_TAG = "retention.rows", "retention.newest_row"  # labelled rows then, and their last feature time
 PREVIOUS_TAG = "retention.previous_champion"
 DECISION_TAG, REASON_TAG = "retention.decision", "retention.decision_reason"
 TAG_LENGTH = 5_000  # that MLflow keeps of a tag or description of a version
@@ -184,13 +185,29 @@ def model_folder(client: MlflowClient, name: str, version: str, root: Path) -> P
     import mlflow
 
     uri = client.get_model_version_download_uri(name, version)
+    folder = local_folder(uri, root)
+    if folder is None:
+        return Path(mlflow.artifacts.download_artifacts(artifact_uri=uri))
+    if not folder.is_dir():
+        raise FileNotFoundError(folder)
+    return folder
+
+
+def local_folder(uri: str, root: Path) -> Path | None:
+    """Where artifacts are on this machine, also after the project's folder was moved; None for a remote store.
+
+    Parameters
+    ----------
+    uri : str
+        Of a run's or model's artifacts.
+    root : Path
+        The project's folder.
+    """
     parts = urlsplit(uri)
     if parts.scheme not in ("", "file"):
-        return Path(mlflow.artifacts.download_artifacts(artifact_uri=uri))
+        return None
     folder = Path(unquote(parts.path))
     if not folder.is_dir() and ARTIFACT_FOLDER in folder.parts:
         last = len(folder.parts) - 1 - folder.parts[::-1].index(ARTIFACT_FOLDER)
         folder = root.joinpath(*folder.parts[last:])
-    if not folder.is_dir():
-        raise FileNotFoundError(folder)
     return folder

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from python_ml.model.dataset import TrainingSet
     from python_ml.model.train import TrainingResult
+    from python_ml.project import Project
     from python_ml.settings import Settings
 
 # MLflow keeps digests of up to 36 characters; the whole one is a tag.
@@ -45,6 +46,7 @@ def record(
     experiment: str,
     training_facts: str,
     identity: str | None = None,
+    iteration: str | None = None,
 ) -> Registration:
     """Log a training run with a child run per model, and register its best model as a version.
 
@@ -67,6 +69,8 @@ def record(
         What the fitted rows showed, as JSON; see :func:`python_ml.quality.model_facts`. Kept with the model.
     identity : str, optional
         Of :func:`python_ml.model.identity.training_identity`.
+    iteration : str, optional
+        Run of the iteration that it belongs to.
     """
     tracking_uri = store.absolute_uri(tracking_uri, root)
     client = store.open_store(tracking_uri)
@@ -79,15 +83,15 @@ def record(
         locked(root / store.ARTIFACT_FOLDER / store.LOCK) as alone,
     ):
         warnings.simplefilter("ignore")
-        experiment_id = _experiment(client, experiment, root, local=store.is_local(tracking_uri))
+        within = experiment_id(client, experiment, root, local=store.is_local(tracking_uri))
         tags = {FOLDER_TAG: f"{platform.node()}:{root}"}
         if alone:
-            _close_killed_runs(client, experiment_id, tags[FOLDER_TAG])
+            _close_killed_runs(client, within, tags[FOLDER_TAG], iteration)
         name = f"train {result.champion}"
-        with mlflow.start_run(experiment_id=experiment_id, run_name=name, tags=tags) as run:
+        with mlflow.start_run(experiment_id=within, run_name=name, tags=tags, parent_run_id=iteration) as run:
             _log_split(result, training_set)
             for name in result.parameters:
-                with mlflow.start_run(experiment_id=experiment_id, run_name=name, tags=tags, nested=True):
+                with mlflow.start_run(experiment_id=within, run_name=name, tags=tags, nested=True):
                     mlflow.log_params(result.parameters[name])
                     mlflow.log_metrics(_flat(result.metrics["models"][name]))
             logged = _log_model(result, training_set, training_facts)
@@ -98,20 +102,28 @@ def record(
     return Registration(version=registered, run_id=run.info.run_id)
 
 
-def _close_killed_runs(client: MlflowClient, experiment_id: str, folder: str) -> None:
-    """End the runs that this project's folder began and no process works on, since this one holds the lock."""
+def _close_killed_runs(client: MlflowClient, within: str, folder: str, current: str | None) -> None:
+    """End the runs that this project's folder began and no process works on, since this one holds the lock.
+
+    The ``current`` iteration goes on. One that a person started has no folder: it is open until it is finished.
+    """
     killed, page = [], None
     while page is None or page.token:
         page = client.search_runs(
-            [experiment_id], "attributes.status = 'RUNNING'", page_token=page.token if page is not None else None
+            [within], "attributes.status = 'RUNNING'", page_token=page.token if page is not None else None
         )
         # The folder is compared here: MLflow's filters cannot quote every name.
         killed += [run.info.run_id for run in page if run.data.tags.get(FOLDER_TAG) == folder]
-    for run_id in killed:
+    for run_id in set(killed) - {current}:
         client.set_terminated(run_id, status="KILLED")
 
 
-def _experiment(client: MlflowClient, name: str, root: Path, *, local: bool) -> str:
+def experiment_name(project: Project) -> str:
+    """Name of the experiment that a project's runs belong to."""
+    return project.settings.mlflow.experiment or project.name
+
+
+def experiment_id(client: MlflowClient, name: str, root: Path, *, local: bool) -> str:
     """Find or create the experiment; local artifacts stay in the project, also after it has been moved."""
     location = (root / store.ARTIFACT_FOLDER).as_uri() if local else None
     existing = client.get_experiment_by_name(name)
@@ -137,9 +149,10 @@ def _log_split(result: TrainingResult, training_set: TrainingSet) -> None:
             "validation_from": split["validation_from"],
             "test_from": split["test_from"],
             **{f"rows_{part}": n for part, n in split["rows"].items()},
-            **{name: result.metrics["data"][name] for name in ("customers", "features")},
+            **{name: result.metrics["data"][name] for name in ("customers", "features", "rows")},
         }
     )
+    mlflow.log_metrics(_flat({"validation": result.metrics["models"][result.champion]["validation"]}))
 
 
 def _log_data(result: TrainingResult, training_set: TrainingSet, model_id: str) -> None:
@@ -237,6 +250,8 @@ def _register(
         "retention.entity": result.card.entity,
         "retention.label_span": result.card.label["span"] or "unknown",
         "retention.test_roc_auc": "not defined" if auc is None else f"{auc:.4f}",
+        store.ROWS_TAG: str(len(result.dataset)),
+        store.NEWEST_ROW_TAG: result.dataset["feature_timestamp"].max().isoformat(),
         store.DEFINITION_TAG: json.dumps(outcome_definitions(training_set.definitions), default=str),
         **({store.IDENTITY_TAG: identity} if identity else {}),
     }

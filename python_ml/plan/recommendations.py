@@ -16,6 +16,7 @@ from python_ml.plan.actions import ACTIONS, DECIDED, LAYERS, Action, Status
 
 FILE = "recommendations.yaml"
 VERSION = 2
+ITERATION = "iteration"  # in the evidence: proposed after a training of that number, not from the raw files
 _HEADER = """What could be done to the data, layer by layer. Set `status` to accepted or rejected, change `parameters`,
 add a `note`; then run `retention generate`. `applied` means accepted, and in the generated code. `retention recommend`
 profiles the files again and keeps what was decided here. Other comments than notes are not kept."""
@@ -154,7 +155,7 @@ class Recommendations:
         -------
         Recommendations
             A new action is ``proposed``. A decided one that is not proposed any more stays, as ``vanished``; one that
-            nobody decided goes.
+            nobody decided goes, unless an iteration proposed it.
         """
         merged = {}
         for action in self:
@@ -167,7 +168,8 @@ class Recommendations:
                 kept |= {name: getattr(old, name) for name in old.parameter_names()}
             merged[action.id] = action.model_copy(update=kept)
         for old in older:
-            if old.id not in merged and old.status in DECIDED:
+            from_a_model = ITERATION in old.evidence and old.id not in proposed_before
+            if old.id not in merged and (old.status in DECIDED or from_a_model):
                 by_hand = old.id not in proposed_before
                 merged[old.id] = old if by_hand else old.model_copy(update={"vanished": True})
         return Recommendations(merged.values())

@@ -12,6 +12,7 @@ from python_ml.settings.explanation import Explain, Fairness
 from python_ml.settings.gates import Leakage, Quality
 from python_ml.settings.monitor import Monitor
 from python_ml.settings.registry import Registry
+from python_ml.settings.retraining import Retraining
 from python_ml.settings.scoring import Scoring
 from python_ml.settings.section import Section
 from python_ml.settings.survival import Survival
@@ -43,6 +44,7 @@ class Settings(Section):
     registry: Registry = Registry()
     uplift: Uplift = Uplift()
     monitor: Monitor = Monitor()
+    retraining: Retraining = Retraining()
     mlflow: Tracking = Tracking()
 
     _path: str = PrivateAttr("retention.yml")

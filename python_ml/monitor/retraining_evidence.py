@@ -1,0 +1,157 @@
+"""The evidence for a retraining, read from the warehouse and the registry."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from python_ml.dbt import TRAINING_SET
+from python_ml.model import store
+from python_ml.model.registry import ModelRegistry, Version
+from python_ml.monitor.drift import DRIFT, FEATURE
+from python_ml.monitor.drift_table import TABLE as DRIFT_TABLE
+from python_ml.monitor.drift_table import newest_rows
+from python_ml.monitor.retraining import DriftedColumn, Growth, MeasuredPerformance, RetrainingEvidence
+from python_ml.project import is_dateless
+from python_ml.warehouse import connect, relation, table_exists
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from python_ml.project import Project
+
+PERFORMANCE_TABLE = "gold.gld_model_performance"
+# What of that table is read; `realised` or `estimated` is null where it is not known.
+PERFORMANCE_COLUMNS = ("model_version", "period", "metric", "estimated", "realised", "low", "high")
+
+
+def gather_evidence(project: Project) -> RetrainingEvidence:
+    """Look at drift, performance, age and new rows of the champion.
+
+    Raises
+    ------
+    UserError
+        When there is no warehouse or no training set, or the model store does not answer.
+    """
+    registry = ModelRegistry.of(project)
+    number = None if registry is None else registry.aliases().get(store.ALIAS)
+    if registry is None or number is None:
+        return RetrainingEvidence(champion=None)
+    champion, newest = registry.find(number), registry.versions()[-1]
+    missing: list[str] = []
+    metric = project.settings.retraining.metric
+    with connect(project) as connection:
+        rows, last = _labelled(connection)
+        growth = {
+            version.number: _growth(connection, version, rows, is_dateless(project.vars))
+            for version in (champion, newest)
+        }
+        drifted = _drifted(connection, number, missing)
+        realised, estimated = _performance(connection, number, metric, missing)
+    if growth[number] is None:
+        missing.append(
+            f"Version {number} did not record the rows that it was trained with: age and new rows are unknown."
+        )
+    run = registry.client.get_run(champion.run_id)
+    return RetrainingEvidence(
+        champion=number,
+        data_time=last,
+        trained_rows=int(champion.tags[store.ROWS_TAG]) if store.ROWS_TAG in champion.tags else None,
+        since_champion=growth[number],
+        since_newest=growth[newest.number],
+        drifted=drifted,
+        realised=realised,
+        estimated=estimated,
+        expected=run.data.metrics.get(f"test.{metric}"),
+        expected_low=run.data.metrics.get(f"test.{metric}.low"),
+        expected_high=run.data.metrics.get(f"test.{metric}.high"),
+        missing=tuple(missing),
+    )
+
+
+def _labelled(connection: duckdb.DuckDBPyConnection) -> tuple[int, datetime | None]:
+    from python_ml.errors import UserError
+
+    if not table_exists(connection, TRAINING_SET):
+        raise UserError(
+            f"The table {TRAINING_SET} does not exist.", where="the warehouse", hint="run `retention build`"
+        )
+    query = f"select count(*), max(cast(feature_timestamp as timestamp)) from {relation(TRAINING_SET)}"
+    return connection.execute(query).fetchall()[0]
+
+
+def _growth(connection: duckdb.DuckDBPyConnection, version: Version, rows: int, dateless: bool) -> Growth | None:
+    """Labelled rows that a version was not trained with, by the clock of the data."""
+    if store.ROWS_TAG not in version.tags:
+        return None
+    if dateless:
+        grown = max(rows - int(version.tags[store.ROWS_TAG]), 0)
+        return Growth(grown, int(grown > 0))
+    query = (
+        f"select count(*), count(distinct feature_timestamp) from {relation(TRAINING_SET)} "
+        "where cast(feature_timestamp as timestamp) > ?"
+    )
+    newer = connection.execute(query, [datetime.fromisoformat(version.tags[store.NEWEST_ROW_TAG])]).fetchall()[0]
+    return Growth(*newer)
+
+
+def _drifted(connection: duckdb.DuckDBPyConnection, champion: int, missing: list[str]) -> tuple[DriftedColumn, ...]:
+    """What drifted in the newest period of its kind; features count if the champion uses them."""
+    if not table_exists(connection, DRIFT_TABLE):
+        missing.append("Drift was not measured: run `retention monitor` first.")
+        return ()
+    found = connection.execute(
+        "select model_version, kind, feature, is_model_input, current_period, status, since, accepted_because "
+        f"from {relation(DRIFT_TABLE)}"
+    )
+    names = [column[0] for column in found.description]
+    rows = [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+    other = {row["model_version"] for row in rows} - {champion}
+    if other:
+        missing.append(f"Drift was measured for version {min(other)}: run `retention monitor` first.")
+        return ()
+    return tuple(
+        DriftedColumn(row["kind"], row["feature"], _periods(rows, row), row["since"])
+        for row in newest_rows(rows)
+        if row["status"] == DRIFT and not row["accepted_because"] and (row["is_model_input"] or row["kind"] != FEATURE)
+    )
+
+
+def _periods(rows: list[dict], of: dict) -> int:
+    """Consecutive periods up to the newest in which it drifted (not only a warning)."""
+    series = sorted(
+        (row for row in rows if (row["kind"], row["feature"]) == (of["kind"], of["feature"])),
+        key=lambda row: row["current_period"],
+        reverse=True,
+    )
+    ends = (position for position, row in enumerate(series) if row["status"] != DRIFT)
+    return next(ends, len(series))
+
+
+def _performance(
+    connection: duckdb.DuckDBPyConnection, champion: int, metric: str, missing: list[str]
+) -> tuple[MeasuredPerformance | None, MeasuredPerformance | None]:
+    """The newest realised and the newest estimated metric; the only place that knows the columns of that table."""
+    if not table_exists(connection, PERFORMANCE_TABLE):
+        missing.append("Performance was not measured.")
+        return None, None
+    there = {row[0] for row in connection.execute(f"describe {relation(PERFORMANCE_TABLE)}").fetchall()}
+    if absent := [name for name in PERFORMANCE_COLUMNS if name not in there]:
+        missing.append(f"{PERFORMANCE_TABLE} has no column {', '.join(absent)}: performance is not looked at.")
+        return None, None
+    rows = connection.execute(
+        f"select cast(period as timestamp), realised, estimated, low, high from {relation(PERFORMANCE_TABLE)} "
+        "where model_version = ? and metric = ? order by 1",
+        [champion, metric],
+    ).fetchall()
+    # The interval is that of the estimate; a realised value is compared as it is.
+    realised = [MeasuredPerformance(metric, period, value) for period, value, *_ in rows if value is not None]
+    estimated = [
+        MeasuredPerformance(metric, period, value, low, high)
+        for period, _, value, low, high in rows
+        if value is not None
+    ]
+    latest = realised[-1] if realised else None
+    # An estimate of a period whose outcome is known says nothing more.
+    ahead = [one for one in estimated if latest is None or one.period > latest.period]
+    return latest, ahead[-1] if ahead else None
