@@ -170,7 +170,7 @@ def main() -> int:
     print(aligned(rows))
     different = [table for table in KEPT if day["content"][table] != full["content"][table]]
     print(f"different rows: {', '.join(different) or 'none'}")
-    keep({name: value for name, value in found.items()}, chosen.json)
+    keep(found, chosen.json)
     return 1 if different or day["seconds"] > SHARE * full["seconds"] else 0
 
 
