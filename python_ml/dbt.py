@@ -35,6 +35,7 @@ DONE = "retention_done"  # what the process of dbt says after each command, with
 # Gold tables, which have these names in every project.
 TRAINING_SET, SCORING_SET = "gold.gld_training_set", "gold.gld_scoring_set"
 ROLES = ("key", "time", "feature", "label")
+FINGERPRINT_ROLE, ROW_FINGERPRINT = "fingerprint", "row_fingerprint"
 
 
 @dataclass(frozen=True)
@@ -441,6 +442,8 @@ def feature_registry(project: Project, model: str = "gld_customer_features") -> 
     features = []
     for column in node["columns"].values():
         meta = {**column.get("meta", {}), **column.get("config", {}).get("meta", {})}
+        if meta.get("role") == FINGERPRINT_ROLE:  # says what a row was made from, for daily builds
+            continue
         if meta.get("role") not in ROLES:
             raise UserError(
                 f"Column {column['name']} of {model} has no role.",

@@ -28,7 +28,7 @@ _RESERVED = """
     trim try_cast tuple unpack varchar xmlattributes xmlconcat xmlelement xmlexists xmlforest xmlnamespaces xmlparse
     xmlpi xmlroot xmlserialize xmltable
     quarantine_reason invalid_reason copy_rank is_reversal feature_timestamp label_timestamp
-    label_available_flag churned
+    label_available_flag churned row_fingerprint
     as_of_us event_us known_us event_count smallest_window
     """
 RESERVED = frozenset(_RESERVED.split())

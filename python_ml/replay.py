@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from python_ml.dbt import DatabaseCopy, run_dbt_on_copies
+from python_ml.dbt import ROW_FINGERPRINT, DatabaseCopy, run_dbt_on_copies
 from python_ml.errors import UserError
 from python_ml.ingest.macros import rendered
 from python_ml.ingest.schema import Reading
@@ -256,8 +256,10 @@ def _compare(project: Project, database: Path, as_of: datetime, hidden: dict[str
             f"create temp view before as select * from stored.gold.{FEATURES} where feature_timestamp = {moment}"
         )
         connection.execute(f"create temp view after as select * from gold.{FEATURES}")
-        columns = [row[0] for row in connection.execute("describe before").fetchall()]
-        rebuilt = [row[0] for row in connection.execute("describe after").fetchall()]
+        columns, rebuilt = (
+            [row[0] for row in connection.execute(f"describe {view}").fetchall() if row[0] != ROW_FINGERPRINT]
+            for view in ("before", "after")
+        )
         both = [column for column in columns if column in rebuilt]
         unequal = ", ".join(
             f"count(*) filter (where paired and before.{quote(c)} is distinct from after.{quote(c)})" for c in both

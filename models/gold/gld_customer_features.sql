@@ -1,8 +1,22 @@
+{{ config(materialized='daily_table', unique_key=['customer_id', 'feature_timestamp']) }}
 -- grain: one row per customer and feature time; nothing in it was known at or after that time
 with
 
+-- a row is made again when what it is made of has changed
 spine as (
-    select * from {{ ref('slv_spine') }}
+    {{ customer_retention.changed_rows(
+        spine=ref('slv_spine'),
+        entity='customer_id',
+        inputs=[
+            {'relation': ref('brz_app__customers'), 'columns': ['acquisition_channel'], 'keys': ['customer_id']},
+            {'relation': ref('slv_customer_attributes')},
+            {'relation': ref('slv_subscription_attributes')},
+            {'relation': ref('slv_orders_windows'), 'columns': ['orders_fingerprint']},
+            {'relation': ref('slv_tickets_windows'), 'columns': ['tickets_fingerprint']},
+            {'relation': ref('slv_price_changes_windows'), 'columns': ['price_changes_fingerprint']},
+            {'relation': ref('slv_offers_windows'), 'columns': ['offers_fingerprint']},
+        ],
+    ) | indent(4) }}
 ),
 
 customers as (
@@ -21,19 +35,19 @@ subscription_attributes as (
 ),
 
 orders as (
-    select * from {{ ref('slv_orders_windows') }}
+    select {{ customer_retention.columns_except(['orders_fingerprint']) }} from {{ ref('slv_orders_windows') }}
 ),
 
 tickets as (
-    select * from {{ ref('slv_tickets_windows') }}
+    select {{ customer_retention.columns_except(['tickets_fingerprint']) }} from {{ ref('slv_tickets_windows') }}
 ),
 
 price_changes as (
-    select * from {{ ref('slv_price_changes_windows') }}
+    select {{ customer_retention.columns_except(['price_changes_fingerprint']) }} from {{ ref('slv_price_changes_windows') }}
 ),
 
 offers as (
-    select * from {{ ref('slv_offers_windows') }}
+    select {{ customer_retention.columns_except(['offers_fingerprint']) }} from {{ ref('slv_offers_windows') }}
 ),
 
 final as (

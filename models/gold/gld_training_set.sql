@@ -2,7 +2,7 @@
 with
 
 features as (
-    select * from {{ ref('gld_customer_features') }}
+    select {{ customer_retention.columns_except(['row_fingerprint']) }} from {{ ref('gld_customer_features') }}
 ),
 
 labels as (

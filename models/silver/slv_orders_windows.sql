@@ -1,3 +1,4 @@
+{{ config(materialized='daily_table', unique_key=['customer_id', 'feature_timestamp']) }}
 -- grain: one row per spine row; what they ordered before
 {{ customer_retention.window_features(
     spine=ref('slv_spine'),
@@ -11,4 +12,5 @@
         {'name': 'items', 'expression': 'items', 'aggregates': ['sum'], 'windows': ['30d', '90d']},
         {'name': 'category', 'expression': 'category', 'aggregates': ['nunique'], 'windows': ['90d', 'all_time']},
     ],
+    incremental='changed_rows',
 ) }}

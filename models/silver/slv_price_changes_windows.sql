@@ -1,3 +1,4 @@
+{{ config(materialized='daily_table', unique_key=['customer_id', 'feature_timestamp']) }}
 -- grain: one row per spine row; how their price moved before
 {{ customer_retention.window_features(
     spine=ref('slv_spine'),
@@ -10,4 +11,5 @@
         {'name': 'increase_percent', 'expression': 'cast(100 * (new_price / old_price - 1) as decimal(18, 4))', 'aggregates': ['sum'], 'windows': ['30d', '90d', 'all_time']},
     ],
     windows=['30d', '90d', 'all_time'],
+    incremental='changed_rows',
 ) }}

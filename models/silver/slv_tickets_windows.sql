@@ -1,3 +1,4 @@
+{{ config(materialized='daily_table', unique_key=['customer_id', 'feature_timestamp']) }}
 -- grain: one row per spine row; what they wrote to support before
 with
 
@@ -15,6 +16,7 @@ windows as (
             {'name': 'urgent', 'expression': '1', 'where': "priority = 'high'", 'aggregates': ['sum'], 'windows': ['30d', '90d']},
         ] + customer_retention.text_measures('body', components=8, windows=['30d', 'all_time']),
         windows=['30d', '90d', 'all_time'],
+        incremental='changed_rows',
     ) | indent(4) }}
 ),
 

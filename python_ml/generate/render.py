@@ -91,6 +91,9 @@ class Renderer:
                     "model": made.model,
                     "alias": free_name(made.alias, used),
                     "description": descriptions.feature_set_text(made.model, owners[made.model]),
+                    "fingerprint": ""
+                    if made.model == f"slv_{owners[made.model].name}_attributes"
+                    else f"{made.alias}_fingerprint",
                 }
                 for made in plan.feature_sets
             ],

@@ -270,10 +270,10 @@ def test_every_gold_column_is_described_and_has_a_role(demo):
         folder, "select column_name from information_schema.columns where table_name = 'gld_customer_features'"
     )
     assert set(node["columns"]) == {name for (name,) in built}
-    for column in node["columns"].values():
+    for name, column in node["columns"].items():
         meta = column["config"]["meta"]
         assert column["description"]
-        assert meta["role"] in ("key", "time", "feature")
+        assert meta["role"] in (("fingerprint",) if name == "row_fingerprint" else ("key", "time", "feature"))
         if meta["role"] == "feature":
             assert meta["source"] and meta["aggregate"] and meta["leakage_risk"]
 

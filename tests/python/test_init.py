@@ -109,7 +109,8 @@ class TestProject:
         text = (made / "models/gold/_gold__features.yml").read_text(encoding="utf-8")
         models = {m["name"]: m for m in yaml.safe_load(text)["models"]}
         features = [c["name"] for c in models["gld_customer_features"]["columns"]]
-        assert features[:2] == ["customer_id", "feature_timestamp"]
+        assert features[:3] == ["customer_id", "feature_timestamp", "row_fingerprint"]
+        features.remove("row_fingerprint")  # it is no feature, and in no other table
         assert [c["name"] for c in models["gld_scoring_set"]["columns"]] == features
         training = [c["name"] for c in models["gld_training_set"]["columns"]]
         assert training == [*features, "label_timestamp", "churned"]
@@ -118,7 +119,8 @@ class TestProject:
             assert text.count(f"- *{name}\n") >= 2
         for column in models["gld_customer_features"]["columns"]:
             assert column["description"]
-            assert column["config"]["meta"]["role"] in ("key", "time", "feature")
+            is_print = column["name"] == "row_fingerprint"
+            assert column["config"]["meta"]["role"] in (("fingerprint",) if is_print else ("key", "time", "feature"))
         assert not [n for n in features if "churned" in n or "segment" in n]
 
     def test_findings_and_readme_hold_what_was_measured(self, made):
@@ -214,7 +216,7 @@ class TestBuild:
     def test_features_are_those_declared(self, built):
         findings = yaml.safe_load((built / "findings.yaml").read_text(encoding="utf-8"))
         columns = [name for name, *_ in ask(built, "describe gold.gld_customer_features")]
-        assert len(columns) == findings["features"] + 2
+        assert len(columns) == findings["features"] + 3  # customer, time, fingerprint
 
     def test_reversals_are_no_activity(self, built):
         assert ask(

@@ -12,6 +12,11 @@
             {%- do customer_retention._check_state_of_table(declaration) -%}
         {%- endif -%}
         {{ return(this) }}
+    {%- elif config.get('materialized') == 'daily_table' -%}
+        {%- if incremental != 'changed_rows' -%}
+            {{ exceptions.raise_compiler_error("daily_table: a table keeps rows by their fingerprint, so it needs incremental='changed_rows'.") }}
+        {%- endif -%}
+        {{ return(customer_retention._table_to_keep(declaration.source ~ '_fingerprint', declaration.definition)) }}
     {%- endif -%}
     {{ return(none) }}
 {%- endmacro -%}
@@ -89,7 +94,7 @@ fingerprints as (
     left join entered on wanted_rows.row_id = entered.row_id
 ),
 
--- rows that are missing, or were made from something else
+-- rows that are missing, or were made from something else {{ customer_retention._mark_of_changes() }}
 {%- else -%}
 -- rows that are missing; those that were made stay as they are, since nothing that is known later can change them
 {%- endif %}

@@ -48,6 +48,10 @@
     {%- set has_versions = superseded_at is not none -%}
     {%- set has_fingerprint = incremental == 'changed_rows' -%}
     {%- set defined_by = [event_at, available_at, where, measures, windows, recency, rhythm, comparisons] -%}
+    {%- if config is defined and config.get('materialized') == 'daily_table' -%}
+        {#- What the model makes of the windows, too: a row that is kept must be what it would be today. -#}
+        {%- do defined_by.append(customer_retention._definition_of_model()) -%}
+    {%- endif -%}
     {%- set measures = customer_retention._checked_measures(source, measures, windows, carry_state) -%}
     {%- do customer_retention._check_rhythm(rhythm) -%}
     {%- set bounded = windows | rejectattr('us', 'none') | list -%}

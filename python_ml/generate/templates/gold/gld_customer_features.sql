@@ -1,12 +1,22 @@
+{{ config(materialized='daily_table', unique_key=['[[ entity ]]', 'feature_timestamp']) }}
 -- grain: one row per customer and feature time; nothing in it was known at or after that time
 with
 
+-- a row is made again when what it is made of has changed
 spine as (
-    select * from {{ ref('slv_spine') }}
+    {{ customer_retention.changed_rows(
+        spine=ref('slv_spine'),
+        entity='[[ entity ]]',
+        inputs=[
+[%- for set in feature_sets %]
+            {'relation': ref('[[ set.model ]]')[% if set.fingerprint %], 'columns': ['[[ set.fingerprint ]]'][% endif %]},
+[%- endfor %]
+        ],
+    ) | indent(4) }}
 ),
 [% for set in feature_sets %]
 [[ set.alias ]] as (
-    select * from {{ ref('[[ set.model ]]') }}
+    select [% if set.fingerprint %]{{ customer_retention.columns_except(['[[ set.fingerprint ]]']) }}[% else %]*[% endif %] from {{ ref('[[ set.model ]]') }}
 ),
 [% endfor %]
 final as (

@@ -8,7 +8,7 @@
 with
 
 features as (
-    select * from {{ ref('gld_customer_features') }}
+    select {{ customer_retention.columns_except(['row_fingerprint']) }} from {{ ref('gld_customer_features') }}
 ),
 
 newest as (

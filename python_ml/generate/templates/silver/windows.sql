@@ -1,3 +1,4 @@
+{{ config(materialized='daily_table', unique_key=['[[ entity ]]', 'feature_timestamp']) }}
 -- grain: one row per spine row; the customer's [[ events ]] before
 [%- set space = "        " if shifts else "    " %]
 [%- if shifts %]
@@ -41,6 +42,7 @@ windows as (
 [%- if source.windows != plan.windows %]
 [[ space ]]windows=[[ source.windows | list ]],
 [%- endif %]
+[[ space ]]incremental='changed_rows',
 [%- if not shifts %]
 ) }}
 [%- else %]
