@@ -11,6 +11,7 @@ from python_ml.model.registry import ModelRegistry, Version
 from python_ml.monitor.drift import DRIFT, FEATURE
 from python_ml.monitor.drift_table import TABLE as DRIFT_TABLE
 from python_ml.monitor.drift_table import newest_rows
+from python_ml.monitor.performance_table import TABLE as PERFORMANCE_TABLE
 from python_ml.monitor.retraining import DriftedColumn, Growth, MeasuredPerformance, RetrainingEvidence
 from python_ml.project import is_dateless
 from python_ml.warehouse import connect, relation, table_exists
@@ -19,10 +20,6 @@ if TYPE_CHECKING:
     import duckdb
 
     from python_ml.project import Project
-
-PERFORMANCE_TABLE = "gold.gld_model_performance"
-# What of that table is read; `realised` or `estimated` is null where it is not known.
-PERFORMANCE_COLUMNS = ("model_version", "period", "metric", "estimated", "realised", "low", "high")
 
 
 def gather_evidence(project: Project) -> RetrainingEvidence:
@@ -131,27 +128,22 @@ def _periods(rows: list[dict], of: dict) -> int:
 def _performance(
     connection: duckdb.DuckDBPyConnection, champion: int, metric: str, missing: list[str]
 ) -> tuple[MeasuredPerformance | None, MeasuredPerformance | None]:
-    """The newest realised and the newest estimated metric; the only place that knows the columns of that table."""
+    """The newest metric of a cohort whose outcomes are known, and of a later one whose are not."""
     if not table_exists(connection, PERFORMANCE_TABLE):
-        missing.append("Performance was not measured.")
+        missing.append("Performance was not measured: run `retention monitor` first.")
         return None, None
-    there = {row[0] for row in connection.execute(f"describe {relation(PERFORMANCE_TABLE)}").fetchall()}
-    if absent := [name for name in PERFORMANCE_COLUMNS if name not in there]:
-        missing.append(f"{PERFORMANCE_TABLE} has no column {', '.join(absent)}: performance is not looked at.")
-        return None, None
-    rows = connection.execute(
-        f"select cast(period as timestamp), realised, estimated, low, high from {relation(PERFORMANCE_TABLE)} "
-        "where model_version = ? and metric = ? order by 1",
-        [champion, metric],
-    ).fetchall()
-    # The interval is that of the estimate; a realised value is compared as it is.
-    realised = [MeasuredPerformance(metric, period, value) for period, value, *_ in rows if value is not None]
-    estimated = [
-        MeasuredPerformance(metric, period, value, low, high)
-        for period, _, value, low, high in rows
-        if value is not None
-    ]
-    latest = realised[-1] if realised else None
-    # An estimate of a period whose outcome is known says nothing more.
-    ahead = [one for one in estimated if latest is None or one.period > latest.period]
-    return latest, ahead[-1] if ahead else None
+
+    def newest(kind: str) -> MeasuredPerformance | None:
+        value = f"{kind}_{metric}"
+        cohorts = connection.execute(
+            f"select cast(period as timestamp), {value}, {value}_low, {value}_high from {relation(PERFORMANCE_TABLE)} "
+            f"where model_version = ? and judged_by = ? and {value} is not null order by 1 desc limit 1",
+            [champion, kind],
+        ).fetchall()
+        return MeasuredPerformance(metric, *cohorts[0]) if cohorts else None
+
+    realised, estimated = newest("realised"), newest("estimated")
+    if realised and estimated and estimated.period < realised.period:
+        # Outcomes that are known say more than an estimate of earlier ones.
+        estimated = None
+    return realised, estimated

@@ -14,7 +14,7 @@ class Retraining(Section):
 
     drifted_features: int | None = Field(1, ge=1)
     drifted_periods: int = Field(1, ge=1)
-    metric: Literal["roc_auc", "pr_auc", "brier", "lift_at_10pct"] = "roc_auc"
+    metric: Literal["roc_auc", "pr_auc", "brier"] = "roc_auc"
     performance_drop: float | None = Field(0.03, gt=0)
     estimated_drop: float | None = Field(0.03, gt=0)
     age_periods: int | None = Field(None, ge=1)

@@ -16,6 +16,7 @@ from python_ml.iterations import IterationLog
 from python_ml.model import store
 from python_ml.model.registry import ModelRegistry
 from python_ml.monitor.drift_table import drift_table
+from python_ml.monitor.performance_table import store_performance
 from python_ml.monitor.retraining import (
     NOTHING,
     RETRAIN,
@@ -214,21 +215,25 @@ def test_from_evidence_to_the_gate(shop: Path) -> None:
 
 def test_performance_is_read_where_it_is_there(shop: Path) -> None:
     test_auc = run(shop, "--check")["evidence"]["expected"]
-    base = {"model_version": 1, "metric": "roc_auc", "low": None, "high": None}
-    frame = pd.DataFrame(
-        [
-            {**base, "period": datetime(2023, 10, 1), "estimated": 0.7, "realised": 0.9},
-            {**base, "period": datetime(2023, 11, 1), "estimated": test_auc - 0.2, "low": 0.3, "high": test_auc - 0.1},
-            {**base, "period": datetime(2023, 12, 1), "estimated": 0.1, "model_version": 2},
-        ]
-    ).astype({"low": float, "high": float})
-    write_table(Project.open(shop), "gold.gld_model_performance", frame)
+    cohorts = [
+        {"period": datetime(2023, 10, 1), "judged_by": "realised", "realised_roc_auc": 0.9, "estimated_roc_auc": 0.7},
+        {
+            "period": datetime(2023, 11, 1),
+            "judged_by": "estimated",
+            "estimated_roc_auc": test_auc - 0.2,
+            "estimated_roc_auc_low": 0.3,
+            "estimated_roc_auc_high": test_auc - 0.1,
+        },
+        {"period": datetime(2023, 12, 1), "judged_by": "estimated", "estimated_roc_auc": 0.1, "model_version": 2},
+    ]
+    store_performance(Project.open(shop), [{"model_version": 1, **cohort} for cohort in cohorts])
     store_drift(shop, 1, status="ok")
     found = run(shop, "--check")
     assert found["evidence"]["realised"]["value"] == 0.9
     assert (found["trigger"], found["evidence"]["estimated"]["value"]) == ("estimated performance", test_auc - 0.2)
-    write_table(Project.open(shop), "gold.gld_model_performance", frame.drop(columns="realised"))
-    assert "has no column realised" in " ".join(run(shop, "--check")["evidence"]["missing"])
+    later = {"period": datetime(2023, 12, 1), "judged_by": "realised", "realised_roc_auc": test_auc}
+    store_performance(Project.open(shop), [{"model_version": 1, **cohort} for cohort in (*cohorts[:2], later)])
+    assert run(shop, "--check")["evidence"]["estimated"] is None
 
 
 def stubbed(monkeypatch: pytest.MonkeyPatch, action: object) -> None:
