@@ -1,6 +1,6 @@
-"""``gold.gld_alerts``: a breach is one alert while it lasts, and every sink is told once.
+"""``gold.gld_alerts``: a breach is one alert while it lasts, and every sink gets it once.
 
-What is sent says which column or figure it is about, and never a value of the data.
+A message names the column or figure, and never a value of the data.
 """
 
 from __future__ import annotations

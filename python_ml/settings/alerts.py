@@ -1,4 +1,4 @@
-"""Whom ``retention monitor`` tells about breaches. Secrets are read from the environment variables named here."""
+"""Where ``retention monitor`` sends alerts. Secrets are read from the environment variables named here."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ class Performance(SectionOfParts):
 
 
 class Monitor(Section):
-    """What ``retention monitor`` looks at, and whom it tells."""
+    """What ``retention monitor`` compares, and where it sends alerts."""
 
     drift: Drift = Drift()
     performance: Performance = Performance()
