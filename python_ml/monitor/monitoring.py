@@ -18,7 +18,7 @@ from python_ml.monitor.alerts import raise_alerts
 from python_ml.monitor.breach import Breach
 from python_ml.monitor.counting import TableRows
 from python_ml.monitor.data_quality import quality_rows, store_quality
-from python_ml.monitor.drift import CHURN_RATE, DRIFT, FEATURE, OK, SCORE, TOGETHER, drift_rows, with_since
+from python_ml.monitor.drift import CHURN_RATE, FEATURE, OK, SCORE, TOGETHER, drift_rows, with_since
 from python_ml.monitor.drift_table import newest_rows, store_drift, summary
 from python_ml.monitor.joint import joint_rows
 from python_ml.monitor.performance import performance_rows
@@ -129,7 +129,7 @@ def monitor(project: Project) -> Monitoring:
     breaches = [
         Breach("drift", _sentence(row), row["since"], f"{row['kind']} {row['feature']}", _sentence(row, values=False))
         for row in newest
-        if row["status"] == DRIFT and not row["accepted_because"]
+        if drift_table.is_breach(row)
     ]
     breaches += performance_table.breaches(performance)
     shown = [

@@ -305,7 +305,8 @@ def test_the_command_measures_stores_and_refuses(shop):
     newest = rows["current_period"].max()
     with duckdb.connect(str(shop / "warehouse.duckdb")) as connection:
         connection.execute(
-            "update gold.gld_customer_features set customer_plan = 'gold', noise_1 = null where feature_timestamp = ?",
+            "update gold.gld_customer_features set customer_plan = 'gold', noise_1 = null, customer_country = 'new' "
+            "where feature_timestamp = ?",
             [newest],
         )
     broken = command_here(shop, "monitor")
@@ -316,7 +317,9 @@ def test_the_command_measures_stores_and_refuses(shop):
     assert "`noise_1`" in broken.stderr
     rows = stored(shop)
     drifted = rows[(rows["status"] == "drift") & (rows["kind"] == "feature")]
-    assert set(drifted["feature"]) == {"customer_plan", "noise_1"}
+    assert set(drifted["feature"]) == {"customer_plan", "noise_1", "customer_country"}
+    assert "customer_country" in broken.stdout
+    assert "customer_country" not in broken.stderr, "the champion does not use it"
     assert set(drifted["since"]) == {newest}
 
     (shop / "retention.yml").write_text("monitor: {drift: {accept: {customer_plans: renamed}}}")
