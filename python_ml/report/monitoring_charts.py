@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from python_ml.monitor.drift_table import Panel
 
 WIDTH = CURVE_SIZE[0]
-BARS = (112.0, 142.0)  # where the bars of a distribution begin, and how wide they may be
+BARS = (112.0, 130.0)  # where the bars of a distribution begin, and how wide they may be
 SERIES = (292.0, 104.0, 92.0)  # where the series beside it begins, its width and its height
 TOP, BIN = 24.0, 17.0
 MOST_CATEGORIES = 10
@@ -85,7 +85,9 @@ def drift_chart(name: str, panel: Panel) -> Markup:
         for x, (effect, status) in enumerate(zip(panel.effects, panel.statuses, strict=True)):
             series.plot(x, effect, **{**POINT, "color": COLOURS[STATUS_COLOURS.get(status, "subject")]}, markersize=6)
         series.set_xlim(-0.5, max(len(panel.periods) - 0.5, 0.5))
-        series.set_yticks(levels, [f"{level:g}" for level in levels], fontsize=11)
+        apart = levels[1] - levels[0] > 0.15 * high  # or their labels would overlap
+        ticks = levels if apart else levels[1:]
+        series.set_yticks(ticks, [f"{level:g}" for level in ticks], fontsize=11)
         ends = sorted({0, len(panel.periods) - 1})
         series.set_xticks(ends, [f"{_tick(panel.periods[x])}\n{panel.periods[x].year}" for x in ends], fontsize=11)
 
