@@ -169,6 +169,8 @@ class Panel:
     periods : tuple of datetime
     psi : tuple of float or None
         By period, without what noise adds.
+    effects : tuple of float
+        By period: what the thresholds are for.
     statuses : tuple of str
         By period.
     warning_from, drift_from : float
@@ -185,6 +187,7 @@ class Panel:
     is_model_input: bool
     periods: tuple[datetime, ...]
     psi: tuple[float | None, ...]
+    effects: tuple[float, ...]
     statuses: tuple[str, ...]
     warning_from: float
     drift_from: float
@@ -224,6 +227,7 @@ def panels(rows: Sequence[dict[str, Any]]) -> list[Panel]:
                 bool(newest["is_model_input"]),
                 tuple(row["current_period"] for row in series),
                 tuple(row["psi_excess"] for row in series),
+                tuple(row["effect"] for row in series),
                 tuple(row["status"] for row in series),
                 newest["warning_from"],
                 newest["drift_from"],

@@ -65,10 +65,25 @@ class Monitoring:
     text: str
     data: dict[str, Any]
 
+    @property
+    def compared(self) -> bool:
+        """Whether there was a period later than the training."""
+        return bool(self.data["drift"]["measured"] or self.data["performance"])
+
+    @property
+    def summary(self) -> str:
+        """What became of the features, in one line."""
+        return self.text.partition("\n")[0]
+
     def to_dict(self) -> dict[str, Any]:
         """All of it as plain data."""
-        status = "breach" if self.breaches else "ok"
-        return {"status": status, "breaches": [asdict(one) for one in self.breaches], "notes": self.notes, **self.data}
+        return {
+            "status": "breach" if self.breaches else "ok",
+            "summary": self.summary,
+            "breaches": [asdict(one) for one in self.breaches],
+            "notes": self.notes,
+            **self.data,
+        }
 
     def enforce(self) -> None:
         """Refuse a breach.

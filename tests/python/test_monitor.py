@@ -321,6 +321,12 @@ def test_the_command_measures_stores_and_refuses(shop):
     assert "customer_country" in broken.stdout
     assert "customer_country" not in broken.stderr, "the champion does not use it"
     assert set(drifted["since"]) == {newest}
+    page = (shop / "reports" / "monitoring.html").read_text(encoding="utf-8")
+    assert "<bdi>customer_plan</bdi></h3>" in page
+    assert "new: gold" in page
+    assert "How much each feature matters to this version is not known" not in page  # the training has measured it
+    record = json.loads((shop / "reports" / "monitoring.json").read_text(encoding="utf-8"))
+    assert record["status"] == "breach"
 
     (shop / "retention.yml").write_text("monitor: {drift: {accept: {customer_plans: renamed}}}")
     mistaken = command_here(shop, "monitor")
