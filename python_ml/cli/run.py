@@ -23,21 +23,20 @@ def command(project: Project, console: Console) -> None:
 
     Runs `retention build`, `replay` (of one feature time, as evidence for the leakage check), `train`, `backtest`
     (unless `backtest.enabled` in retention.yml is false), `score`, `uplift` (where retention.yml names an experiment),
-    `act`, `explain`, `monitor` and `report`, with the leakage and quality gates before training and scoring. Where
-    monitoring finds a breach, all is done and the report is written before the command ends with exit code 3.
+    `act`, `explain`, `monitor` and `report`, with the leakage and quality gates before training and scoring. A breach
+    that monitoring finds is a warning here; `retention monitor` ends with exit code 3.
 
     Reads the raw data, dbt_project.yml and retention.yml. Writes what these commands write; at the end
     reports/index.html and reports/metrics.json.
 
     Exit codes: 0 done, 1 internal error or a failed model or test of dbt, 2 invalid input or usage, 3 a leakage or
-    quality gate failed, or monitoring found a breach.
+    quality gate failed.
 
     \b
     Example: retention run --project-dir my_shop
     """
     metrics, found, path = run(project, console)
     console.result(summary_line(metrics, path), {"report": str(path), **metrics, "monitoring": found.to_dict()})
-    found.enforce()
 
 
 def run(project: Project, console: Console) -> tuple[dict[str, Any], Monitoring, Path]:
@@ -48,7 +47,7 @@ def run(project: Project, console: Console) -> tuple[dict[str, Any], Monitoring,
     dict
         Content of ``metrics.json``.
     Monitoring
-        What ``retention monitor`` found; a breach is not refused yet.
+        What ``retention monitor`` found.
     Path
         Of the report.
     """
@@ -81,6 +80,8 @@ def run(project: Project, console: Console) -> tuple[dict[str, Any], Monitoring,
         console.note(found.summary)
         for note in found.notes if found.compared else ():
             console.note(note)
+        for breach in found.breaches:
+            console.warn(breach.what)
     finally:  # a mistake in the settings of monitoring costs nobody the report
         path = report(project, console)
     return metrics, found, path
