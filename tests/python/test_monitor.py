@@ -90,6 +90,18 @@ def test_counts_are_those_of_a_calculation_by_hand(connection):
     assert ReferenceStatistics.from_json(reference.to_json()) == reference
 
 
+def test_the_size_of_queries_changes_no_figure(connection, monkeypatch):
+    connection.register("frame", hostile_frame())
+    connection.execute("create table rows_there as from frame")
+    names = list(hostile_frame().columns[2:])
+    columns = [InputColumn(name, CATEGORY if name == "'cat'" else NUMBER) for name in names]
+    found = []
+    for batch in (1, 2, 50):
+        monkeypatch.setattr("python_ml.monitor.counting.BATCH", batch)
+        found.append(measure_reference(TableRows(connection, "main.rows_there", "who"), columns))
+    assert found[0] == found[1] == found[2]
+
+
 def test_a_table_without_rows_has_an_empty_reference(connection):
     columns = [InputColumn("few", NUMBER), InputColumn("'cat'", CATEGORY)]
     assert measure_reference(table_of(connection, hostile_frame().iloc[:0]), columns).periods == {}
