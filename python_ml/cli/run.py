@@ -22,7 +22,8 @@ def command(project: Project, console: Console) -> None:
 
     Runs `retention build`, `replay` (of one feature time, as evidence for the leakage check), `train`, `backtest`
     (unless `backtest.enabled` in retention.yml is false), `score`, `uplift` (where retention.yml names an experiment),
-    `act`, `explain` and `report`, with the leakage and quality gates before training and scoring.
+    `act`, `explain`, `dashboard` (without counterfactuals) and `report`, with the leakage and quality gates before
+    training and scoring.
 
     Reads the raw data, dbt_project.yml and retention.yml. Writes what these commands write; at the end
     reports/index.html and reports/metrics.json.
@@ -41,6 +42,7 @@ def run(project: Project, console: Console) -> tuple[dict[str, Any], Path]:
     """Run all steps with one process of dbt. Returns the content of ``metrics.json`` and the path of the report."""
     from python_ml.cli.act import act
     from python_ml.cli.build import build, lacks_packages
+    from python_ml.cli.dashboard import dashboard
     from python_ml.cli.explain import explain
     from python_ml.cli.report import report
     from python_ml.cli.score import MODELS, score
@@ -62,6 +64,7 @@ def run(project: Project, console: Console) -> tuple[dict[str, Any], Path]:
         measure_offers(project, console)
         act(project, console)
     explain(project, console)
+    dashboard(project, console)
     return metrics, report(project, console)
 
 
