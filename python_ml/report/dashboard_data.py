@@ -299,7 +299,13 @@ def population(data: DashboardData) -> tuple[dict[str, Any], dict[str, np.ndarra
         "as_of_text": date(data.as_of) if data.dated else "",
         "version": data.version,
     }
-    return document, arrays
+    return document, arrays | {"key_order": _key_order(data.keys)}
+
+
+def _key_order(keys: list[str]) -> np.ndarray:
+    """The order of keys: whole numbers by size, any other keys by their characters."""
+    whole = all(key.isascii() and key.isdigit() for key in keys)
+    return np.array(sorted(range(len(keys)), key=(lambda i: int(keys[i])) if whole else keys.__getitem__), np.uint32)
 
 
 def details(data: DashboardData) -> tuple[dict[str, Any], dict[str, np.ndarray]]:

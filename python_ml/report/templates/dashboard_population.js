@@ -1,43 +1,27 @@
 // The table of customers: filters, segments, order, pages, and its rows as CSV.
 
 const state = { sort: "churn_probability", down: true, page: 0, size: 25, chosen: new Map(), low: 0, high: 1, rows: null };
-const orders = new Map(); // all rows in the order of a column, ascending, missing values last
+const orders = new Map();
 
-function order(key) {
-  if (orders.has(key)) return orders.get(key);
-  const n = data.keys.length, rows = Uint32Array.from({ length: n }, (_, i) => i);
+/** All rows in the order of a column. Ties keep the riskier customer first, missing values stay last. */
+function ordered(key, down) {
+  if (orders.has(`${down} ${key}`)) return orders.get(`${down} ${key}`);
+  let rows = data.arrays.key_order;
   if (key === "key") {
-    const texts = data.keys;
-    // Whole numbers by size, any other keys by their characters.
-    const numbers = texts.every((text) => /^\d{1,15}$/.test(text)) ? texts.map(Number) : null;
-    rows.sort(numbers ? (a, b) => numbers[a] - numbers[b] : (a, b) => (texts[a] < texts[b] ? -1 : texts[a] > texts[b] ? 1 : 0));
+    if (down) rows = rows.slice().reverse();
   } else {
-    const one = column(key), sorted = Float64Array.from(one.array);
+    const one = column(key), sorted = Float64Array.from(one.array), sign = down ? -1 : 1;
     if (isCategory(one)) {
       // By text, except for the bands and the campaign, whose values are in order.
-      const rank = one.segment || one.kind === "date" || one.name === "suggested_action"
-        ? new Map([...one.values].sort().map((text, place) => [text, place + 1]))
-        : new Map(one.values.map((text, place) => [text, place + 1]));
-      const ranks = [NaN, ...one.values.map((text) => rank.get(text))];
-      for (let i = 0; i < n; i++) sorted[i] = ranks[one.array[i]];
+      const texts = one.segment || one.kind === "date" || one.name === "suggested_action" ? [...one.values].sort() : one.values;
+      const ranks = [NaN, ...one.values.map((text) => texts.indexOf(text))];
+      for (let i = 0; i < sorted.length; i++) sorted[i] = ranks[one.array[i]];
     }
-    for (let i = 0; i < n; i++) if (Number.isNaN(sorted[i])) sorted[i] = Infinity;
-    rows.sort((a, b) => (sorted[a] < sorted[b] ? -1 : sorted[a] > sorted[b] ? 1 : a - b));
-    let end = n;
-    while (end && sorted[rows[end - 1]] === Infinity) end--;
-    rows.known = end;
+    for (let i = 0; i < sorted.length; i++) sorted[i] = Number.isNaN(sorted[i]) ? Infinity : sign * sorted[i];
+    rows = Uint32Array.from(sorted, (_, i) => i).sort((a, b) => (sorted[a] < sorted[b] ? -1 : sorted[a] > sorted[b] ? 1 : a - b));
   }
-  orders.set(key, rows);
+  orders.set(`${down} ${key}`, rows);
   return rows;
-}
-
-/** All rows in the order that is asked for; ties keep the riskier customer first, missing values stay last. */
-function ordered() {
-  const rows = order(state.sort);
-  if (!state.down) return rows;
-  const known = rows.known ?? rows.length, turned = Uint32Array.from(rows);
-  turned.subarray(0, known).reverse();
-  return turned;
 }
 
 function filtered() {
@@ -47,7 +31,7 @@ function filtered() {
     return [column(key).array, allowed];
   });
   const low = 1e6 * state.low - 0.5, high = 1e6 * state.high + 0.5, chances = data.arrays.churn_probability;
-  return ordered().filter((i) => {
+  return ordered(state.sort, state.down).filter((i) => {
     if (chances[i] < low || chances[i] > high) return false;
     for (const [codes, allowed] of filters) if (!allowed[codes[i]]) return false;
     return true;
