@@ -120,6 +120,8 @@ def test_the_run_ends_with_metrics_and_the_report(demo):
     assert "reports/index.html" in last
     page = (folder / "reports" / "index.html").read_text(encoding="utf-8")
     assert page.lstrip().lower().startswith("<!doctype html>")
+    assert 'href="dashboard.html"' in page
+    assert 'id="details-data"' in (folder / "reports" / "dashboard.html").read_text(encoding="utf-8")
 
 
 def test_the_champion_gets_most_of_the_way_to_the_oracle(demo):

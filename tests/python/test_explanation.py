@@ -20,6 +20,7 @@ from python_ml.errors import UserError
 from python_ml.explanation import CustomerExplanation, explain_customer, explain_model
 from python_ml.explanation.counterfactuals import actionable, consistent
 from python_ml.explanation.drivers import ALL, DRIVERS
+from python_ml.explanation.neighbours import counterfactuals_of
 from python_ml.explanation.space import Space
 from python_ml.input_columns import model_input
 from python_ml.model.card import CardColumn
@@ -133,6 +134,28 @@ def test_the_parts_add_up_to_the_probability() -> None:
     assert one.history["feature_timestamp"].is_monotonic_increasing
     assert one.history["probability"].iloc[-1] == one.probability
     assert json.loads(json.dumps(one.to_dict(), allow_nan=False))["band"] == one.band
+
+
+def test_several_customers_get_the_counterfactuals_that_each_would_get_alone() -> None:
+    keys = [riskiest(), riskiest(1), at_risk()["customer_id"].iloc[np.argmin(scored_at_risk())]]
+    # Customers who share no rows with those that they are compared with, so that these are the same for all.
+    others = training_set()[~training_set()["customer_id"].isin(keys)]
+    customers = at_risk()[at_risk()["customer_id"].isin(keys)]
+    found = dict(counterfactuals_of(champion(), customers, others, "customer_id", Settings()))
+    assert set(found) == set(keys)
+    assert found[keys[2]] is None  # in the lowest band
+    for key in keys[:2]:
+        alone = explained(key, others).counterfactuals
+        assert alone
+        assert [(one.sources, one.reached) for one in found[key]] == [(one.sources, one.reached) for one in alone]
+        for one, other in zip(found[key], alone, strict=True):
+            assert (one.probability, one.distance) == pytest.approx((other.probability, other.distance))
+            # Lost contributions that are equal but for rounding may come in another order.
+            assert sorted(map(repr, one.changes)) == sorted(map(repr, other.changes))
+
+
+def scored_at_risk() -> np.ndarray:
+    return champion().model.predict_proba(inputs_of(at_risk()))[:, 1]
 
 
 def test_similar_customers_are_the_nearest_whose_outcome_was_known() -> None:

@@ -85,7 +85,7 @@ function lowerRisk(i, more) {
     el("div", { class: "scroll" }, el("table", {}, el("thead", {}, el("tr", {}, ...["Feature", "Now", "Instead"].map((text) => el("th", { scope: "col" }, text)))),
       el("tbody", {}, ...way.changes.map((change) => el("tr", {}, el("th", { scope: "row" }, name(sentence(change.subject))),
         el("td", {}, name(change.old)), el("td", {}, name(change.new))))))),
-    way.more ? el("p", { class: "small" }, `${way.more} more features change along.`) : null,
+    way.more ? el("p", { class: "small" }, `${way.more} more ${way.more === 1 ? "feature changes" : "features change"} along.`) : null,
   ].filter((part) => part !== null)),
   el("p", { class: "reading" }, "The smallest changes, among values that customers of the training set had together, that would move the model's estimate to a lower risk band. They describe the model: only an experiment shows whether an offer causes such a change."), page);
 }
@@ -130,7 +130,8 @@ function drawHistory(i, more) {
   const arms = [...new Set(scored.map((one) => armOf(one, last)).filter(Boolean))];
   const notes = [`${scored.length} ${scored.length === 1 ? "scoring" : "scorings"}, each by the model of its time.`];
   if (versions.length > 1) notes.push("A dashed line marks where a new version of the model begins: a step there may come from the model.");
-  if (arms.length) notes.push(`Rings: ${arms.join(" or ")} after that scoring.`);
+  if (arms.includes("contacted")) notes.push("Rings: contacted after that scoring.");
+  if (arms.includes("held out")) notes.push("Dashed rings: held out after that scoring.");
   if (more.all_scorings > more.scorings.length) notes.push(`The page holds ${more.scorings.length} of ${more.all_scorings} scorings, at even distances.`);
   if (scored.length === 1) notes.push("Each further scoring adds a point.");
   target.replaceChildren(plot, el("p", { class: "reading" }, notes.join(" ")), el("details", {}, el("summary", {}, "Values"),
