@@ -310,18 +310,13 @@ def _key_order(keys: list[str]) -> np.ndarray:
 
 def details(data: DashboardData) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Document and arrays of what is shown of one customer."""
-    codes, sentences = coded(data.reasons.stack() if data.reasons.size else pd.Series([], dtype="string"))
-    reasons = np.zeros((max(data.reasons.shape[1], 1), len(data.keys)), dtype=codes.dtype)
-    if data.reasons.size:
-        present = data.reasons.stack()
-        ranks = data.reasons.columns.get_indexer(present.index.get_level_values(1))
-        reasons[ranks, present.index.get_level_values(0).to_numpy()] = codes
+    reasons, sentences = coded(pd.Series(data.reasons.to_numpy(object).T.ravel(), dtype="string"))
     document, arrays = data.features.packed()
     return (
         {
             **document,
             "sentences": sentences,
-            "ranks": reasons.shape[0] if data.reasons.size else 0,
+            "ranks": data.reasons.shape[1],
             "scorings": [
                 {"time": one.time.isoformat(), "text": date(one.time), "version": one.version, "model": one.model}
                 for one in data.scorings

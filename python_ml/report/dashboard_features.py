@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
     from python_ml.project import Project
 
-MOST_FEATURES = 16
+MOST_FEATURES, LEAST_FEATURES = 16, 4
 MOST_SEGMENTS = 8  # columns that divide customers
 MOST_GROUPS = 12  # values of such a column
-MOST_VALUES = 1_500_000  # customers x features x feature times
+MOST_VALUES = 1_600_000  # customers x features x feature times
 MOST_TIMES, LEAST_TIMES = 12, 2  # of features
 
 
@@ -73,10 +73,11 @@ class FeatureValues:
 
 
 def described_columns(connection: duckdb.DuckDBPyConnection, project: Project) -> dict[str, CardColumn]:
-    """The features of the scoring set with what dbt's manifest says of them; without one, they go by their names."""
-    if not table_exists(connection, SCORING_SET):
+    """The features of gold with what dbt's manifest says of them; without one, they go by their names."""
+    table = _table(connection)
+    if table is None:
         return {}
-    columns = connection.execute(f"describe {relation(SCORING_SET)}").fetchall()
+    columns = connection.execute(f"describe {relation(table)}").fetchall()
     registry = None
     if project.manifest_path.exists():
         registry = {feature.name: feature for feature in feature_registry(project)}
@@ -93,6 +94,11 @@ def described_columns(connection: duckdb.DuckDBPyConnection, project: Project) -
     return described
 
 
+def _table(connection: duckdb.DuckDBPyConnection) -> str | None:
+    """The table with every feature row, which has those of the scores even if newer ones are not scored yet."""
+    return next((name for name in (FEATURES, SCORING_SET) if table_exists(connection, name)), None)
+
+
 def read_segments(
     connection: duckdb.DuckDBPyConnection, project: Project, shown: str, described: dict[str, CardColumn]
 ) -> pd.DataFrame:
@@ -105,7 +111,7 @@ def read_segments(
     shown : str
         Table with ``place``, ``customer`` and ``feature_timestamp`` of the customers.
     described : dict of str to CardColumn
-        The columns of the scoring set.
+        Result of :func:`described_columns`.
 
     Returns
     -------
@@ -146,15 +152,16 @@ def read_features(
 
     Parameters are those of :func:`read_segments`.
     """
-    columns = _chosen(connection, described)
     dated = not is_dateless(project.vars)
+    customers = connection.execute(f"select count(*) from {shown}").fetchall()[0][0]
+    most = min(max(MOST_VALUES // (LEAST_TIMES * customers), LEAST_FEATURES), MOST_FEATURES)
+    columns = _chosen(connection, described, most)
     if not columns:
         return FeatureValues(dated=dated)
     names = [column.name for column in columns]
     if not dated or not table_exists(connection, FEATURES):
         table = _current(connection, project, shown, names)
         return FeatureValues(columns, [as_of], [_values(table[c.name], c) for c in columns], dated)
-    customers = connection.execute(f"select count(*) from {shown}").fetchall()[0][0]
     most = min(max(MOST_VALUES // (customers * len(columns)), LEAST_TIMES), MOST_TIMES)
     times = [
         time
@@ -178,7 +185,7 @@ def read_features(
     return FeatureValues(columns, [pd.Timestamp(time) for time in times], values)
 
 
-def _chosen(connection: duckdb.DuckDBPyConnection, described: dict[str, CardColumn]) -> list[CardColumn]:
+def _chosen(connection: duckdb.DuckDBPyConnection, described: dict[str, CardColumn], most: int) -> list[CardColumn]:
     """Recency and count of every source, then the strongest drivers; by source, attributes first."""
     drivers = []
     if table_exists(connection, DRIVER_TABLE):
@@ -196,18 +203,18 @@ def _chosen(connection: duckdb.DuckDBPyConnection, described: dict[str, CardColu
         counts = [name for name in own if described[name].aggregate == "count" and not described[name].measure]
         wanted |= dict.fromkeys([*recency[:1], *counts[:1]])
     wanted |= dict.fromkeys(ranked)
-    names = list(wanted)[:MOST_FEATURES]
+    names = list(wanted)[:most]
     order = {source: place for place, source in enumerate(sources)}
     names.sort(key=lambda name: (order.get(described[name].source, -1), strength[name]))
     return [described[name] for name in names]
 
 
 def _current(connection: duckdb.DuckDBPyConnection, project: Project, shown: str, names: list[str]) -> pd.DataFrame:
-    """Columns of the scoring set for the customers, where it is of the feature time of their scores."""
+    """Columns of gold for the customers, as of the feature time of their scores."""
     selected = "".join(f", features.{quote(name)} as {quote(f'f{i}')}" for i, name in enumerate(names))
     table = (
         connection.execute(
-            f"select shown.place{selected} from {shown} as shown left join {relation(SCORING_SET)} as features "
+            f"select shown.place{selected} from {shown} as shown left join {relation(_table(connection))} as features "
             f"on features.{quote(project.entity)} = shown.customer "
             "and features.feature_timestamp = shown.feature_timestamp order by shown.place"
         ).df()

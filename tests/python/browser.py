@@ -90,7 +90,8 @@ class Tab:
         return value
 
     def open(self, path: Path, ready: str = "document.readyState == 'complete'", fragment: str = "") -> None:
-        """Open a file, and wait until it is ready."""
+        """Open a file anew, and wait until it is ready."""
+        self.send("Page.navigate", url="about:blank")
         self.send("Page.navigate", url=path.as_uri() + fragment)
         self.wait_for(f"location.protocol == 'file:' && {ready}")
 
@@ -101,11 +102,15 @@ class Tab:
     def click(self, selector: str) -> None:
         """Press and release the mouse in the middle of an element, which must be what is seen there."""
         x, y, hit = self.run(
-            f"(() => {{ const one = document.querySelector({json.dumps(selector)});"
-            "one.scrollIntoView({block: 'center', inline: 'center', behavior: 'instant'});"
-            "const box = one.getBoundingClientRect(); const x = box.x + box.width / 2, y = box.y + box.height / 2;"
+            "(async () => {"
+            f"const one = document.querySelector({json.dumps(selector)}), place = () => one.getBoundingClientRect().y;"
+            "let before; do {"  # until nothing scrolls any more
+            "one.scrollIntoView({block: 'center', inline: 'center', behavior: 'instant'}); before = place();"
+            "for (let frame = 0; frame < 3; frame++) await new Promise(requestAnimationFrame);"
+            "} while (place() !== before);"
+            "const box = one.getBoundingClientRect(), x = box.x + box.width / 2, y = box.y + box.height / 2;"
             "const top = document.elementFromPoint(x, y);"
-            "return [x, y, one === top || one.contains(top) || top?.contains(one)]; })()"
+            "return [x, y, one === top || one.contains(top) || !!top?.contains(one)]; })()"
         )
         assert hit, f"{selector} is covered"
         for kind in ("mousePressed", "mouseReleased"):

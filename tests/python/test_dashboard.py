@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from python_ml.cli.dashboard import command
 from python_ml.files import write_csv
-from python_ml.project import Project
+from python_ml.project import DATELESS, Project
 from python_ml.report import dashboard_data
 from python_ml.report.columnar import KINDS, coded, packed, shown_digits
 from python_ml.report.dashboard import write_dashboard
@@ -230,8 +230,9 @@ def test_what_is_out_of_date_is_said_and_left_out(tmp_path: Path, clean: None) -
     assert "Run `retention act`" in data.remarks[1]
     assert "1\u00a0April\u00a02025 are not scored yet" in data.remarks[0]
     assert [column["name"] for column in population(data)[0]["columns"]] == [
-        "churn_probability", "churn_probability_change", "risk_band",
+        "churn_probability", "churn_probability_change", "risk_band", "segment 0",
     ]  # fmt: skip
+    assert data.segments[PLAN].notna().all()
 
 
 def test_many_scorings_are_thinned_from_the_newest_back(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -256,6 +257,17 @@ def test_the_command_writes_the_same_page_twice(tmp_path: Path, clean: None) -> 
     assert "window.hacked" not in html
     assert html.count("<script") == 3
     assert "script-src 'sha256-" in html and "connect-src" not in html and "default-src 'none'" in html
+
+
+def one_customer_without_dates(folder: Path) -> Path:
+    """A project with one row, a number as its key, and no time of its own."""
+    constant = pd.Timestamp("2000-01-01")
+    row = pd.DataFrame({"id": [7], "feature_timestamp": [constant]})
+    scores = row.assign(churn_probability=0.25, risk_band="low", model_name="ensemble", model_version=1)
+    project = make(folder, {"gold.gld_churn_scores": scores, "gold.gld_scoring_set": row.assign(age=41.5, member=True)})
+    config = {"name": "shop", "vars": {"entity": "id", "scenario": sorted(DATELESS)[0]}}
+    (project.root / "dbt_project.yml").write_text(json.dumps(config), encoding="utf-8")
+    return write_dashboard(Project.open(project.root))
 
 
 # In a browser -----------------------------------------------------------------------------------------------------
@@ -320,8 +332,6 @@ def test_a_hostile_key_is_text_and_its_address_can_be_kept(opened: tuple[Tab, Pa
     tab.run("history.back()")
     tab.wait_for(f"document.querySelector('#customer-key')?.innerText === {json.dumps(ODD_KEYS[10])}")
     fragment = tab.run("location.hash")
-    tab.open(path, "false || true", "#main")
-    tab.send("Page.reload")
     tab.open(path, READY, fragment)
     tab.wait_for(f"document.querySelector('#customer-key')?.innerText === {json.dumps(ODD_KEYS[10])}")
     assert tab.run("window.hacked") is None
@@ -405,7 +415,17 @@ def test_a_narrow_window_needs_no_sideways_scrolling(opened: tuple[Tab, Path]) -
     tab, path = opened
     tab.resize(400)
     tab.open(path, READY, "#customer=C001")
-    tab.send("Page.reload")
-    tab.wait_for(f"{READY} && document.querySelector('#customer-key')?.innerText === 'C001'")
+    tab.wait_for("document.querySelector('#customer-key')?.innerText === 'C001'")
     assert tab.run("document.documentElement.scrollWidth") <= 400
     tab.resize(1280)
+
+
+def test_one_customer_without_dates_is_shown_without_a_course(opened: tuple[Tab, Path], tmp_path: Path) -> None:
+    tab, _ = opened
+    tab.open(one_customer_without_dates(tmp_path / "shop"), READY, "#customer=7")
+    tab.wait_for("document.querySelector('#customer-key')?.innerText === '7'")
+    shown = tab.text("#customer")
+    assert "41.5" in shown and "yes" in shown
+    assert "over time" not in shown and "2000" not in tab.text("main")
+    assert "retention act" in shown
+    assert tab.complaints == []
