@@ -360,6 +360,33 @@ def test_the_command_explains_one_customer(shop: Path) -> None:
     assert len(result["similar"]) == 5
 
 
+def test_the_dashboard_has_counterfactuals_of_the_first_customers(shop: Path) -> None:
+    import duckdb
+
+    from python_ml.cli.dashboard import command
+    from python_ml.model.registry import require_champion
+    from python_ml.model.score import score
+    from python_ml.project import Project
+    from tests.python.test_dashboard import unpacked
+
+    registered = require_champion(Project.open(shop))
+    scores = score(at_risk(), registered, "customer_id")
+    for version, expected in ((registered.version, 3), (registered.version + 1, 0)):
+        with duckdb.connect(str(shop / "warehouse.duckdb")) as connection:
+            connection.register("scores", scores.assign(model_version=version))
+            connection.execute("create or replace table gold.gld_churn_scores as select * from scores")
+        result = CliRunner().invoke(command, ["--project-dir", str(shop), "--counterfactuals", "3", "--json"])
+        assert result.exit_code == 0, result.output
+        assert json.loads(result.stdout)["counterfactuals"] == expected
+        html = (shop / "reports" / "dashboard.html").read_text(encoding="utf-8")
+        document, _ = unpacked(re.search(r'id="details-data">([^<]+)<', html)[1])
+        assert set(document["ways"]) == {"0", "1", "2"} if expected else not document["ways"]
+        assert all(way["changes"] for ways in document["ways"].values() for way in ways)
+    assert "`retention score`" in result.stderr
+    with duckdb.connect(str(shop / "warehouse.duckdb")) as connection:
+        connection.execute("drop table gold.gld_churn_scores")
+
+
 @pytest.mark.parametrize("key", ["../../etc/passwd", "<b>", "c0000", "' or 1=1 --", ""])
 def test_an_unknown_customer_is_one_clear_message(shop: Path, key: str) -> None:
     code, _, err = run(shop, "--", key)
