@@ -51,6 +51,11 @@ class InputColumn:
     monotone: str = "none"
 
 
+def kind_of(data_type: str) -> str | None:
+    """The kind of a column of a warehouse by its type; None for types that no model takes, such as times."""
+    return next((kind for kind, types in _KINDS.items() if re.match(types, data_type.lower())), None)
+
+
 def typed_columns(frame: pd.DataFrame, features: Sequence[Feature]) -> list[InputColumn]:
     """The feature columns of a training frame with their kinds; keys, times and labels are left out.
 
@@ -76,7 +81,7 @@ def typed_columns(frame: pd.DataFrame, features: Sequence[Feature]) -> list[Inpu
                 where="gold.gld_training_set",
                 hint="run `retention build`, so that tables and metadata are of the same build",
             )
-        kind = next((k for k, types in _KINDS.items() if re.match(types, feature.data_type.lower())), None)
+        kind = kind_of(feature.data_type)
         if kind is None:
             raise UserError(
                 f"The feature {feature.name} has the type {feature.data_type}, which no model takes.",

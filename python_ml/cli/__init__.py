@@ -35,6 +35,10 @@ COMMANDS = {
     "diagnose": ("python_ml.cli.diagnose", "Diagnose the champion: learning curves, noise, errors, fairness."),
     "uplift": ("python_ml.cli.uplift", "Estimate the effect of an offer on churn."),
     "experiment": ("python_ml.cli.experiment", "Design an experiment: sample size, power and assignment."),
+    "dashboard": (
+        "python_ml.cli.dashboard",
+        "Write reports/dashboard.html: every scored customer, and the population.",
+    ),
     "report": ("python_ml.cli.report", "Write reports/index.html from the last run."),
     "replay": ("python_ml.cli.replay", "Rebuild features from data cut off at their time, and compare."),
     "snapshot": ("python_ml.cli.snapshot", "Create, list, verify and compare training snapshots."),

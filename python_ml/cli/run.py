@@ -23,8 +23,9 @@ def command(project: Project, console: Console) -> None:
 
     Runs `retention build`, `replay` (of one feature time, as evidence for the leakage check), `train`, `backtest`
     (unless `backtest.enabled` in retention.yml is false), `score`, `uplift` (where retention.yml names an experiment),
-    `act`, `explain`, `monitor` and `report`, with the leakage and quality gates before training and scoring. A breach
-    that monitoring finds is a warning here; `retention monitor` ends with exit code 3.
+    `act`, `explain`, `dashboard` (without counterfactuals), `monitor` and `report`, with the leakage and quality gates
+    before training and scoring. A breach that monitoring finds is a warning here; `retention monitor` ends with exit
+    code 3.
 
     Reads the raw data, dbt_project.yml and retention.yml. Writes what these commands write; at the end
     reports/index.html and reports/metrics.json.
@@ -53,6 +54,7 @@ def run(project: Project, console: Console) -> tuple[dict[str, Any], Monitoring,
     """
     from python_ml.cli.act import act
     from python_ml.cli.build import build, lacks_packages
+    from python_ml.cli.dashboard import dashboard
     from python_ml.cli.explain import explain
     from python_ml.cli.monitor import watch
     from python_ml.cli.report import report
@@ -75,6 +77,7 @@ def run(project: Project, console: Console) -> tuple[dict[str, Any], Monitoring,
         measure_offers(project, console)
         act(project, console)
     explain(project, console)
+    dashboard(project, console)
     try:
         found, _ = watch(project, console)
         console.note(found.summary)

@@ -9,9 +9,8 @@ import numpy as np
 import pandas as pd
 import scipy.special
 
-from python_ml.dbt import TRAINING_SET
-from python_ml.explanation.counterfactuals import Counterfactual, actionable, counterfactuals, threshold_below
-from python_ml.explanation.space import Space
+from python_ml.explanation.counterfactuals import Counterfactual, threshold_below
+from python_ml.explanation.neighbours import Neighbours
 from python_ml.input_columns import NUMBER, model_input
 from python_ml.model.explain import contributions
 from python_ml.model.reason_choice import groups_of_rows
@@ -22,10 +21,7 @@ if TYPE_CHECKING:
     from python_ml.model.registry import Champion
     from python_ml.settings import Settings
 
-MOST_DONORS = 4_000
-MOST_NEIGHBOURS = 50_000
 HISTORY_FEATURES = 3
-SIMILAR = ("key", "feature_timestamp", "churned", "probability", "distance")
 
 
 @dataclass(frozen=True)
@@ -138,7 +134,7 @@ def explain_customer(
     UserError
         When columns are missing that the champion needs, or dice-ml is.
     """
-    card, explain, seed = champion.card, settings.explain, settings.training.seed
+    card = champion.card
     columns = card.inputs
     rows = rows.sort_values("feature_timestamp", kind="stable").reset_index(drop=True)
     newest = rows.tail(1).reset_index(drop=True)
@@ -147,39 +143,11 @@ def explain_customer(
     values, base = contributions(champion.model, inputs, card.background)
     scored = score(newest, champion, entity).iloc[0]
     parts = _parts(values[0], inputs, card.columns)
-    known = training_set[(training_set["label_timestamp"] <= now) & (training_set[entity] != key)]
-    neighbours = _sampled(known, MOST_NEIGHBOURS, seed)
     threshold = threshold_below(scored["churn_probability"], card.risk_bands)
-    similar, ways = pd.DataFrame(columns=list(SIMILAR)), []
-    if len(neighbours):
-        known_inputs = model_input(neighbours, columns, where=TRAINING_SET)
-        donors = np.flatnonzero(neighbours.index.isin(_sampled(neighbours, MOST_DONORS, seed).index))
-        donor_inputs = known_inputs.iloc[donors].reset_index(drop=True)
-        donor_values, _ = contributions(champion.model, donor_inputs, card.background)
-        space = Space(known_inputs, card.columns, np.abs(donor_values).mean(axis=0))
-        distance = space.distance(space.place(known_inputs), space.place(inputs)[0])
-        nearest = _nearest(neighbours, distance, entity, explain.similar)
-        similar = pd.DataFrame(
-            {
-                "key": neighbours[entity].to_numpy()[nearest],
-                "feature_timestamp": neighbours["feature_timestamp"].to_numpy()[nearest],
-                "churned": neighbours["churned"].to_numpy()[nearest],
-                "probability": _probability(champion, neighbours.iloc[nearest], entity),
-                "distance": distance[nearest],
-            }
-        )
-        if threshold is not None:
-            may_change = actionable(card.columns, explain)
-            ways = counterfactuals(
-                champion, inputs, donor_inputs, (values[0], donor_values), space, may_change, threshold,
-                explain.counterfactuals,
-            )  # fmt: skip
-            if with_dice:
-                from python_ml.explanation.dice import dice_counterfactuals
-
-                ways += dice_counterfactuals(
-                    champion, inputs, donor_inputs, space, may_change, threshold, explain.counterfactuals, seed
-                )
+    neighbours = Neighbours(champion, training_set[training_set[entity] != key], entity, now, settings)
+    ways: list[Counterfactual] = []
+    if threshold is not None:
+        ways = neighbours.counterfactuals(key, inputs, values[0], threshold, with_dice=with_dice)
     numbers = {column.name for column in card.columns if column.kind == NUMBER} - {"feature_timestamp", "probability"}
     pushing = [feature for feature in parts["feature"] if feature in numbers][:HISTORY_FEATURES]
     return CustomerExplanation(
@@ -197,7 +165,7 @@ def explain_customer(
         ),
         threshold=threshold,
         counterfactuals=ways,
-        similar=similar,
+        similar=neighbours.similar(key, inputs),
     )
 
 
@@ -219,17 +187,6 @@ def _parts(values: np.ndarray, inputs: pd.DataFrame, columns: tuple) -> pd.DataF
             parts.append((columns[leader].name, statement, value, float(total), len(group)))
     table = pd.DataFrame(parts, columns=["feature", "statement", "value", "contribution", "merged"])
     return table.sort_values("contribution", key=np.abs, ascending=False, kind="stable", ignore_index=True)
-
-
-def _nearest(known: pd.DataFrame, distance: np.ndarray, entity: str, most: int) -> np.ndarray:
-    """Positions of the nearest row of each of the nearest customers."""
-    order = np.lexsort((known[entity].astype(str), known["feature_timestamp"], distance))
-    first = ~known[entity].iloc[order].duplicated().to_numpy()
-    return order[first][:most]
-
-
-def _sampled(frame: pd.DataFrame, most: int, seed: int) -> pd.DataFrame:
-    return frame if len(frame) <= most else frame.sample(most, random_state=seed).sort_index()
 
 
 def _plain(value: Any) -> Any:

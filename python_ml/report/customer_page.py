@@ -92,14 +92,15 @@ def render_customer(
         "waterfall": charts.both_widths(waterfall_chart, shown, explanation.base_log_odds),
         "history": history,
         "in_training": moment(card.fitted_on.get("to")),
-        "ways": [_way(one, columns) for one in explanation.counterfactuals],
+        "ways": [way_values(one, columns) for one in explanation.counterfactuals],
         "similar": similar,
         "churned": sum(int(row["churned"]) for row in similar),
     }
     return page.render("customer", values)
 
 
-def _way(one: Counterfactual, columns: dict[str, CardColumn]) -> dict[str, Any]:
+def way_values(one: Counterfactual, columns: dict[str, CardColumn]) -> dict[str, Any]:
+    """A counterfactual as plain data in words."""
     return {
         "title": " and ".join(as_text(source) for source in one.sources).capitalize(),
         "probability": one.probability,

@@ -124,6 +124,8 @@ class ReportInputs:
         Address of dbt's documentation, relative to the report.
     has_model_card : bool
         Whether ``model_card.html`` is there.
+    has_dashboard : bool
+        Whether ``dashboard.html`` is there.
     selection : dict
         How the champion was chosen: ``metric`` and ``tolerance``.
     tracking_uri : str
@@ -165,6 +167,7 @@ class ReportInputs:
     backtest: dict[str, Any] | None = None
     docs_link: str | None = None
     has_model_card: bool = False
+    has_dashboard: bool = False
     selection: dict[str, Any] = field(default_factory=dict)
     tracking_uri: str = "sqlite:///mlflow.db"
     uplift: dict[str, Any] | None = None
@@ -206,6 +209,7 @@ def load_inputs(project: Project) -> ReportInputs:
         quality=read_verdicts(project.reports_dir),
         docs_link="../target/index.html" if (project.root / "target" / "index.html").is_file() else None,
         has_model_card=(project.reports_dir / "model_card.html").is_file(),
+        has_dashboard=(project.reports_dir / "dashboard.html").is_file(),
         selection={"metric": selection.metric, "tolerance": selection.tolerance},
         tracking_uri=shown_uri(project.tracking_uri, project.root),
         **read_frames(project),

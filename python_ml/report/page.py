@@ -1,10 +1,10 @@
-"""What every page has in common: one template around it, its style inline, nothing that loads or runs."""
+"""What every page has in common: one template around it, its style inline; nothing loads, no foreign script runs."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,7 +53,7 @@ def _environment() -> Environment:
     return environment
 
 
-def render(name: str, values: Mapping[str, Any]) -> str:
+def render(name: str, values: Mapping[str, Any], scripts: Sequence[str] = ()) -> str:
     """Render a page.
 
     Parameters
@@ -63,16 +63,27 @@ def render(name: str, values: Mapping[str, Any]) -> str:
         ``card``.
     values : mapping of str to object
         Values for the template.
+    scripts : sequence of str
+        Names of the files that the page's one script is made of; none for a page that runs nothing.
 
     Returns
     -------
     str
-        An HTML page that depends on the arguments alone. Values are escaped, and the page's own policy forbids scripts,
-        loads, and every style but its own.
+        An HTML page that depends on the arguments alone. Values are escaped, and the page's own policy forbids loads,
+        every style and script but its own, and for the script to make markup of text.
     """
-    style = "\n" + "\n".join((TEMPLATES / f"{sheet}.css").read_text(encoding="utf-8") for sheet in ("base", name))
-    style_hash = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    return cleaned(_environment().get_template(f"{name}.html.j2").render(values, style=style, style_hash=style_hash))
+    style = _joined(f"{sheet}.css" for sheet in ("base", name))
+    script = _joined(f"{part}.js" for part in scripts)
+    own = {"style": style, "style_hash": _hash(style), "script": script, "script_hash": _hash(script)}
+    return cleaned(_environment().get_template(f"{name}.html.j2").render(values, **own))
+
+
+def _joined(names: Iterable[str]) -> str:
+    return "".join("\n" + (TEMPLATES / name).read_text(encoding="utf-8") for name in names)
+
+
+def _hash(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
 def fragment(name: str, values: Mapping[str, Any]) -> str:

@@ -125,6 +125,8 @@ def test_the_run_ends_with_metrics_and_the_report(demo):
     monitoring = (folder / "reports" / "monitoring.html").read_text(encoding="utf-8")
     assert "No breach in the newest period" in monitoring
     assert "of the importance" in monitoring or "None of" in monitoring or "Not used by the model" in monitoring
+    assert 'href="dashboard.html"' in page
+    assert 'id="details-data"' in (folder / "reports" / "dashboard.html").read_text(encoding="utf-8")
 
 
 def test_the_champion_gets_most_of_the_way_to_the_oracle(demo):

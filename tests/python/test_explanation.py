@@ -20,6 +20,7 @@ from python_ml.errors import UserError
 from python_ml.explanation import CustomerExplanation, explain_customer, explain_model
 from python_ml.explanation.counterfactuals import actionable, consistent
 from python_ml.explanation.drivers import ALL, DRIVERS
+from python_ml.explanation.neighbours import counterfactuals_of
 from python_ml.explanation.space import Space
 from python_ml.input_columns import model_input
 from python_ml.model.card import CardColumn
@@ -133,6 +134,28 @@ def test_the_parts_add_up_to_the_probability() -> None:
     assert one.history["feature_timestamp"].is_monotonic_increasing
     assert one.history["probability"].iloc[-1] == one.probability
     assert json.loads(json.dumps(one.to_dict(), allow_nan=False))["band"] == one.band
+
+
+def test_several_customers_get_the_counterfactuals_that_each_would_get_alone() -> None:
+    keys = [riskiest(), riskiest(1), at_risk()["customer_id"].iloc[np.argmin(scored_at_risk())]]
+    # Customers who share no rows with those that they are compared with, so that these are the same for all.
+    others = training_set()[~training_set()["customer_id"].isin(keys)]
+    customers = at_risk()[at_risk()["customer_id"].isin(keys)]
+    found = dict(counterfactuals_of(champion(), customers, others, "customer_id", Settings()))
+    assert set(found) == set(keys)
+    assert found[keys[2]] is None  # in the lowest band
+    for key in keys[:2]:
+        alone = explained(key, others).counterfactuals
+        assert alone
+        assert [(one.sources, one.reached) for one in found[key]] == [(one.sources, one.reached) for one in alone]
+        for one, other in zip(found[key], alone, strict=True):
+            assert (one.probability, one.distance) == pytest.approx((other.probability, other.distance))
+            # Lost contributions that are equal but for rounding may come in another order.
+            assert sorted(map(repr, one.changes)) == sorted(map(repr, other.changes))
+
+
+def scored_at_risk() -> np.ndarray:
+    return champion().model.predict_proba(inputs_of(at_risk()))[:, 1]
 
 
 def test_similar_customers_are_the_nearest_whose_outcome_was_known() -> None:
@@ -335,6 +358,33 @@ def test_the_command_explains_one_customer(shop: Path) -> None:
     assert Path(result["report"]).is_file()
     assert result["counterfactuals"]
     assert len(result["similar"]) == 5
+
+
+def test_the_dashboard_has_counterfactuals_of_the_first_customers(shop: Path) -> None:
+    import duckdb
+
+    from python_ml.cli.dashboard import command
+    from python_ml.model.registry import require_champion
+    from python_ml.model.score import score
+    from python_ml.project import Project
+    from tests.python.test_dashboard import unpacked
+
+    registered = require_champion(Project.open(shop))
+    scores = score(at_risk(), registered, "customer_id")
+    for version, expected in ((registered.version, 3), (registered.version + 1, 0)):
+        with duckdb.connect(str(shop / "warehouse.duckdb")) as connection:
+            connection.register("scores", scores.assign(model_version=version))
+            connection.execute("create or replace table gold.gld_churn_scores as select * from scores")
+        result = CliRunner().invoke(command, ["--project-dir", str(shop), "--counterfactuals", "3", "--json"])
+        assert result.exit_code == 0, result.output
+        assert json.loads(result.stdout)["counterfactuals"] == expected
+        html = (shop / "reports" / "dashboard.html").read_text(encoding="utf-8")
+        document, _ = unpacked(re.search(r'id="details-data">([^<]+)<', html)[1])
+        assert set(document["ways"]) == {"0", "1", "2"} if expected else not document["ways"]
+        assert all(way["changes"] for ways in document["ways"].values() for way in ways)
+    assert "`retention score`" in result.stderr
+    with duckdb.connect(str(shop / "warehouse.duckdb")) as connection:
+        connection.execute("drop table gold.gld_churn_scores")
 
 
 @pytest.mark.parametrize("key", ["../../etc/passwd", "<b>", "c0000", "' or 1=1 --", ""])
