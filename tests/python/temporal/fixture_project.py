@@ -14,6 +14,8 @@ import pyarrow as pa
 import pytest
 from dbt.cli.main import dbtRunner
 
+from python_ml.dbt import _close_database
+
 FIXTURES = Path(__file__).resolve().parents[2] / "fixtures"
 
 
@@ -56,6 +58,7 @@ class FixtureProject:
 
     def kill(self, hook: str, *words: str) -> None:
         """Run dbt in a process of its own, and kill that when dbt's log says that it has come to some SQL."""
+        _close_database()  # which dbt in this process keeps open, and another process could not
         log = self.path.parent / "logs" / "dbt.log"
         done = log.stat().st_size
         with subprocess.Popen(
