@@ -51,5 +51,10 @@
 
 {#- Spark's tables are made in partitions as it is. -#}
 {%- materialization chunked_table, adapter='spark', supported_languages=['sql'] -%}
-    {{ return(dbt_spark.materialization_table_spark()) }}
+    {{ return(dbt.materialization_table_spark()) }}
+{%- endmaterialization -%}
+
+{#- Spark's would drop the old table first, where Databricks replaces it. -#}
+{%- materialization chunked_table, adapter='databricks', supported_languages=['sql'] -%}
+    {{ return(dbt.materialization_table_databricks()) }}
 {%- endmaterialization -%}

@@ -13,6 +13,10 @@
     {{ return(dbt.materialization_table_spark()) }}
 {%- endmaterialization -%}
 
+{%- materialization daily_table, adapter='databricks', supported_languages=['sql'] -%}
+    {{ return(dbt.materialization_table_databricks()) }}
+{%- endmaterialization -%}
+
 {%- materialization daily_table, adapter='duckdb', supported_languages=['sql'] -%}
     {%- if customer_retention._mark_of_changes() not in sql -%}
         {{ return(dbt.materialization_table_duckdb()) }}

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import scipy.stats
 
 from python_ml.input_columns import CATEGORY
 
@@ -40,13 +39,14 @@ def near_duplicates(inputs: pd.DataFrame, columns: Sequence[InputColumn]) -> dic
     """
     from scipy.cluster.hierarchy import fcluster, linkage
     from scipy.spatial.distance import squareform
+    from scipy.stats import rankdata
 
     rows = inputs.iloc[np.unique(np.linspace(0, len(inputs) - 1, min(ROWS, len(inputs))).astype(int))]
     cells = {c.name: rows[c.name].to_numpy(float) for c in columns if c.kind != CATEGORY}
     names = [name for name, values in cells.items() if len(np.unique(values)) > 1]
     if len(names) < 2:
         return {}
-    ranks = np.column_stack([scipy.stats.rankdata(np.nan_to_num(cells[name], nan=-np.inf)) for name in names])
+    ranks = np.column_stack([rankdata(np.nan_to_num(cells[name], nan=-np.inf)) for name in names])
     distance = np.clip(1 - np.abs(np.corrcoef(ranks, rowvar=False)), 0, 1)
     pairs = squareform(distance, checks=False)
     group = fcluster(linkage(pairs, "complete"), 1 - LEAST_CORRELATION, criterion="distance")

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -9,6 +13,8 @@ import duckdb
 import pyarrow as pa
 import pytest
 from dbt.cli.main import dbtRunner
+
+from python_ml.dbt import _close_database
 
 FIXTURES = Path(__file__).resolve().parents[2] / "fixtures"
 
@@ -49,6 +55,20 @@ class FixtureProject:
         if not run.success:
             raise AssertionError(f"dbt {words[0]} failed: {run.exception or [r.message for r in run.result]}")
         return run.result
+
+    def kill(self, hook: str, *words: str) -> None:
+        """Run dbt in a process of its own, and kill that when dbt's log says that it has come to some SQL."""
+        _close_database()  # which dbt in this process keeps open, and another process could not
+        log = self.path.parent / "logs" / "dbt.log"
+        done = log.stat().st_size
+        with subprocess.Popen(
+            [sys.executable, "-c", "from dbt.cli.main import cli; cli()", *words, *self._options],
+            env={**os.environ, self._path_variable: str(self.path)},
+        ) as process:
+            while hook.encode() not in log.read_bytes()[done:]:
+                assert process.poll() is None, f"dbt {words[0]} ended before it came to: {hook}"
+                time.sleep(0.1)
+            process.kill()
 
     def fill(self, name: str, rows: list[dict[str, Any]], schema: pa.Schema) -> None:
         """Replace a raw table by these rows, in their order."""
