@@ -183,7 +183,7 @@ def steps(monkeypatch: pytest.MonkeyPatch, watch) -> list[str]:
 
         return step
 
-    for name in ("build", "score", "act", "explain"):
+    for name in ("build", "score", "act", "explain", "dashboard"):
         monkeypatch.setattr(f"python_ml.cli.{name}.{name}", noting(name))
     monkeypatch.setattr("python_ml.cli.build.lacks_packages", lambda project: True)
     monkeypatch.setattr("python_ml.dbt.dbt_process", lambda *args, **kwargs: nullcontext())
