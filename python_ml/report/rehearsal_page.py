@@ -172,7 +172,7 @@ def _left_out(steps: Sequence[dict[str, Any]]) -> list[tuple[str, int]]:
 def _chart(
     steps: Sequence[dict[str, Any]], figure: str, title: str, write: Callable[[float], str], width: float
 ) -> Markup:
-    """Draw a figure of each policy at each step, with its interval; a diamond where another version scored than before."""
+    """Draw a figure of each policy at each step, with its interval; a line where another version scores."""
 
     def read(step: dict[str, Any], name: str) -> Estimate | None:
         return Estimate.read(((step["policies"][name]["realised"]) or {}).get(figure))

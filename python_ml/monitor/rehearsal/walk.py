@@ -160,8 +160,8 @@ class Walk:
         policy = record["policies"][TRIGGERED]
         trained = f", version {policy['trained']} {policy['outcome']}" if policy["trained"] else ""
         return (
-            f"step {place + 1} of {len(self.times)}: {record['time'][:10]}, {record['customers']:,} customers scored by "
-            f"version {policy['version']}: {policy['decision']}{trained}"
+            f"step {place + 1} of {len(self.times)}: {record['time'][:10]}, {record['customers']:,} customers scored "
+            f"by version {policy['version']}: {policy['decision']}{trained}"
         )
 
 
