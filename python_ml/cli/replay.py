@@ -34,10 +34,12 @@ def command(project: Project, console: Console, times: tuple[str, ...], rehearsa
     middle and the last feature time are replayed. `retention leakage` uses the result as long as the stored features do
     not change.
 
+    With --rehearsal, the scores of the last `retention rehearse` at these times are made again from rebuilt features.
+
     Reads the raw tables and gold.gld_customer_features. Writes gold.gld_feature_replays; the rebuilt tables are
     temporary.
 
-    Exit codes: 0 identical, 1 internal error, 2 invalid input or usage, 3 a row or value differs.
+    Exit codes: 0 identical, 1 internal error, 2 invalid input or usage, 3 a row, value or score differs.
 
     \b
     Examples:

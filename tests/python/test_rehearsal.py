@@ -48,9 +48,8 @@ def rehearsed(tmp_path_factory: pytest.TempPathFactory) -> Rehearsed:
     """The whole walk, without interruption."""
     world = turning_world()
     project = shop(tmp_path_factory.mktemp("rehearsal") / "shop", world)
-    times = [pd.Timestamp(time).to_pydatetime() for time in sorted(world.frame["feature_timestamp"].unique())][
-        FIRST::EVERY
-    ]
+    months = sorted(world.frame["feature_timestamp"].unique())
+    times = [pd.Timestamp(time).to_pydatetime() for time in months[FIRST::EVERY]]
     walk = walk_of(project, world, folder_of(project), times)
     steps = walk.run()
     found = rehearsal_results(steps, world.frame, "customer_id", walk.settings, walk.versions)
