@@ -30,8 +30,8 @@ def command(project: Project, console: Console, start: str | None, end: str | No
     same result. The project's own models, scores and decisions are not touched. `rehearsal.models` in retention.yml
     chooses cheaper models.
 
-    Reads the raw tables, gold.gld_customer_features, gold.gld_training_set and retention.yml. Writes
-    gold.gld_rehearsal, gold.gld_rehearsal_scores, reports/rehearsal.json and reports/rehearsal.html; models and
+    Reads the raw tables, gold.gld_customer_features, gold.gld_training_set and retention.yml.
+    Writes gold.gld_rehearsal, gold.gld_rehearsal_scores, reports/rehearsal.json and reports/rehearsal.html; models and
     finished steps are in target/rehearsal. `retention replay --rehearsal` makes the scores again.
 
     Exit codes: 0 done, 1 internal error or a failed model of dbt, 2 invalid input or usage (also a history that is too

@@ -15,7 +15,7 @@ import yaml
 
 from python_ml.monitor.rehearsal.results import rehearsal_results
 from python_ml.monitor.rehearsal.visible import Visible
-from python_ml.monitor.rehearsal.walk import Step, Walk
+from python_ml.monitor.rehearsal.walk import FinishedStep, Walk
 from python_ml.project import Project
 from python_ml.report.rehearsal_page import render_rehearsal
 from tests.python.churn_world import ChurnWorld, churn_world, write_project
@@ -95,7 +95,7 @@ def walk_of(project: Project, world: ChurnWorld, folder: Path, times: list[datet
     return Walk(project, times, source, world.features, folder)
 
 
-def page_of(walk: Walk, steps: list[Step], world: ChurnWorld) -> str:
+def page_of(walk: Walk, steps: list[FinishedStep], world: ChurnWorld) -> str:
     """The page, with the outcomes that are known at the end."""
     found = rehearsal_results(steps, world.frame, "customer_id", walk.settings, walk.versions)
     return render_rehearsal(found, "shop")

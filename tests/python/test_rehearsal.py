@@ -21,7 +21,7 @@ from python_ml.monitor.rehearsal import tables
 from python_ml.monitor.rehearsal.proof import differing_scores
 from python_ml.monitor.rehearsal.rehearsing import folder_of, steps_between
 from python_ml.monitor.rehearsal.results import rehearsal_results
-from python_ml.monitor.rehearsal.walk import ALWAYS, NEVER, POLICIES, PROMOTED, TRIGGERED, Step, Walk
+from python_ml.monitor.rehearsal.walk import ALWAYS, NEVER, POLICIES, PROMOTED, TRIGGERED, FinishedStep, Walk
 from python_ml.monitor.retraining import PERFORMANCE, RETRAIN
 from python_ml.project import Project
 from python_ml.report.rehearsal_page import render_rehearsal
@@ -38,7 +38,7 @@ class Rehearsed:
     world: ChurnWorld
     project: Project
     walk: Walk
-    steps: list[Step]
+    steps: list[FinishedStep]
     found: dict
     times: list[datetime]
 

@@ -19,7 +19,7 @@ from python_ml.monitor.rehearsal.results import rehearsal_results
 from python_ml.monitor.rehearsal.tables import store_rehearsal
 from python_ml.monitor.rehearsal.versions import VersionFolder
 from python_ml.monitor.rehearsal.visible import BuiltWarehouse, content_of_inputs
-from python_ml.monitor.rehearsal.walk import Step, Walk
+from python_ml.monitor.rehearsal.walk import FinishedStep, Walk
 from python_ml.project import is_dateless
 from python_ml.replay import FEATURES, feature_times
 from python_ml.warehouse import connect, quote, relation
@@ -73,14 +73,14 @@ def steps_between(project: Project, start: datetime | None, end: datetime | None
 
 def rehearse(
     project: Project, times: Sequence[datetime], console: Console, *, restart: bool = False
-) -> tuple[dict[str, Any], list[Step]]:
+) -> tuple[dict[str, Any], list[FinishedStep]]:
     """Walk through times, and measure what would have happened.
 
     Returns
     -------
     dict
         See :func:`python_ml.monitor.rehearsal.results.rehearsal_results`.
-    list of Step
+    list of FinishedStep
 
     Raises
     ------

@@ -12,7 +12,7 @@ from python_ml.customer_value import Terms
 from python_ml.decisions.economics import realised_profit, resampled_profit
 from python_ml.model.evaluate import compared
 from python_ml.monitor.history import CONTACTED
-from python_ml.monitor.rehearsal.walk import ALWAYS, NEVER, POLICIES, PROMOTED, TRIGGERED, Step
+from python_ml.monitor.rehearsal.walk import ALWAYS, NEVER, POLICIES, PROMOTED, TRIGGERED, FinishedStep
 from python_ml.stats import estimate, resampled_weights
 
 if TYPE_CHECKING:
@@ -23,13 +23,13 @@ METRICS = ("roc_auc", "pr_auc", "brier", "ece")
 
 
 def rehearsal_results(
-    steps: Sequence[Step], outcomes: pd.DataFrame, entity: str, settings: Settings, versions: VersionFolder
+    steps: Sequence[FinishedStep], outcomes: pd.DataFrame, entity: str, settings: Settings, versions: VersionFolder
 ) -> dict[str, Any]:
     """Measure each step and policy, and all steps together.
 
     Parameters
     ----------
-    steps : sequence of Step
+    steps : sequence of FinishedStep
     outcomes : pandas.DataFrame
         The entity, ``feature_timestamp``, ``churned`` (0 or 1), as known by now.
     entity : str
@@ -90,7 +90,7 @@ def _described(versions: VersionFolder, number: int) -> dict[str, Any]:
     }
 
 
-def _with_outcomes(step: Step, outcomes: pd.DataFrame, entity: str, settings: Settings) -> pd.DataFrame:
+def _with_outcomes(step: FinishedStep, outcomes: pd.DataFrame, entity: str, settings: Settings) -> pd.DataFrame:
     """The scores whose outcomes are known, with what a contact earned and whom the capacity would have reached."""
     keys = [entity, "feature_timestamp"]
     frame = step.scores.merge(outcomes[[*keys, "churned"]], on=keys, how="inner")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from python_ml.formatting import aligned, counted, date, integer
 from python_ml.model.results import interval
 from python_ml.monitor.drift_table import arrow_table
-from python_ml.monitor.rehearsal.walk import ALWAYS, NEVER, POLICIES, TRIGGERED, Step
+from python_ml.monitor.rehearsal.walk import ALWAYS, NEVER, POLICIES, TRIGGERED, FinishedStep
 from python_ml.warehouse import write_table
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def rehearsal_rows(found: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def store_rehearsal(project: Project, found: dict[str, Any], steps: Sequence[Step]) -> None:
+def store_rehearsal(project: Project, found: dict[str, Any], steps: Sequence[FinishedStep]) -> None:
     """Replace both tables."""
     import pandas as pd
 

@@ -34,7 +34,7 @@ PROMOTED, REFUSED, FAILED = "promoted", "refused", "failed"
 
 
 @dataclass(frozen=True)
-class Step:
+class FinishedStep:
     """A step that is done.
 
     Attributes
@@ -77,7 +77,7 @@ class Walk:
     folder: Path
     progress: Callable[[str], None] = field(default=lambda message: None)
 
-    def run(self) -> list[Step]:
+    def run(self) -> list[FinishedStep]:
         """Take the steps that are not done yet.
 
         Raises
@@ -87,7 +87,7 @@ class Walk:
         GateError
             When a column is likely to know the outcome.
         """
-        done: list[Step] = []
+        done: list[FinishedStep] = []
         for place, time in enumerate(self.times):
             step = self._stored(place)
             if step is None:
@@ -117,14 +117,14 @@ class Walk:
     def _path(self, place: int, kind: str) -> Path:
         return self.folder / "steps" / f"{place + 1:04d}.{kind}"
 
-    def _stored(self, place: int) -> Step | None:
+    def _stored(self, place: int) -> FinishedStep | None:
         record, scores = self._path(place, "json"), self._path(place, "parquet")
         if not record.is_file():
             return None
         again = "run `retention rehearse --restart`"
-        return Step(read_json(record, "step of a rehearsal", again), pd.read_parquet(scores))
+        return FinishedStep(read_json(record, "step of a rehearsal", again), pd.read_parquet(scores))
 
-    def _taken(self, place: int, time: datetime, done: Sequence[Step]) -> Step:
+    def _taken(self, place: int, time: datetime, done: Sequence[FinishedStep]) -> FinishedStep:
         with self.source(time) as visible:
             at = _AtStep(self, visible.connection, place, time)
             if not done:
@@ -142,7 +142,7 @@ class Walk:
             cohorts = [step.scores for step in done] + [scores]
             policies[TRIGGERED] |= at.decided(self.versions[scored[TRIGGERED]], self.versions[newest], cohorts)
             replay = None if visible.replay is None else {**asdict(visible.replay), "same": visible.replay.identical}
-            return Step(
+            return FinishedStep(
                 {
                     "time": time.isoformat(),
                     "customers": len(at.scoring_set),
