@@ -319,12 +319,19 @@ def _environment(project: Project, target_path: Path) -> dict[str, str]:
     }
 
 
+def _one_line(message: str) -> str:
+    """What went wrong; the macros that called each other on the way are in dbt's log."""
+    lines = message.splitlines()
+    said = [line for line in lines if not line.lstrip().startswith(("> in macro ", "> called by "))]
+    return " ".join(" ".join(said).split())
+
+
 def _refuse_failures(
     project: Project, name: str, target_path: Path, nodes: list[dict[str, Any]], errors: list[str] | None
 ) -> None:
     """Raise what went wrong in a command that has ended."""
     failed = [
-        f"{node['unique_id'].split('.')[2]}: {masked(' '.join((node['message'] or '').split()))}"
+        f"{node['unique_id'].split('.')[2]}: {masked(_one_line(node['message'] or ''))}"
         for node in nodes
         if node["status"] in FAILED
     ]

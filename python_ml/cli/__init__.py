@@ -18,7 +18,7 @@ COMMANDS = {
     "profile": ("python_ml.cli.profile", "Profile raw files: columns, keys, relations, timeline, customers."),
     "recommend": ("python_ml.cli.recommend", "Propose changes to the data; accept or reject them."),
     "generate": ("python_ml.cli.generate", "Write the project again, as recommendations.yaml says."),
-    "run": ("python_ml.cli.run", "Build, replay, train, score, act and report."),
+    "run": ("python_ml.cli.run", "Build, replay, train, score, act, monitor and report."),
     "build": ("python_ml.cli.build", "Build and test the warehouse with dbt."),
     "text": ("python_ml.cli.text", "Show what texts became; fit their components again; label texts."),
     "leakage": ("python_ml.cli.leakage", "Check the training set for leakage."),

@@ -9,6 +9,9 @@ import click
 from python_ml.cli.options import Console, project_options
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from python_ml.monitor import Monitoring
     from python_ml.project import Project
 
 
@@ -47,8 +50,8 @@ def command(project: Project, console: Console) -> None:
           webhook: {url: "https://example.com/hook", secret_variable: HOOK_SECRET}
 
     Reads gold.gld_customer_features, gold.gld_training_set, gold.gld_churn_scores, gold.gld_score_history, the models
-    and retention.yml. Writes gold.gld_feature_drift, gold.gld_data_quality, gold.gld_model_performance, gold.gld_alerts
-    and reports/alerts.json.
+    and retention.yml. Writes gold.gld_feature_drift, gold.gld_data_quality, gold.gld_model_performance,
+    gold.gld_alerts, reports/alerts.json, reports/monitoring.json and the page reports/monitoring.html.
 
     Exit codes: 0 done, 1 internal error, 2 invalid input or usage, 3 a breach that is not accepted.
 
@@ -57,13 +60,26 @@ def command(project: Project, console: Console) -> None:
       retention monitor --project-dir my_shop
       retention monitor --json
     """
+    found, path = watch(project, console)
+    for note in found.notes:
+        console.note(note)
+    console.result(f"{found.text}\n\npage: {path}", {"report": str(path), **found.to_dict()})
+    found.enforce()
+
+
+def watch(project: Project, console: Console) -> tuple[Monitoring, Path]:
+    """Measure, raise alerts and write the page. Returns what was found and the path of the page.
+
+    Raises
+    ------
+    UserError
+        When there is no champion or no warehouse, or an accepted feature is not there.
+    """
     _ = project.settings, project.entity  # a mistake in either file shows before the heavy work
 
     from python_ml.monitor import monitor
+    from python_ml.report.monitoring_page import write_monitoring
 
     with console.step("Measuring drift and performance"):
         found = monitor(project)
-    for note in found.notes:
-        console.note(note)
-    console.result(found.text, found.to_dict())
-    found.enforce()
+        return found, write_monitoring(project, found)

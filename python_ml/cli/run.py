@@ -12,17 +12,19 @@ from python_ml.cli.options import Console, project_options
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from python_ml.monitor import Monitoring
     from python_ml.project import Project
 
 
 @click.command("run")
 @project_options("duckdb")
 def command(project: Project, console: Console) -> None:
-    """Build, replay, train, score, act and report.
+    """Build, replay, train, score, act, monitor and report.
 
     Runs `retention build`, `replay` (of one feature time, as evidence for the leakage check), `train`, `backtest`
     (unless `backtest.enabled` in retention.yml is false), `score`, `uplift` (where retention.yml names an experiment),
-    `act`, `explain` and `report`, with the leakage and quality gates before training and scoring.
+    `act`, `explain`, `monitor` and `report`, with the leakage and quality gates before training and scoring. A breach
+    that monitoring finds is a warning here; `retention monitor` ends with exit code 3.
 
     Reads the raw data, dbt_project.yml and retention.yml. Writes what these commands write; at the end
     reports/index.html and reports/metrics.json.
@@ -33,15 +35,26 @@ def command(project: Project, console: Console) -> None:
     \b
     Example: retention run --project-dir my_shop
     """
-    metrics, path = run(project, console)
-    console.result(summary_line(metrics, path), {"report": str(path), **metrics})
+    metrics, found, path = run(project, console)
+    console.result(summary_line(metrics, path), {"report": str(path), **metrics, "monitoring": found.to_dict()})
 
 
-def run(project: Project, console: Console) -> tuple[dict[str, Any], Path]:
-    """Run all steps with one process of dbt. Returns the content of ``metrics.json`` and the path of the report."""
+def run(project: Project, console: Console) -> tuple[dict[str, Any], Monitoring, Path]:
+    """Run all steps with one process of dbt.
+
+    Returns
+    -------
+    dict
+        Content of ``metrics.json``.
+    Monitoring
+        What ``retention monitor`` found.
+    Path
+        Of the report.
+    """
     from python_ml.cli.act import act
     from python_ml.cli.build import build, lacks_packages
     from python_ml.cli.explain import explain
+    from python_ml.cli.monitor import watch
     from python_ml.cli.report import report
     from python_ml.cli.score import MODELS, score
     from python_ml.cli.train import train
@@ -62,7 +75,16 @@ def run(project: Project, console: Console) -> tuple[dict[str, Any], Path]:
         measure_offers(project, console)
         act(project, console)
     explain(project, console)
-    return metrics, report(project, console)
+    try:
+        found, _ = watch(project, console)
+        console.note(found.summary)
+        for note in found.notes if found.compared else ():
+            console.note(note)
+        for breach in found.breaches:
+            console.warn(breach.what)
+    finally:  # a mistake in the settings of monitoring costs nobody the report
+        path = report(project, console)
+    return metrics, found, path
 
 
 def backtest_where_possible(project: Project, console: Console) -> None:

@@ -18,7 +18,9 @@ from python_ml.input_columns import CATEGORY, InputColumn
 from python_ml.monitor.schema import LEVELS, Bins, ColumnCounts, PeriodCounts
 from python_ml.warehouse import is_spark, quoted_by, selected_by
 
-BATCH = 50  # columns of one query: a plan with tens of thousands of expressions takes longer than the scan
+# Columns of one query. On DuckDB, few: what a query gathers for exact quantiles is in memory, and plans of hundreds of
+# aggregates are slower for each. On Spark, more: every query is a job with a cost of its own.
+BATCH, BATCH_ON_SPARK = 10, 50
 QUERIES_AT_ONCE = 2
 MOST_BINS = 20
 MOST_CATEGORIES = 50
@@ -67,6 +69,11 @@ class TableRows:
         return quoted_by(self.session, *names)
 
     @property
+    def batch(self) -> int:
+        """Columns of one query, where these are numbers."""
+        return BATCH_ON_SPARK if is_spark(self.session) else BATCH
+
+    @property
     def source(self) -> str:
         """The ``from`` clause, with the condition."""
         where = f" where {self.condition}" if self.condition else ""
@@ -100,7 +107,7 @@ class TableRows:
         on_spark = is_spark(self.session)
         exact = "percentile({0}, array(%s))" if on_spark else "quantile_cont({0}, [%s])"
         aggregates = ["count({0})", "avg({0})", "min({0})", "max({0})", "approx_count_distinct({0})", exact % levels]
-        parts = list(_batches(columns, BATCH))
+        parts = list(_batches(columns, self.batch))
         queries = [
             self._aggregated(part, [a.format(f"x{i}") for i in range(len(part)) for a in aggregates]) for part in parts
         ]
@@ -127,7 +134,7 @@ class TableRows:
     def values(self, columns: Sequence[InputColumn]) -> list[list[float]]:
         """The different values of numbers, in order; for columns that have few."""
         found: list[list[float]] = []
-        for part in _batches(columns, BATCH):
+        for part in _batches(columns, self.batch):
             [row] = self.selected(self._aggregated(part, [f"array_agg(distinct x{i})" for i in range(len(part))]))
             found += [sorted(value for value in values or () if value is not None) for values in row]
         return found
@@ -146,7 +153,7 @@ class TableRows:
             f"select {time} as period, count(*), count(distinct {customer}) {self.source} group by {time}"
         )
         rows = {period: (count, customers) for period, count, customers in sizes if period is not None}
-        for part in _batches([one for one in bins if one.ordered], BATCH):
+        for part in _batches([one for one in bins if one.ordered], self.batch):
             self._count_numbers(part, rows, columns)
         for part in _batches([one for one in bins if not one.ordered], MOST_BINS):
             self._count_categories(part, rows, columns)

@@ -112,6 +112,13 @@ def newest_rows(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return [row for row in rows if row["current_period"] == newest[row["kind"]]]
 
 
+def is_breach(row: dict[str, Any]) -> bool:
+    """Whether a row is drift that is not accepted, of something that the champion uses."""
+    return (
+        row["status"] == DRIFT and not row["accepted_because"] and bool(row["is_model_input"] or row["kind"] != FEATURE)
+    )
+
+
 def summary(rows: Sequence[dict[str, Any]]) -> str:
     """The newest period of each kind as text: what moved, how far, since when."""
     newest = newest_rows(rows)
@@ -126,11 +133,24 @@ def summary(rows: Sequence[dict[str, Any]]) -> str:
     moved = [row for row in newest if row["status"] != OK]
     if moved:
         table = [
-            ("status", "kind", "name", "PSI", "mean shift", "null shift", "AUC", "compared with", "since", "accepted")
+            (
+                "status",
+                "kind",
+                "name",
+                "used",
+                "PSI",
+                "mean shift",
+                "null shift",
+                "AUC",
+                "compared with",
+                "since",
+                "accepted",
+            )
         ]
         for row in sorted(moved, key=lambda row: (row["status"] != DRIFT, row["kind"], -row["effect"])):
             figures = [decimal(row.get(name), 2) for name in ("psi", "mean_shift", "null_shift", "auc")]
-            names = (row["status"], row["kind"], row["feature"])
+            used = "–" if row["kind"] != FEATURE else "yes" if row["is_model_input"] else "no"
+            names = (row["status"], row["kind"], row["feature"], used)
             table.append((*names, *figures, row["reference"], date(row["since"]), row.get("accepted_because") or ""))
         lines += ["", aligned(table)]
     return "\n".join(lines)
@@ -149,6 +169,8 @@ class Panel:
     periods : tuple of datetime
     psi : tuple of float or None
         By period, without what noise adds.
+    effects : tuple of float
+        By period: what the thresholds are for.
     statuses : tuple of str
         By period.
     warning_from, drift_from : float
@@ -165,6 +187,7 @@ class Panel:
     is_model_input: bool
     periods: tuple[datetime, ...]
     psi: tuple[float | None, ...]
+    effects: tuple[float, ...]
     statuses: tuple[str, ...]
     warning_from: float
     drift_from: float
@@ -204,6 +227,7 @@ def panels(rows: Sequence[dict[str, Any]]) -> list[Panel]:
                 bool(newest["is_model_input"]),
                 tuple(row["current_period"] for row in series),
                 tuple(row["psi_excess"] for row in series),
+                tuple(row["effect"] for row in series),
                 tuple(row["status"] for row in series),
                 newest["warning_from"],
                 newest["drift_from"],

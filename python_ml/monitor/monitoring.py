@@ -18,7 +18,7 @@ from python_ml.monitor.alerts import raise_alerts
 from python_ml.monitor.breach import Breach
 from python_ml.monitor.counting import TableRows
 from python_ml.monitor.data_quality import quality_rows, store_quality
-from python_ml.monitor.drift import CHURN_RATE, DRIFT, FEATURE, OK, SCORE, TOGETHER, drift_rows, with_since
+from python_ml.monitor.drift import CHURN_RATE, FEATURE, OK, SCORE, TOGETHER, drift_rows, with_since
 from python_ml.monitor.drift_table import newest_rows, store_drift, summary
 from python_ml.monitor.joint import joint_rows
 from python_ml.monitor.performance import performance_rows
@@ -65,10 +65,25 @@ class Monitoring:
     text: str
     data: dict[str, Any]
 
+    @property
+    def compared(self) -> bool:
+        """Whether there was a period later than the training."""
+        return bool(self.data["drift"]["measured"] or self.data["performance"])
+
+    @property
+    def summary(self) -> str:
+        """What became of the features, in one line."""
+        return self.text.partition("\n")[0]
+
     def to_dict(self) -> dict[str, Any]:
         """All of it as plain data."""
-        status = "breach" if self.breaches else "ok"
-        return {"status": status, "breaches": [asdict(one) for one in self.breaches], "notes": self.notes, **self.data}
+        return {
+            "status": "breach" if self.breaches else "ok",
+            "summary": self.summary,
+            "breaches": [asdict(one) for one in self.breaches],
+            "notes": self.notes,
+            **self.data,
+        }
 
     def enforce(self) -> None:
         """Refuse a breach.
@@ -118,7 +133,7 @@ def monitor(project: Project) -> Monitoring:
     breaches = [
         Breach("drift", _sentence(row), row["since"], f"{row['kind']} {row['feature']}", _sentence(row, values=False))
         for row in newest
-        if row["status"] == DRIFT and not row["accepted_because"]
+        if drift_table.is_breach(row)
     ]
     breaches += performance_table.breaches(performance)
     shown = [

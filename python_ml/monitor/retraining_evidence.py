@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from python_ml.dbt import TRAINING_SET
 from python_ml.model import store
 from python_ml.model.registry import ModelRegistry, Version
-from python_ml.monitor.drift import DRIFT, FEATURE
+from python_ml.monitor.drift import DRIFT
 from python_ml.monitor.drift_table import TABLE as DRIFT_TABLE
-from python_ml.monitor.drift_table import newest_rows
+from python_ml.monitor.drift_table import is_breach, newest_rows
 from python_ml.monitor.performance_table import TABLE as PERFORMANCE_TABLE
 from python_ml.monitor.retraining import DriftedColumn, Growth, MeasuredPerformance, RetrainingEvidence
 from python_ml.project import is_dateless
@@ -134,7 +134,7 @@ def _drifted(connection: duckdb.DuckDBPyConnection, champion: int, missing: list
     return tuple(
         DriftedColumn(row["kind"], row["feature"], _periods(rows, row), row["since"])
         for row in newest_rows(rows)
-        if row["status"] == DRIFT and not row["accepted_because"] and (row["is_model_input"] or row["kind"] != FEATURE)
+        if is_breach(row)
     )
 
 

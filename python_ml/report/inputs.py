@@ -26,6 +26,7 @@ RECORDS: dict[str, tuple[str, str, frozenset[str]]] = {
     "campaign": ("actions.json", "act", frozenset({"campaign", "terms", "ranked_by"})),
     "backtest": ("backtest.json", "backtest", frozenset()),
     "uplift": ("uplift.json", "uplift", frozenset()),
+    "monitoring": ("monitoring.json", "monitor", frozenset({"summary", "breaches", "model_version"})),
 }
 
 
@@ -129,6 +130,8 @@ class ReportInputs:
         Where MLflow keeps the runs.
     uplift : dict, optional
         ``reports/uplift.json``.
+    monitoring : dict, optional
+        ``reports/monitoring.json``.
 
     Raises
     ------
@@ -165,6 +168,7 @@ class ReportInputs:
     selection: dict[str, Any] = field(default_factory=dict)
     tracking_uri: str = "sqlite:///mlflow.db"
     uplift: dict[str, Any] | None = None
+    monitoring: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
         for name, source in FRAMES.items():

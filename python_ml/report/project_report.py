@@ -8,6 +8,7 @@ from python_ml.files import write_text
 from python_ml.report import actions, customers, explained, page, provenance
 from python_ml.report.backtests import backtest_section
 from python_ml.report.inputs import ReportInputs, load_inputs
+from python_ml.report.monitoring_page import monitoring_section
 from python_ml.report.performance import curve_section, headline_figures, model_table
 from python_ml.report.survival import survival_section
 from python_ml.report.uplift_section import uplift_section
@@ -53,6 +54,7 @@ def render_report(inputs: ReportInputs) -> str:
         "survival": survival_section(inputs),
         "backtests": backtest_section(inputs.backtest),
         "uplift": uplift_section(inputs),
+        "monitoring": monitoring_section(inputs),
         "data": provenance.data_section(inputs, periods),
         "method": provenance.method_section(inputs, periods),
     }

@@ -16,7 +16,8 @@ from python_ml import formatting
 from python_ml.report import ReportInputs, curves
 
 SECTIONS = (
-    "customers", "actions", "drivers", "performance", "models", "backtests", "reliability", "data", "method", "links",
+    "customers", "actions", "drivers", "performance", "models", "backtests", "reliability", "monitored", "data",
+    "method", "links",
 )  # fmt: skip
 MODELS = {"logistic_regression": 0.78, "random_forest": 0.93, "xgboost": 0.97, "lightgbm": 1.0}
 HOSTILE = "<script>alert(1)</script> \"q\" 'a' {{ 7 * 7 }} {% raw %} & é 日本 \u202e \x00\x08 ]]> </style>"

@@ -102,3 +102,13 @@ def test_an_error_of_ours_is_read_back_from_a_stack_trace(error: RetentionError)
 def test_other_stack_traces_are_no_error_of_ours() -> None:
     for trace in ("ValueError: python_ml.errors", "python_ml.errors.Another: no", "python_ml.errors.UserError"):
         assert raised_in(trace) is None
+
+
+def test_a_model_that_fails_is_named_without_the_macros_on_the_way(words: Project) -> None:
+    contract = "{{ config(materialized='table', contract={'enforced': true}) }}\nselect 1 as word"
+    (words.root / "models" / "said.sql").write_text(contract, encoding="utf-8")
+    schema = "models: [{name: said, columns: [{name: word, data_type: varchar}]}]"
+    (words.root / "models" / "schema.yml").write_text(schema, encoding="utf-8")
+    with pytest.raises(RetentionError, match=r"said: .*data type mismatch") as refused:
+        run_dbt(words, ["run"], Console())
+    assert "in macro" not in refused.value.what

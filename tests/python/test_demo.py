@@ -125,6 +125,11 @@ def test_the_run_ends_with_metrics_and_the_report(demo):
     assert "reports/index.html" in last
     page = (folder / "reports" / "index.html").read_text(encoding="utf-8")
     assert page.lstrip().lower().startswith("<!doctype html>")
+    assert 'href="monitoring.html"' in page
+    assert "Measuring drift and performance: done" in run.stderr
+    monitoring = (folder / "reports" / "monitoring.html").read_text(encoding="utf-8")
+    assert "No breach in the newest period" in monitoring
+    assert "of the importance" in monitoring or "None of" in monitoring or "Not used by the model" in monitoring
 
 
 def test_the_champion_gets_most_of_the_way_to_the_oracle(demo):

@@ -90,6 +90,18 @@ def test_counts_are_those_of_a_calculation_by_hand(connection):
     assert ReferenceStatistics.from_json(reference.to_json()) == reference
 
 
+def test_the_size_of_queries_changes_no_figure(connection, monkeypatch):
+    connection.register("frame", hostile_frame())
+    connection.execute("create table rows_there as from frame")
+    names = list(hostile_frame().columns[2:])
+    columns = [InputColumn(name, CATEGORY if name == "'cat'" else NUMBER) for name in names]
+    found = []
+    for batch in (1, 2, 50):
+        monkeypatch.setattr("python_ml.monitor.counting.BATCH", batch)
+        found.append(measure_reference(TableRows(connection, "main.rows_there", "who"), columns))
+    assert found[0] == found[1] == found[2]
+
+
 def test_a_table_without_rows_has_an_empty_reference(connection):
     columns = [InputColumn("few", NUMBER), InputColumn("'cat'", CATEGORY)]
     assert measure_reference(table_of(connection, hostile_frame().iloc[:0]), columns).periods == {}
@@ -305,7 +317,8 @@ def test_the_command_measures_stores_and_refuses(shop):
     newest = rows["current_period"].max()
     with duckdb.connect(str(shop / "warehouse.duckdb")) as connection:
         connection.execute(
-            "update gold.gld_customer_features set customer_plan = 'gold', noise_1 = null where feature_timestamp = ?",
+            "update gold.gld_customer_features set customer_plan = 'gold', noise_1 = null, customer_country = 'new' "
+            "where feature_timestamp = ?",
             [newest],
         )
     broken = command_here(shop, "monitor")
@@ -316,8 +329,16 @@ def test_the_command_measures_stores_and_refuses(shop):
     assert "`noise_1`" in broken.stderr
     rows = stored(shop)
     drifted = rows[(rows["status"] == "drift") & (rows["kind"] == "feature")]
-    assert set(drifted["feature"]) == {"customer_plan", "noise_1"}
+    assert set(drifted["feature"]) == {"customer_plan", "noise_1", "customer_country"}
+    assert "customer_country" in broken.stdout
+    assert "customer_country" not in broken.stderr, "the champion does not use it"
     assert set(drifted["since"]) == {newest}
+    page = (shop / "reports" / "monitoring.html").read_text(encoding="utf-8")
+    assert "<bdi>customer_plan</bdi></h3>" in page
+    assert "new: gold" in page
+    assert "How much each feature matters to this version is not known" not in page  # the training has measured it
+    record = json.loads((shop / "reports" / "monitoring.json").read_text(encoding="utf-8"))
+    assert record["status"] == "breach"
 
     (shop / "retention.yml").write_text("monitor: {drift: {accept: {customer_plans: renamed}}}")
     mistaken = command_here(shop, "monitor")

@@ -125,8 +125,9 @@ def test_replay_is_exact_at_the_scoring_time_and_detects_a_feature_that_reads_ou
     model = dated / "models/gold/gld_customer_features.sql"
     honest = model.read_text(encoding="utf-8")
     leaking = honest.replace(
-        "    select * from {{ ref('slv_visits_windows') }}",
-        "    select w.* exclude (visits_count_30d),\n"
+        "    select {{ customer_retention.columns_except(['visits_fingerprint']) }} "
+        "from {{ ref('slv_visits_windows') }}",
+        "    select w.* exclude (visits_fingerprint, visits_count_30d),\n"
         "        coalesce(l.churned, w.visits_count_30d) as visits_count_30d\n"
         "    from {{ ref('slv_visits_windows') }} as w\n"
         "    left join {{ ref('slv_labels') }} as l using (customer_id, feature_timestamp)",
