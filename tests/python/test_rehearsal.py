@@ -14,6 +14,7 @@ import pytest
 import yaml
 from sklearn.metrics import brier_score_loss, roc_auc_score
 
+from python_ml.cli.options import Console
 from python_ml.customer_value import Terms
 from python_ml.decisions.economics import realised_profit
 from python_ml.errors import UserError
@@ -21,6 +22,7 @@ from python_ml.monitor.rehearsal import tables
 from python_ml.monitor.rehearsal.proof import differing_scores
 from python_ml.monitor.rehearsal.rehearsing import folder_of, steps_between
 from python_ml.monitor.rehearsal.results import rehearsal_results
+from python_ml.monitor.rehearsal.visible import BuiltWarehouse
 from python_ml.monitor.rehearsal.walk import ALWAYS, NEVER, POLICIES, PROMOTED, TRIGGERED, FinishedStep, Walk
 from python_ml.monitor.retraining import PERFORMANCE, RETRAIN
 from python_ml.project import Project
@@ -256,3 +258,26 @@ def test_the_tables_are_described_in_every_project(repository: Path) -> None:
     }
     assert described["gld_rehearsal"] == tables.COLUMNS
     assert [*described["gld_rehearsal_scores"]] == ["customer_id", *tables.SCORE_COLUMNS]
+
+
+def test_supplied_labels_are_known_after_their_time_and_the_lag(rehearsed: Rehearsed, tmp_path: Path) -> None:
+    """A replay hides supplied outcomes; the stored ones whose time had come take their place, with rebuilt features."""
+    project = shop(tmp_path / "shop", rehearsed.world)
+    lagged = Project(project.root, None, {**project.config, "vars": {**project.vars, "maturity_lag": "2d"}})
+    labels = rehearsed.world.frame[["customer_id", "feature_timestamp", "churned", "label_timestamp"]]
+    write_table(lagged, "gold.gld_churn_labels", labels)
+    then = datetime(2023, 8, 1)
+    with duckdb.connect() as connection:
+        rebuilt = rehearsed.world.frame.assign(noise_1=1.5, row_fingerprint="x")
+        connection.register("incoming", rebuilt[rebuilt["feature_timestamp"] <= then])
+        connection.execute("create schema gold")
+        connection.execute(
+            "create table gold.gld_customer_features as select * exclude (churned, label_timestamp) from incoming"
+        )
+        BuiltWarehouse(lagged, [then], tmp_path, Console()).take_supplied_labels(connection, then)
+        found = connection.sql("select * from gold.gld_training_set").df()
+    # July's windows end on 31 July, and wait two days; June's are over.
+    assert found["feature_timestamp"].max() == datetime(2023, 6, 1)
+    assert len(found) == (labels["label_timestamp"] <= datetime(2023, 7, 30)).sum()
+    assert set(found["noise_1"]) == {1.5}
+    assert "row_fingerprint" not in found

@@ -81,11 +81,11 @@ class BuiltWarehouse:
         with duckdb.connect(str(database)) as connection:
             connection.execute("set timezone = 'UTC'")
             if self.project.vars.get("churn_definition") == "supplied":
-                self._take_supplied_labels(connection, time)
+                self.take_supplied_labels(connection, time)
             yield Visible(connection, replayed)
         self._remove(database)
 
-    def _take_supplied_labels(self, connection: duckdb.DuckDBPyConnection, time: datetime) -> None:
+    def take_supplied_labels(self, connection: duckdb.DuckDBPyConnection, time: datetime) -> None:
         """A replay hides every supplied outcome; those whose time had come by then were known."""
         lag = timedelta(hours=fixed_hours(str(self.project.vars.get("maturity_lag") or "0d")) or 0)
         keys = f"{quote(self.project.entity)}, feature_timestamp"
