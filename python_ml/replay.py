@@ -7,7 +7,7 @@ scratch database, and the rows that come out must equal the stored ones, value f
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -74,7 +74,12 @@ def feature_times(project: Project) -> list[datetime]:
     return [row[0] for row in rows]
 
 
-def replay(project: Project, times: Sequence[datetime], console: Console) -> list[Replay]:
+def replay(
+    project: Project,
+    times: Sequence[datetime],
+    console: Console,
+    inspect: Callable[[Path, datetime], object] = lambda database, as_of: None,
+) -> list[Replay]:
     """Rebuild the features of each time from what was known before it, and compare with the stored rows.
 
     Parameters
@@ -84,6 +89,8 @@ def replay(project: Project, times: Sequence[datetime], console: Console) -> lis
     times : sequence of datetime
         Stored feature times, naive UTC.
     console : Console
+    inspect : callable, optional
+        Called with each rebuilt database and its time.
 
     Returns
     -------
@@ -104,22 +111,24 @@ def replay(project: Project, times: Sequence[datetime], console: Console) -> lis
             hint="choose one of the stored feature times; `retention replay` without --as-of takes three",
         )
     manifest = project.manifest
-    upstream = _ancestors(manifest, f"model.{project.name}.{FEATURES}")
+    upstream = inputs_of(manifest, f"model.{project.name}.{FEATURES}")
     with tempfile.TemporaryDirectory(prefix="retention_replay_") as name:
         scratch, copies, cuts = Path(name), [], []
         for number, as_of in enumerate(times):
             # DuckDB names a database after its file, and views name theirs.
             database = scratch / str(number) / project.warehouse_path.name
             database.parent.mkdir()
-            cuts.append(_cut(project, upstream, as_of, database))
+            cuts.append(cut(project, upstream, as_of, database))
             copies.append(DatabaseCopy(database, {"feature_timestamps": [str(as_of)], "attach_raw_files": False}))
         run_dbt_on_copies(project, ["run", "--select", f"+{FEATURES}"], copies, console, scratch)
+        for copy, as_of in zip(copies, times, strict=True):
+            inspect(copy.database, as_of)
         return [
-            _compare(project, copy.database, as_of, *cut) for copy, as_of, cut in zip(copies, times, cuts, strict=True)
+            compare(project, copy.database, as_of, *cut) for copy, as_of, cut in zip(copies, times, cuts, strict=True)
         ]
 
 
-def _ancestors(manifest: dict[str, Any], unique_id: str) -> list[dict[str, Any]]:
+def inputs_of(manifest: dict[str, Any], unique_id: str) -> list[dict[str, Any]]:
     """Everything stored that a model reads, however far up: seeds, sources, snapshots."""
     seen: set[str] = set()
     waiting = [unique_id]
@@ -136,10 +145,18 @@ def _ancestors(manifest: dict[str, Any], unique_id: str) -> list[dict[str, Any]]
     ]
 
 
-def _cut(
+def cut(
     project: Project, upstream: list[dict[str, Any]], as_of: datetime, database: Path
 ) -> tuple[dict[str, int], list[str]]:
-    """Copy the stored tables into a scratch database, without what was not known before ``as_of``."""
+    """Copy the stored tables into a scratch database, without what was not known before ``as_of``.
+
+    Returns
+    -------
+    dict of str to int
+        Rows left out, by table.
+    list of str
+        Tables that are declared static and so are whole.
+    """
     import duckdb
 
     hidden, uncut = {}, []
@@ -244,7 +261,8 @@ def _timestamp(column: str, time: dict[str, Any]) -> str:
     return rendered(f"{{{{ customer_retention.to_timestamp({jinja_string(text)}, {time.get('formats') or []}) }}}}")
 
 
-def _compare(project: Project, database: Path, as_of: datetime, hidden: dict[str, int], uncut: list[str]) -> Replay:
+def compare(project: Project, database: Path, as_of: datetime, hidden: dict[str, int], uncut: list[str]) -> Replay:
+    """Compare the features of a time in a scratch database with the stored ones; the rest is as :func:`cut` says."""
     import duckdb
 
     moment = f"cast({literal(str(as_of))} as timestamp)"
@@ -255,7 +273,9 @@ def _compare(project: Project, database: Path, as_of: datetime, hidden: dict[str
         connection.execute(
             f"create temp view before as select * from stored.gold.{FEATURES} where feature_timestamp = {moment}"
         )
-        connection.execute(f"create temp view after as select * from gold.{FEATURES}")
+        connection.execute(
+            f"create temp view after as select * from gold.{FEATURES} where feature_timestamp = {moment}"
+        )
         columns, rebuilt = (
             [row[0] for row in connection.execute(f"describe {view}").fetchall() if row[0] != ROW_FINGERPRINT]
             for view in ("before", "after")

@@ -31,6 +31,7 @@ COMMANDS = {
     "explain": ("python_ml.cli.explain", "Explain the predictions: drivers and segments, or one customer."),
     "monitor": ("python_ml.cli.monitor", "Look for drift and for scores that have become worse, and raise alerts."),
     "retrain": ("python_ml.cli.retrain", "Train a challenger when the evidence asks for it."),
+    "rehearse": ("python_ml.cli.rehearse", "Rehearse production through history."),
     "iterate": ("python_ml.cli.iterate", "Start, list and compare iterations; begin the next one."),
     "diagnose": ("python_ml.cli.diagnose", "Diagnose the champion: learning curves, noise, errors, fairness."),
     "uplift": ("python_ml.cli.uplift", "Estimate the effect of an offer on churn."),

@@ -11,6 +11,9 @@ from python_ml.cli.options import Console, parse_time, project_options
 from python_ml.errors import GateError, UserError
 
 if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
     from python_ml.project import Project
 
 
@@ -22,18 +25,21 @@ if TYPE_CHECKING:
     metavar="TIME",
     help="Feature time (UTC). May be repeated.  [default: the first, middle and last]",
 )
+@click.option("--rehearsal", is_flag=True, help="Also make the scores of the last `retention rehearse` again.")
 @project_options("duckdb")
-def command(project: Project, console: Console, times: tuple[str, ...]) -> None:
+def command(project: Project, console: Console, times: tuple[str, ...], rehearsal: bool) -> None:
     """Rebuild features from data cut off at their time, and compare.
 
     Features that come out identical, value for value, use nothing from the future. Without --as-of, the first, the
     middle and the last feature time are replayed. `retention leakage` uses the result as long as the stored features do
     not change.
 
+    With --rehearsal, the scores of the last `retention rehearse` at these times are made again from rebuilt features.
+
     Reads the raw tables and gold.gld_customer_features. Writes gold.gld_feature_replays; the rebuilt tables are
     temporary.
 
-    Exit codes: 0 identical, 1 internal error, 2 invalid input or usage, 3 a row or value differs.
+    Exit codes: 0 identical, 1 internal error, 2 invalid input or usage, 3 a row, value or score differs.
 
     \b
     Examples:
@@ -49,8 +55,16 @@ def command(project: Project, console: Console, times: tuple[str, ...]) -> None:
         moments = sorted({stored[0], stored[len(stored) // 2], stored[-1]}) if stored else []
         if not moments:
             raise UserError("No features are stored yet.", where="gold.gld_customer_features")
+    scores: dict[str, dict[str, int]] = {}
+
+    def score_again(database: Path, moment: datetime) -> None:
+        if rehearsal:
+            from python_ml.monitor.rehearsal.proof import differing_scores
+
+            scores[str(moment)] = differing_scores(project, database, moment)
+
     with console.step(f"Replaying {', '.join(map(str, moments))}"):
-        outcomes = replay(project, moments, console)
+        outcomes = replay(project, moments, console, score_again)
     store_replays(project, outcomes)
     for table in outcomes[0].uncut:
         console.warn(f"{table} is declared static, so it was not cut off.")
@@ -60,7 +74,11 @@ def command(project: Project, console: Console, times: tuple[str, ...]) -> None:
         + f" ({sum(o.hidden.values())} raw rows hidden)"
         for o in outcomes
     ]
-    console.result("\n".join(lines), {"replays": [{**asdict(o), "identical": o.identical} for o in outcomes]})
+    lines += [
+        f"{time}: {one['scores']} scores of the rehearsal, {one['differing']} differ" for time, one in scores.items()
+    ]
+    data = {"replays": [{**asdict(o), "identical": o.identical} for o in outcomes]}
+    console.result("\n".join(lines), {**data, "rehearsal": scores} if rehearsal else data)
     different = [o for o in outcomes if not o.identical]
     if different:
         raise GateError(
@@ -71,4 +89,10 @@ def command(project: Project, console: Console, times: tuple[str, ...]) -> None:
                 for o in different
             ),
             hint="look for a join or filter upstream that reads rows known at or after the feature time",
+        )
+    if unlike := [time for time, one in scores.items() if one["differing"]]:
+        raise GateError(
+            "Scores of the rehearsal cannot be made again.",
+            where=f"gold.gld_rehearsal_scores, {', '.join(unlike)}",
+            hint="run `retention rehearse` again: rows or libraries have changed since",
         )

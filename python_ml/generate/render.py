@@ -44,6 +44,7 @@ _MODELS = (
     "gold/_gold__drift.yml",
     "gold/_gold__performance.yml",
     "gold/_gold__retraining.yml",
+    "gold/_gold__rehearsal.yml",
     "gold/_gold__uplift.yml",
     "gold/_gold__features.yml",
     "gold/_gold__scores.yml",

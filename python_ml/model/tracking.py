@@ -93,7 +93,7 @@ def record(
             for name in result.parameters:
                 with mlflow.start_run(experiment_id=within, run_name=name, tags=tags, nested=True):
                     mlflow.log_params(result.parameters[name])
-                    mlflow.log_metrics(_flat(result.metrics["models"][name]))
+                    mlflow.log_metrics(flat(result.metrics["models"][name]))
             logged = _log_model(result, training_set, training_facts)
             _log_data(result, training_set, logged.model_id)
             _log_files(result, settings)
@@ -152,7 +152,7 @@ def _log_split(result: TrainingResult, training_set: TrainingSet) -> None:
             **{name: result.metrics["data"][name] for name in ("customers", "features", "rows")},
         }
     )
-    mlflow.log_metrics(_flat({"validation": result.metrics["models"][result.champion]["validation"]}))
+    mlflow.log_metrics(flat({"validation": result.metrics["models"][result.champion]["validation"]}))
 
 
 def _log_data(result: TrainingResult, training_set: TrainingSet, model_id: str) -> None:
@@ -172,7 +172,7 @@ def _log_data(result: TrainingResult, training_set: TrainingSet, model_id: str) 
     mlflow.log_input(dataset, context="training", tags=tags, model=LoggedModelInput(model_id))
     run_id = mlflow.active_run().info.run_id
     (stored,) = mlflow.get_run(run_id).inputs.dataset_inputs  # MLflow would describe the frame anew for each metric
-    mlflow.log_metrics(_flat({"test": result.metrics["test"]}), model_id=model_id, dataset=stored.dataset)
+    mlflow.log_metrics(flat({"test": result.metrics["test"]}), model_id=model_id, dataset=stored.dataset)
 
 
 def _log_files(result: TrainingResult, settings: Settings) -> None:
@@ -207,15 +207,7 @@ def _log_model(result: TrainingResult, training_set: TrainingSet, training_facts
     kinds = result.metrics["champion"]["members"] or [result.champion]
     packages = [*_ALWAYS, *(_BOOSTERS[kind] for kind in kinds if kind in _BOOSTERS)]
     with tempfile.TemporaryDirectory() as folder:
-        card = Path(folder) / store.CARD_FILE
-        card.write_text(result.card.to_json(), encoding="utf-8")
-        facts = Path(folder) / store.QUALITY_FILE
-        facts.write_text(training_facts, encoding="utf-8")
-        attached = [Path(folder) / name for name in result.attachments]
-        for path in attached:
-            path.write_bytes(result.attachments[path.name])
-        held_out = Path(folder) / store.HELD_OUT_FILE
-        held_out_scores(result.predictions, result.champion, training_set.entity).to_parquet(held_out, index=False)
+        files = write_extra_files(result, training_set.entity, training_facts, Path(folder))
         return Model.log(
             None,
             flavour,
@@ -226,9 +218,23 @@ def _log_model(result: TrainingResult, training_set: TrainingSet, training_facts
             input_example=result.example,
             pip_requirements=[f"{name}=={version(name)}" for name in packages],
             pyfunc_predict_fn="predict_proba",
-            extra_files=[str(path) for path in (card, facts, held_out, *attached)],
+            extra_files=[str(path) for path in files],
             validate_serving_input=False,
         )
+
+
+def write_extra_files(result: TrainingResult, entity: str, training_facts: str, folder: Path) -> list[Path]:
+    """Write what is kept beside a model: its card, facts of its rows, scores of its test rows, attachments."""
+    card = folder / store.CARD_FILE
+    card.write_text(result.card.to_json(), encoding="utf-8")
+    facts = folder / store.QUALITY_FILE
+    facts.write_text(training_facts, encoding="utf-8")
+    attached = [folder / name for name in result.attachments]
+    for path in attached:
+        path.write_bytes(result.attachments[path.name])
+    held_out = folder / store.HELD_OUT_FILE
+    held_out_scores(result.predictions, result.champion, entity).to_parquet(held_out, index=False)
+    return [card, facts, held_out, *attached]
 
 
 def _register(
@@ -262,7 +268,7 @@ def _register(
     return int(number)
 
 
-def _flat(parts: dict[str, dict[str, Any]]) -> dict[str, float]:
+def flat(parts: dict[str, dict[str, Any]]) -> dict[str, float]:
     """``{"test": {"roc_auc": {"value", "low", "high"}}}`` as ``{"test.roc_auc": …, "test.roc_auc.low": …}``."""
     flat = {}
     for part, metrics in parts.items():

@@ -121,22 +121,11 @@ def monitor(project: Project) -> Monitoring:
         raise UserError("There is no champion yet.", where=project.name, hint="run `retention train`")
     champion, settings = open_files(files), project.settings.monitor.drift
     with connect(project) as connection:
-        rows, notes = _drift_rows(project, connection, champion, files)
+        rows, notes = measured_drift(project, connection, champion, files)
         features = TableRows(connection, FEATURES, project.entity)
         quality = quality_rows(features, feature_registry(project), rows, settings.periods)
         performance, missing = performance_rows(project, connection, champion, files)
-    rows = with_since(rows)
     _check_accepted(project, {row["feature"] for row in rows})
-    inputs = {column.name for column in champion.card.columns}
-    rows = [
-        {
-            **row,
-            "model_version": champion.version,
-            "is_model_input": row["feature"] in inputs,
-            "accepted_because": settings.accept.get(row["feature"]),
-        }
-        for row in rows
-    ]
     store_drift(project, rows)
     store_quality(project, quality)
     performance_table.store_performance(project, performance)
@@ -160,6 +149,25 @@ def monitor(project: Project) -> Monitoring:
     }
     text = "\n\n".join(filter(None, [summary(rows), performance_table.summary(performance)]))
     return Monitoring(breaches, notes + missing + unsent, text, data)
+
+
+def measured_drift(
+    project: Project, connection: duckdb.DuckDBPyConnection, champion: Champion, files: ChampionFiles
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """The rows of ``gold.gld_feature_drift``, and what could not be looked at; a connection to the gold tables."""
+    rows, notes = _drift_rows(project, connection, champion, files)
+    inputs = {column.name for column in champion.card.columns}
+    accepted = project.settings.monitor.drift.accept
+    judged = [
+        {
+            **row,
+            "model_version": champion.version,
+            "is_model_input": row["feature"] in inputs,
+            "accepted_because": accepted.get(row["feature"]),
+        }
+        for row in with_since(rows)
+    ]
+    return judged, notes
 
 
 def _drift_rows(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -35,21 +36,44 @@ def gather_evidence(project: Project) -> RetrainingEvidence:
     if registry is None or number is None:
         return RetrainingEvidence(champion=None)
     champion, newest = registry.find(number), registry.versions()[-1]
-    missing: list[str] = []
-    metric = project.settings.retraining.metric
+    metrics = registry.client.get_run(champion.run_id).data.metrics
     with connect(project) as connection:
-        rows, last = _labelled(connection)
-        growth = {
-            version.number: _growth(connection, version, rows, is_dateless(project.vars))
-            for version in (champion, newest)
-        }
-        drifted = _drifted(connection, number, missing)
-        realised, estimated = _performance(connection, number, metric, missing)
+        return evidence_of(
+            connection, champion, newest, metrics, project.settings.retraining.metric, is_dateless(project.vars)
+        )
+
+
+def evidence_of(
+    connection: duckdb.DuckDBPyConnection,
+    champion: Version,
+    newest: Version,
+    metrics: Mapping[str, float],
+    metric: str,
+    dateless: bool = False,
+) -> RetrainingEvidence:
+    """The evidence about a champion, read from the tables of a connection.
+
+    Parameters
+    ----------
+    connection : duckdb.DuckDBPyConnection
+    champion, newest : Version
+        The newest version may be a challenger that was refused.
+    metrics : mapping of str to float
+        Of the champion's training, such as ``test.roc_auc`` and ``test.roc_auc.low``.
+    metric : str
+        The one that decides.
+    dateless : bool
+        Whether rows have no dates of their own.
+    """
+    number, missing = champion.number, list[str]()
+    rows, last = _labelled(connection)
+    growth = {version.number: _growth(connection, version, rows, dateless) for version in (champion, newest)}
+    drifted = _drifted(connection, number, missing)
+    realised, estimated = _performance(connection, number, metric, missing)
     if growth[number] is None:
         missing.append(
             f"Version {number} did not record the rows that it was trained with: age and new rows are unknown."
         )
-    run = registry.client.get_run(champion.run_id)
     return RetrainingEvidence(
         champion=number,
         data_time=last,
@@ -59,9 +83,9 @@ def gather_evidence(project: Project) -> RetrainingEvidence:
         drifted=drifted,
         realised=realised,
         estimated=estimated,
-        expected=run.data.metrics.get(f"test.{metric}"),
-        expected_low=run.data.metrics.get(f"test.{metric}.low"),
-        expected_high=run.data.metrics.get(f"test.{metric}.high"),
+        expected=metrics.get(f"test.{metric}"),
+        expected_low=metrics.get(f"test.{metric}.low"),
+        expected_high=metrics.get(f"test.{metric}.high"),
         missing=tuple(missing),
     )
 

@@ -12,6 +12,7 @@ from python_ml.settings.explanation import Explain, Fairness
 from python_ml.settings.gates import Leakage, Quality
 from python_ml.settings.monitor import Monitor
 from python_ml.settings.registry import Registry
+from python_ml.settings.rehearsal import Rehearsal
 from python_ml.settings.retraining import Retraining
 from python_ml.settings.scoring import Scoring
 from python_ml.settings.section import Section
@@ -45,6 +46,7 @@ class Settings(Section):
     uplift: Uplift = Uplift()
     monitor: Monitor = Monitor()
     retraining: Retraining = Retraining()
+    rehearsal: Rehearsal = Rehearsal()
     mlflow: Tracking = Tracking()
 
     _path: str = PrivateAttr("retention.yml")

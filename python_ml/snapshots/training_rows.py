@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
+    from python_ml.dbt import Feature
     from python_ml.project import Project
 
 
@@ -25,13 +26,17 @@ def read_training_set(project: Project) -> TrainingSet:
     UserError
         When the warehouse or the table does not exist.
     """
-    features = feature_registry(project)
     table = read_arrow(project, TRAINING_SET)
+    return training_rows(table, feature_registry(project), project, str(project.warehouse_path))
+
+
+def training_rows(table: pa.Table, features: list[Feature], project: Project, source: str) -> TrainingSet:
+    """A table of training rows with what they mean in a project."""
     try:
         sha256 = content(Columns.of_table(table), [project.entity, "feature_timestamp"]).sha256
     except ContentError:  # invalid keys are refused before training; an unusual type need not be
         sha256 = None
-    return TrainingSet(_frame(table), features, project.entity, project.vars, str(project.warehouse_path), sha256)
+    return TrainingSet(_frame(table), features, project.entity, project.vars, source, sha256)
 
 
 def read_snapshot(project: Project, name: str) -> TrainingSet:

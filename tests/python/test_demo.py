@@ -6,11 +6,16 @@ import html
 import json
 import shutil
 import subprocess
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
 import pytest
 
+from python_ml.cli.options import Console
+from python_ml.monitor.rehearsal.visible import BuiltWarehouse
+from python_ml.project import Project
+from python_ml.replay import feature_times
 from tests.python.command_line import command, command_here, rows
 
 FOLDERS = ("models", "macros", "seeds", "snapshots", "analyses", "tests/generic", "tests/singular")
@@ -415,3 +420,42 @@ def test_drift_is_measured_and_dbt_tests_its_newest_period(demo):
             )
     tested = command(folder, "dbt", "test", "--select", "tag:drift")
     assert "WARN=1 ERROR=1" in tested.stdout
+
+
+def test_a_rehearsal_builds_nothing_that_came_later(demo, tmp_path):
+    """Every row and correction that was recorded from a time on is replaced; features and labels of then stay."""
+    folder, _ = demo
+    then = datetime(2024, 11, 1)
+    other = tmp_path / "other"
+    shutil.copytree(folder, other, ignore=shutil.ignore_patterns("mlartifacts", "reports", "logs"))
+    with duckdb.connect(str(other / "warehouse.duckdb")) as connection:
+        late = "try_cast({} as timestamp) >= timestamp '2024-11-01'"
+        # Ends that were recorded later never were; one of September is entered in November.
+        connection.execute(
+            "update raw.raw_app__subscriptions set ended_at = null, ended_recorded_at = null "
+            f"where {late.format('ended_recorded_at')}"
+        )
+        connection.execute(
+            "update raw.raw_app__subscriptions set ended_at = '2024-09-20 10:00:00', "
+            "ended_recorded_at = '2024-11-15 10:00:00' where subscription_id = (select min(subscription_id) "
+            "from raw.raw_app__subscriptions where ended_at is null and started_at < '2024-08-01')"
+        )
+        for table in ("raw_app__orders", "raw_support__tickets"):
+            connection.execute(f"delete from raw.{table} where {late.format('available_at')}")
+    seen = [_visible_rows(Project.open(one), then) for one in (folder, other)]
+    assert seen[0] == seen[1]
+    assert len(seen[0]["gld_training_set"]) > 1_000
+    newest = max(row[1] for row in seen[0]["gld_training_set"])
+    assert newest == datetime(2024, 9, 1)  # the labels of October wait for late rows
+
+
+def _visible_rows(project: Project, time: datetime) -> dict[str, list[tuple]]:
+    source = BuiltWarehouse(project, feature_times(project), project.root / "target" / "visible", Console())
+    with source(time) as visible:
+        assert visible.replay.identical or project.root.name == "other"
+        return {
+            table: visible.connection.sql(
+                f"select columns(lambda name: name <> 'row_fingerprint') from gold.{table} order by 1, 2"
+            ).fetchall()
+            for table in ("gld_customer_features", "gld_training_set")
+        }
