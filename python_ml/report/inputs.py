@@ -122,10 +122,8 @@ class ReportInputs:
         ``reports/backtest.json``.
     docs_link : str, optional
         Address of dbt's documentation, relative to the report.
-    has_model_card : bool
-        Whether ``model_card.html`` is there.
-    has_dashboard : bool
-        Whether ``dashboard.html`` is there.
+    pages : frozenset of str
+        Pages that are there, without ``.html``.
     selection : dict
         How the champion was chosen: ``metric`` and ``tolerance``.
     tracking_uri : str
@@ -166,8 +164,7 @@ class ReportInputs:
     quality: dict[str, Any] = field(default_factory=dict)
     backtest: dict[str, Any] | None = None
     docs_link: str | None = None
-    has_model_card: bool = False
-    has_dashboard: bool = False
+    pages: frozenset[str] = frozenset()
     selection: dict[str, Any] = field(default_factory=dict)
     tracking_uri: str = "sqlite:///mlflow.db"
     uplift: dict[str, Any] | None = None
@@ -208,8 +205,7 @@ def load_inputs(project: Project) -> ReportInputs:
         feature_descriptions=_descriptions(project),
         quality=read_verdicts(project.reports_dir),
         docs_link="../target/index.html" if (project.root / "target" / "index.html").is_file() else None,
-        has_model_card=(project.reports_dir / "model_card.html").is_file(),
-        has_dashboard=(project.reports_dir / "dashboard.html").is_file(),
+        pages=frozenset(path.stem for path in project.reports_dir.glob("*.html")),
         selection={"metric": selection.metric, "tolerance": selection.tolerance},
         tracking_uri=shown_uri(project.tracking_uri, project.root),
         **read_frames(project),

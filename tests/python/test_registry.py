@@ -546,7 +546,7 @@ def test_the_report_says_why_the_scores_are_of_another_version() -> None:
     inputs.scores["model_version"] = 2
     refused = {"version": 3, "champion": 2, "reason": "it is <b>no</b> better"}
     inputs.metrics["registration"] = refused
-    page = render_report(replace(inputs, has_model_card=True))
+    page = render_report(replace(inputs, pages=frozenset({"model_card"})))
     assert "which did not replace the champion: it is &lt;b&gt;no&lt;/b&gt; better" in page
     assert "performance, comparison, drivers and survival of version 3, the newest training" in page
     assert page.index("which did not replace") < page.index("ROC AUC"), "before any figure"
