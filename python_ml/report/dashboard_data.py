@@ -134,8 +134,10 @@ def read_dashboard(project: Project) -> DashboardData:
     key = quote(project.entity)
     with connect(project) as connection:
         if not table_exists(connection, SCORES) or not _show_newest(connection, key):
-            data.remarks.append("No customer is scored yet. Run `retention score`; it needs a champion, which")
-            data.remarks[-1] += " `retention train` registers."
+            data.remarks.append(
+                "No customer is scored yet. Run `retention score`; it needs a champion, which `retention train` "
+                "registers."
+            )
             return data
         shown = connection.execute(f"select * from {SHOWN} order by place").df()
         data.as_of = pd.Timestamp(shown["feature_timestamp"].max())
@@ -172,7 +174,7 @@ def _read_newer(connection: duckdb.DuckDBPyConnection, data: DashboardData) -> N
         return
     newest = connection.execute(f"select max(feature_timestamp) from {relation(SCORING_SET)}").fetchall()[0][0]
     if newest is not None and pd.Timestamp(newest) > data.as_of:
-        data.remarks.append(f"FeatureValues as of {date(newest)} are not scored yet. Run `retention score`.")
+        data.remarks.append(f"Features as of {date(newest)} are not scored yet. Run `retention score`.")
 
 
 def _read_actions(connection: duckdb.DuckDBPyConnection, key: str, data: DashboardData) -> None:

@@ -228,7 +228,7 @@ def test_what_is_out_of_date_is_said_and_left_out(tmp_path: Path, clean: None) -
     frames["gold.gld_scoring_set"] = frames["gold.gld_customer_features"].query("feature_timestamp == @LATER")
     data = read_dashboard(make(tmp_path / "shop", frames))
     assert "Run `retention act`" in data.remarks[1]
-    assert "1\u00a0April\u00a02025 are not scored yet" in data.remarks[0]
+    assert data.remarks[0].startswith("Features as of 1\u00a0April\u00a02025 are not scored yet.")
     assert [column["name"] for column in population(data)[0]["columns"]] == [
         "churn_probability", "churn_probability_change", "risk_band", "segment 0",
     ]  # fmt: skip
