@@ -34,6 +34,8 @@ PYTHON = [sys.executable]
 DONE = "retention_done"  # what the process of dbt says after each command, with the code
 # Gold tables, which have these names in every project.
 TRAINING_SET, SCORING_SET = "gold.gld_training_set", "gold.gld_scoring_set"
+FEATURES, SCORES = "gold.gld_customer_features", "gold.gld_churn_scores"
+REASONS, ACTIONS = "gold.gld_churn_reasons", "gold.gld_retention_actions"
 ROLES = ("key", "time", "feature", "label")
 FINGERPRINT_ROLE, ROW_FINGERPRINT = "fingerprint", "row_fingerprint"
 

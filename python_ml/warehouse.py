@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -257,6 +257,21 @@ def declare_table(connection: duckdb.DuckDBPyConnection, name: str, columns: Map
     declared = ", ".join(f"{quote(column)} {kind}" for column, kind in columns.items())
     connection.execute(f"create schema if not exists {quote(name.split('.')[0])}")
     connection.execute(f"create table if not exists {relation(name)} ({declared})")
+
+
+def arrow_table(rows: Iterable[Mapping[str, Any]], columns: Mapping[str, str]) -> pa.Table:
+    """Rows as a table of columns by name and type (one of those below); what a row does not have is null."""
+    import pyarrow as pa
+
+    kinds = {
+        "string": pa.string(),
+        "timestamp": pa.timestamp("us"),
+        "double": pa.float64(),
+        "integer": pa.int32(),
+        "bigint": pa.int64(),
+        "boolean": pa.bool_(),
+    }
+    return pa.Table.from_pylist(list(rows), schema=pa.schema({name: kinds[kind] for name, kind in columns.items()}))
 
 
 def write_table(project: Project, name: str, rows: pd.DataFrame | pa.Table) -> None:

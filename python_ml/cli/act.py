@@ -51,7 +51,7 @@ def act(project: Project, console: Console) -> dict[str, Any]:
     UserError
         When there is no champion, the newest features are not scored, or a setting names a missing column.
     """
-    from python_ml.dbt import SCORING_SET, dbt_process, run_dbt
+    from python_ml.dbt import REASONS, SCORES, SCORING_SET, dbt_process, run_dbt
     from python_ml.files import write_csv, write_json
     from python_ml.monitor.history import keep_arms
     from python_ml.project import is_dateless
@@ -66,9 +66,7 @@ def act(project: Project, console: Console) -> dict[str, Any]:
 
         champion = require_champion(project)
         with console.step("Choosing customers to contact"):
-            tables = [
-                read_table(project, name) for name in (SCORING_SET, "gold.gld_churn_scores", "gold.gld_churn_reasons")
-            ]
+            tables = [read_table(project, name) for name in (SCORING_SET, SCORES, REASONS)]
             _refuse_other_scores(tables[1], champion.version)
             with connect(project) as connection:
                 campaign = read_campaign(

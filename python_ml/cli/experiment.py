@@ -157,13 +157,13 @@ def summary(figures: dict[str, Any]) -> str:
 
 def _scores(project: Project) -> pd.DataFrame | None:
     """The newest scores; None before the first scoring."""
+    from python_ml.dbt import SCORES
     from python_ml.warehouse import connect, quote, relation, table_exists
 
-    table = "gold.gld_churn_scores"
     with connect(project) as connection:
-        if not table_exists(connection, table):
+        if not table_exists(connection, SCORES):
             return None
-        scores = connection.execute(f"select {quote(project.entity)}, churn_probability from {relation(table)}").df()
+        scores = connection.execute(f"select {quote(project.entity)}, churn_probability from {relation(SCORES)}").df()
     return None if scores.empty else scores
 
 

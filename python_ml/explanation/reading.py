@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from python_ml.dbt import SCORING_SET
+from python_ml.dbt import FEATURES, SCORING_SET
 from python_ml.errors import UserError
 from python_ml.warehouse import connect, quote, relation, table_exists, write_table
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from python_ml.explanation.overview import ModelExplanation
     from python_ml.project import Project
 
-FEATURES = "gold.gld_customer_features"
 DRIVER_TABLE = "gold.gld_driver_importance"
 CLOSE_IDS = 3
 LONGEST_ID = 80  # that a message repeats

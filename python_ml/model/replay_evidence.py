@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from python_ml.dbt import FEATURES
 from python_ml.leakage import StoredReplay
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ COLUMNS = {
     "unexpected": "bigint",
     "differing": "varchar",
 }
-FEATURES = "gold.gld_customer_features"
 
 
 def store_replays(project: Project, outcomes: Sequence[Replay]) -> None:

@@ -11,6 +11,7 @@ from python_ml.formatting import aligned
 CROSS_VALIDATION = "cross_validation"
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from python_ml.model.dataset import TrainingSet
@@ -161,3 +162,13 @@ def _measured_on(split: dict[str, Any]) -> str:
 
 def _day(stamp: str) -> str:
     return stamp.removesuffix("T00:00:00")
+
+
+def interval_columns(prefix: str, figures: Mapping[str, Any]) -> dict[str, float | None]:
+    """Figures with intervals as columns of a table: ``PREFIX_NAME``, ``PREFIX_NAME_low`` and ``PREFIX_NAME_high``."""
+    return {
+        f"{prefix}_{name}{end}": entry[part]
+        for name, entry in figures.items()
+        if isinstance(entry, dict)
+        for part, end in (("value", ""), ("low", "_low"), ("high", "_high"))
+    }

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from python_ml.files import write_json
 from python_ml.monitor.breach import Breach
-from python_ml.monitor.drift_table import arrow_table
 from python_ml.monitor.sinks import DeliveryError, Sink, configured_sinks
-from python_ml.warehouse import connect, relation, table_exists, write_table
+from python_ml.warehouse import arrow_table, connect, relation, table_exists, write_table
 
 if TYPE_CHECKING:
     from python_ml.project import Project

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from python_ml.monitor.drift import FEATURE
-from python_ml.monitor.drift_table import arrow_table
+from python_ml.warehouse import arrow_table, write_table
 
 if TYPE_CHECKING:
     from python_ml.dbt import Feature
@@ -92,6 +92,4 @@ def _freshness(rows: TableRows, features: Sequence[Feature], most: int) -> list[
 
 def store_quality(project: Project, rows: Sequence[dict[str, Any]]) -> None:
     """Replace ``gold.gld_data_quality``."""
-    from python_ml.warehouse import write_table
-
     write_table(project, TABLE, arrow_table(rows, COLUMNS))

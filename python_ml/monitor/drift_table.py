@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from python_ml.formatting import aligned, date, decimal
 from python_ml.monitor.drift import DRIFT, FEATURE, OK, WARNING
+from python_ml.warehouse import arrow_table, write_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -78,29 +79,12 @@ def drift_table(rows: Sequence[dict[str, Any]]) -> pa.Table:
     return arrow_table([{**row, "drift_key": _key(row)} for row in rows], COLUMNS)
 
 
-def arrow_table(rows: Sequence[dict[str, Any]], columns: dict[str, str]) -> pa.Table:
-    """Rows as a table of such columns, by name and kind; what a row does not have is null."""
-    import pyarrow as pa
-
-    kinds = {
-        "string": pa.string(),
-        "timestamp": pa.timestamp("us"),
-        "double": pa.float64(),
-        "integer": pa.int32(),
-        "bigint": pa.int64(),
-        "boolean": pa.bool_(),
-    }
-    return pa.Table.from_pylist(list(rows), schema=pa.schema({name: kinds[kind] for name, kind in columns.items()}))
-
-
 def _key(row: dict[str, Any]) -> str:
     return json.dumps([row["kind"], row["feature"], row["current_period"].isoformat()], ensure_ascii=False)
 
 
 def store_drift(project: Project, rows: Sequence[dict[str, Any]]) -> None:
     """Replace ``gold.gld_feature_drift``."""
-    from python_ml.warehouse import write_table
-
     write_table(project, TABLE, drift_table(rows))
 
 

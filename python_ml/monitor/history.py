@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from python_ml.dbt import ACTIONS, SCORES
 from python_ml.warehouse import connect, quote, relation, table_exists
 
 if TYPE_CHECKING:
     from python_ml.project import Project
 
 TABLE = "gold.gld_score_history"
-SCORES, ACTIONS = "gold.gld_churn_scores", "gold.gld_retention_actions"
 CONTACTED, HELD_OUT = "contacted", "held out"
 COLUMNS = {  # after the customer's key, which has the type that it has in the scores
     "feature_timestamp": "timestamp",

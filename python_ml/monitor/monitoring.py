@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from python_ml.dbt import TRAINING_SET, feature_registry
+from python_ml.dbt import FEATURES, SCORES, TRAINING_SET, feature_registry
 from python_ml.errors import GateError, UserError
 from python_ml.formatting import counted, date, decimal, percent
 from python_ml.input_columns import NUMBER, InputColumn
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from python_ml.project import Project
     from python_ml.settings.monitor import Drift
 
-FEATURES, SCORES = "gold.gld_customer_features", "gold.gld_churn_scores"
 PROBABILITY = "churn_probability"
 TABLES = {"drift": drift_table.TABLE, "performance": performance_table.TABLE}
 MOMENT = timedelta(microseconds=1)

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from python_ml.customer_value import period_days, terms_of
-from python_ml.dbt import TRAINING_SET
+from python_ml.dbt import FEATURES, TRAINING_SET
 from python_ml.decisions.value import customer_value, value_columns
 from python_ml.errors import UserError
 from python_ml.formatting import counted
 from python_ml.input_columns import InputColumn, model_input
 from python_ml.model.evaluate import evaluate
 from python_ml.model.held_out import hashes
+from python_ml.model.results import interval_columns
 from python_ml.monitor.density import DensityRatio, density_ratio
 from python_ml.monitor.domain import as_matrix
 from python_ml.monitor.estimation import Reference, estimated_performance, resampled_lines
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from python_ml.model.registry import Champion, ChampionFiles
     from python_ml.project import Project
 
-FEATURES = "gold.gld_customer_features"
 LEAST_REFERENCE = 100  # rows
 LEAST_SHIFT_ROWS = 100
 MATURE_SHARE = 0.9  # of a cohort's labels, from which on it is compared with its estimate
@@ -138,7 +138,7 @@ class _VersionPerformance:
             "medium_band_share": float((bands == "medium").mean()),
             "probability_histogram": json.dumps(np.histogram(probability, HISTOGRAM)[0].tolist()),
             "threshold": self.model.card.risk_bands["high"],
-            **_flat("reference", self._reference_auc),
+            **interval_columns("reference", self._reference_auc),
         }
         row |= self._estimated(cohort, period)
         row |= self._realised(labelled) if len(labelled) else {}
@@ -238,7 +238,7 @@ class _VersionPerformance:
             "domain_auc": None if ratio is None else ratio.auc,
             "reference_rows": len(self._reference),
             "effective_rows": effective,
-            **_flat("estimated", found.metrics),
+            **interval_columns("estimated", found.metrics),
             **{f"estimated_{name}": value for name, value in found.confusion.items()},
         }
 
@@ -295,7 +295,7 @@ class _VersionPerformance:
             replicates=self.replicates,
         )
         return {
-            **_flat("realised", {**found, "profit": gain["profit"]}),
+            **interval_columns("realised", {**found, "profit": gain["profit"]}),
             **{f"realised_{name}": count for name, count in confusion.items()},
             "capacity_share": gain["share"],
             "realised_lift_at_capacity": gain["lift"],
@@ -309,18 +309,8 @@ class _VersionPerformance:
         return {
             "contacted_customers": int(contacted.sum()),
             "held_out_customers": int(held_out.sum()),
-            **_flat("realised", {"uplift": uplift}),
+            **interval_columns("realised", {"uplift": uplift}),
         }
-
-
-def _flat(prefix: str, figures: dict[str, Any]) -> dict[str, float | None]:
-    """Figures with intervals as columns."""
-    return {
-        f"{prefix}_{name}{end}": entry[part]
-        for name, entry in figures.items()
-        if isinstance(entry, dict)
-        for part, end in (("value", ""), ("low", "_low"), ("high", "_high"))
-    }
 
 
 def _inside(row: dict[str, Any], name: str) -> bool | None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from python_ml.formatting import aligned, date, decimal
 from python_ml.monitor.breach import Breach
-from python_ml.monitor.drift_table import arrow_table
+from python_ml.warehouse import arrow_table, write_table
 
 if TYPE_CHECKING:
     from python_ml.project import Project
@@ -73,8 +73,6 @@ COLUMNS = {
 
 def store_performance(project: Project, rows: Sequence[dict[str, Any]]) -> None:
     """Replace ``gold.gld_model_performance``."""
-    from python_ml.warehouse import write_table
-
     keyed = [{**row, "performance_key": json.dumps([row["model_version"], row["period"].isoformat()])} for row in rows]
     write_table(project, TABLE, arrow_table(keyed, COLUMNS))
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from python_ml.dbt import SCORING_SET
+from python_ml.dbt import ACTIONS, REASONS, SCORES, SCORING_SET
 from python_ml.formatting import date, key_text, model_title
 from python_ml.model.reasons import subject
-from python_ml.monitor.history import ACTIONS, CONTACTED, HELD_OUT, SCORES
+from python_ml.monitor.history import CONTACTED, HELD_OUT
 from python_ml.monitor.history import TABLE as HISTORY
 from python_ml.project import is_dateless
 from python_ml.report.columnar import coded, narrowest
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     from python_ml.project import Project
 
-REASONS = "gold.gld_churn_reasons"
 # Customers in the order of the page: a table of this connection alone.
 SHOWN = "dashboard_customers"
 MOST_SCORES = 1_200_000  # customers x scorings; of more, scorings are left out at even distances

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from python_ml.dbt import SCORING_SET, feature_registry
+from python_ml.dbt import FEATURES, SCORING_SET, feature_registry
 from python_ml.errors import UserError
 from python_ml.explanation.drivers import ALL
-from python_ml.explanation.reading import DRIVER_TABLE, FEATURES
+from python_ml.explanation.reading import DRIVER_TABLE
 from python_ml.formatting import date
 from python_ml.input_columns import FLAG, NUMBER, kind_of
 from python_ml.model.card import CardColumn

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from python_ml.dbt import feature_registry
+from python_ml.dbt import FEATURES, feature_registry
 from python_ml.decisions.uplift.experiment_rows import Experiment, design_probability
 from python_ml.durations import fixed_hours
 from python_ml.errors import UserError
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from python_ml.project import Project
     from python_ml.settings import Uplift
 
-FEATURES = "gold.gld_customer_features"
 LABELS_MODEL, SPINE_MODEL = "gld_churn_labels", "slv_spine"
 AGE = "days_from_features_to_draw"
 MOST_ARMS = 10  # named in a message

@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from python_ml.dbt import FEATURES
 from python_ml.monitor.rehearsal.rehearsing import versions_of
 from python_ml.monitor.rehearsal.tables import SCORES
+from python_ml.monitor.rehearsal.visible import FEATURE_COLUMNS
 from python_ml.warehouse import connect, quote, relation, table_exists
 
 if TYPE_CHECKING:
@@ -45,8 +47,7 @@ def differing_scores(project: Project, database: Path, time: datetime) -> dict[s
         ).df()
     with duckdb.connect(str(database), read_only=True) as connection:
         rebuilt = connection.execute(
-            "select columns(lambda name: name <> 'row_fingerprint') from gold.gld_customer_features "
-            f"where feature_timestamp = ? order by {quote(entity)}",
+            f"select {FEATURE_COLUMNS} from {relation(FEATURES)} where feature_timestamp = ? order by {quote(entity)}",
             [time],
         ).df()
     differing = 0

@@ -7,10 +7,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from python_ml.formatting import aligned, counted, date, integer
-from python_ml.model.results import interval
-from python_ml.monitor.drift_table import arrow_table
+from python_ml.model.results import interval, interval_columns
 from python_ml.monitor.rehearsal.walk import ALWAYS, NEVER, POLICIES, TRIGGERED, FinishedStep
-from python_ml.warehouse import write_table
+from python_ml.warehouse import arrow_table, write_table
 
 if TYPE_CHECKING:
     from python_ml.project import Project
@@ -68,11 +67,7 @@ def rehearsal_rows(found: dict[str, Any]) -> list[dict[str, Any]]:
             "contacted_customers": policy["contacted"],
             "held_out_customers": policy["held_out"],
             "expected_profit": policy["expected_profit"],
-            **{
-                f"realised_{figure}{end}": (policy["realised"] or {}).get(figure, {}).get(part)
-                for figure in FIGURES
-                for part, end in (("value", ""), ("low", "_low"), ("high", "_high"))
-            },
+            **interval_columns("realised", policy["realised"] or {}),
             "decision": policy.get("decision"),
             "trigger_name": policy.get("trigger"),
             "reason": policy.get("reason"),

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from python_ml.dbt import TRAINING_SET, DatabaseCopy, run_dbt_on_copies
+from python_ml.dbt import FEATURES, ROW_FINGERPRINT, TRAINING_SET, DatabaseCopy, run_dbt_on_copies
 from python_ml.durations import fixed_hours
-from python_ml.replay import FEATURES, Replay, compare, cut, inputs_of
+from python_ml.replay import Replay, compare, cut, inputs_of
 from python_ml.warehouse import connect, literal, quote, relation
 
 if TYPE_CHECKING:
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     from python_ml.cli.options import Console
     from python_ml.project import Project
+
+FEATURE_COLUMNS = f"columns(lambda name: name <> '{ROW_FINGERPRINT}')"  # what models see of gold, in SQL
+_MODEL = TRAINING_SET.split(".")[1]
 
 
 @dataclass(frozen=True)
@@ -70,13 +73,12 @@ class BuiltWarehouse:
         database = self.folder / self.project.warehouse_path.name
         self._remove(database)
         database.parent.mkdir(parents=True, exist_ok=True)
-        upstream = inputs_of(self.project.manifest, f"model.{self.project.name}.{TRAINING_SET.split('.')[1]}")
+        upstream = inputs_of(self.project.manifest, f"model.{self.project.name}.{_MODEL}")
         outcome = cut(self.project, upstream, time, database)
         earlier = [str(one) for one in self.times if one <= time]
         variables = {"feature_timestamps": earlier, "observation_end": str(time), "attach_raw_files": False}
-        model = TRAINING_SET.split(".")[1]
         copy = DatabaseCopy(database, variables)
-        run_dbt_on_copies(self.project, ["run", "--select", f"+{model}"], [copy], self.console, self.folder)
+        run_dbt_on_copies(self.project, ["run", "--select", f"+{_MODEL}"], [copy], self.console, self.folder)
         replayed = compare(self.project, database, time, *outcome)
         with duckdb.connect(str(database)) as connection:
             connection.execute("set timezone = 'UTC'")
@@ -92,7 +94,7 @@ class BuiltWarehouse:
         connection.execute(f"attach {literal(str(self.project.warehouse_path))} as stored (read_only)")
         connection.execute(
             f"create or replace table {relation(TRAINING_SET)} as "
-            f"select columns(lambda name: name <> 'row_fingerprint') from gold.{FEATURES} inner join "
+            f"select {FEATURE_COLUMNS} from {relation(FEATURES)} inner join "
             f"(select {keys}, churned, label_timestamp from stored.gold.gld_churn_labels where churned is not null "
             f"and label_timestamp <= cast({literal(str(time - lag))} as timestamp)) using ({keys})"
         )
@@ -106,10 +108,9 @@ class BuiltWarehouse:
 
 def content_of_inputs(project: Project) -> dict[str, str]:
     """Number and hash of the rows of everything stored that the features and labels are made from."""
-    model = TRAINING_SET.split(".")[1]
     found = {}
     with connect(project) as connection:
-        for node in inputs_of(project.manifest, f"model.{project.name}.{model}"):
+        for node in inputs_of(project.manifest, f"model.{project.name}.{_MODEL}"):
             name = f"{node['schema']}.{node.get('identifier') or node.get('alias') or node['name']}"
             rows = connection.execute(
                 f"select count(*), sum(cast(hash(one) as hugeint)) from {relation(name)} as one"

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from python_ml.dbt import FEATURES, SCORES, TRAINING_SET
 from python_ml.errors import RetentionError, UserError
 from python_ml.files import read_json, replacing, write_json
 from python_ml.model.dataset import TrainingSet, check_training_set
 from python_ml.monitor import drift_table, history, performance_table
 from python_ml.monitor.rehearsal.versions import RehearsedVersion, VersionFolder
+from python_ml.monitor.rehearsal.visible import FEATURE_COLUMNS
 from python_ml.monitor.retraining import RETRAIN, RetrainingDecision, decide_retraining
-from python_ml.warehouse import quote, relation, replace_rows
+from python_ml.warehouse import arrow_table, quote, relation, replace_rows
 
 if TYPE_CHECKING:
     import duckdb
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
     from python_ml.settings import Settings
 
 POLICIES = TRIGGERED, NEVER, ALWAYS = "triggered", "never", "always"
-FEATURES, TRAINING_SET, SCORES = "gold.gld_customer_features", "gold.gld_training_set", "gold.gld_churn_scores"
 PROMOTED, REFUSED, FAILED = "promoted", "refused", "failed"
 
 
@@ -172,9 +173,9 @@ class _AtStep:
         self.walk, self.connection, self.number, self.time = walk, connection, place + 1, time
         self.project, self.settings, self.entity = walk.project, walk.settings, walk.project.entity
         self.is_last = self.number == len(walk.times)
-        everything = "columns(lambda name: name <> 'row_fingerprint')"
         self.scoring_set = connection.execute(
-            f"select {everything} from {relation(FEATURES)} where feature_timestamp = ? order by {quote(self.entity)}",
+            f"select {FEATURE_COLUMNS} from {relation(FEATURES)} where feature_timestamp = ? "
+            f"order by {quote(self.entity)}",
             [time],
         ).df()
         if self.scoring_set.empty:
@@ -328,8 +329,8 @@ class _AtStep:
         drift, _ = measured_drift(self.project, self.connection, opened, files)
         performance, _ = performance_rows(self.project, self.connection, opened, files)
         replace_rows(self.connection, drift_table.TABLE, drift_table.drift_table(drift))
-        columns = drift_table.arrow_table(performance, performance_table.COLUMNS)
-        replace_rows(self.connection, performance_table.TABLE, columns)
+        measured = arrow_table(performance, performance_table.COLUMNS)
+        replace_rows(self.connection, performance_table.TABLE, measured)
         evidence = evidence_of(
             self.connection, champion.registered(), newest.registered(), champion.metrics, retraining.metric
         )
