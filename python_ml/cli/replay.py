@@ -34,7 +34,8 @@ def command(project: Project, console: Console, times: tuple[str, ...], rehearsa
     middle and the last feature time are replayed. `retention leakage` uses the result as long as the stored features do
     not change.
 
-    With --rehearsal, the scores of the last `retention rehearse` at these times are made again from rebuilt features.
+    With --rehearsal, the scores of the last `retention rehearse` are made again from rebuilt features; without --as-of
+    at the first, the middle and the last of its times.
 
     Reads the raw tables and gold.gld_customer_features. Writes gold.gld_feature_replays; the rebuilt tables are
     temporary.
@@ -46,15 +47,21 @@ def command(project: Project, console: Console, times: tuple[str, ...], rehearsa
       retention replay
       retention replay --as-of 2025-03-01 --as-of 2025-06-01
     """
+    from python_ml.dbt import FEATURES
     from python_ml.model.replay_evidence import store_replays
     from python_ml.replay import feature_times, replay
 
+    stored = _rehearsed(project) if rehearsal else feature_times(project)
+    if not stored:
+        raise UserError("No features are stored yet.", where=FEATURES, hint="run `retention build`")
     moments = [parse_time(text, "--as-of") for text in times]
-    if not moments:
-        stored = feature_times(project)
-        moments = sorted({stored[0], stored[len(stored) // 2], stored[-1]}) if stored else []
-        if not moments:
-            raise UserError("No features are stored yet.", where="gold.gld_customer_features")
+    moments = moments or sorted({stored[0], stored[len(stored) // 2], stored[-1]})
+    if rehearsal and (absent := [time for time in moments if time not in stored]):
+        raise UserError(
+            f"The rehearsal did not score at {absent[0]}.",
+            where=f"--as-of (rehearsed: {stored[0]} to {stored[-1]}, {len(stored)} times)",
+            hint="choose one of its times, or leave --as-of out",
+        )
     scores: dict[str, dict[str, int]] = {}
 
     def score_again(database: Path, moment: datetime) -> None:
@@ -96,3 +103,19 @@ def command(project: Project, console: Console, times: tuple[str, ...], rehearsa
             where=f"gold.gld_rehearsal_scores, {', '.join(unlike)}",
             hint="run `retention rehearse` again: rows or libraries have changed since",
         )
+
+
+def _rehearsed(project: Project) -> list[datetime]:
+    """The times of the last rehearsal.
+
+    Raises
+    ------
+    UserError
+        When there is none.
+    """
+    from python_ml.monitor.rehearsal.proof import rehearsed_times
+
+    times = rehearsed_times(project)
+    if not times:
+        raise UserError("There is no rehearsal yet.", where="--rehearsal", hint="run `retention rehearse`")
+    return times

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from python_ml.settings.section import Section
+from python_ml.settings.section import Section, written_as
 
-Variable = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+Variable = Annotated[str, written_as(r"[A-Za-z_][A-Za-z0-9_]*", "name an environment variable, such as HOOK_SECRET")]
+Url = Annotated[
+    str,
+    written_as(r"https?://[^/\s@]+(/\S*)?", "write an HTTP address without a user, such as https://example.com/hook"),
+]
 
 
 def _one_line(value: str) -> str:
@@ -23,7 +27,7 @@ Address = Annotated[str, AfterValidator(_one_line)]
 class Webhook(Section):
     """An HTTP POST with JSON. ``url_variable`` instead of ``url`` where the URL itself is a secret."""
 
-    url: str | None = Field(None, pattern=r"^https?://[^/\s@]+(/\S*)?$")
+    url: Url | None = None
     url_variable: Variable | None = None
     secret_variable: Variable | None = None
     attempts: int = Field(3, ge=1, le=10)

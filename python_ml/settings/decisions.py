@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, model_validator
 
 from python_ml.durations import fixed_hours
-from python_ml.settings.section import EMPTY_LIST, EMPTY_MAPPING, Section
+from python_ml.settings.section import EMPTY_LIST, EMPTY_MAPPING, TABLE_NAME, Section
 
 BY_NAME = "auto"
 
@@ -47,7 +47,7 @@ class CustomerValueSettings(Section):
 class Suppression(Section):
     """Customers who were contacted within `window` before the feature time are excluded."""
 
-    source: str | None = Field(None, pattern=r"^[^.]+\.[^.]+$")
+    source: Annotated[str, TABLE_NAME] | None = None
     event_at: str | None = Field(None, min_length=1)
     available_at: str | None = Field(None, min_length=1)
     where: str | None = Field(None, min_length=1)

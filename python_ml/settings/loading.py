@@ -9,10 +9,12 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from python_ml.errors import UserError
+from python_ml.formatting import counted
 from python_ml.settings.schema import Settings
 from python_ml.yaml_io import parsed
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 
@@ -103,9 +105,7 @@ def _explain(error: ValidationError, path: Path, lines: dict[tuple, int]) -> Use
         hint = f"did you mean `{close[0]}`? " if close else ""
         hint += f"known here: {', '.join(known)}"
     else:
-        reason = first["msg"].removeprefix("Value error, ")
-        if first["type"] in ("model_type", "model_attributes_type", "dict_type"):
-            reason = "this is a section: settings go below it, indented"
+        reason = _reason(first)
         value = first["input"]
         shown = "" if isinstance(value, (dict, BaseModel)) else f" (it is {value!r})"
         what = f"{'.'.join(map(str, location)) or 'The file'}: {reason[0].lower()}{reason[1:]}{shown}."
@@ -114,6 +114,21 @@ def _explain(error: ValidationError, path: Path, lines: dict[tuple, int]) -> Use
         others = ", ".join(f"line {line_of(f['loc'])}" for f in findings[1:6])
         hint += f"; {len(findings) - 1} more: {others}"
     return UserError(what, where=where, hint=hint)
+
+
+def _reason(finding: Mapping[str, Any]) -> str:
+    """What is wrong; pydantic speaks of types, and not of what a person writes."""
+    match finding["type"]:
+        case "model_type" | "model_attributes_type" | "dict_type":
+            return "this is a section: settings go below it, indented"
+        case "missing":
+            return "this setting is required"
+        case "too_short":
+            return f"list at least {counted(finding['ctx']['min_length'], 'item')}"
+        case "string_too_short":
+            return "this must not be empty"
+        case _:
+            return finding["msg"].removeprefix("Value error, ")
 
 
 def _known_keys(location: tuple) -> list[str]:

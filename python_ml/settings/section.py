@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, model_validator
@@ -19,6 +20,18 @@ def reasons(what: str) -> AfterValidator:
     return AfterValidator(checked)
 
 
+def written_as(pattern: str, advice: str) -> AfterValidator:
+    """Ask for a text of a pattern; ``advice`` says how it is written."""
+
+    def checked(value: str) -> str:
+        if not re.fullmatch(pattern, value):
+            raise ValueError(advice)
+        return value
+
+    return AfterValidator(checked)
+
+
+TABLE_NAME = written_as(r"[^.]+\.[^.]+", "write schema and table, such as raw.offers")
 # A key with nothing behind it is as good as no key.
 EMPTY_MAPPING = BeforeValidator(lambda value: {} if value is None else value)
 EMPTY_LIST = BeforeValidator(lambda value: () if value is None else value)

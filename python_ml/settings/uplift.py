@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from python_ml.settings.section import EMPTY_LIST, Section
+from python_ml.settings.section import EMPTY_LIST, TABLE_NAME, Section
 
 LearnerName = Literal[
     "s_lasso", "t_logistic", "x_lightgbm", "t_lightgbm", "dr_econml", "r_econml", "causal_forest_econml"
@@ -17,7 +17,7 @@ LearnerName = Literal[
 class Uplift(Section):
     """An experiment with offers; without a ``table`` nothing is estimated. See docs/guides/uplift.md."""
 
-    table: str | None = Field(None, pattern=r"^[^.]+\.[^.]+$")
+    table: Annotated[str, TABLE_NAME] | None = None
     time: str | None = Field(None, min_length=1)
     arm: str | None = Field(None, min_length=1)
     control: str | None = Field(None, min_length=1)

@@ -19,7 +19,7 @@ from python_ml.customer_value import Terms
 from python_ml.decisions.economics import realised_profit
 from python_ml.errors import UserError
 from python_ml.monitor.rehearsal import tables
-from python_ml.monitor.rehearsal.proof import differing_scores
+from python_ml.monitor.rehearsal.proof import differing_scores, rehearsed_times
 from python_ml.monitor.rehearsal.rehearsing import folder_of, steps_between
 from python_ml.monitor.rehearsal.results import rehearsal_results
 from python_ml.monitor.rehearsal.visible import BuiltWarehouse
@@ -195,6 +195,18 @@ def test_scores_are_made_again(rehearsed: Rehearsed, tmp_path: Path) -> None:
     scores.loc[place, "churn_probability"] = np.nextafter(scores.loc[place, "churn_probability"], 1)
     write_table(rehearsed.project, tables.SCORES, scores)
     assert differing_scores(rehearsed.project, database, then)["differing"] == 1
+
+
+def test_only_what_was_rehearsed_is_made_again(rehearsed: Rehearsed, tmp_path: Path) -> None:
+    tables.store_rehearsal(rehearsed.project, rehearsed.found, rehearsed.steps)
+    assert rehearsed_times(rehearsed.project) == rehearsed.times
+    other = command_here(rehearsed.project.root, "replay", "--rehearsal", "--as-of", "2019-01-01")
+    assert (other.returncode, "The rehearsal did not score at 2019-01-01" in other.stderr) == (2, True)
+    shutil.copytree(rehearsed.project.root, tmp_path / "shop", ignore=shutil.ignore_patterns("mlartifacts"))
+    with duckdb.connect(str(tmp_path / "shop" / "warehouse.duckdb")) as connection:
+        connection.execute(f"drop table {tables.SCORES}")
+    without = command_here(tmp_path / "shop", "replay", "--rehearsal")
+    assert (without.returncode, "run `retention rehearse`" in without.stderr) == (2, True)
 
 
 def test_a_changed_model_is_not_opened(rehearsed: Rehearsed, tmp_path: Path) -> None:

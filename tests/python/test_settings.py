@@ -88,6 +88,18 @@ MISTAKES = {
         "line 4, text.labels.tickets.body.topic",
         "2 items",
     ),
+    "no model to rehearse with": ("rehearsal: {models: []}\n", "line 1, rehearsal.models", "list at least 1 item"),
+    "no sender": (
+        "monitor:\n  alerts:\n    email: {host: a, recipients: [a@b.c]}\n",
+        "line 3, monitor.alerts.email",
+        "sender: this setting is required",
+    ),
+    "an address that is none": (
+        "monitor:\n  alerts:\n    webhook: {url: 'ftp://x'}\n",
+        "line 3, monitor.alerts.webhook.url",
+        "write an HTTP address without a user",
+    ),
+    "a table without a schema": ("uplift: {table: offers}\n", "line 1, uplift.table", "such as raw.offers"),
     "labels of no column": (
         "text:\n  labels: {body: {topic: [a, b]}}\n",
         "line 2, text.labels",

@@ -17,6 +17,15 @@ if TYPE_CHECKING:
     from python_ml.project import Project
 
 
+def rehearsed_times(project: Project) -> list[datetime]:
+    """Feature times at which the last rehearsal scored, oldest first; none without one."""
+    with connect(project) as connection:
+        if not table_exists(connection, SCORES):
+            return []
+        rows = connection.execute(f"select distinct feature_timestamp from {relation(SCORES)} order by 1").fetchall()
+    return [time for (time,) in rows]
+
+
 def differing_scores(project: Project, database: Path, time: datetime) -> dict[str, int]:
     """Compare the scores that a rehearsal gave at a time with those of rebuilt features.
 
@@ -38,8 +47,6 @@ def differing_scores(project: Project, database: Path, time: datetime) -> dict[s
 
     entity = project.entity
     with connect(project) as connection:
-        if not table_exists(connection, SCORES):
-            return {"scores": 0, "differing": 0}
         stored = connection.execute(
             f"select {quote(entity)}, model_version, churn_probability from {relation(SCORES)} "
             "where feature_timestamp = ?",
