@@ -128,7 +128,7 @@ def _updated(
 
 
 def _waits(alert: dict[str, Any], sink: str) -> bool:
-    """Whether a sink has still to be told; of what is over, only what it was to be told before."""
+    """Whether a sink lacks an alert; a resolved one is sent only where an earlier attempt failed."""
     return sink not in alert["delivered_to"] and (alert["status"] == OPEN or sink in alert["undelivered_to"])
 
 

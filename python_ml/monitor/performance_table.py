@@ -169,7 +169,7 @@ def summary(rows: Sequence[dict[str, Any]]) -> str:
     lines = [f"Performance of version {own[0]['model_version']}:", aligned(table)]
     if compared:
         lines.append(
-            f"ROC AUC: {sum(compared)} of {len(compared)} realised figures are inside of their estimate's interval"
+            f"ROC AUC: {sum(compared)} of {len(compared)} realised figures are inside the interval of their estimate"
         )
     return "\n".join(lines)
 
