@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 PROBABILITY = "churn_probability"
 TABLES = {"drift": drift_table.TABLE, "performance": performance_table.TABLE}
 MOMENT = timedelta(microseconds=1)
+SHOWN = 0.005  # standard deviations from which on a shift is not written as 0
 
 
 @dataclass(frozen=True)
@@ -257,7 +258,7 @@ def _sentence(row: dict[str, Any], values: bool = True) -> str:
     if row["kind"] == CHURN_RATE:
         return f"churn rate {percent(row['reference_mean'])} before, {percent(row['current_mean'])} now, {since}"
     details = [f"PSI {decimal(row['psi'], 2)}"]
-    if row.get("mean_shift") is not None:
+    if abs(row.get("mean_shift") or 0.0) >= SHOWN:
         details.append(f"mean {row['mean_shift']:+.2f} standard deviations")
     if row["null_shift"]:
         details.append(
