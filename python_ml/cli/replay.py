@@ -51,10 +51,10 @@ def command(project: Project, console: Console, times: tuple[str, ...], rehearsa
     from python_ml.model.replay_evidence import store_replays
     from python_ml.replay import feature_times, replay
 
+    moments = [parse_time(text, "--as-of") for text in times]
     stored = _rehearsed(project) if rehearsal else feature_times(project)
     if not stored:
         raise UserError("No features are stored yet.", where=FEATURES, hint="run `retention build`")
-    moments = [parse_time(text, "--as-of") for text in times]
     moments = moments or sorted({stored[0], stored[len(stored) // 2], stored[-1]})
     if rehearsal and (absent := [time for time in moments if time not in stored]):
         raise UserError(

@@ -207,6 +207,38 @@ def test_what_has_always_grown_may_grow_on_and_not_more():
             assert (n5["reference"], n5["usual_change"] > 0.1) == ("trend", True)
 
 
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    {
+        "on": (lambda age, rng: age, "ok"),
+        "missing": (lambda age, rng: np.where(rng.random(len(age)) < 0.5, np.nan, age), "drift"),
+        "reset": (lambda age, rng: age - age.min(), "drift"),
+        "faster": (lambda age, rng: age + 60, "drift"),
+        "another unit": (lambda age, rng: age * 24, "drift"),
+        "wider": (lambda age, rng: age.mean() + 2 * (age - age.mean()), "drift"),
+    }.values(),
+)
+def test_a_closed_cohort_grows_older_without_an_alarm(connection, change, expected):
+    """Nobody joins: after a few months, no age is one that the reference has seen."""
+    rng = np.random.default_rng(3)
+    joined = rng.uniform(0, 100, size=120)
+    times = pd.date_range("2023-04-12", periods=46, freq="14D")
+    reference_end = times[32]
+    frames = []
+    for time in times:
+        age = (time - times[0]).days + 100 - joined
+        values = change(age, rng) if time > reference_end else age
+        frames.append(pd.DataFrame({"who": np.arange(120), "feature_timestamp": time, "age": values}))
+    rows = table_of(connection, pd.concat(frames, ignore_index=True))
+    column = InputColumn("age", NUMBER)
+    reference = measure_reference(rows.between(until=reference_end.to_pydatetime()), [column])
+    current = rows.between(after=reference_end.to_pydatetime()).counted([reference.columns["age"].bins])
+    judged_as = [row["status"] for row in drift_rows(FEATURE, reference, current, ["age"], Drift())]
+    assert len(judged_as) == 13
+    assert judged_as[0] == expected
+    assert set(judged_as) == {expected}
+
+
 def test_neither_few_nor_many_rows_decide():
     levels = Levels(warning=0.1, drift=0.2)
     assert judged(0.3, levels, significant=False)["status"] == "ok"
