@@ -10,10 +10,9 @@ from itertools import pairwise
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from python_ml.monitor.schema import LEVELS, ColumnCounts, ColumnReference, PeriodCounts, ReferenceStatistics
 from python_ml.monitor.statistics import binned_quantiles, divergence
+from python_ml.monitor.trend import LEAST_PERIODS, SATURATED, psi_between, unexpected_change, usual_change
 
 if TYPE_CHECKING:
     from python_ml.settings.monitor import Drift, Levels
@@ -21,10 +20,6 @@ if TYPE_CHECKING:
 STATUSES = OK, WARNING, DRIFT = "ok", "warning", "drift"
 FEATURE, SCORE, CHURN_RATE, TOGETHER = "feature", "score", "outcome", "multivariate"
 TRAINING_ROWS, SEASON, TREND = "training", "season", "trend"
-# Usual changes from which on samples hardly overlap: bins no longer tell how far a column has moved.
-SATURATED = 2.0
-ONE_DIRECTION = 0.8  # rises less falls, as a share of both
-LEAST_PERIODS = 4  # of a reference, for its columns to have a usual trend
 NAMED = 20  # new or vanished categories that a row names
 SHIFTED_QUANTILES = {"quantile_10_shift": 0.1, "median_shift": 0.5, "quantile_90_shift": 0.9}
 
@@ -97,76 +92,6 @@ def _a_year_before(moment: datetime) -> datetime:
         return moment.replace(year=moment.year - 1, day=28)
 
 
-def usual_change(reference: ReferenceStatistics, name: str, steps: int) -> float | None:
-    """By how much a column usually changed within the reference, in so many steps: PSI without what noise adds.
-
-    It is the upper quartile over pairs of feature times, so that a single break in the reference excuses no other; at
-    least 0, and None where the reference is too short.
-    """
-    periods = [reference.periods[time] for time in sorted(reference.periods)]
-    changes = [
-        _excess(name, before, after)
-        for before, after in zip(periods, periods[steps:], strict=False)
-        if before.rows and after.rows
-    ]
-    return max(float(np.quantile(changes, 0.75, method="higher")), 0.0) if changes else None
-
-
-def usual_pace(reference: ReferenceStatistics, name: str) -> float | None:
-    """By how much the mean of a column moves in a second: the median over successive feature times of the reference.
-
-    None where it does not move in one direction nine times in ten, or the reference is too short to tell.
-    """
-    means = [(time, reference.periods[time].columns[name].mean()) for time in sorted(reference.periods)]
-    known = [(time, mean) for time, mean in means if mean is not None]
-    paces = [(b - a) / (later - earlier).total_seconds() for (earlier, a), (later, b) in pairwise(known)]
-    if len(paces) + 1 < LEAST_PERIODS or abs(np.mean(np.sign(paces))) < ONE_DIRECTION:
-        return None
-    return float(np.median(paces))
-
-
-def unexpected_change(centre: float, before: ColumnCounts, after: ColumnCounts, shift: float) -> float | None:
-    """What is left of a change once the mean has moved by what was expected; in the units of a PSI, without noise.
-
-    Parameters
-    ----------
-    centre : float
-        About which the squares of the counts are summed.
-    before, after : ColumnCounts
-    shift : float
-        Expected change of the mean.
-
-    Returns
-    -------
-    float or None
-        The PSI of the missing values, and the Jeffreys divergence of normal distributions with means and spreads of the
-        values: for many bins, a PSI is an estimate of it. None where either side has no spread.
-
-    Notes
-    -----
-    Jeffreys, H. (1946), "An invariant form for the prior probability in estimation problems", Proceedings of the Royal
-    Society A 186.
-    """
-    sides = [np.array([counts.present, counts.counts[-1]]) for counts in (before, after)]
-    missing = divergence(*sides, (sum(before.counts), sum(after.counts)), ordered=False).psi_excess
-    if not (before.present and after.present):
-        return missing
-    variances = [counts.squares / counts.present - (counts.mean() - centre) ** 2 for counts in (before, after)]
-    if min(variances) <= 0:
-        return None
-    ratio = variances[0] / variances[1]
-    distance = (after.mean() - before.mean() - shift) ** 2
-    noise = 2 * (1 / before.present + 1 / after.present)  # of two means and two variances
-    apart = (ratio + 1 / ratio - 2 + distance * (1 / variances[0] + 1 / variances[1])) / 2
-    return missing + max(apart - noise, 0.0)
-
-
-def _excess(name: str, before: PeriodCounts, after: PeriodCounts) -> float:
-    """PSI of a column between two parts of the reference, without what noise adds."""
-    counts = (before.columns[name].array, after.columns[name].array)
-    return divergence(*counts, (before.customers, after.customers), ordered=False).psi_excess
-
-
 def drift_rows(
     kind: str,
     reference: ReferenceStatistics,
@@ -228,24 +153,20 @@ class _ColumnJudge:
             customers = (part.counts.customers, counts.customers)
             row |= figures(self.reference.columns[name], before, after, customers)
             row["usual_change"] = (self._usual_change(name, part.steps) or 0.0) if part.steps else 0.0
-            row["effect"] = self._effect(row, part, before, after)
+            row["effect"] = self._effect(row, after)
             if not best or severity(row["effect"], self.levels) < severity(best["effect"], self.levels):
                 best = row
             if best["effect"] < self.levels.warning:
                 break
         return best
 
-    def _effect(self, row: dict[str, Any], part: ReferencePeriod, before: ColumnCounts, after: ColumnCounts) -> float:
+    def _effect(self, row: dict[str, Any], after: ColumnCounts) -> float:
         if self.kind == CHURN_RATE:
             return _relative_change(row)
-        beyond, column = row["psi_excess"] - row["usual_change"], self.reference.columns[row["feature"]]
-        if row["usual_change"] < self.levels.warning or not column.bins.ordered:
+        beyond = row["psi_excess"] - row["usual_change"]
+        if row["usual_change"] < self.levels.warning:
             return beyond
-        pace = usual_pace(self.reference, row["feature"])
-        if pace is None:
-            return beyond
-        expected = pace * (row["current_period"] - part.last).total_seconds()
-        remaining = unexpected_change(column.bins.centre, before, after, expected)
+        remaining = unexpected_change(self.reference, row["feature"], row["current_period"], after)
         if remaining is None:
             return beyond
         return remaining if row["usual_change"] >= SATURATED else min(beyond, remaining)
@@ -272,7 +193,7 @@ class _ColumnJudge:
     def _season_differs(self, name: str, season: ReferencePeriod) -> bool:
         key = (name, season.first)
         if key not in self._of_season:
-            self._of_season[key] = _excess(name, self.reference.whole, season.counts)
+            self._of_season[key] = psi_between(name, self.reference.whole, season.counts)
         return self._of_season[key] >= self.levels.warning
 
     def _usual_change(self, name: str, steps: int) -> float | None:
