@@ -8,6 +8,10 @@
     {%- endif -%}
     {%- set text = customer_retention.clean_text(column) -%}
     {%- if language -%}
+        {%- if formats and formats[0][:2] in ('%a', '%A') -%}
+            {#- The first name is taken for that of a month. -#}
+            {%- set text = customer_retention._without_weekday(text) -%}
+        {%- endif -%}
         {%- set text = customer_retention.english_month(text, language) -%}
     {%- endif -%}
     {%- set attempts = [] -%}

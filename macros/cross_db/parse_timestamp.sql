@@ -7,6 +7,11 @@
     text is checked first, and its zone is read apart from it, on every engine in the same way.
 -#}
 {%- macro default__parse_timestamp(text, format, utc_offset) -%}
+    {%- if format is not none and format[:2] in ('%a', '%A') -%}
+        {#- The date says what the name of its weekday repeats, in whatever language. -#}
+        {%- set text = customer_retention._without_weekday(text) -%}
+        {%- set format = modules.re.sub('^%[aA][.]?,? *', '', format) -%}
+    {%- endif -%}
     {%- set zone = '([A-Za-z+-][A-Za-z0-9_/:+-]*)' -%}
     {%- if format is none -%}
         {%- set day = '[0-9]{4,}(?:-[0-9]{1,2}-|/[0-9]{1,2}/)[0-9]{1,2}' -%}
@@ -46,6 +51,13 @@
     {%- endif -%}
     {%- set minutes = utc_offset[1:3] | int * 60 + utc_offset[4:] | int -%}
     {{ return('(' ~ parsed ~ ' ' ~ ('-' if utc_offset.startswith('+') else '+') ~ " interval '" ~ minutes ~ "' minute)") }}
+{%- endmacro -%}
+
+{#- Private: a text without the weekday that it begins with: English, German, French, Spanish, Italian, Portuguese, Dutch. -#}
+{%- macro _without_weekday(text) -%}
+    {%- set stems = 'mon|tue|wed|thu|fri|sat|sun|mo|di|mi|do|fr|sa|so|lun|mar|mer|jeu|ven|sam|dim|m[ií][eé]|jue|vie|s[aáAÁ]b|dom|gio|'
+        ~ 'seg|ter|qua|qui|sex|ma|wo|vr|za|zo' -%}
+    regexp_replace({{ text }}, {{ customer_retention.text_literal('^(?i)(?:' ~ stems ~ ')[^ 0-9.,]*[.]?,? +') }}, '')
 {%- endmacro -%}
 
 {#- Private: what a group of a regular expression matches, empty where it does not. -#}
@@ -91,11 +103,6 @@
 {%- endmacro -%}
 
 {%- macro spark___parse_pattern(text, format) -%}
-    {%- if format.startswith('%a') -%}
-        {#- Spark writes names of weekdays, but does not read them. -#}
-        {%- set text = "regexp_replace(" ~ text ~ ", '^[A-Za-z]+,? +', '')" -%}
-        {%- set format = modules.re.sub('^%a,? ', '', format) -%}
-    {%- endif -%}
     {%- set parsed -%}
         try_to_timestamp({{ text }}, {{ customer_retention.text_literal(customer_retention._java_pattern(format)) }})
     {%- endset -%}

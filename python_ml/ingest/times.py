@@ -59,6 +59,12 @@ _WHOLE = (
     (r"[A-Z][a-z]{2}, \d{1,2} [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d [A-Z]{3,4}", "%a, %d %b %Y %H:%M:%S %Z"),
     (r"\d{1,2}/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}", "%d/%b/%Y:%H:%M:%S %z"),
 )
+# Before a date, which repeats it; as in the macro `parse_timestamp`.
+_WEEKDAY = re.compile(
+    r"(?P<name>(?:mon|tue|wed|thu|fri|sat|sun|mo|di|mi|do|fr|sa|so|lun|mar|mer|jeu|ven|sam|dim|m[ií][eé]|jue|vie|s[aá]b|dom|gio|"
+    r"seg|ter|qua|qui|sex|ma|wo|vr|za|zo)[^ 0-9.,]*)\.?(?P<gap>,? )\s*",
+    re.IGNORECASE,
+)
 _CLOCK = re.compile(
     r"(?P<gap>,? +|T)(?P<clock>\d{1,2}:\d{2})(?P<second>:\d{2})?(?P<fraction>\.\d+)?(?P<half> ?[AaPp][Mm])?"
     r"(?P<zone> ?(?:(?:UTC|GMT)[+-]\d{1,2}(?::?\d{2})?|[+-]\d{2}(?::?\d{2})?|Z|[A-Z]{2,5}|"
@@ -155,6 +161,7 @@ def recognise(
     language = ""
     if any("{b}" in f for f in chosen):
         texts = [value for _, value, result in known if "{b}" in result[0]] + sample
+        texts = [_WEEKDAY.sub("", text, count=1) if _formats_of(text) else text for text in texts]
         language = language_of(texts)
         is_dotted = any(re.search(r"[^\W\d_]\.", text) or "ept" in text.lower() for text in texts)
         language = "" if language == "en" and not is_dotted else language
@@ -257,6 +264,9 @@ def _formats_of(example: str) -> tuple[str, str | None] | None:
     for pattern, whole in _WHOLE:
         if re.fullmatch(pattern, example):
             return whole, None
+    if (weekday := _WEEKDAY.match(example)) and (date := _formats_of(example[weekday.end() :])):
+        name = ("%a" if len(weekday["name"]) < 4 else "%A") + weekday["gap"]
+        return name + date[0], name + date[1] if date[1] else None
     for pattern, day_format, month_format in _CORES:
         result = re.match(rf"(?:{pattern})(?![\d])", example)
         if not result:
@@ -289,7 +299,7 @@ def _clock_format(text: str) -> str | None:
 
 def _decide_order(relation: RawRelation, column: str) -> tuple[bool, str, bool]:
     """Let all values decide whether the day or the month comes first: a number above 12 is no month."""
-    pattern = r"^\s*([0-9]{1,2})([/.-])([0-9]{1,2})[/.-][0-9]"
+    pattern = r"^[^0-9]*([0-9]{1,2})([/.-])([0-9]{1,2})[/.-][0-9]"
     first_above, second_above, dotted, total = relation.row(f"""
         select
             count(*) filter (where first > 12 and second <= 12),

@@ -101,6 +101,9 @@ WITH_FORMATS = {
     ("%a %b %d %H:%M:%S %Z %Y", "Wed Jan 31 07:00:00 EST 2024"): NOON,
     ("%a %b %d %H:%M:%S %z %Y", "Wed Jan 31 14:00:00 +0200 2024"): NOON,
     ("%a, %d %b %Y %H:%M:%S %z", "Wed, 31 Jan 2024 14:00:00 +0200"): NOON,
+    ("%A, %d.%m.%Y %H:%M", "Mittwoch, 31.01.2024 12:00"): NOON,
+    ("%a %d/%m/%Y %H:%M %Z", "mié 31/01/2024 07:00 EST"): NOON,
+    ("%a, %d.%m.%Y %H:%M", "Rechnung, 31.01.2024 12:00"): None,
     ("%d/%b/%Y:%H:%M:%S %z", "31/Jan/2024:14:00:00 +0200"): NOON,
     ("%d.%m.%y %H:%M %Z", "31.01.24 13:00 CET"): NOON,
 }
