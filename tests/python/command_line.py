@@ -68,7 +68,8 @@ def _exit_code(patch: pytest.MonkeyPatch, words: Iterable[object]) -> int:
 def train_only(folder: Path, *models: str, survival: bool = False) -> None:
     """Let a project train some models, without backtests; unless named, a quick one, enough to walk the whole way.
 
-    With few folds and resamples, and without a survival model unless wanted. Defaults are those of the demo.
+    With few folds and resamples, two periods of drift, and without a survival model unless wanted. Defaults are those of
+    the demo.
     """
     path = folder / "retention.yml"
     settings = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -78,6 +79,7 @@ def train_only(folder: Path, *models: str, survival: bool = False) -> None:
     training |= {"bootstrap_replicates": 100, "calibration_folds": 3, "cross_validation": {"folds": 3}}
     if "survival" in settings:  # tables without dates have none
         settings["survival"]["enabled"] = survival
+    settings.setdefault("monitor", {}).setdefault("drift", {})["periods"] = 2
     settings["backtest"]["enabled"] = False  # tests of its own do that
     path.write_text(yaml.safe_dump(settings), encoding="utf-8")
 
