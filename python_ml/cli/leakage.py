@@ -58,6 +58,7 @@ def command(project: Project, console: Console, snapshot: str | None, everything
     from python_ml.model.preparation import prepare
     from python_ml.model.replay_evidence import stored_replays
     from python_ml.snapshots.training_rows import read_snapshot, read_training_set
+    from python_ml.warehouse import has_warehouse
 
     settings = project.settings
     with console.step("Reading the training set"):
@@ -71,7 +72,7 @@ def command(project: Project, console: Console, snapshot: str | None, everything
             scenario=rows.scenario,
             replays=[] if snapshot else stored_replays(project),
         ).leakage
-    if project.warehouse_path.is_file():  # a snapshot may outlive it
+    if has_warehouse(project):  # a snapshot may outlive it
         new = store_findings(project, check, rows.sha256)
         console.note(f"{new:,} new rows in {TABLE}")
     console.result(

@@ -101,10 +101,11 @@ def train(
         settings = settings.model_copy(update={"training": settings.training.model_copy(update={"tuning": tuning})})
 
     from python_ml.snapshots.training_rows import read_snapshot, read_training_set
+    from python_ml.warehouse import has_warehouse
 
     with console.step(f"Reading snapshot {snapshot}" if snapshot else "Reading the training set"):
         training_set = read_snapshot(project, snapshot) if snapshot else read_training_set(project)
-        truth = read_truth(project, training_set.entity) if project.warehouse_path.is_file() else None
+        truth = read_truth(project, training_set.entity) if has_warehouse(project) else None
 
     from python_ml.cli.quality import gate
     from python_ml.decisions.value import check_value
@@ -189,9 +190,10 @@ def _fit(
     from python_ml.model.leakage_table import store_findings
     from python_ml.model.train import train_models
     from python_ml.project import sqlite_uri
+    from python_ml.warehouse import has_warehouse
 
     def keep(check: LeakageCheck) -> None:
-        if project.warehouse_path.is_file():  # a snapshot may outlive it
+        if has_warehouse(project):  # a snapshot may outlive it
             store_findings(project, check, training_set.sha256)
 
     with console.step("Training"):
