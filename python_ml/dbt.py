@@ -41,6 +41,7 @@ __all__ = [
     "Feature",
     "dbt_process",
     "feature_registry",
+    "listed_by_dbt",
     "run_dbt",
     "run_dbt_on_copies",
 ]
@@ -242,6 +243,25 @@ def run_dbt(
     nodes = _results(target_path)
     _refuse_failures(project, arguments[0], target_path, nodes, errors)
     return dict(Counter(node["status"] for node in nodes))
+
+
+def listed_by_dbt(project: Project, arguments: list[str], console: Console) -> set[str]:
+    """Names of the models, seeds and snapshots of a selection, on a target on Spark.
+
+    Parameters
+    ----------
+    project : Project
+    arguments : list of str
+        Options of ``dbt ls``, such as ``["--select", "silver+"]``.
+    console : Console
+
+    Raises
+    ------
+    UserError
+        When the selection is invalid, or the project does not parse.
+    """
+    with dbt_process(project) as process:
+        return process.listed(arguments, console)
 
 
 def run_dbt_on_copies(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from python_ml.dbt_commands import command_line_of, environment_of, forget_compiled, show_event
+from python_ml.environment import environment_variables
+from python_ml.errors import UserError
 from python_ml.warehouse import open_backend
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ class DbtInSession:
     def __init__(self, project: Project, target_path: Path) -> None:
         self.project, self.target_path = project, target_path
         self._manifest: Any = None
+        self._result: Any = None
 
     def parse(self) -> None:
         """Do nothing: the next command parses, in this process."""
@@ -60,7 +61,20 @@ class DbtInSession:
                 return errors
             self._manifest = parsed
         forget_compiled(self._manifest)
-        return self._invoke(arguments, console, environment or {}, self._manifest)[0]
+        errors, self._result = self._invoke(arguments, console, environment or {}, self._manifest)
+        return errors
+
+    def listed(self, arguments: list[str], console: Console) -> set[str]:
+        """Names of the models, seeds and snapshots that a selection has; ``arguments`` are those of ``dbt ls``."""
+        kinds = [word for kind in ("model", "seed", "snapshot") for word in ("--resource-type", kind)]
+        errors = self.run(["ls", "--output", "name", *kinds, *arguments], console)
+        if errors is not None:
+            raise UserError(
+                "dbt cannot list the selection.\n    " + "\n    ".join(errors[-3:]),
+                where=" ".join(arguments),
+                hint="check --select and --exclude",
+            )
+        return set(self._result or ())
 
     def close(self) -> None:
         """Do nothing: the session lives as long as the process."""
@@ -80,23 +94,10 @@ class DbtInSession:
 
         command_line = ["--log-level", "none", *command_line_of(self.project, arguments, self.target_path)]
         variables = environment_of(self.project, self.target_path) | environment
-        with _environment(variables), contextlib.chdir(self.project.root):
+        with environment_variables(variables), contextlib.chdir(self.project.root):
             done = dbtRunner(manifest=manifest, callbacks=[follow]).invoke(command_line)
         console.progress(None)
         if done.success:
             return None, done.result
         said = [str(done.exception)] if done.exception is not None and not errors else []
         return errors or said or [f"dbt {arguments[0]} failed."], done.result
-
-
-@contextmanager
-def _environment(variables: Mapping[str, str]) -> Iterator[None]:
-    """Environment variables for a while."""
-    before = dict(os.environ)
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name in os.environ.keys() - before.keys():
-            del os.environ[name]
-        os.environ.update(before)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from python_ml.cli.options import Console, project_options
+from python_ml.cli.options import ENGINES, Console, project_options
 
 if TYPE_CHECKING:
     from python_ml.model.leakage_gate import LeakageCheck
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @click.command("leakage")
 @click.option("--snapshot", metavar="ID", help="Check a snapshot (`retention snapshot list`) instead of the warehouse.")
 @click.option("--all", "everything", is_flag=True, help="Also list features without a suspicion.")
-@project_options("duckdb")
+@project_options(*ENGINES)
 def command(project: Project, console: Console, snapshot: str | None, everything: bool) -> None:
     """Check the training set for leakage.
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from python_ml.cli.options import Console, project_options
+from python_ml.cli.options import ENGINES, Console, project_options
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,7 +30,7 @@ TUNING_FILE = "tuning.db"  # beside mlflow.db
 @click.command("train")
 @click.option("--snapshot", metavar="ID", help="Train on a snapshot (see `retention snapshot`), not the warehouse.")
 @click.option("--tune", is_flag=True, help="Look for better parameters first (`training.tuning` says how long).")
-@project_options("duckdb")
+@project_options(*ENGINES)
 def command(project: Project, console: Console, snapshot: str | None, tune: bool) -> None:
     """Train, compare and register churn models.
 

@@ -107,8 +107,16 @@ def engine(project: Project) -> str:
     return str(target_settings(project).get("type", DUCKDB))
 
 
-def require_engine(project: Project, engines: Sequence[str]) -> None:
+def require_engine(project: Project, engines: Sequence[str], reads: bool = True) -> None:
     """Refuse a target that a command cannot serve, rather than read another warehouse in its place.
+
+    Parameters
+    ----------
+    project : Project
+    engines : sequence of str
+        Those that the command works on.
+    reads : bool
+        Whether the command reads the DuckDB file itself.
 
     Raises
     ------
@@ -127,7 +135,7 @@ def require_engine(project: Project, engines: Sequence[str]) -> None:
             hint=f"choose a target on {' or '.join(engines)}, such as --target dev",
         )
     path = settings.get("path")
-    if tuple(engines) != (DUCKDB,) or not path:
+    if kind != DUCKDB or not reads or not path:
         return
     if (project.root / str(path)).resolve() != project.warehouse_path:
         raise UserError(
