@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from python_ml.project import Project
 
 
+_REFERRED = ("model", "seed", "snapshot")
+
+
 def dbt_runs_python(project: Project) -> bool:
     """Tell whether dbt runs Python models on the project's target."""
     return engine(project) != SPARK
@@ -53,25 +56,35 @@ def python_models(manifest: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     dict of str to dict
         Nodes by name, each after those that it depends on.
     """
-    enabled = [node for node in manifest["nodes"].values() if node["resource_type"] == "model"]
-    disabled = [node for nodes in manifest.get("disabled", {}).values() for node in nodes]
-    found = {node["name"]: node for node in (*disabled, *enabled) if node.get("language") == "python"}
-    # Which of them come first: by what the enabled node of that name has above it in the graph.
-    above = {name: ancestors(manifest, name) for name in found}
-    return {name: found[name] for name in sorted(found, key=lambda name: (len(above[name] & found.keys()), name))}
+    found = _python_nodes(manifest)
+    depth = {name: len(ancestors(manifest, name) & found.keys()) for name in found}
+    return {name: found[name] for name in sorted(found, key=lambda name: (depth[name], name))}
 
 
 def ancestors(manifest: Mapping[str, Any], name: str) -> set[str]:
-    """Names of the models, seeds and snapshots that a model is made from, however far up."""
-    nodes = manifest["nodes"]
-    waiting = [key for key, node in nodes.items() if node["name"] == name and node["resource_type"] == "model"]
-    seen: set[str] = set()
+    """Names of the models, seeds and snapshots that a Python model is made from, however far up.
+
+    A SQL model in its place refers to nothing, so what counts is the Python file.
+    """
+    python, nodes = _python_nodes(manifest), manifest["nodes"]
+    keys = {node["name"]: key for key, node in nodes.items() if node["resource_type"] in _REFERRED}
+    waiting, seen = [name], set()
     while waiting:
-        for parent in manifest["parent_map"].get(waiting.pop(), []):
-            if parent in nodes and parent not in seen:
-                seen.add(parent)
-                waiting.append(parent)
-    return {nodes[key]["name"] for key in seen}
+        current = waiting.pop()
+        if current in python:
+            parents = [ref["name"] for ref in python[current].get("refs", [])]
+        else:
+            above = manifest["parent_map"].get(keys.get(current, ""), [])
+            parents = [nodes[key]["name"] for key in above if key in nodes]
+        waiting += [parent for parent in parents if parent not in seen]
+        seen.update(parents)
+    return seen
+
+
+def _python_nodes(manifest: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    disabled = [node for nodes in manifest.get("disabled", {}).values() for node in nodes]
+    enabled = [node for node in manifest["nodes"].values() if node["resource_type"] == "model"]
+    return {node["name"]: node for node in (*disabled, *enabled) if node.get("language") == "python"}
 
 
 def run_python_models(
@@ -187,9 +200,8 @@ class _Dbt:
 
     def ref(self, *names: str, **_: Any) -> Any:
         """Rows of a model, seed or snapshot: a relation of the session."""
-        kinds = ("model", "seed", "snapshot")
-        nodes = (n for n in self.manifest["nodes"].values() if n["resource_type"] in kinds and n["name"] == names[-1])
-        return self._rows(next(nodes, None), names[-1])
+        nodes = (n for n in self.manifest["nodes"].values() if n["resource_type"] in _REFERRED)
+        return self._rows(next((n for n in nodes if n["name"] == names[-1]), None), names[-1])
 
     def source(self, source: str, table: str) -> Any:
         """Rows of a source's table."""

@@ -88,10 +88,12 @@ def _build_in_stages(
     chosen = listed_by_dbt(project, [*selection, "--exclude", *excluded], console)
     counts: Counter[str] = Counter()
     done: set[str] = set()
-    for name in python_models(project.manifest):
+    manifest = project.manifest
+    models = python_models(manifest)
+    for name in models:
         if name not in chosen:
             continue
-        before = sorted((ancestors(project.manifest, name) & chosen) - done)
+        before = sorted((ancestors(manifest, name) & chosen) - models.keys() - done)
         if before:
             untested = ["--exclude-resource-type", "test", "--exclude-resource-type", "unit_test"]
             counts.update(run_dbt(project, ["build", "--select", *before, *untested, *refresh], console, environment))

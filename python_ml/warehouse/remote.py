@@ -174,4 +174,4 @@ class RemoteConnection:
         """The rows that are in memory; None where there is no such table."""
         if not self._is_here(name):
             return None
-        return self._database.execute(f"select * from {relation(name)}").to_arrow_table()
+        return self._database.sql(f"select * from {relation(name)}").to_arrow_table()

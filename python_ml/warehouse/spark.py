@@ -157,8 +157,10 @@ def _started(parameters: dict[str, str], where: str) -> SparkSession:
     from pyspark.sql import SparkSession
 
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # workers take another one from PATH
-    master = parameters.get("spark.master") or os.environ.get("MASTER", "local[*]")
-    defaults = _ON_ONE_MACHINE if master.startswith("local") else {}
+    is_local = parameters.get("spark.master", "local").startswith("local")
+    defaults = _ON_ONE_MACHINE if is_local else {}
+    if is_local:
+        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")  # which it would look for, and warn about
     builder = SparkSession.builder.enableHiveSupport()
     for name, value in (defaults | parameters).items():
         builder = builder.config(name, value)
