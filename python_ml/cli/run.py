@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 def command(project: Project, console: Console) -> None:
     """Build, replay, train, score, act, monitor and report.
 
-    Runs `retention build`, `replay` (of one feature time on DuckDB, as evidence for the leakage check), `train`, `backtest`
-    (unless `backtest.enabled` in retention.yml is false), `score`, `uplift` (where retention.yml names an experiment),
-    `act`, `explain`, `dashboard` (without counterfactuals), `monitor` and `report`, with the leakage and quality gates
-    before training and scoring. A breach that monitoring finds is a warning here; `retention monitor` ends with exit
-    code 3.
+    Runs `retention build`, `replay` (of one feature time on DuckDB, as evidence for the leakage check), `train`,
+    `backtest` (unless `backtest.enabled` in retention.yml is false), `score`, `uplift` (where retention.yml names an
+    experiment), `act`, `explain`, `dashboard` (without counterfactuals), `monitor` and `report`, with the leakage and
+    quality gates before training and scoring. A breach that monitoring finds is a warning here; `retention monitor`
+    ends with exit code 3.
 
     Reads the raw data, dbt_project.yml and retention.yml. Writes what these commands write; at the end
     reports/index.html and reports/metrics.json.

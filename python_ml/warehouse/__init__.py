@@ -16,7 +16,9 @@ from python_ml.warehouse.access import (
     warehouse_place,
     write_table,
 )
+from python_ml.warehouse.databricks import statement_runner
 from python_ml.warehouse.naming import literal, quote, relation
+from python_ml.warehouse.schemas import schema_prefix
 from python_ml.warehouse.sessions import (
     OBSERVATION,
     append_rows,
@@ -71,7 +73,9 @@ __all__ = [
     "relation",
     "replace_rows",
     "require_engine",
+    "schema_prefix",
     "selected_by",
+    "statement_runner",
     "table_exists",
     "target_settings",
     "warehouse_place",

@@ -44,11 +44,15 @@ class SparkBackend:
     place : str
         Names the warehouse in messages.
     physical : callable, optional
-        Gives the name that a ``schema.table`` has in the session's catalogue.
+        Gives the name that a ``schema.table`` (or a schema alone) has in the session's catalogue.
+    on_delta : bool
+        Whether tables are replaced in place, as Delta's can.
     """
 
-    def __init__(self, session: SparkSession, place: str, physical: Callable[[str], str] = str) -> None:
-        self.session, self.place, self._physical = session, place, physical
+    def __init__(
+        self, session: SparkSession, place: str, physical: Callable[[str], str] = str, on_delta: bool = False
+    ) -> None:
+        self.session, self.place, self._physical, self._on_delta = session, place, physical, on_delta
 
     def exists(self, name: str) -> bool:
         """Tell whether there is such a table or view."""
@@ -72,6 +76,9 @@ class SparkBackend:
         frame = self.session.createDataFrame(for_spark(table))
         if table.num_rows <= _ONE_FILE:
             frame = frame.coalesce(1)
+        if self._on_delta:
+            frame.writeTo(self._quoted(name)).using("delta").createOrReplace()
+            return
         new, old = self._quoted(f"{name}__new"), self._quoted(name)
         frame.write.mode("overwrite").saveAsTable(new)
         self.drop(name)
