@@ -299,7 +299,7 @@ def test_python_models_give_the_same_tables_outside_of_dbt(demo, tmp_path, monke
     project = Project.open(folder)
     nodes = python_models(project.manifest)
     assert [*nodes] == [
-        "gld_churn_reasons_raw", "gld_churn_scores_raw", "slv_tickets_body_texts", "gld_retention_actions_raw"
+        "slv_tickets_body_texts", "gld_churn_reasons_raw", "gld_churn_scores_raw", "gld_retention_actions_raw"
     ]  # fmt: skip
     tables = {name: read_arrow(project, table_of(node)) for name, node in nodes.items()}
     drop_tables(project, *map(table_of, nodes.values()))
