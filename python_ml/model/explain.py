@@ -226,9 +226,7 @@ class _Forest:
         return _adding_up(log_odds(probability), *_rescaled(*explained, log_odds, _odds_slope))
 
 
-def _adding_up(
-    odds: np.ndarray, values: np.ndarray, base: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _adding_up(odds: np.ndarray, values: np.ndarray, base: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The same three; contributions add up to the log-odds.
 
     What rounding left over (XGBoost has 32 bits) is shared by size.
