@@ -44,7 +44,7 @@ class Metrics:
             registry=registry,
         )
         self._available = Gauge(
-            "retention_serve_features_available", "1 where features can be read.", registry=registry
+            "retention_serve_features_available", "1 where features can be read and are recent.", registry=registry
         )
         self._age = Gauge(
             "retention_serve_features_age_seconds",

@@ -190,7 +190,7 @@ class Service:
         scores : list of dict
             In the order of ``ids``.
         unknown : list of int or str
-            Customers without features.
+            Customers without features, or with such that are too old.
 
         Raises
         ------
@@ -202,12 +202,13 @@ class Service:
         columns = generation.source.rows(ids)
         found = list(columns[self._project.entity])
         times = [_moment(value) for value in columns["feature_timestamp"]]
-        self._require_recent(generation.source, times)
+        oldest = self._oldest(generation.source)
         scored: dict[Key, dict[str, Any]] = {}
         if found:
             cells = _cells(columns, generation.scorer.champion)
             for key, time, score in zip(found, times, generation.scorer.scores(cells), strict=True):
-                scored[key] = {"id": key, "feature_timestamp": time.isoformat(), **score}
+                if oldest is None or time >= oldest:  # a store may keep rows of customers who are no longer at risk
+                    scored[key] = {"id": key, "feature_timestamp": time.isoformat(), **score}
         self._metrics.scored([score["risk_band"] for score in scored.values()])
         return [scored[key] for key in ids if key in scored], [key for key in ids if key not in scored]
 
@@ -246,7 +247,7 @@ class Service:
         end, newest, ready = None, None, True
         try:
             newest, end = source.newest(), source.observation_end()
-            self._require_recent(source, [])
+            self._oldest(source)
         except FeaturesUnavailableError as error:
             problems, ready = [*problems, error.what], False
         except RefusalError as error:
@@ -322,20 +323,27 @@ class Service:
         age = None if clock is None or status.newest is None else (clock - status.newest).total_seconds()
         self._metrics.refreshed(self._champion_problem is not None, status.ready, age)
 
-    def _require_recent(self, source: FeatureSource, times: Sequence[datetime]) -> None:
-        """Refuse features that are too old by the data's own clock: nothing here asks what time it is."""
+    def _oldest(self, source: FeatureSource) -> datetime | None:
+        """The earliest feature time that is recent enough, by the data's own clock: nothing here asks what time it is.
+
+        Raises
+        ------
+        RefusalError
+            When no features are.
+        """
         newest = source.newest()
         if self._allowed is None or newest is None:
-            return
-        clock = source.observation_end() or newest
-        oldest = min([newest, *times])
-        if clock - oldest > self._allowed:
+            return None
+        oldest = (source.observation_end() or newest) - self._allowed
+        if newest < oldest:
             raise RefusalError(
                 503,
                 "features_too_old",
-                f"The features are of {oldest.isoformat()}, more than {_days(self._allowed)} before the data ends.",
+                f"The newest features are of {newest.isoformat()}, more than {_days(self._allowed)} before the data "
+                "ends.",
                 retry_after=self.retry_after,
             )
+        return oldest
 
 
 def key_of(value: object, integer: bool) -> Key:
