@@ -93,7 +93,10 @@ def serve(
         _end_well_on_signals()
         name = f"[{host}]" if ":" in host else host
         started(f"http://{name}:{listening.getsockname()[1]}", service)
-        uvicorn.Server(config).run(sockets=[listening])
+        try:
+            uvicorn.Server(config).run(sockets=[listening])
+        finally:
+            gc.unfreeze()
 
 
 def _listening(host: str, port: int) -> socket.socket:

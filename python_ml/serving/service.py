@@ -54,6 +54,8 @@ class Scorer:
         self.champion, self._top = champion, top
         self.model = ArrayModel(champion.model, champion.card)
         self._choice = ReasonChoice(champion.card.columns)
+        # A typical customer, so that a champion that cannot score is found out now, and the first request is no slower.
+        self.scores({column.name: typed_cells([column.typical], column.kind) for column in champion.card.columns})
 
     def scores(self, cells: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
         """Score rows.
