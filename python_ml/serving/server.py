@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 TOKEN_VARIABLE = "RETENTION_SERVE_TOKEN"  # noqa: S105 - the name of a variable
 LEAST_TOKEN = 16
+KEEP_ALIVE_SECONDS = 75  # longer than load balancers keep idle connections, so that it is they who close them
 SWITCH_SECONDS = 0.001  # a thread that scores makes way for the event loop sooner than after Python's 5 ms
 
 
@@ -84,6 +85,7 @@ def serve(
             access_log=False,  # it would hold ids; see python_ml.serving.limits
             log_config=None,
             server_header=False,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=round(settings.timeout_seconds) + 1,
         )
         _log_to_stderr()

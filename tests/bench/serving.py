@@ -3,9 +3,10 @@
     python -m tests.bench.serving --project FOLDER    a built project with a champion, such as the demo; it is copied
     python -m tests.bench.serving                     one made of a simulated business of 2,000 customers
 
-An open loop: requests are due at even distances, whether or not earlier ones have been answered, and their latency counts
-from when they were due. A client that waits for answers would send less to a slow server, and hide that it is slow.
-Customers are drawn at random; client and server share the machine. Then the warehouse is taken away under the same load.
+An open loop: requests are due at even distances, whether or not earlier ones have been answered, and their latency
+counts from when they were due. A client that waits for answers would send less to a slow server, and hide that it is
+slow. Customers are drawn at random; client and server share the machine. Then the warehouse is taken away under the
+same load.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ class Client:
 
     def __init__(self, port: int) -> None:
         self._port = port
-        self._idle: asyncio.LifoQueue[tuple[asyncio.StreamReader, asyncio.StreamWriter] | None] = asyncio.LifoQueue()
+        self._idle: asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter] | None] = asyncio.Queue()
         for _ in range(CONNECTIONS):
             self._idle.put_nowait(None)
 
