@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from python_ml.errors import UserError
-from python_ml.portable_model import CATEGORY, typed_values
+from python_ml.portable_model import CATEGORY, finite, typed_values
 
 if TYPE_CHECKING:
     from python_ml.dbt import Feature
@@ -193,7 +193,7 @@ def typed_cells(values: Sequence[Any] | np.ndarray, kind: str) -> np.ndarray:
         When a number was expected and there is something else.
     """
     if isinstance(values, np.ndarray) and values.dtype == float and kind != CATEGORY:
-        return np.where(np.isfinite(values), values, np.nan)
+        return finite(values)
     plain = (str, type(None)) if kind == CATEGORY else (float, int, bool, type(None))
     if not all(type(value) in plain for value in values):
         return typed_values(pd.Series(list(values), dtype=object), kind)
@@ -201,9 +201,9 @@ def typed_cells(values: Sequence[Any] | np.ndarray, kind: str) -> np.ndarray:
         return np.array([np.nan if value is None else value for value in values], dtype=object)
     try:
         numbers = np.array([np.nan if value is None else float(value) for value in values])
-    except OverflowError:  # a whole number that no float holds
-        return typed_values(pd.Series(list(values), dtype=object), kind)
-    return np.where(np.isfinite(numbers), numbers, np.nan)
+    except OverflowError as error:
+        raise ValueError("a whole number that no float holds") from error
+    return finite(numbers)
 
 
 def informative(frame: pd.DataFrame, columns: Sequence[InputColumn]) -> list[InputColumn]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -394,7 +395,7 @@ def _fits(value: object, kind: str) -> bool:
         return isinstance(value, str)
     if kind == FLAG or isinstance(value, bool):
         return isinstance(value, bool) and kind == FLAG
-    return isinstance(value, int | float) and abs(value) < float("inf")
+    return isinstance(value, int | float) and abs(value) <= sys.float_info.max
 
 
 def _cells(columns: Mapping[str, Any], champion: Champion) -> dict[str, np.ndarray]:
