@@ -55,6 +55,7 @@ bench: $(READY) ## measure speed and memory, as ratios (more: python -m tests.be
 	@$(BIN)/python -m tests.bench.steps $(BENCH_STEPS)
 	@$(BIN)/python -m tests.bench.profit $(BENCH_PROFIT)
 	@$(BIN)/python -m tests.bench.text $(BENCH_TEXT)
+	@$(BIN)/python -m tests.bench.serving $(BENCH_SERVING)
 
 size: $(READY) ## count the lines of code of each package
 	@$(BIN)/python -m tests.bench.size

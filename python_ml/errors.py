@@ -49,6 +49,10 @@ class UserError(RetentionError):
     exit_code = 2
 
 
+class InUseError(UserError):
+    """Another process holds the warehouse; it will be free again."""
+
+
 class GateError(RetentionError):
     """A gate (replay, leakage, quality, drift, champion comparison) said no: exit code 3."""
 
@@ -72,7 +76,7 @@ def raised_in(trace: str) -> RetentionError | None:
         As Python prints it, with line breaks.
     """
     found = _AT_THE_END.search(trace)
-    kinds = {kind.__name__: kind for kind in (RetentionError, UserError, GateError)}
+    kinds = {kind.__name__: kind for kind in (RetentionError, UserError, InUseError, GateError)}
     if found is None or found["kind"] not in kinds:
         return None
     return kinds[found["kind"]](found["what"].strip(), where=found["where"], hint=found["hint"])
@@ -156,7 +160,7 @@ def database_refusal(text: str, where: str | None) -> UserError | None:
     if re.search(r"could not set lock|lock is held|being used by another process", text, re.IGNORECASE):
         match = _HOLDER.search(text)
         holder = f"process {match['pid']} ({match['program'] or 'unknown program'})" if match else "another process"
-        return UserError(
+        return InUseError(
             f"The warehouse is in use by {holder}.",
             where=where,
             hint="wait for it to end or close it (a dbt run, a notebook, a database browser), then try again",

@@ -8,12 +8,13 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from python_ml.errors import UserError
-from python_ml.portable_model import CATEGORY, typed_values
+from python_ml.portable_model import CATEGORY, finite, typed_values
 
 if TYPE_CHECKING:
     from python_ml.dbt import Feature
@@ -171,6 +172,38 @@ def model_input(frame: pd.DataFrame, columns: Sequence[InputColumn], where: str 
                 hint="compare its type with the one registered in gld_customer_features",
             ) from error
     return pd.DataFrame(typed, columns=[column.name for column in columns])
+
+
+def typed_cells(values: Sequence[Any] | np.ndarray, kind: str) -> np.ndarray:
+    """The values of a column as of :func:`model_input`, for few rows: without a frame where they are plain.
+
+    Parameters
+    ----------
+    values : sequence of length n_rows, or numpy.ndarray
+    kind : str
+
+    Returns
+    -------
+    numpy.ndarray, shape (n_rows,)
+        As :func:`python_ml.portable_model.typed_values`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        When a number was expected and there is something else.
+    """
+    if isinstance(values, np.ndarray) and values.dtype == float and kind != CATEGORY:
+        return finite(values)
+    plain = (str, type(None)) if kind == CATEGORY else (float, int, bool, type(None))
+    if not all(type(value) in plain for value in values):
+        return typed_values(pd.Series(list(values), dtype=object), kind)
+    if kind == CATEGORY:
+        return np.array([np.nan if value is None else value for value in values], dtype=object)
+    try:
+        numbers = np.array([np.nan if value is None else float(value) for value in values])
+    except OverflowError as error:
+        raise ValueError("a whole number that no float holds") from error
+    return finite(numbers)
 
 
 def informative(frame: pd.DataFrame, columns: Sequence[InputColumn]) -> list[InputColumn]:

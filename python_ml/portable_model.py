@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 CATEGORY = "category"
+LARGEST = float(np.finfo(np.float32).max)
 
 
 def typed_values(values: pd.Series, kind: str) -> np.ndarray:
@@ -30,7 +31,8 @@ def typed_values(values: pd.Series, kind: str) -> np.ndarray:
     Returns
     -------
     numpy.ndarray, shape (n_rows,)
-        Numbers and flags as float64 with NaN for nulls and infinities, categories as text with NaN for nulls.
+        Numbers and flags as float64 with NaN for nulls and infinities (see :func:`finite`), categories as text with
+        NaN for nulls.
 
     Raises
     ------
@@ -44,7 +46,12 @@ def typed_values(values: pd.Series, kind: str) -> np.ndarray:
     if values.dtype == object:  # such as decimals, or flags with nulls
         values = values.where(values.notna(), np.nan)
     numbers = pd.to_numeric(values, errors="raise").astype("Float64").to_numpy(float, na_value=np.nan)
-    return np.where(np.isfinite(numbers), numbers, np.nan)
+    return finite(numbers)
+
+
+def finite(numbers: np.ndarray) -> np.ndarray:
+    """NaN for infinities, and no number beyond the largest one of 32 bits, which libraries of trees work with."""
+    return np.where(np.isfinite(numbers), np.clip(numbers, -LARGEST, LARGEST), np.nan)
 
 
 class PortableModel:

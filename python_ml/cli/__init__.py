@@ -27,6 +27,7 @@ COMMANDS = {
     "models": ("python_ml.cli.models", "List versions of the model; promote one, or roll back."),
     "backtest": ("python_ml.cli.backtest", "Measure the champion's kind of model at several feature times."),
     "score": ("python_ml.cli.score", "Score customers with the champion, with reasons."),
+    "serve": ("python_ml.cli.serve", "Serve scores with reasons over HTTP."),
     "act": ("python_ml.cli.act", "Choose which customers to contact, with which offer."),
     "explain": ("python_ml.cli.explain", "Explain the predictions: drivers and segments, or one customer."),
     "monitor": ("python_ml.cli.monitor", "Look for drift and for scores that have become worse, and raise alerts."),

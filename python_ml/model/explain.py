@@ -15,12 +15,12 @@ The log-odds of an ensemble are the average of its members'; so are its contribu
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pandas as pd
 import scipy.special
-from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
 from python_ml.model.calibration import THREADS, sigmoid_of
@@ -30,10 +30,8 @@ from python_ml.model.pipelines import PROBABILITY_FLOOR, log_odds, output_source
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from lightgbm import Booster
     from sklearn.ensemble import StackingClassifier
-
-    # Of prepared rows: contributions, shape (n_rows, n_columns), and the base, shape (n_rows,).
-    Explainer = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 CHUNK_ROWS = 50_000
 MANY_ROWS = 2_000  # of a forest, from which on tables per leaf pay off
@@ -65,25 +63,66 @@ def contributions(
         return sum(weight * values for weight, (values, _) in explained), sum(
             weight * base for weight, (_, base) in explained
         )
-    names = list(model.feature_names_in_)
-    pipeline = model.estimators_[0]
-    sources = output_sources(pipeline[0])
-    gather = np.zeros((len(sources), len(names)))
-    gather[np.arange(len(sources)), sources] = 1.0
-    slope, intercept = sigmoid_of(model)
-    explain = _EXPLAINERS[type(pipeline[-1]).__name__](pipeline[-1], background)
+    prepared_model = PreparedModel(model, background)
+    names, prepare = list(model.feature_names_in_), model.estimators_[0][0]
     values, bases = np.zeros((len(inputs), len(names))), np.zeros(len(inputs))
     with threadpool_limits(limits=1, user_api="blas"):
         for first in range(0, len(inputs), CHUNK_ROWS):
             rows = slice(first, first + CHUNK_ROWS)
-            prepared = np.asarray(pipeline[0].transform(inputs[names].iloc[rows]), dtype=float)
-            part, base = explain(prepared)
-            if isinstance(model.final_estimator_, Pipeline):
-                odds = model.final_estimator_[0].transform(pipeline[-1].predict_proba(prepared)[:, [1]])[:, 0]
-                part = _rest_shared(part, odds - base)
-            values[rows] = slope * (part @ gather)
-            bases[rows] = slope * base + intercept
+            prepared = np.asarray(prepare.transform(inputs[names].iloc[rows]), dtype=float)
+            _, values[rows], bases[rows] = prepared_model.explained(prepared)
     return values, bases
+
+
+class PreparedModel:
+    """A calibrated pipeline, from the rows that its preparation gives: their log-odds, and what makes them.
+
+    Parameters
+    ----------
+    model : sklearn.ensemble.StackingClassifier
+        A single one, not an ensemble.
+    background : sequence of float, optional
+        See :func:`contributions`.
+    threads : int
+        Of the libraries of trees. The result does not depend on it.
+
+    Raises
+    ------
+    KeyError
+        When there is no explanation for the kind of the estimator.
+    """
+
+    def __init__(
+        self, model: StackingClassifier, background: Sequence[float] | None = None, threads: int = THREADS
+    ) -> None:
+        pipeline = model.estimators_[0]
+        sources = output_sources(pipeline[0])
+        self._gather = np.zeros((len(sources), len(model.feature_names_in_)))
+        self._gather[np.arange(len(sources)), sources] = 1.0
+        self._slope, self._intercept = sigmoid_of(model)
+        self._raw: _Raw = _RAW[type(pipeline[-1]).__name__](pipeline[-1], background, threads)
+
+    def explained(self, prepared: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Explain calibrated log-odds.
+
+        Parameters
+        ----------
+        prepared : numpy.ndarray of float, shape (n_rows, n_prepared)
+
+        Returns
+        -------
+        log_odds : numpy.ndarray, shape (n_rows,)
+            Of the calibrated probability.
+        values : numpy.ndarray, shape (n_rows, n_features)
+        base : numpy.ndarray, shape (n_rows,)
+            See :func:`contributions`.
+        """
+        odds, values, base = self._raw.explained(prepared)
+        return (
+            self._slope * odds + self._intercept,
+            self._slope * (values @ self._gather),
+            self._slope * base + self._intercept,
+        )
 
 
 def linear_background(model: StackingClassifier, inputs: pd.DataFrame) -> tuple[float, ...] | None:
@@ -120,45 +159,82 @@ def direction(values: pd.Series, contribution: np.ndarray) -> float:
     return float(np.clip(np.corrcoef(x, y)[0, 1], -1, 1))
 
 
-def _linear(estimator: Any, background: Sequence[float] | None) -> Explainer:
-    coefficients = estimator.coef_[0]
-    mean = np.zeros(len(coefficients)) if background is None else np.asarray(background)
-    base = estimator.intercept_[0] + coefficients @ mean
-    return lambda prepared: ((prepared - mean) * coefficients, np.full(len(prepared), base))
+class _Raw(Protocol):
+    """An estimator before the calibration."""
+
+    def explained(self, prepared: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Of prepared rows: log-odds, contributions of shape (n_rows, n_prepared), and the base, shape (n_rows,)."""
 
 
-def _lightgbm(estimator: Any, _: object) -> Explainer:
-    def explain(prepared: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        values = estimator.booster_.predict(prepared, pred_contrib=True, num_threads=THREADS)
-        return _rescaled(values[:, :-1], values[:, -1], _clipped, _inside)
+class _Linear:
+    def __init__(self, estimator: Any, background: Sequence[float] | None, _: int) -> None:
+        self._coefficients, self._intercept = estimator.coef_[0], estimator.intercept_[0]
+        self._mean = np.zeros(len(self._coefficients)) if background is None else np.asarray(background)
 
-    return explain
+    def explained(self, prepared: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        base = self._intercept + self._coefficients @ self._mean
+        odds = prepared @ self._coefficients + self._intercept
+        return odds, (prepared - self._mean) * self._coefficients, np.full(len(prepared), base)
 
 
-def _xgboost(estimator: Any, _: object) -> Explainer:
-    def explain(prepared: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+class _LightGBM:
+    def __init__(self, estimator: Any, _: object, threads: int) -> None:
+        self._booster, self._threads = estimator.booster_, threads
+
+    def explained(self, prepared: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        odds = log_odds(self._booster.predict(prepared, num_threads=self._threads))
+        values = self._booster.predict(prepared, pred_contrib=True, num_threads=self._threads)
+        return _adding_up(odds, *_rescaled(values[:, :-1], values[:, -1], _clipped, _inside))
+
+
+class _XGBoost:
+    def __init__(self, estimator: Any, _: object, threads: int) -> None:
+        self._booster, self._threads = estimator.get_booster(), threads
+
+    def explained(self, prepared: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         import xgboost
 
-        matrix = xgboost.DMatrix(prepared, nthread=THREADS)
-        values = estimator.get_booster().predict(matrix, pred_contribs=True).astype(float)
-        return _rescaled(values[:, :-1], values[:, -1], _clipped, _inside)
+        matrix = xgboost.DMatrix(prepared, nthread=self._threads)
+        odds = log_odds(self._booster.predict(matrix)).astype(float)  # with 32 bits, as the calibration saw them
+        values = self._booster.predict(matrix, pred_contribs=True).astype(float)
+        return _adding_up(odds, *_rescaled(values[:, :-1], values[:, -1], _clipped, _inside))
 
-    return explain
 
+class _Forest:
+    def __init__(self, estimator: Any, _: object, threads: int) -> None:
+        self._estimator, self._threads = estimator, threads
 
-def _forest(estimator: Any, _: object) -> Explainer:
-    from python_ml.model.forest_booster import as_booster
-    from python_ml.model.forest_shap import forest_contributions
+    @cached_property
+    def _booster(self) -> Booster:
+        from python_ml.model.forest_booster import as_booster
 
-    def explain(prepared: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return as_booster(self._estimator)
+
+    def explained(self, prepared: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        from python_ml.model.forest_shap import forest_contributions
+
         rows = prepared.astype(np.float32)  # as the forest rounds them
-        explained = forest_contributions(estimator, rows, THREADS) if len(rows) >= MANY_ROWS else None
+        if len(rows) < MANY_ROWS:
+            probability = self._booster.predict(rows, num_threads=self._threads)
+            explained = None
+        else:
+            probability = self._estimator.predict_proba(prepared)[:, 1]
+            explained = forest_contributions(self._estimator, rows, self._threads)
         if explained is None:
-            values = as_booster(estimator).predict(rows, pred_contrib=True, num_threads=THREADS)
+            values = self._booster.predict(rows, pred_contrib=True, num_threads=self._threads)
             explained = values[:, :-1], values[:, -1]
-        return _rescaled(*explained, log_odds, _odds_slope)
+        return _adding_up(log_odds(probability), *_rescaled(*explained, log_odds, _odds_slope))
 
-    return explain
+
+def _adding_up(odds: np.ndarray, values: np.ndarray, base: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The same three; contributions add up to the log-odds.
+
+    What rounding left over (XGBoost has 32 bits) is shared by size.
+    """
+    size = np.abs(values)
+    total = size.sum(axis=1)
+    rest = np.divide(odds - base - values.sum(axis=1), total, out=np.zeros_like(total), where=total > 0)
+    return odds, values + size * rest[:, None], base
 
 
 def _rescaled(
@@ -196,17 +272,9 @@ def _inside(margin: np.ndarray) -> np.ndarray:
     return (_clipped(margin) == margin).astype(float)
 
 
-def _rest_shared(values: np.ndarray, moved: np.ndarray) -> np.ndarray:
-    """Contributions that add up to ``moved``: what rounding left over (XGBoost has 32 bits) is shared by size."""
-    size = np.abs(values)
-    total = size.sum(axis=1)
-    rest = np.divide(moved - values.sum(axis=1), total, out=np.zeros_like(total), where=total > 0)
-    return values + size * rest[:, None]
-
-
-_EXPLAINERS = {
-    "LogisticRegression": _linear,
-    "LGBMClassifier": _lightgbm,
-    "XGBClassifier": _xgboost,
-    "RandomForestClassifier": _forest,
+_RAW = {
+    "LogisticRegression": _Linear,
+    "LGBMClassifier": _LightGBM,
+    "XGBClassifier": _XGBoost,
+    "RandomForestClassifier": _Forest,
 }

@@ -18,7 +18,7 @@ import numpy as np
 from python_ml.input_columns import CATEGORY, NUMBER
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import pandas as pd
 
@@ -49,47 +49,11 @@ class Chosen(NamedTuple):
     without_events: np.ndarray
 
 
-def choose_reasons(values: np.ndarray, inputs: pd.DataFrame, columns: Sequence[CardColumn], top: int) -> Chosen:
-    """Pick up to ``top`` reasons per row: those that raise the risk, or where none does, the strongest.
-
-    Parameters
-    ----------
-    values : numpy.ndarray, shape (n_rows, n_features)
-        Contributions.
-    inputs : pandas.DataFrame, shape (n_rows, any)
-        The values behind them; result of :func:`python_ml.input_columns.model_input`.
-    columns : sequence of CardColumn
-        The features, in the order of ``values``.
-    top : int
-
-    Returns
-    -------
-    Chosen
-        At least one reason per row. Where nothing tells a customer from others, it is the strongest contribution all
-        the same.
-    """
-    telling = np.column_stack([discriminates(column, inputs[column.name].to_numpy()) for column in columns])
-    groups, claimed = groups_of_rows(inputs, columns)
-    sums = np.zeros((len(values), len(groups)))
-    leaders = np.zeros((len(values), len(groups)), dtype=int)
-    for place, (members, part_of) in enumerate(groups):
-        own = np.where(part_of[:, members], values[:, members], 0.0)
-        sums[:, place] = own.sum(axis=1)
-        along = np.where(telling[:, members], own * np.sign(sums[:, [place]]), 0.0)
-        leaders[:, place] = np.where(along.max(axis=1) > 0, members[along.argmax(axis=1)], -1)
-    valid = leaders >= 0
-    none_raises = np.where(valid, sums, -np.inf).max(axis=1, keepdims=True) < LEAST_CONTRIBUTION
-    strength = np.where(valid, np.where(none_raises, np.abs(sums), sums), -np.inf)
-    order = np.argsort(-strength, axis=1, kind="stable")[:, :top]
-    pushes, features = (np.take_along_axis(part, order, axis=1) for part in (sums, leaders))
-    listed = (features >= 0) & (none_raises | (pushes >= LEAST_CONTRIBUTION))
-    usual = ~listed.any(axis=1)
-    features[usual, 0] = np.abs(values[usual]).argmax(axis=1)
-    pushes[usual, 0] = values[usual, features[usual, 0]]
-    listed[usual, 0] = True
-    rows, places = np.nonzero(listed)
-    chosen = features[rows, places]
-    return Chosen(rows, places + 1, chosen, pushes[rows, places], claimed[rows, chosen])
+def choose_reasons(
+    values: np.ndarray, inputs: pd.DataFrame | Mapping[str, np.ndarray], columns: Sequence[CardColumn], top: int
+) -> Chosen:
+    """Pick up to ``top`` reasons per row; see :meth:`ReasonChoice.choose`."""
+    return ReasonChoice(columns).choose(values, inputs, top)
 
 
 def groups_of_rows(
@@ -105,14 +69,153 @@ def groups_of_rows(
     without_events : numpy.ndarray of bool, shape (n_rows, n_features)
         See :class:`Chosen`.
     """
-    joined, claimed = _facts_of_sources(inputs, columns)
-    alike, sources = reason_groups(columns), _by_source(columns)
-    # Fewer orders in 90 days follow from none in 30: what is one reason with a fact of a source belongs to it.
-    of_events = np.isin(np.arange(len(columns)), [position for members in sources.values() for position in members])
-    for members in alike:
-        joined[:, members] |= joined[:, members].any(axis=1, keepdims=True) & of_events[members]
-    groups = [(members, ~joined) for members in alike] + [(members, joined) for members in sources.values()]
+    choice = ReasonChoice(columns)
+    joined, claimed = choice.facts(_cells(inputs, columns))
+    groups = [(members, ~joined) for members in choice.alike] + [(members, joined) for members in choice.sources]
     return groups, claimed
+
+
+class ReasonChoice:
+    """The choice of reasons among the contributions of some features.
+
+    What depends on the features alone is prepared once, and all groups of features are treated at once: one row is
+    then chosen for in a fraction of a millisecond.
+
+    Parameters
+    ----------
+    columns : sequence of CardColumn
+
+    Attributes
+    ----------
+    alike : list of numpy.ndarray
+        See :func:`reason_groups`.
+    sources : list of numpy.ndarray
+        Positions of the features of each source of events.
+    """
+
+    def __init__(self, columns: Sequence[CardColumn]) -> None:
+        self._columns = list(columns)
+        self.alike = reason_groups(columns)
+        by_source = _by_source(columns)
+        self.sources = list(by_source.values())
+        self._alike, self._groups = _Parts(self.alike), _Parts([*self.alike, *self.sources])
+        self._from_sources = np.arange(len(self._groups.positions)) >= len(columns)
+        self._of_events = np.zeros(len(columns), dtype=bool)
+        self._of_events[[position for members in self.sources for position in members]] = True
+        windows, self._recency = [], []
+        for members in self.sources:
+            inside: dict[str, list[int]] = {}
+            for position in members:
+                if columns[position].aggregate not in RECENCY and "/" not in (columns[position].window or ""):
+                    inside.setdefault(columns[position].window or "", []).append(position)
+            windows += inside.values()
+            if recency := [position for position in members if columns[position].aggregate in RECENCY]:
+                self._recency.append((members, np.asarray(recency)))
+        self._windows = _Parts([np.asarray(inside) for inside in windows])
+        counts = [[columns[position] for position in inside if _counts_events(columns[position])] for inside in windows]
+        self._counted = np.array([bool(counted) for counted in counts], dtype=bool)
+        self._rare = np.array([any(column.typical == 0 for column in counted) for counted in counts], dtype=bool)
+
+    def choose(self, values: np.ndarray, inputs: pd.DataFrame | Mapping[str, np.ndarray], top: int) -> Chosen:
+        """Pick up to ``top`` reasons per row: those that raise the risk, or where none does, the strongest.
+
+        Parameters
+        ----------
+        values : numpy.ndarray, shape (n_rows, n_features)
+            Contributions.
+        inputs : pandas.DataFrame, shape (n_rows, any), or mapping of name to numpy.ndarray, shape (n_rows,)
+            The values behind them; result of :func:`python_ml.input_columns.model_input` or
+            :func:`python_ml.input_columns.typed_cells`.
+        top : int
+
+        Returns
+        -------
+        Chosen
+            At least one reason per row. Where nothing tells a customer from others, it is the strongest contribution
+            all the same.
+        """
+        cells = _cells(inputs, self._columns)
+        telling = np.empty(values.shape, dtype=bool)
+        for position, column in enumerate(self._columns):
+            telling[:, position] = discriminates(column, cells[position])
+        joined, claimed = self.facts(cells)
+        groups = self._groups
+        part_of = joined[:, groups.positions] == self._from_sources
+        own = np.where(part_of, values[:, groups.positions], 0.0)
+        sums = groups.reduced(np.add, own)
+        along = np.where(telling[:, groups.positions], own * groups.spread(np.sign(sums)), 0.0)
+        most = groups.reduced(np.maximum, along)
+        # the first of a group's features with the most
+        places = np.where(along == groups.spread(most), np.arange(along.shape[1]), along.shape[1])
+        leaders = np.where(most > 0, groups.positions[groups.reduced(np.minimum, places)], -1)
+        valid = leaders >= 0
+        none_raises = np.where(valid, sums, -np.inf).max(axis=1, keepdims=True) < LEAST_CONTRIBUTION
+        strength = np.where(valid, np.where(none_raises, np.abs(sums), sums), -np.inf)
+        order = np.argsort(-strength, axis=1, kind="stable")[:, :top]
+        pushes, features = (np.take_along_axis(part, order, axis=1) for part in (sums, leaders))
+        listed = (features >= 0) & (none_raises | (pushes >= LEAST_CONTRIBUTION))
+        usual = ~listed.any(axis=1)
+        features[usual, 0] = np.abs(values[usual]).argmax(axis=1)
+        pushes[usual, 0] = values[usual, features[usual, 0]]
+        listed[usual, 0] = True
+        rows, ranks = np.nonzero(listed)
+        chosen = features[rows, ranks]
+        return Chosen(rows, ranks + 1, chosen, pushes[rows, ranks], claimed[rows, chosen])
+
+    def facts(self, cells: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """Where features follow from one fact: that there was no event in a window, or that there was a rare one.
+
+        Parameters
+        ----------
+        cells : sequence of numpy.ndarray, each of shape (n_rows,)
+            The values of each feature.
+
+        Returns
+        -------
+        joined : numpy.ndarray of bool, shape (n_rows, n_features)
+            All features of the source and window are 0 or missing, or the customer had an event of which most have none
+            in that window; or it is recency, and that holds for some window; or it is one reason with such a feature.
+        without_events : numpy.ndarray of bool, shape (n_rows, n_features)
+            As the first of these, in windows of which a count says so: a total of 0 does not show that there was no
+            event.
+        """
+        joined = np.zeros((len(cells[0]), len(self._columns)), dtype=bool)
+        claimed = np.zeros_like(joined)
+        windows = self._windows
+        if len(windows.positions):
+            empty = np.column_stack([_empty(cells[position]) for position in windows.positions])
+            no_event = windows.reduced(np.logical_and, empty)
+            joined[:, windows.positions] = windows.spread(no_event | self._rare)
+            claimed[:, windows.positions] = windows.spread(no_event & self._counted)
+        for members, recency in self._recency:
+            joined[:, recency] |= joined[:, members].any(axis=1, keepdims=True)
+        # Fewer orders in 90 days follow from none in 30: what is one reason with a fact of a source belongs to it.
+        alike = self._alike
+        facts = alike.spread(alike.reduced(np.logical_or, joined[:, alike.positions]))
+        joined[:, alike.positions] |= facts & self._of_events[alike.positions]
+        return joined, claimed
+
+
+class _Parts:
+    """Groups of columns, one behind the other, with what is done to each of them."""
+
+    def __init__(self, groups: Sequence[np.ndarray]) -> None:
+        self.positions = np.concatenate(groups) if groups else np.zeros(0, dtype=int)
+        sizes = [len(group) for group in groups]
+        self._first = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(int) if groups else np.zeros(0, dtype=int)
+        self._group = np.repeat(np.arange(len(groups)), sizes)
+
+    def reduced(self, how: np.ufunc, values: np.ndarray) -> np.ndarray:
+        """One value per row and group, shape (n_rows, n_groups), of values of shape (n_rows, n_positions)."""
+        return how.reduceat(values, self._first, axis=1)
+
+    def spread(self, values: np.ndarray) -> np.ndarray:
+        """The reverse: each group's value for each of its columns, shape (n_rows, n_positions)."""
+        return values[:, self._group]
+
+
+def _cells(inputs: pd.DataFrame | Mapping[str, np.ndarray], columns: Sequence[CardColumn]) -> list[np.ndarray]:
+    return [np.asarray(inputs[column.name]) for column in columns]
 
 
 def discriminates(column: CardColumn, cells: np.ndarray) -> np.ndarray:
@@ -128,7 +231,7 @@ def discriminates(column: CardColumn, cells: np.ndarray) -> np.ndarray:
     -------
     numpy.ndarray of bool, shape (n_rows,)
     """
-    missing = np.array([cell is None or cell != cell for cell in cells]) if column.kind == CATEGORY else np.isnan(cells)
+    missing = _missing(cells) if column.kind == CATEGORY else np.isnan(cells)
     missing_is_rare = column.missing_share < 0.5
     if column.typical is None:
         return ~missing
@@ -169,39 +272,12 @@ def _by_source(columns: Sequence[CardColumn]) -> dict[str, np.ndarray]:
     return {source: np.asarray(members) for source, members in sources.items()}
 
 
-def _facts_of_sources(inputs: pd.DataFrame, columns: Sequence[CardColumn]) -> tuple[np.ndarray, np.ndarray]:
-    """Where features follow from one fact: that there was no event in a window, or that there was a rare one.
-
-    Returns
-    -------
-    joined : numpy.ndarray of bool, shape (n_rows, n_features)
-        All features of the source and window are 0 or missing, or the customer had an event of which most have none in
-        that window; or it is recency, and that holds for some window.
-    without_events : numpy.ndarray of bool, shape (n_rows, n_features)
-        As the first of these, in windows of which a count says so: a total of 0 does not show that there was no event.
-    """
-    joined = np.zeros((len(inputs), len(columns)), dtype=bool)
-    claimed = np.zeros_like(joined)
-    for members in _by_source(columns).values():
-        windows: dict[str, list[int]] = {}
-        for position in members:
-            if columns[position].aggregate not in RECENCY and "/" not in (columns[position].window or ""):
-                windows.setdefault(columns[position].window or "", []).append(position)
-        for inside in windows.values():
-            empty = np.column_stack([_empty(inputs[columns[position].name]) for position in inside]).all(axis=1)
-            joined[np.ix_(empty, inside)] = True
-            counts = [position for position in inside if _counts_events(columns[position])]
-            claimed[np.ix_(empty, inside)] = bool(counts)
-            if any(columns[position].typical == 0 for position in counts):
-                joined[np.ix_(~empty, inside)] = True
-        recency = [position for position in members if columns[position].aggregate in RECENCY]
-        if recency:
-            joined[np.ix_(joined[:, members].any(axis=1), recency)] = True
-    return joined, claimed
+def _empty(cells: np.ndarray) -> np.ndarray:
+    return (_missing(cells) if cells.dtype == object else np.isnan(cells)) | (cells == 0)
 
 
-def _empty(cells: pd.Series) -> np.ndarray:
-    return (cells.isna() | (cells == 0)).to_numpy()
+def _missing(cells: np.ndarray) -> np.ndarray:
+    return np.array([cell is None or cell != cell for cell in cells], dtype=bool)
 
 
 def _counts_events(column: CardColumn) -> bool:

@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from python_ml.model.card import CardColumn
+    from python_ml.model.reason_choice import Chosen, ReasonChoice
     from python_ml.model.registry import Champion
 
 SCORES, REASONS = "scores", "reasons"  # names of the tables that are handed over
@@ -94,7 +95,7 @@ def reasons(scoring_set: pd.DataFrame, champion: Champion, entity: str, top: int
         When the scoring set lacks columns that are needed.
     """
     from python_ml.model.explain import contributions
-    from python_ml.model.reason_choice import choose_reasons
+    from python_ml.model.reason_choice import ReasonChoice
 
     _require_keys(scoring_set, entity)
     card = champion.card
@@ -102,24 +103,63 @@ def reasons(scoring_set: pd.DataFrame, champion: Champion, entity: str, top: int
     if scoring_set.empty:
         return empty_reasons(entity, scoring_set)
     values, _ = contributions(champion.model, inputs, card.background)
-    chosen = choose_reasons(values, inputs, card.columns, top)
-    cells = [inputs[column.name].to_numpy() for column in card.columns]
-    picked = [
-        (card.columns[j], cells[j][i], push, without_events)
-        for i, _, j, push, without_events in zip(*(part.tolist() for part in chosen), strict=True)
-    ]
+    chosen, told = told_reasons(ReasonChoice(card.columns), card.columns, values, inputs, top)
     return (
         _keys(scoring_set, entity)
         .iloc[chosen.rows]
         .reset_index(drop=True)
         .assign(
             reason_rank=chosen.ranks.astype("int32"),
-            feature=pd.array([column.name for column, *_ in picked], dtype="string"),
-            feature_value=pd.array([value_text(column, value) for column, value, *_ in picked], dtype="string"),
+            feature=pd.array([one.feature for one in told], dtype="string"),
+            feature_value=pd.array([one.value for one in told], dtype="string"),
             contribution=chosen.pushes,
-            reason=pd.array(list(_sentences(picked)), dtype="string"),
+            reason=pd.array([one.sentence for one in told], dtype="string"),
         )
     )
+
+
+class Told(NamedTuple):
+    """A reason in words: the feature, its value as text (None where there is none) and a sentence."""
+
+    feature: str
+    value: str | None
+    sentence: str
+
+
+def told_reasons(
+    choice: ReasonChoice,
+    columns: Sequence[CardColumn],
+    values: np.ndarray,
+    inputs: pd.DataFrame | Mapping[str, np.ndarray],
+    top: int,
+) -> tuple[Chosen, list[Told]]:
+    """Choose reasons and put them into words.
+
+    Parameters
+    ----------
+    choice : ReasonChoice
+        Of these columns.
+    columns : sequence of CardColumn
+    values, inputs, top
+        See :meth:`python_ml.model.reason_choice.ReasonChoice.choose`.
+
+    Returns
+    -------
+    chosen : Chosen
+    told : list of Told
+        In the same order.
+    """
+    chosen = choice.choose(values, inputs, top)
+    cells = {j: np.asarray(inputs[columns[j].name]) for j in {*chosen.features.tolist()}}
+    picked = [
+        (columns[j], cells[j][i], push, without_events)
+        for i, _, j, push, without_events in zip(*(part.tolist() for part in chosen), strict=True)
+    ]
+    sentences = _sentences(picked)
+    return chosen, [
+        Told(column.name, value_text(column, value), sentence)
+        for (column, value, *_), sentence in zip(picked, sentences, strict=True)
+    ]
 
 
 def _sentences(picked: list[tuple[CardColumn, Any, float, bool]]) -> Iterator[str]:

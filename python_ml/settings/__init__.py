@@ -11,6 +11,7 @@ from python_ml.settings.loading import load_settings
 from python_ml.settings.registry import Promotion, Registry
 from python_ml.settings.schema import Settings, Tracking
 from python_ml.settings.scoring import RiskBands, Scoring
+from python_ml.settings.serve import Serve
 from python_ml.settings.survival import Survival
 from python_ml.settings.text import Text
 from python_ml.settings.text_labels import Labelling, TextLabel
@@ -46,6 +47,7 @@ __all__ = [
     "RiskBands",
     "Scoring",
     "Selection",
+    "Serve",
     "Settings",
     "Split",
     "Suppression",

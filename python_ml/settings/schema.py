@@ -16,6 +16,7 @@ from python_ml.settings.rehearsal import Rehearsal
 from python_ml.settings.retraining import Retraining
 from python_ml.settings.scoring import Scoring
 from python_ml.settings.section import Section
+from python_ml.settings.serve import Serve
 from python_ml.settings.survival import Survival
 from python_ml.settings.text import Text
 from python_ml.settings.training import Features, Training
@@ -38,6 +39,7 @@ class Settings(Section):
     training: Training = Training()
     backtest: Backtest = Backtest()
     scoring: Scoring = Scoring()
+    serve: Serve = Serve()
     survival: Survival = Survival()
     decisions: Decisions = Decisions()
     explain: Explain = Explain()

@@ -121,6 +121,15 @@ def measured_run(folder: Path) -> list[dict[str, Any]]:
     ]
 
 
+def small_project(folder: Path) -> None:
+    """Let `retention init` write a project of a simulated business of 2,000 customers."""
+    retention, raw = [sys.executable, "-m", "python_ml"], folder.parent / "raw"
+    subprocess.run([*retention, "simulate", "--out", str(raw), *SMALL], check=True)
+    files = sorted(map(str, raw.glob("raw_app__*.csv")))
+    made = [argument for file in files for argument in ("--data", file)]
+    subprocess.run([*retention, "init", str(folder), "--yes", *made], check=True)
+
+
 def main() -> None:
     """Measure and print."""
     command = parser("steps", __doc__)
@@ -131,11 +140,7 @@ def main() -> None:
         if chosen.project:
             shutil.copytree(chosen.project, folder, symlinks=True)
         else:
-            retention = [sys.executable, "-m", "python_ml"]
-            subprocess.run([*retention, "simulate", "--out", str(Path(name) / "raw"), *SMALL], check=True)
-            files = sorted(map(str, (Path(name) / "raw").glob("raw_app__*.csv")))
-            made = [argument for file in files for argument in ("--data", file)]
-            subprocess.run([*retention, "init", str(folder), "--yes", *made], check=True)
+            small_project(folder)
         rows = measured_run(folder)
     print("| step | seconds | CPU seconds | memory (MiB) |")
     print("|---|---:|---:|---:|")

@@ -1,0 +1,107 @@
+"""``retention serve``: scores with reasons over HTTP."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING
+
+import click
+
+from python_ml.cli.options import Console, project_options
+
+if TYPE_CHECKING:
+    from python_ml.model.registry import Champion
+    from python_ml.project import Project
+    from python_ml.serving.features import FeatureSource
+    from python_ml.serving.service import Service
+
+EXTRA = ("fastapi", "prometheus_client", "uvicorn")
+WAREHOUSE = "warehouse"
+SOURCES = (WAREHOUSE,)
+
+
+@click.command("serve")
+@click.option("--host", metavar="ADDRESS", help="Where to listen.  [default: serve.host in retention.yml, 127.0.0.1]")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65_535),
+    help="Port; 0 takes a free one.  [default: serve.port in retention.yml, 8000]",
+)
+@click.option(
+    "--features",
+    type=click.Choice(SOURCES),
+    default=WAREHOUSE,
+    show_default=True,
+    help="Where the features of customers come from.",
+)
+@click.option(
+    "--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes; only 1 is served."
+)
+@project_options("duckdb")
+def command(
+    project: Project, console: Console, host: str | None, port: int | None, features: str, workers: int
+) -> None:
+    """Serve scores with reasons over HTTP.
+
+    GET /v1/customers/ID/score answers with the churn probability, risk band and reasons of a customer; POST /v1/scores
+    with those of several; /health, /ready and /metrics are for operations. Where RETENTION_SERVE_TOKEN is set, requests
+    need it as a bearer token. A new champion and new features are taken without a restart. SIGTERM ends the server when
+    its requests are answered.
+
+    Reads the champion and gold.gld_scoring_set. Writes nothing. Needs pip install 'customer-retention[serve]'.
+
+    Exit codes: 0 stopped by a signal, 1 internal error, 2 invalid input or usage.
+
+    \b
+    Example: retention serve --port 8080
+    """
+    from python_ml.errors import UserError
+
+    settings = project.settings.serve
+    if workers > 1:
+        raise UserError(
+            "A server is one process: its metrics, limits and readiness are its own.",
+            where="--workers",
+            hint="start several servers with different --port behind a load balancer",
+        )
+    _require_extra()
+    from python_ml.serving.server import TOKEN_VARIABLE, serve, token_of_environment
+
+    host = host or settings.host
+    if not _is_local(host) and token_of_environment() is None:
+        console.warn(f"anybody who reaches {host} gets scores: set {TOKEN_VARIABLE}")
+
+    def started(address: str, service: Service) -> None:
+        champion = service.champion
+        console.result(
+            f"Serving {champion.card.model} version {champion.version} on {address} (Ctrl+C ends it)",
+            {"address": address, "model_name": champion.card.model, "model_version": champion.version},
+        )
+
+    serve(project, _open_features, host, settings.port if port is None else port, started)
+
+
+def _open_features(project: Project, champion: Champion) -> FeatureSource:
+    from python_ml.serving.features import WarehouseFeatures
+
+    return WarehouseFeatures(project, champion.card.inputs)
+
+
+def _require_extra() -> None:
+    import importlib.util
+
+    from python_ml.errors import UserError
+
+    missing = [name for name in EXTRA if importlib.util.find_spec(name) is None]
+    if missing:
+        raise UserError(
+            f"Serving needs packages that are not installed: {', '.join(missing)}.",
+            hint="pip install 'customer-retention[serve]'",
+        )
+
+
+def _is_local(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
