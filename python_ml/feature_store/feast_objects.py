@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -21,17 +22,21 @@ INSTALL = "pip install 'customer-retention[feast]'"
 
 
 def require_feast() -> None:
-    """Import Feast, without any reporting on its use.
+    """Import Feast, without reporting on its use and without folders of its own.
 
     Raises
     ------
     UserError
         When it is not installed.
     """
-    import os
-
-    os.environ["FEAST_USAGE"] = "False"  # Feast 0.67 sends nothing; this holds for a version that would
+    # Feast 0.67 sends nothing; the first holds for a version that would. With the second it makes no temporary folder
+    # for metrics, and prometheus_client, imported before it, keeps the figures of this process in memory.
+    variables = {"FEAST_USAGE": "False", "PROMETHEUS_MULTIPROCESS_DIR": os.devnull}
+    before = {name: os.environ.get(name) for name in (*variables, "PROMETHEUS_MULTIPROC_DIR")}
     try:
+        import prometheus_client  # noqa: F401
+
+        os.environ |= variables
         import feast  # noqa: F401
         import ibis  # noqa: F401
     except ImportError as error:
@@ -40,6 +45,11 @@ def require_feast() -> None:
             where="retention.yml, feature_store.backend",
             hint=f"run `{INSTALL}`",
         ) from error
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
 
 
 def write_config(folder: Path, project: str, online: str, ttl: timedelta | None) -> None:
@@ -120,9 +130,7 @@ def register(
         for view in definition.views
         if (chosen := [name for name in view.names if name in service.features])
     ]
-    served = FeatureService(
-        name=service.name, features=parts, description=service.description, tags=dict(service.tags)
-    )
+    served = FeatureService(name=service.name, features=parts, description=service.description, tags=dict(service.tags))
     old = [view for view in client.list_feature_views() if view.name not in views]
     old += [found for found in client.list_feature_services() if found.name != service.name]
     client.apply(

@@ -67,6 +67,9 @@ class FeastStore(FeatureStore):
     def place(self) -> Path:
         return self.folder
 
+    def feature_names(self) -> list[str]:
+        return list(_required(self._files.published(), self.folder).columns)
+
     def apply(self) -> Applied:
         return self._apply(define_store(self.project))
 
@@ -155,14 +158,24 @@ class FeastStore(FeatureStore):
             rows = read_gold(connection, SCORING_SET, definition)
         return self.push(rows, SCORING_SET)
 
-    def serve(self, port: int) -> None:
+    def serve(self, port: int, started: Callable[[str], None] | None = None) -> None:
         from python_ml.feature_store.server import serve
 
-        client, _ = self._client(_required(self._files.published(), self.folder))
-        serve(client, self.folder, port)
+        serve(self._client(_required(self._files.published(), self.folder)), port, started)
 
     def _apply(self, definition: StoreDefinition) -> Applied:
-        _, changed = self._client(definition)
+        """Register definitions where they differ from those that are registered, or the project has moved."""
+        patterns = {view.name: self._files.pattern(view) for view in definition.views}
+        wanted = {"ttl": str(self.ttl), "patterns": patterns, "definition": definition.to_dict()}
+        path = self.folder / _APPLIED
+        known = read_json(path, "applied definition", f"delete {path.name}") if path.is_file() else None
+        changed = known != json.loads(json.dumps(wanted)) or not (self.folder / REGISTRY_FILE).is_file()
+        if changed:
+            require_feast()
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_config(self.folder, definition.project, self.project.settings.feature_store.online, self.ttl)
+            register(open_client(self.folder), definition, patterns, self.ttl)
+            write_json(path, wanted)
         return Applied(
             str(self.folder),
             {view.name: len(view.columns) for view in definition.views},
@@ -171,28 +184,17 @@ class FeastStore(FeatureStore):
             changed,
         )
 
-    def _client(self, definition: StoreDefinition) -> tuple[FeastClient, bool]:
-        """Feast's client, and whether definitions had to be registered: they differ, or the project has moved."""
-        require_feast()
-        self.folder.mkdir(parents=True, exist_ok=True)
-        patterns = {view.name: self._files.pattern(view) for view in definition.views}
-        wanted = {"ttl": str(self.ttl), "patterns": patterns, "definition": definition.to_dict()}
-        path = self.folder / _APPLIED
-        known = read_json(path, "applied definition", f"delete {path.name}") if path.is_file() else None
-        changed = known != json.loads(json.dumps(wanted)) or not (self.folder / REGISTRY_FILE).is_file()
-        write_config(self.folder, definition.project, self.project.settings.feature_store.online, self.ttl)
-        client = open_client(self.folder)
-        if changed:
-            register(client, definition, patterns, self.ttl)
-            write_json(path, wanted)
-        return client, changed
+    def _client(self, definition: StoreDefinition) -> FeastClient:
+        """Feast's client, which knows the definitions of what is published."""
+        self._apply(definition)
+        return open_client(self.folder)
 
     def _known(self, definition: StoreDefinition, names: Sequence[str], distinct: pa.Table) -> pa.Table:
         """Feast's answer for distinct customers and times."""
         references = [f"{definition.view_of(name).name}:{name}" for name in names]
         frame = distinct.to_pandas()
         frame[EVENT_TIME] = frame[EVENT_TIME].dt.tz_convert("UTC")
-        client, _ = self._client(definition)
+        client = self._client(definition)
         # Without the filter, a later correction would count before it was made.
         return client.get_historical_features(frame, references, filter_by_created_timestamp=True).to_arrow()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -99,8 +99,12 @@ class FeatureStore(ABC):
         """Push the rows of ``gold.gld_scoring_set``."""
 
     @abstractmethod
-    def serve(self, port: int) -> None:
+    def serve(self, port: int, started: Callable[[str], None] | None = None) -> None:
         """Answer requests for online features over HTTP on 127.0.0.1, until the process is stopped."""
+
+    @abstractmethod
+    def feature_names(self) -> list[str]:
+        """All features that are published."""
 
     @property
     @abstractmethod

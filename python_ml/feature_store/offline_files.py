@@ -180,7 +180,11 @@ def _type(definition: StoreDefinition, name: str) -> str:
 
 
 def write_gold_rows(
-    connection: duckdb.DuckDBPyConnection, table: str, definition: StoreDefinition, view: ViewDefinition, time: datetime,
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    definition: StoreDefinition,
+    view: ViewDefinition,
+    time: datetime,
     path: Path,
 ) -> None:
     """Write a view's rows of one feature time; they are valid from that time on."""
@@ -195,14 +199,14 @@ def write_gold_rows(
     write_parquet(connection, query, definition, path)
 
 
-def write_parquet(
-    connection: duckdb.DuckDBPyConnection, query: str, definition: StoreDefinition, path: Path
-) -> None:
+def write_parquet(connection: duckdb.DuckDBPyConnection, query: str, definition: StoreDefinition, path: Path) -> None:
     """Write the rows of a query, with their moments as times in UTC: without a zone, readers would take them for local."""
     path.parent.mkdir(parents=True, exist_ok=True)
     zoned = ", ".join(f"{name} at time zone 'UTC' as {name}" for name in (FEATURE_TIME, VALID_FROM))
     target = literal(str(path))
-    connection.execute(f"copy (select * replace ({zoned}) from ({query})) to {target} (format parquet, compression zstd)")
+    connection.execute(
+        f"copy (select * replace ({zoned}) from ({query})) to {target} (format parquet, compression zstd)"
+    )
 
 
 def file_name(time: datetime) -> str:
@@ -222,7 +226,9 @@ def _published(value: Any) -> PublishedState:
         definition = value["definition"]
         return PublishedState(definition and StoreDefinition.from_dict(definition), dict(value["contents"]))
     except (KeyError, TypeError, ValueError) as error:
-        raise UserError("The record of the feature store does not hold what this version writes.", hint=_BROKEN) from error
+        raise UserError(
+            "The record of the feature store does not hold what this version writes.", hint=_BROKEN
+        ) from error
 
 
 def _change_to_dict(change: Change) -> dict[str, Any]:

@@ -41,9 +41,7 @@ class OnlineFeatures:
         Gives the time in naive UTC, from which the age of a row is measured.
     """
 
-    def __init__(
-        self, path: Path, ttl: timedelta | None = None, clock: Callable[[], datetime] = utc_now
-    ) -> None:
+    def __init__(self, path: Path, ttl: timedelta | None = None, clock: Callable[[], datetime] = utc_now) -> None:
         self.path, self.ttl, self.clock = path, ttl, clock
         self._local = threading.local()
 

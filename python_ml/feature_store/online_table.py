@@ -112,7 +112,9 @@ class OnlineTable:
             raise UserError(
                 "Nothing has been published yet.", where=str(self.path), hint="run `retention features publish`"
             )
-        connection = sqlite3.connect(f"{self.path.resolve().as_uri()}?mode=ro", uri=True, timeout=5, check_same_thread=False)
+        connection = sqlite3.connect(
+            f"{self.path.resolve().as_uri()}?mode=ro", uri=True, timeout=5, check_same_thread=False
+        )
         connection.execute("pragma query_only = on")
         return connection
 

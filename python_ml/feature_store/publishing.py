@@ -81,7 +81,9 @@ class Publisher:
         with self.files.held(finish) as before:
             gold = content_hashes(connection, FEATURES, definition)
             if not gold:
-                raise UserError(f"{FEATURES} has no rows.", where=FEATURES, hint="check the source data, and build again")
+                raise UserError(
+                    f"{FEATURES} has no rows.", where=FEATURES, hint="check the source data, and build again"
+                )
             known = {datetime.fromisoformat(time): content for time, content in before.contents.items()}
             renewed = tuple(view.name for view in definition.views if not _has_layout(before, definition, view))
             wanted = {
@@ -92,7 +94,9 @@ class Publisher:
             }
             if not wanted:
                 raise UserError(
-                    "There is no feature time up to then.", where="--until", hint=f"the first is {min(gold).isoformat()}"
+                    "There is no feature time up to then.",
+                    where="--until",
+                    hint=f"the first is {min(gold).isoformat()}",
                 )
             written = sorted(time for time, content in wanted.items() if renewed or known.get(time) != content)
             removed = sorted(known.keys() - gold.keys())
@@ -144,7 +148,9 @@ class Publisher:
         with self.files.held(finish) as before:
             definition = before.definition
             if definition is None:
-                raise UserError(NOTHING_PUBLISHED, where=str(self.files.folder), hint="run `retention features publish`")
+                raise UserError(
+                    NOTHING_PUBLISHED, where=str(self.files.folder), hint="run `retention features publish`"
+                )
             views = _pushed_views(rows, definition, where)
             checked = _pushed_rows(connection, rows, definition, views, where, zone, now)
             connection.register("pushed_rows", checked)
@@ -252,7 +258,11 @@ class Publisher:
         return len(changed)
 
     def _stored(
-        self, connection: duckdb.DuckDBPyConnection, definition: StoreDefinition, view: ViewDefinition, customers: list[str]
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        definition: StoreDefinition,
+        view: ViewDefinition,
+        customers: list[str],
     ) -> Iterator[StoredRow]:
         """The newest rows of customers in a view's files."""
         import pyarrow as pa
@@ -291,7 +301,9 @@ def _newest(
 ) -> dict[str, tuple[int, int]]:
     """Feature time and ``valid_from`` of every customer's newest row, in microseconds."""
     newest = f"max(struct_pack(f := epoch_us({FEATURE_TIME}), v := epoch_us({VALID_FROM})))"
-    query = f"select customer, newest.f, newest.v from (select cast({quote(definition.key.name)} as varchar) as customer, "
+    query = (
+        f"select customer, newest.f, newest.v from (select cast({quote(definition.key.name)} as varchar) as customer, "
+    )
     found = connection.execute(f"{query} {newest} as newest from {scan} group by 1)").fetchall()
     return {customer: (feature, valid) for customer, feature, valid in found}
 
@@ -327,7 +339,9 @@ def _pushed_rows(
     import pyarrow as pa
 
     if CREATED_AT not in rows.column_names:
-        rows = rows.append_column(CREATED_AT, pa.array([now.replace(tzinfo=UTC)] * rows.num_rows, pa.timestamp("us", "UTC")))
+        rows = rows.append_column(
+            CREATED_AT, pa.array([now.replace(tzinfo=UTC)] * rows.num_rows, pa.timestamp("us", "UTC"))
+        )
     columns: list[FeatureColumn] = [definition.key, *(column for view in views for column in view.columns)]
     checked = typed(connection, rows, columns, (FEATURE_TIME, CREATED_AT), where, zone)
     refuse_missing_keys(checked, definition.key.name, where)

@@ -143,9 +143,9 @@ def typed(
     try:
         if zone is not None:
             _require_zone(connection, zone)
-        expressions = [
-            f"{_moment(connection, rows, name, where, zone)} as {quote(name)}" for name in times
-        ] + [f"{_checked(connection, rows, column, where)} as {quote(column.name)}" for column in columns]
+        expressions = [f"{_moment(connection, rows, name, where, zone)} as {quote(name)}" for name in times] + [
+            f"{_checked(connection, rows, column, where)} as {quote(column.name)}" for column in columns
+        ]
         listed = ", ".join([PLACE, *expressions])
         return connection.sql(f"select {listed} from typed_rows order by {PLACE}").to_arrow_table()
     finally:
@@ -174,7 +174,9 @@ def _moment(connection: duckdb.DuckDBPyConnection, rows: pa.Table, name: str, wh
     bad = _first(connection, column, f"({moment}) is null")
     if bad is not None:
         raise UserError(
-            f"Row {bad[0] + 1} has no time in {name}." if bad[1] is None else f"`{bad[1]}` is not a time (row {bad[0] + 1}).",
+            f"Row {bad[0] + 1} has no time in {name}."
+            if bad[1] is None
+            else f"`{bad[1]}` is not a time (row {bad[0] + 1}).",
             where=f"{where}, {name}",
             hint="write it as 2025-01-31T18:30:00Z",
         )
