@@ -122,9 +122,7 @@ def publish(project: Project, console: Console, until: str | None) -> None:
     with console.step("Publishing features"):
         published = open_feature_store(project).publish(moment)
     if published.discarded_pushes:
-        console.warn(
-            f"{published.discarded_pushes} pushed row(s) were discarded: the columns of their view have changed"
-        )
+        console.warn(f"{published.discarded_pushes} pushed row(s) were discarded: the columns of their view changed")
     written = f"{len(published.written)} feature time(s) written" + (
         f" ({moments(published.written)}; {published.rows} rows)" if published.written else ""
     )
@@ -221,8 +219,8 @@ def online(project: Project, console: Console, ids: tuple[str, ...], names: tupl
 def push(project: Project, console: Console, path: Path | None, scoring_set: bool, zone: str | None) -> None:
     """Add rows that are fresher than the last publish.
 
-    FILE (CSV or parquet) has the key, feature_timestamp, optionally created_at (default: now), and all columns of one or
-    more views. A row counts after it was created. The newer row wins: a row that is older than what is served is left
+    FILE (CSV or parquet) has the key, feature_timestamp, optionally created_at (default: now), and all columns of one
+    or more views. A row counts after it was created. The newer row wins: a row that is older than what is served is left
     out and counted, and so is one that says the same.
 
     Reads the file or gold.gld_scoring_set. Writes the feature store, not gold.

@@ -1,7 +1,7 @@
 """Feast's online store interface over :class:`OnlineFeatures`, so that its server and its clients read the same rows.
 
-Feast's own SQLite store keeps a row per customer and feature, writes them one by one, keeps times in whole seconds of the
-local zone, and serves rows of any age.
+Feast's own SQLite store keeps a row per customer and feature, writes them one by one, keeps times in whole seconds of
+the local zone, and serves rows of any age.
 """
 
 from __future__ import annotations

@@ -200,7 +200,7 @@ def write_gold_rows(
 
 
 def write_parquet(connection: duckdb.DuckDBPyConnection, query: str, definition: StoreDefinition, path: Path) -> None:
-    """Write the rows of a query, with their moments as times in UTC: without a zone, readers would take them for local."""
+    """Write the rows of a query, with times in UTC: without a zone, readers would take them for local times."""
     path.parent.mkdir(parents=True, exist_ok=True)
     zoned = ", ".join(f"{name} at time zone 'UTC' as {name}" for name in (FEATURE_TIME, VALID_FROM))
     target = literal(str(path))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
@@ -177,7 +176,7 @@ class _Shape:
 def _place(path: Path) -> tuple[int, int] | None:
     """What tells a file from one that has taken its place."""
     try:
-        found = os.stat(path)
+        found = path.stat()
     except FileNotFoundError:
         return None
     return found.st_dev, found.st_ino

@@ -1,7 +1,7 @@
 """The newest row of every customer in a SQLite file: written in one transaction, read without any library.
 
-A row per customer and view holds the values as a JSON array, in the order of the view's columns. All views of a customer
-lie next to each other, so that one look-up reads them.
+A row per customer and view holds the values as a JSON array, in the order of the view's columns. All views of a
+customer lie next to each other, so that one look-up reads them.
 """
 
 from __future__ import annotations

@@ -215,7 +215,7 @@ class Publisher:
     def _compact(
         self, connection: duckdb.DuckDBPyConnection, definition: StoreDefinition, renewed: tuple[str, ...]
     ) -> tuple[int, list[str]]:
-        """Join the files of pushed rows, and leave out those of another layout; their number, and the files replaced."""
+        """Join the files of pushed rows, without those of another layout; how many rows these had, and what goes."""
         discarded, replaced = 0, []
         for view in definition.views:
             pushed = self.files.pushed_files(view)

@@ -1,4 +1,7 @@
-"""Rows from outside: entity rows that ask for features, and fresh features that are pushed. Checked and typed by DuckDB."""
+"""Rows from outside: entity rows that ask for features, and fresh features that are pushed.
+
+DuckDB checks their values and gives them the types of the feature store.
+"""
 
 from __future__ import annotations
 
@@ -92,13 +95,13 @@ def refuse_unknown(names: Iterable[str], known: Sequence[str], where: str) -> No
     """
     for name in names:
         if name not in known:
-            close = difflib.get_close_matches(name, known, n=3)
+            close = " or ".join(f"`{match}`" for match in difflib.get_close_matches(name, known, n=3))
             raise UserError(
                 f"There is no feature `{name}`.",
                 where=where,
-                hint=f"did you mean {' or '.join(f'`{c}`' for c in close)}?"
+                hint=f"did you mean {close}?"
                 if close
-                else "`retention features apply --json` lists the views; docs of gld_customer_features list the features",
+                else "the features are the columns of gold.gld_customer_features",
             )
 
 
