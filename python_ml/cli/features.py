@@ -148,8 +148,8 @@ def historical(
 
     FILE (CSV or parquet) has the key of the customer and event_timestamp (or feature_timestamp), and any other columns,
     such as a label. Every row comes back once, in its order, also rows that are equal; features are empty where nothing
-    was known. At a time T the answer is the newest row whose feature time is not after T; at a feature time it is gold's
-    own row, which was known before T. A pushed row counts after it was created, not at that moment.
+    was known. At a time T the answer is the newest row whose feature time is not after T; at a feature time it is
+    gold's own row, which was known before T. A pushed row counts after it was created, not at that moment.
 
     Reads what was published. Writes the file of --out.
 
@@ -220,8 +220,8 @@ def push(project: Project, console: Console, path: Path | None, scoring_set: boo
     """Add rows that are fresher than the last publish.
 
     FILE (CSV or parquet) has the key, feature_timestamp, optionally created_at (default: now), and all columns of one
-    or more views. A row counts after it was created. The newer row wins: a row that is older than what is served is left
-    out and counted, and so is one that says the same.
+    or more views. A row counts after it was created. The newer row wins: a row that is older than what is served is
+    left out and counted, and so is one that says the same.
 
     Reads the file or gold.gld_scoring_set. Writes the feature store, not gold.
 

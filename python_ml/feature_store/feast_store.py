@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -21,12 +22,10 @@ from python_ml.feature_store.publishing import NOTHING_PUBLISHED, Publisher, rea
 from python_ml.feature_store.row_input import (
     PLACE,
     as_arrow,
-    refuse_missing_keys,
     refuse_unknown,
-    require_columns,
-    typed,
 )
-from python_ml.feature_store.schema import FEATURE_TIME, Applied, OnlineRow, Published, Pushed, StoreDefinition
+from python_ml.feature_store.schema import Applied, OnlineRow, Published, Pushed, StoreDefinition
+from python_ml.feature_store.typed_rows import EVENT_TIME, asked_rows, time_column
 from python_ml.files import read_json, write_json
 from python_ml.warehouse import connect, quote
 
@@ -38,7 +37,6 @@ if TYPE_CHECKING:
 
     from python_ml.project import Project
 
-EVENT_TIME = "event_timestamp"  # the name by which Feast knows the time of a request
 _APPLIED = "definition.json"
 
 
@@ -94,23 +92,13 @@ class FeastStore(FeatureStore):
     ) -> pa.Table:
         import pyarrow as pa
 
-        where = "entity rows"
         rows = as_arrow(entity_rows)
         with self._memory() as connection, self._files.held(self._finish(connection)) as state:
             definition = _required(state, self.folder)
             names = list(definition.service.features if features is None else dict.fromkeys(features))
             refuse_unknown(names, list(definition.columns), "features")
-            key, time = definition.key, _time_column(rows)
-            require_columns(rows, (key.name, time), where)
-            if clash := [name for name in names if name in rows.column_names]:
-                raise UserError(
-                    f"The entity rows have columns with the names of features: {', '.join(clash[:5])}.",
-                    where=where,
-                    hint="leave these columns out, or ask for other features",
-                )
-            asked = typed(connection, rows.select([key.name, time]), [key], [time], where, zone)
-            refuse_missing_keys(asked, key.name, where)
-            connection.register("asked", asked.rename_columns([PLACE, EVENT_TIME, key.name]))
+            key, time = definition.key, time_column(rows)
+            connection.register("asked", asked_rows(connection, rows, definition, names, zone))
             zoned = f"{EVENT_TIME} at time zone 'UTC' as {EVENT_TIME}"
             query = f"select distinct {quote(key.name)}, {zoned} from asked"
             # Each customer and time is asked for once: rows that share them are answered alike, and none is lost.
@@ -196,7 +184,9 @@ class FeastStore(FeatureStore):
         frame[EVENT_TIME] = frame[EVENT_TIME].dt.tz_convert("UTC")
         client = self._client(definition)
         # Without the filter, a later correction would count before it was made.
-        return client.get_historical_features(frame, references, filter_by_created_timestamp=True).to_arrow()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of DuckDB, for ibis
+            return client.get_historical_features(frame, references, filter_by_created_timestamp=True).to_arrow()
 
     def _finish(self, connection: duckdb.DuckDBPyConnection) -> Callable[[Change], int]:
         return lambda change: self._publisher.synchronise(connection, change)
@@ -215,7 +205,3 @@ def _required(state: PublishedState, folder: Path) -> StoreDefinition:
     if state.definition is None:
         raise UserError(NOTHING_PUBLISHED, where=str(folder), hint="run `retention features publish`")
     return state.definition
-
-
-def _time_column(rows: pa.Table) -> str:
-    return EVENT_TIME if EVENT_TIME in rows.column_names or FEATURE_TIME not in rows.column_names else FEATURE_TIME

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from python_ml.dbt import FEATURES
@@ -19,17 +19,15 @@ from python_ml.feature_store.offline_files import (
     write_parquet,
 )
 from python_ml.feature_store.online_table import OnlineTable, StoredRow
-from python_ml.feature_store.row_input import refuse_missing_keys, refuse_unknown, require_columns, typed
 from python_ml.feature_store.schema import (
-    CREATED_AT,
     FEATURE_TIME,
     VALID_FROM,
-    FeatureColumn,
     Published,
     Pushed,
     StoreDefinition,
     ViewDefinition,
 )
+from python_ml.feature_store.typed_rows import pushed_rows
 from python_ml.warehouse import quote, relation, table_exists
 
 if TYPE_CHECKING:
@@ -114,10 +112,8 @@ class Publisher:
             discarded, replaced = self._compact(connection, definition, renewed)
             times = tuple(time.isoformat() for time in [*written, *removed])
             changed = self.files.commit(Change(after, (*gone, *replaced), renewed, times), finish)
-            return Published(
-                str(self.files.folder), tuple(written), tuple(removed), len(wanted) - len(written), rows, changed, newest,
-                discarded,
-            )  # fmt: skip
+            unchanged, place = len(wanted) - len(written), str(self.files.folder)
+            return Published(place, tuple(written), tuple(removed), unchanged, rows, changed, newest, discarded)
 
     def push(
         self, connection: duckdb.DuckDBPyConnection, rows: pa.Table, where: str, zone: str | None, now: datetime
@@ -151,8 +147,7 @@ class Publisher:
                 raise UserError(
                     NOTHING_PUBLISHED, where=str(self.files.folder), hint="run `retention features publish`"
                 )
-            views = _pushed_views(rows, definition, where)
-            checked = _pushed_rows(connection, rows, definition, views, where, zone, now)
+            views, checked = pushed_rows(connection, rows, definition, where, zone, now)
             connection.register("pushed_rows", checked)
             try:
                 verdicts = self._judge(connection, definition, views)
@@ -310,66 +305,6 @@ def _newest(
 
 def _equal(held: list[Any], encoded: dict[str, str], views: list[ViewDefinition]) -> bool:
     return all(row[2] == encoded[view.name] for row, view in zip(held, views, strict=True))
-
-
-def _pushed_views(rows: pa.Table, definition: StoreDefinition, where: str) -> list[ViewDefinition]:
-    """The views that rows have columns of: all columns of each, and no others."""
-    require_columns(rows, (definition.key.name, FEATURE_TIME), where)
-    given = [n for n in rows.column_names if n not in (definition.key.name, FEATURE_TIME, CREATED_AT)]
-    refuse_unknown(given, list(definition.columns), where)
-    views = [view for view in definition.views if set(view.names) & set(given)]
-    if not views:
-        raise UserError("There are no features to push.", where=where, hint="add all columns of at least one view")
-    for view in views:
-        if missing := [name for name in view.names if name not in given]:
-            raise UserError(
-                f"The view {view.name} lacks {', '.join(missing[:5])}"
-                f"{f' and {len(missing) - 5} more' if len(missing) > 5 else ''}.",
-                where=where,
-                hint=f"push all columns of {view.name}, or none; leave fields empty where there is no value",
-            )
-    return views
-
-
-def _pushed_rows(
-    connection: duckdb.DuckDBPyConnection, rows: pa.Table, definition: StoreDefinition, views: list[ViewDefinition],
-    where: str, zone: str | None, now: datetime,
-) -> pa.Table:  # fmt: skip
-    """Typed rows with ``valid_from`` and their ``place`` in the order of customer, feature time and creation."""
-    import pyarrow as pa
-
-    if CREATED_AT not in rows.column_names:
-        rows = rows.append_column(
-            CREATED_AT, pa.array([now.replace(tzinfo=UTC)] * rows.num_rows, pa.timestamp("us", "UTC"))
-        )
-    columns: list[FeatureColumn] = [definition.key, *(column for view in views for column in view.columns)]
-    checked = typed(connection, rows, columns, (FEATURE_TIME, CREATED_AT), where, zone)
-    refuse_missing_keys(checked, definition.key.name, where)
-    for number, (feature, created) in enumerate(
-        zip(checked.column(FEATURE_TIME).to_pylist(), checked.column(CREATED_AT).to_pylist(), strict=True), start=1
-    ):
-        if created < feature:
-            raise UserError(
-                f"Row {number} was created at {created}, before its feature time {feature}.",
-                where=f"{where}, {CREATED_AT}",
-                hint="features as of a time can only be complete at that time or later",
-            )
-        if feature > now:
-            raise UserError(
-                f"Row {number} has a feature time in the future: {feature}.",
-                where=f"{where}, {FEATURE_TIME}",
-                hint="it would hide everything that is published before then; check the time and its zone",
-            )
-    key = quote(definition.key.name)
-    connection.register("checked_rows", checked)
-    try:
-        order = f"order by {key}, {FEATURE_TIME}, {VALID_FROM}"
-        return connection.sql(f"""
-            select *, row_number() over ({order}) - 1 as place
-            from (select *, {CREATED_AT} + interval 1 microsecond as {VALID_FROM} from checked_rows)
-        """).to_arrow_table()
-    finally:
-        connection.unregister("checked_rows")
 
 
 def read_gold(connection: duckdb.DuckDBPyConnection, table: str, definition: StoreDefinition) -> pa.Table:
