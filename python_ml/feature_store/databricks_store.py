@@ -20,7 +20,8 @@ from python_ml.feature_store import schema
 from python_ml.feature_store.definitions import define_store
 from python_ml.feature_store.interface import FeatureStore
 from python_ml.feature_store.online import utc_now
-from python_ml.feature_store.row_input import as_arrow, refuse_unknown
+from python_ml.feature_store.online_table import from_microseconds
+from python_ml.feature_store.row_input import PLACE, as_arrow, refuse_unknown
 from python_ml.feature_store.schema import (
     ABSENT,
     FEATURE_TIME,
@@ -79,11 +80,11 @@ class DatabricksStore(FeatureStore):
         self.project, self.client, self.spark = project, client, spark
         self._lookup, self._query_endpoint, self._gold, self.clock = lookup, query_endpoint, gold, clock
         self.settings, self.ttl = settings.databricks, settings.time_to_live
-        if self.settings.schema_name is None:
+        if self.settings.location is None:
             raise UserError(
                 "The feature tables have no place.",
                 where=_WHERE,
-                hint="set feature_store.databricks.schema to catalog.schema",
+                hint="set feature_store.databricks.location to catalog.schema",
             )
 
     @classmethod
@@ -114,7 +115,7 @@ class DatabricksStore(FeatureStore):
 
     @property
     def place(self) -> str:
-        return str(self.settings.schema_name)
+        return str(self.settings.location)
 
     def feature_names(self) -> list[str]:
         return list(define_store(self.project).columns)
@@ -284,7 +285,7 @@ class DatabricksStore(FeatureStore):
 
     def table(self, view: ViewDefinition) -> str:
         """Full name of the feature table of a view."""
-        return f"{self.settings.schema_name}.features_{view.name}"
+        return f"{self.settings.location}.features_{view.name}"
 
     def _gold_table(self, name: str) -> str:
         return f"{self._gold}.{name.partition('.')[2]}"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import PurePath
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
 from python_ml.durations import fixed_hours
-from python_ml.settings.section import Section
+from python_ml.settings.section import Section, written_as
 
 
 class DatabricksFeatures(Section):
@@ -17,15 +17,15 @@ class DatabricksFeatures(Section):
 
     Attributes
     ----------
-    schema_name : str or None
-        ``catalog.schema`` of the feature tables; written as ``schema``.
+    location : str or None
+        ``catalog.schema`` of the feature tables.
     online_store : str or None
         Online store that the tables are published to.
     endpoint : str or None
         Serving endpoint that answers ``retention features online``.
     """
 
-    schema_name: str | None = Field(None, alias="schema", pattern=r"^[^.]+\.[^.]+$")
+    location: Annotated[str, written_as(r"[^.]+\.[^.]+", "write catalog and schema, such as main.churn")] | None = None
     online_store: str | None = Field(None, min_length=1)
     endpoint: str | None = Field(None, min_length=1)
 

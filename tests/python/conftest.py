@@ -37,7 +37,7 @@ _SLOW = (
     "test_customer_and_time.py", "test_roles.py", "test_snapshot_store.py", "test_reasons.py", "test_window_values.py",
     "test_cleaning_built.py", "test_simulate.py", "test_dbt_process.py", "test_snapshots_daily.py", "test_real.py",
     "test_outputs.py", "test_windows_guide.py", "test_scoring.py", "test_registry.py", "test_api.py",
-    "test_defaults.py", "test_baselines.py", "test_explanation.py", "test_diagnostics.py",
+    "test_defaults.py", "test_feature_store.py", "test_baselines.py", "test_explanation.py", "test_diagnostics.py",
     "test_survival.py", "test_actions.py", "test_uplift_command.py", "test_uplift.py", "test_texts_on_spark.py",
 )  # fmt: skip
 
