@@ -231,10 +231,6 @@ def refuse_missing_keys(rows: pa.Table, key: str, where: str) -> None:
     ------
     UserError
     """
-    import pyarrow.compute as pc
-
-    missing = pc.indices_nonzero(pc.is_null(rows.column(key)))
-    if len(missing):
-        raise UserError(
-            f"Row {missing[0].as_py() + 1} has no {key}.", where=where, hint="leave out rows without a customer"
-        )
+    if rows.column(key).null_count:
+        number = rows.column(key).to_pylist().index(None) + 1
+        raise UserError(f"Row {number} has no {key}.", where=where, hint="leave out rows without a customer")
