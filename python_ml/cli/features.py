@@ -273,7 +273,7 @@ def serve(project: Project, console: Console, port: int) -> None:
     \b
     Examples:
       retention features serve --port 8800
-      curl -s -X POST http://127.0.0.1:8800/get-online-features \\
+      curl -X POST http://127.0.0.1:8800/get-online-features -H 'content-type: application/json' \\
         -d '{"feature_service": "churn_all_features", "entities": {"customer_id": ["C000017"]}}'
     """
     from python_ml.feature_store import open_feature_store

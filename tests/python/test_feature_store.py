@@ -18,11 +18,13 @@ from click.testing import CliRunner
 from python_ml.cli import retention
 from python_ml.errors import UserError
 from python_ml.feature_store import open_feature_store
+from python_ml.feature_store.champion_inputs import ChampionInputs
 from python_ml.feature_store.databricks_store import DatabricksStore
 from python_ml.feature_store.definitions import define_store
 from python_ml.feature_store.feast_store import FeastStore
 from python_ml.feature_store.offline_files import OfflineFiles
 from python_ml.feature_store.online import OnlineFeatures
+from python_ml.input_columns import InputColumn, model_input
 from python_ml.project import Project
 from tests.python.feature_project import (
     COLUMNS,
@@ -40,6 +42,12 @@ from tests.python.feature_project import (
 
 pytest.importorskip("feast", reason="the extra feast is not installed")
 NOW = datetime(2024, 3, 20, 12)
+INPUTS = {
+    "customer_plan": "category",
+    "customer_opted_in": "flag",
+    "customer_price": "number",
+    "orders_count_30d": "number",
+}
 SECOND, MICROSECOND = timedelta(seconds=1), timedelta(microseconds=1)
 
 
@@ -215,7 +223,8 @@ def test_a_feature_time_that_is_gone_and_one_that_is_new(fresh: Path) -> None:
         connection.execute(f"delete from gold.gld_customer_features where feature_timestamp = '{T3}'")
         connection.execute(
             "insert into gold.gld_customer_features by name "
-            f"select * replace (timestamp '{later}' as feature_timestamp) from gold.gld_customer_features where customer_id = 'b' and orders_count_30d = 5"
+            f"select * replace (timestamp '{later}' as feature_timestamp) from gold.gld_customer_features "
+            "where customer_id = 'b' and orders_count_30d = 5"
         )
     published = opened(fresh).publish()
     assert (published.written, published.removed) == ((later,), (T3,))
@@ -643,3 +652,27 @@ def test_databricks_online(on_databricks: SimpleNamespace) -> None:
     assert missing.status == "absent"
     with pytest.raises(UserError, match="served by Databricks"):
         on_databricks.store.serve(0)
+
+
+def test_inputs_of_a_champion(fresh: Path) -> None:
+    class UnavailableError(UserError):
+        pass
+
+    columns = [InputColumn(name, kind) for name, kind in INPUTS.items()]
+    inputs = ChampionInputs(opened(fresh).online_features, columns, unavailable=UnavailableError)
+    assert not inputs.integer_keys
+    rows = inputs.rows(["b", "nobody", "a"])
+    assert rows["customer_id"] == ["b", "a"]
+    assert rows["feature_timestamp"].astype(object).tolist() == [T2, T3]
+    expected = model_input(pd.DataFrame([newest_rows(fresh)[key] for key in ("b", "a")]), columns)
+    for name in INPUTS:
+        assert pd.Series(rows[name]).equals(pd.Series(expected[name].to_numpy()))
+    assert inputs.newest() == T3
+    for path in (fresh / "feature_store").glob("online.db*"):
+        path.unlink()
+    with pytest.raises(UnavailableError):
+        inputs.refresh()
+    opened(fresh).publish()
+    assert inputs.rows(["a"])["customer_id"] == ["a"]
+    with pytest.raises(UserError, match="lacks inputs of the champion: gone"):
+        ChampionInputs(opened(fresh).online_features, [InputColumn("gone", "number")])
