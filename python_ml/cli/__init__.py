@@ -28,7 +28,7 @@ COMMANDS = {
     "backtest": ("python_ml.cli.backtest", "Measure the champion's kind of model at several feature times."),
     "score": ("python_ml.cli.score", "Score customers with the champion, with reasons."),
     "act": ("python_ml.cli.act", "Choose which customers to contact, with which offer."),
-    "features": ("python_ml.cli.features", "Publish features; read them as of any time, or as they are now."),
+    "features": ("python_ml.cli.features", "Publish features, and read them as of any time or as they are now."),
     "explain": ("python_ml.cli.explain", "Explain the predictions: drivers and segments, or one customer."),
     "monitor": ("python_ml.cli.monitor", "Look for drift and for scores that have become worse, and raise alerts."),
     "retrain": ("python_ml.cli.retrain", "Train a challenger when the evidence asks for it."),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -77,6 +79,25 @@ def open_client(folder: Path) -> FeastClient:
     from feast import FeatureStore as FeastClient
 
     return FeastClient(repo_path=str(folder))
+
+
+@contextmanager
+def own_database() -> Iterator[None]:
+    """Let Feast's queries, which ibis runs, have a database of their own in memory, which is closed at the end.
+
+    One that stays open until Python ends is reported as a leak of DuckDB.
+    """
+    import ibis
+
+    before, database = ibis.options.default_backend, ibis.duckdb.connect()
+    ibis.options.default_backend = database
+    try:
+        yield
+    finally:
+        ibis.options.default_backend = before
+        database.disconnect()
+        del database
+        gc.collect()
 
 
 def register(

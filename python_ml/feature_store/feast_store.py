@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Any
 from python_ml.dbt import SCORING_SET
 from python_ml.errors import UserError
 from python_ml.feature_store.definitions import define_store
-from python_ml.feature_store.feast_objects import REGISTRY_FILE, open_client, register, require_feast, write_config
+from python_ml.feature_store.feast_objects import (
+    REGISTRY_FILE,
+    open_client,
+    own_database,
+    register,
+    require_feast,
+    write_config,
+)
 from python_ml.feature_store.interface import FeatureStore
 from python_ml.feature_store.offline_files import Change, OfflineFiles, PublishedState
 from python_ml.feature_store.online import OnlineFeatures, utc_now
@@ -184,7 +191,7 @@ class FeastStore(FeatureStore):
         frame[EVENT_TIME] = frame[EVENT_TIME].dt.tz_convert("UTC")
         client = self._client(definition)
         # Without the filter, a later correction would count before it was made.
-        with warnings.catch_warnings():
+        with own_database(), warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # of DuckDB, for ibis
             return client.get_historical_features(frame, references, filter_by_created_timestamp=True).to_arrow()
 
