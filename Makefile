@@ -72,4 +72,5 @@ lock: ## solve requirements.lock anew from pyproject.toml
 
 clean: ## remove everything that was made here
 	rm -rf $(VENV) build target logs text_models dbt_packages reports mlartifacts mlflow.db tuning.db warehouse.duckdb warehouse.duckdb.wal spark_warehouse
+	rm -rf $(VENV) build target logs text_models feature_store dbt_packages reports mlartifacts mlflow.db tuning.db warehouse.duckdb warehouse.duckdb.wal
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

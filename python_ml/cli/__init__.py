@@ -29,6 +29,7 @@ COMMANDS = {
     "score": ("python_ml.cli.score", "Score customers with the champion, with reasons."),
     "serve": ("python_ml.cli.serve", "Serve scores with reasons over HTTP."),
     "act": ("python_ml.cli.act", "Choose which customers to contact, with which offer."),
+    "features": ("python_ml.cli.features", "Publish features, and read them as of any time or as they are now."),
     "explain": ("python_ml.cli.explain", "Explain the predictions: drivers and segments, or one customer."),
     "monitor": ("python_ml.cli.monitor", "Look for drift and for scores that have become worse, and raise alerts."),
     "retrain": ("python_ml.cli.retrain", "Train a challenger when the evidence asks for it."),

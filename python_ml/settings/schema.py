@@ -9,6 +9,7 @@ from pydantic import Field, PrivateAttr
 from python_ml.settings.backtest import Backtest
 from python_ml.settings.decisions import Decisions
 from python_ml.settings.explanation import Explain, Fairness
+from python_ml.settings.feature_store import FeatureStoreSettings
 from python_ml.settings.gates import Leakage, Quality
 from python_ml.settings.monitor import Monitor
 from python_ml.settings.registry import Registry
@@ -49,6 +50,7 @@ class Settings(Section):
     monitor: Monitor = Monitor()
     retraining: Retraining = Retraining()
     rehearsal: Rehearsal = Rehearsal()
+    feature_store: FeatureStoreSettings = FeatureStoreSettings()
     mlflow: Tracking = Tracking()
 
     _path: str = PrivateAttr("retention.yml")
