@@ -68,8 +68,8 @@ def _exit_code(patch: pytest.MonkeyPatch, words: Iterable[object]) -> int:
 def train_only(folder: Path, *models: str, survival: bool = False) -> None:
     """Let a project train some models, without backtests; unless named, a quick one, enough to walk the whole way.
 
-    With few folds and resamples, two periods of drift, and without a survival model unless wanted. Defaults are those of
-    the demo.
+    With few folds and resamples, two periods of drift, and without a survival model unless wanted. Defaults are the
+    demo's.
     """
     path = folder / "retention.yml"
     settings = yaml.safe_load(path.read_text(encoding="utf-8"))
