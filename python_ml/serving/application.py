@@ -15,13 +15,13 @@ from starlette.exceptions import HTTPException
 
 from python_ml import __version__
 from python_ml.serving.features import FeaturesUnavailableError
-from python_ml.serving.limits import Json, Limits, refused
+from python_ml.serving.limits import Json, RequestLimits, refused
 from python_ml.serving.refusals import RefusalError, busy
 from python_ml.serving.schema import Error, FeatureRows, Ids, Live, Model, Ready, RowScores, Score, Scores
 from python_ml.serving.service import key_of
 
 if TYPE_CHECKING:
-    from python_ml.serving.metrics import Metrics
+    from python_ml.serving.metrics import ServerMetrics
     from python_ml.serving.service import Service
     from python_ml.settings import Serve
 
@@ -46,7 +46,7 @@ def _refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"model": Error, "description": said[status]} for status in statuses}
 
 
-def application(service: Service, settings: Serve, metrics: Metrics, token: str | None = None) -> FastAPI:
+def application(service: Service, settings: Serve, metrics: ServerMetrics, token: str | None = None) -> FastAPI:
     """Build the application.
 
     Parameters
@@ -54,7 +54,7 @@ def application(service: Service, settings: Serve, metrics: Metrics, token: str 
     service : Service
         Started and stopped with the application.
     settings : Serve
-    metrics : Metrics
+    metrics : ServerMetrics
     token : str, optional
         That all requests but those of probes have to bear.
     """
@@ -74,7 +74,7 @@ def application(service: Service, settings: Serve, metrics: Metrics, token: str 
         docs_url=None,
         redoc_url=None,
     )
-    app.add_middleware(Limits, settings=settings, metrics=metrics, token=token)
+    app.add_middleware(RequestLimits, settings=settings, metrics=metrics, token=token)
     _add_handlers(app, service)
     work = _Work(settings)
 

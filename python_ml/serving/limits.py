@@ -20,7 +20,7 @@ from python_ml.serving.refusals import RefusalError, busy
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from python_ml.serving.metrics import Metrics
+    from python_ml.serving.metrics import ServerMetrics
     from python_ml.settings import Serve
 
 LOG = logging.getLogger("python_ml.serving")
@@ -43,19 +43,19 @@ def refused(refusal: RefusalError) -> Json:
     return Json(refusal.document, status_code=refusal.status, headers=refusal.headers)
 
 
-class Limits:
+class RequestLimits:
     """The middleware.
 
     Parameters
     ----------
     app : ASGI application
     settings : Serve
-    metrics : Metrics
+    metrics : ServerMetrics
     token : str or None
         That requests have to bear.
     """
 
-    def __init__(self, app: ASGIApp, settings: Serve, metrics: Metrics, token: str | None) -> None:
+    def __init__(self, app: ASGIApp, settings: Serve, metrics: ServerMetrics, token: str | None) -> None:
         self._app, self._settings, self._metrics = app, settings, metrics
         self._expected = None if token is None else f"Bearer {token}".encode()
         self._in_flight = 0

@@ -12,7 +12,7 @@ BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.
 BANDS = ("high", "medium", "low")
 
 
-class Metrics:
+class ServerMetrics:
     """Counters of one server, in a registry of their own.
 
     Attributes

@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from python_ml.errors import UserError
 from python_ml.serving.application import application
-from python_ml.serving.metrics import Metrics
+from python_ml.serving.metrics import ServerMetrics
 from python_ml.serving.service import Service
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def serve(
     with listening:
         threadpool_limits(1)  # for good: a row is too small to share
         sys.setswitchinterval(SWITCH_SECONDS)
-        metrics = Metrics()
+        metrics = ServerMetrics()
         service = Service(project, open_source, metrics)
         settings = project.settings.serve
         app = application(service, settings, metrics, token)

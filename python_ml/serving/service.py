@@ -17,21 +17,19 @@ from python_ml.durations import fixed_hours
 from python_ml.errors import RetentionError, UserError, explained
 from python_ml.input_columns import CATEGORY, FLAG, typed_cells
 from python_ml.model import store
-from python_ml.model.array_model import ArrayModel
 from python_ml.model.fitted_features import require_same_components
-from python_ml.model.reason_choice import ReasonChoice
 from python_ml.model.registry import ChampionError, ModelRegistry, open_files, require_champion
-from python_ml.model.score import risk_band, told_reasons
 from python_ml.project import is_dateless, sqlite_path
 from python_ml.quality.suites import step_of
 from python_ml.serving.features import FeaturesUnavailableError, Key
 from python_ml.serving.refusals import RefusalError
+from python_ml.serving.scorer import Scorer
 
 if TYPE_CHECKING:
     from python_ml.model.registry import Champion
     from python_ml.project import Project
     from python_ml.serving.features import FeatureSource
-    from python_ml.serving.metrics import Metrics
+    from python_ml.serving.metrics import ServerMetrics
 
     OpenSource = Callable[[Project, Champion], FeatureSource]
 
@@ -39,65 +37,6 @@ LOG = logging.getLogger("python_ml.serving")
 LONGEST_KEY = 256
 MOST_DETAILS = 20
 _INTEGERS = range(-(2**63), 2**63)
-
-
-class Scorer:
-    """A champion, ready to score a few rows at a time.
-
-    Parameters
-    ----------
-    champion : Champion
-    top : int
-        Greatest number of reasons per customer.
-    """
-
-    def __init__(self, champion: Champion, top: int) -> None:
-        self.champion, self._top = champion, top
-        self.model = ArrayModel(champion.model, champion.card)
-        self._choice = ReasonChoice(champion.card.columns)
-        # A typical customer, so that a champion that cannot score is found out now, and the first request is no slower.
-        self.scores({column.name: typed_cells([column.typical], column.kind) for column in champion.card.columns})
-
-    def scores(self, cells: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
-        """Score rows.
-
-        Parameters
-        ----------
-        cells : mapping of name to numpy.ndarray, shape (n_rows,)
-            The champion's inputs, at least one row; see :func:`python_ml.input_columns.typed_cells`.
-
-        Returns
-        -------
-        list of dict, n_rows
-            Probability, band, model and reasons, named as in the gold tables.
-        """
-        card = self.champion.card
-        probability, values = self.model.explained(cells)
-        bands = risk_band(probability, card.risk_bands).tolist()
-        chosen, told = told_reasons(self._choice, card.columns, values, cells, self._top)
-        reasons: list[list[dict[str, Any]]] = [[] for _ in bands]
-        for row, rank, push, one in zip(
-            chosen.rows.tolist(), chosen.ranks.tolist(), chosen.pushes.tolist(), told, strict=True
-        ):
-            reasons[row].append(
-                {
-                    "reason_rank": rank,
-                    "feature": one.feature,
-                    "feature_value": one.value,
-                    "contribution": push,
-                    "reason": one.sentence,
-                }
-            )
-        return [
-            {
-                "churn_probability": one,
-                "risk_band": band,
-                "reasons": because,
-                "model_name": card.model,
-                "model_version": self.champion.version,
-            }
-            for one, band, because in zip(probability.tolist(), bands, reasons, strict=True)
-        ]
 
 
 @dataclass(frozen=True)
@@ -135,7 +74,7 @@ class Service:
     project : Project
     open_source : callable
         Opens the features of a champion.
-    metrics : Metrics
+    metrics : ServerMetrics
 
     Raises
     ------
@@ -143,7 +82,7 @@ class Service:
         When there is no champion, or nobody to score.
     """
 
-    def __init__(self, project: Project, open_source: OpenSource, metrics: Metrics) -> None:
+    def __init__(self, project: Project, open_source: OpenSource, metrics: ServerMetrics) -> None:
         self._project, self._open_source, self._metrics = project, open_source, metrics
         self._settings = project.settings.serve
         self._allowed = _allowed_age(project)

@@ -37,9 +37,10 @@ from python_ml.project import Project
 from python_ml.quality import model_facts
 from python_ml.serving.application import application
 from python_ml.serving.features import FeatureSource, WarehouseFeatures
-from python_ml.serving.metrics import Metrics
+from python_ml.serving.metrics import ServerMetrics
 from python_ml.serving.refusals import RefusalError
-from python_ml.serving.service import Scorer, Service, key_of
+from python_ml.serving.scorer import Scorer
+from python_ml.serving.service import Service, key_of
 from python_ml.settings import Models, Settings
 from tests.python.churn_world import small_world, trained, write_project
 from tests.python.command_line import retention
@@ -222,7 +223,7 @@ class Served:
 
     def __init__(self, folder: Path, open_source: Callable = opened, token: str | None = None) -> None:
         self.project = Project.open(folder)
-        self.metrics = Metrics()
+        self.metrics = ServerMetrics()
         self.service = Service(self.project, open_source, self.metrics)
         self.app = application(self.service, self.project.settings.serve, self.metrics, token)
         self.client = TestClient(self.app)
