@@ -34,13 +34,8 @@ SOURCES = (WAREHOUSE,)
     show_default=True,
     help="Where the features of customers come from.",
 )
-@click.option(
-    "--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes; only 1 is served."
-)
 @project_options("duckdb")
-def command(
-    project: Project, console: Console, host: str | None, port: int | None, features: str, workers: int
-) -> None:
+def command(project: Project, console: Console, host: str | None, port: int | None, features: str) -> None:
     """Serve scores with reasons over HTTP.
 
     GET /v1/customers/ID/score answers with the churn probability, risk band and reasons of a customer; POST /v1/scores
@@ -55,15 +50,7 @@ def command(
     \b
     Example: retention serve --port 8080
     """
-    from python_ml.errors import UserError
-
     settings = project.settings.serve
-    if workers > 1:
-        raise UserError(
-            "A server is one process: its metrics, limits and readiness are its own.",
-            where="--workers",
-            hint="start several servers with different --port behind a load balancer",
-        )
     _require_extra()
     from python_ml.serving.server import TOKEN_VARIABLE, serve, token_of_environment
 
