@@ -8,7 +8,6 @@ later than" in the client is "known before" here, at the exact boundary as well.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -16,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from python_ml.dbt import FEATURES, SCORING_SET
 from python_ml.errors import UserError
-from python_ml.feature_store import schema
 from python_ml.feature_store.definitions import define_store
 from python_ml.feature_store.interface import FeatureStore
 from python_ml.feature_store.online import utc_now
@@ -29,12 +27,20 @@ from python_ml.feature_store.schema import (
     STALE,
     VALID_FROM,
     Applied,
-    FeatureColumn,
     OnlineRow,
     Published,
     Pushed,
     StoreDefinition,
     ViewDefinition,
+)
+from python_ml.feature_store.spark_types import (
+    arrow_type,
+    quoted,
+    spark_column,
+    spark_moment,
+    spark_relation,
+    spark_schema,
+    with_zone,
 )
 from python_ml.feature_store.typed_rows import EVENT_TIME, asked_rows, pushed_rows, time_column
 
@@ -160,11 +166,11 @@ class DatabricksStore(FeatureStore):
             # A merge adds and updates rows; those that gold no longer has are deleted first.
             for time in [*gone, *(time for time in changed if time in held)]:
                 self.spark.sql(
-                    f"delete from {_relation(table)} where {FEATURE_TIME} = {_moment(time)} "
+                    f"delete from {spark_relation(table)} where {FEATURE_TIME} = {spark_moment(time)} "
                     f"and {VALID_FROM} = {FEATURE_TIME}"
                 )
             if changed:
-                among = f"{FEATURE_TIME} in ({', '.join(map(_moment, changed))})"
+                among = f"{FEATURE_TIME} in ({', '.join(map(spark_moment, changed))})"
                 self.client.write_table(name=table, df=self._gold_rows(definition, view, among), mode="merge")
             if self.settings.online_store is not None and (changed or gone):
                 self._publish_online(table)
@@ -200,7 +206,9 @@ class DatabricksStore(FeatureStore):
         moments = asked.column(VALID_FROM).cast(pa.timestamp("us", "UTC"))
         answer = rows.set_column(rows.column_names.index(time), time, moments)
         for place, name in enumerate(names):
-            answer = answer.append_column(name, pa.array([values[place] for values in found], _arrow(definition, name)))
+            answer = answer.append_column(
+                name, pa.array([values[place] for values in found], arrow_type(definition, name))
+            )
         return answer
 
     def _looked_up(
@@ -220,7 +228,7 @@ class DatabricksStore(FeatureStore):
         ]
         # With a zone: Spark takes times without one for local times of this machine.
         asked = [(place, key, time.replace(tzinfo=UTC)) for place, (key, time) in enumerate(pairs)]
-        columns = f"{PLACE} bigint, {_spark_column(definition.key)}, {VALID_FROM} timestamp"
+        columns = f"{PLACE} bigint, {spark_column(definition.key)}, {VALID_FROM} timestamp"
         training_set = self.client.create_training_set(
             df=self.spark.createDataFrame(asked, columns), feature_lookups=lookups, label=None, exclude_columns=[]
         )
@@ -260,8 +268,8 @@ class DatabricksStore(FeatureStore):
                 held[key] = moment
         for view in views if accepted else ():
             names = [definition.key.name, FEATURE_TIME, VALID_FROM, *view.names]
-            values = [tuple(_zoned(row[name]) for name in names) for row in accepted]
-            frame = self.spark.createDataFrame(values, _spark_schema(definition, view))
+            values = [tuple(with_zone(row[name]) for name in names) for row in accepted]
+            frame = self.spark.createDataFrame(values, spark_schema(definition, view))
             self.client.write_table(name=self.table(view), df=frame, mode="merge")
             if self.settings.online_store is not None:
                 self._publish_online(self.table(view))
@@ -271,7 +279,7 @@ class DatabricksStore(FeatureStore):
         definition = define_store(self.project)
         names = [definition.key.name, FEATURE_TIME, *definition.columns]
         rows = self.spark.sql(
-            f"select {', '.join(map(_quoted, names))} from {_relation(self._gold_table(SCORING_SET))}"
+            f"select {', '.join(map(quoted, names))} from {spark_relation(self._gold_table(SCORING_SET))}"
         ).toArrow()
         return self.push(rows, SCORING_SET, "UTC")
 
@@ -293,34 +301,34 @@ class DatabricksStore(FeatureStore):
     def _gold_rows(self, definition: StoreDefinition, view: ViewDefinition, condition: str) -> Any:
         """A frame of gold's rows of a view; they are valid from their feature time on."""
         names = [definition.key.name, FEATURE_TIME]
-        selected = [*map(_quoted, names), f"{FEATURE_TIME} as {VALID_FROM}", *map(_quoted, view.names)]
-        gold = _relation(self._gold_table(FEATURES))
+        selected = [*map(quoted, names), f"{FEATURE_TIME} as {VALID_FROM}", *map(quoted, view.names)]
+        gold = spark_relation(self._gold_table(FEATURES))
         return self.spark.sql(f"select {', '.join(selected)} from {gold} where {condition}")
 
     def _contents(
         self, table: str, definition: StoreDefinition, view: ViewDefinition, condition: str = "true"
     ) -> dict[datetime, tuple]:
         """Number of rows and hashes of the content by feature time."""
-        row = f"xxhash64({', '.join(map(_quoted, [definition.key.name, *view.names]))})"
+        row = f"xxhash64({', '.join(map(quoted, [definition.key.name, *view.names]))})"
         query = (
             f"select unix_micros({FEATURE_TIME}), count(*), sum(cast({row} as decimal(38, 0))), bit_xor({row}) "
-            f"from {_relation(table)} where {condition} group by {FEATURE_TIME}"
+            f"from {spark_relation(table)} where {condition} group by {FEATURE_TIME}"
         )
         return {from_microseconds(time): tuple(content) for time, *content in self.spark.sql(query).collect()}
 
     def _count(self, times: set[datetime]) -> int:
         if not times:
             return 0
-        among = ", ".join(map(_moment, sorted(times)))
-        gold = _relation(self._gold_table(FEATURES))
+        among = ", ".join(map(spark_moment, sorted(times)))
+        gold = spark_relation(self._gold_table(FEATURES))
         return int(self.spark.sql(f"select count(*) from {gold} where {FEATURE_TIME} in ({among})").collect()[0][0])
 
     def _newest(self, definition: StoreDefinition, view: ViewDefinition) -> dict[Any, tuple[datetime, datetime]]:
         """Feature time and ``valid_from`` of the newest row of every customer."""
-        key = _quoted(definition.key.name)
+        key = quoted(definition.key.name)
         newest = f"max(struct({FEATURE_TIME}, {VALID_FROM}))"
         query = f"select customer, unix_micros(newest.{FEATURE_TIME}), unix_micros(newest.{VALID_FROM}) from ("
-        query += f"select {key} as customer, {newest} as newest from {_relation(self.table(view))} group by {key})"
+        query += f"select {key} as customer, {newest} as newest from {spark_relation(self.table(view))} group by {key})"
         found = self.spark.sql(query).collect()
         return {customer: (from_microseconds(feature), from_microseconds(valid)) for customer, feature, valid in found}
 
@@ -356,49 +364,3 @@ def _memory() -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect() as connection:
         connection.execute("set timezone = 'UTC'")
         yield connection
-
-
-def _quoted(name: str) -> str:
-    return "`" + name.replace("`", "``") + "`"
-
-
-def _relation(name: str) -> str:
-    return ".".join(map(_quoted, name.split(".")))
-
-
-def _moment(time: datetime) -> str:
-    return f"timestamp '{time.isoformat(sep=' ')}'"
-
-
-def _arrow(definition: StoreDefinition, name: str) -> pa.DataType:
-    import pyarrow as pa
-
-    column = definition.columns[name]
-    if column.kind == schema.DECIMAL:
-        precision, scale = ([int(n) for n in re.findall(r"\d+", column.sql_type)] + [10, 0])[:2]
-        return pa.decimal128(precision, scale)
-    return {
-        schema.TEXT: pa.string(),
-        schema.BOOLEAN: pa.bool_(),
-        schema.INTEGER: pa.int32(),
-        schema.BIGINT: pa.int64(),
-        schema.FLOAT: pa.float32(),
-        schema.DOUBLE: pa.float64(),
-        schema.DATE: pa.date32(),
-        schema.TIMESTAMP: pa.timestamp("us"),
-    }[column.kind]
-
-
-def _zoned(value: Any) -> Any:
-    return value.replace(tzinfo=UTC) if isinstance(value, datetime) else value
-
-
-def _spark_column(column: FeatureColumn) -> str:
-    names = {schema.TEXT: "string", schema.INTEGER: "int", schema.TIMESTAMP: "timestamp"}
-    return f"{_quoted(column.name)} {names.get(column.kind, column.sql_type)}"
-
-
-def _spark_schema(definition: StoreDefinition, view: ViewDefinition) -> str:
-    """The types of a view's rows, as Spark reads them."""
-    times = [f"{FEATURE_TIME} timestamp", f"{VALID_FROM} timestamp"]
-    return ", ".join([_spark_column(definition.key), *times, *map(_spark_column, view.columns)])

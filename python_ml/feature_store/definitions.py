@@ -13,8 +13,8 @@ from python_ml.feature_store.schema import (
     CREATED_AT,
     FEATURE_TIME,
     VALID_FROM,
-    FeatureColumn,
     ServiceDefinition,
+    StoredColumn,
     StoreDefinition,
     ViewDefinition,
 )
@@ -95,7 +95,7 @@ def _views(features: Iterable[Feature]) -> tuple[ViewDefinition, ...]:
     )
 
 
-def _column(feature: Feature) -> FeatureColumn:
+def _column(feature: Feature) -> StoredColumn:
     data_type = feature.data_type.strip().lower()
     kind = next((name for name, pattern in _KINDS.items() if re.fullmatch(pattern, data_type)), None)
     if kind is None:
@@ -106,7 +106,7 @@ def _column(feature: Feature) -> FeatureColumn:
         )
     sql_type = data_type if kind == schema.DECIMAL else _SQL_TYPES.get(kind, kind)
     tags = {name: str(getattr(feature, name)) for name in _TAGS if getattr(feature, name) is not None}
-    return FeatureColumn(feature.name, kind, sql_type, feature.description, tags)
+    return StoredColumn(feature.name, kind, sql_type, feature.description, tags)
 
 
 def _service(project: Project, features: Iterable[Feature]) -> ServiceDefinition:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from python_ml.errors import UserError
-from python_ml.feature_store.schema import DATE, DECIMAL, TIMESTAMP, FeatureColumn, StoreDefinition
+from python_ml.feature_store.schema import DATE, DECIMAL, TIMESTAMP, StoredColumn, StoreDefinition
 
 _EPOCH = datetime(1970, 1, 1)
 _MICROSECOND = timedelta(microseconds=1)
@@ -66,7 +66,7 @@ def _encoded(value: Any) -> str:
     raise TypeError(f"no feature is of type {type(value).__name__}")
 
 
-def decoder(column: FeatureColumn) -> Any:
+def decoder(column: StoredColumn) -> Any:
     """What turns a stored value into that of a column; None where it is stored as it is."""
     return {DECIMAL: Decimal, DATE: date.fromisoformat, TIMESTAMP: datetime.fromisoformat}.get(column.kind)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from python_ml.errors import UserError, explained
 from python_ml.feature_store import schema
-from python_ml.feature_store.schema import FeatureColumn
+from python_ml.feature_store.schema import StoredColumn
 from python_ml.warehouse import literal, quote
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def refuse_unknown(names: Iterable[str], known: Sequence[str], where: str) -> No
 def typed(
     connection: duckdb.DuckDBPyConnection,
     rows: pa.Table,
-    columns: Sequence[FeatureColumn],
+    columns: Sequence[StoredColumn],
     times: Sequence[str],
     where: str,
     zone: str | None = None,
@@ -120,7 +120,7 @@ def typed(
     connection : duckdb.DuckDBPyConnection
         In which the rows are registered for the while.
     rows : pyarrow.Table
-    columns : sequence of FeatureColumn
+    columns : sequence of StoredColumn
         Columns with the types that they must have.
     times : sequence of str
         Columns with moments. They become naive UTC, in microseconds.
@@ -194,7 +194,7 @@ def _moment(connection: duckdb.DuckDBPyConnection, rows: pa.Table, name: str, wh
     return f"cast(({moment}) at time zone 'UTC' as timestamp)"
 
 
-def _checked(connection: duckdb.DuckDBPyConnection, rows: pa.Table, column: FeatureColumn, where: str) -> str:
+def _checked(connection: duckdb.DuckDBPyConnection, rows: pa.Table, column: StoredColumn, where: str) -> str:
     """The expression of a value in its type, after a look for values that are of another one."""
     import pyarrow as pa
 

@@ -22,7 +22,7 @@ PRESENT, STALE, ABSENT = "present", "stale", "absent"
 
 
 @dataclass(frozen=True)
-class FeatureColumn:
+class StoredColumn:
     """A column of a view.
 
     Attributes
@@ -49,7 +49,7 @@ class ViewDefinition:
     """The features of one source, by customer and feature time."""
 
     name: str
-    columns: tuple[FeatureColumn, ...]
+    columns: tuple[StoredColumn, ...]
     description: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
 
@@ -76,19 +76,19 @@ class StoreDefinition:
     Attributes
     ----------
     project : str
-    key : FeatureColumn
+    key : StoredColumn
         Column that identifies a customer.
     views : tuple of ViewDefinition
     service : ServiceDefinition
     """
 
     project: str
-    key: FeatureColumn
+    key: StoredColumn
     views: tuple[ViewDefinition, ...]
     service: ServiceDefinition
 
     @property
-    def columns(self) -> dict[str, FeatureColumn]:
+    def columns(self) -> dict[str, StoredColumn]:
         """All features by name, in the order of gold."""
         return {column.name: column for view in self.views for column in view.columns}
 
@@ -109,11 +109,11 @@ class StoreDefinition:
     def from_dict(cls, value: Mapping[str, Any]) -> StoreDefinition:
         """Undo :meth:`to_dict`."""
         views = (
-            ViewDefinition(**{**view, "columns": tuple(FeatureColumn(**column) for column in view["columns"])})
+            ViewDefinition(**{**view, "columns": tuple(StoredColumn(**column) for column in view["columns"])})
             for view in value["views"]
         )
         service = {**value["service"], "features": tuple(value["service"]["features"])}
-        return cls(value["project"], FeatureColumn(**value["key"]), tuple(views), ServiceDefinition(**service))
+        return cls(value["project"], StoredColumn(**value["key"]), tuple(views), ServiceDefinition(**service))
 
 
 @dataclass(frozen=True)

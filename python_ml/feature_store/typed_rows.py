@@ -11,7 +11,7 @@ from python_ml.feature_store.schema import (
     CREATED_AT,
     FEATURE_TIME,
     VALID_FROM,
-    FeatureColumn,
+    StoredColumn,
     StoreDefinition,
     ViewDefinition,
 )
@@ -107,7 +107,7 @@ def _with_places(
         rows = rows.append_column(
             CREATED_AT, pa.array([now.replace(tzinfo=UTC)] * rows.num_rows, pa.timestamp("us", "UTC"))
         )
-    columns: list[FeatureColumn] = [definition.key, *(column for view in views for column in view.columns)]
+    columns: list[StoredColumn] = [definition.key, *(column for view in views for column in view.columns)]
     checked = typed(connection, rows, columns, (FEATURE_TIME, CREATED_AT), where, zone)
     refuse_missing_keys(checked, definition.key.name, where)
     for number, (feature, created) in enumerate(

@@ -21,6 +21,7 @@ from python_ml.feature_store import open_feature_store
 from python_ml.feature_store.champion_inputs import ChampionInputs
 from python_ml.feature_store.databricks_store import DatabricksStore
 from python_ml.feature_store.definitions import define_store
+from python_ml.feature_store.feast_objects import require_feast
 from python_ml.feature_store.feast_store import FeastStore
 from python_ml.feature_store.offline_files import OfflineFiles
 from python_ml.feature_store.online import OnlineFeatures
@@ -40,7 +41,10 @@ from tests.python.feature_project import (
     write_manifest,
 )
 
-pytest.importorskip("feast", reason="the extra feast is not installed")
+try:
+    require_feast()
+except UserError:
+    pytest.skip("the extra feast is not installed", allow_module_level=True)
 NOW = datetime(2024, 3, 20, 12)
 INPUTS = {
     "customer_plan": "category",
