@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from python_ml.serving.service import Service
 
 EXTRA = ("fastapi", "prometheus_client", "uvicorn")
-WAREHOUSE = "warehouse"
-SOURCES = (WAREHOUSE,)
+WAREHOUSE, ONLINE = "warehouse", "online"
 
 
 @click.command("serve")
@@ -29,10 +28,10 @@ SOURCES = (WAREHOUSE,)
 )
 @click.option(
     "--features",
-    type=click.Choice(SOURCES),
+    type=click.Choice((WAREHOUSE, ONLINE)),
     default=WAREHOUSE,
     show_default=True,
-    help="Where the features of customers come from.",
+    help="Where the features of customers come from: gold.gld_scoring_set, or the online store of `retention features`.",
 )
 @project_options("duckdb")
 def command(project: Project, console: Console, host: str | None, port: int | None, features: str) -> None:
@@ -43,12 +42,14 @@ def command(project: Project, console: Console, host: str | None, port: int | No
     need it as a bearer token. A new champion and new features are taken without a restart. SIGTERM ends the server when
     its requests are answered.
 
-    Reads the champion and gold.gld_scoring_set. Writes nothing. Needs pip install 'customer-retention[serve]'.
+    Reads the champion and gold.gld_scoring_set, or what `retention features publish` and `push` wrote. Writes nothing. Needs pip install 'customer-retention[serve]'.
 
     Exit codes: 0 stopped by a signal, 1 internal error, 2 invalid input or usage.
 
     \b
-    Example: retention serve --port 8080
+    Examples:
+      retention serve --port 8080
+      retention serve --features online
     """
     settings = project.settings.serve
     _require_extra()
@@ -65,13 +66,33 @@ def command(project: Project, console: Console, host: str | None, port: int | No
             {"address": address, "model_name": champion.card.model, "model_version": champion.version},
         )
 
-    serve(project, _open_features, host, settings.port if port is None else port, started)
+    serve(project, _SOURCES[features], host, settings.port if port is None else port, started)
 
 
-def _open_features(project: Project, champion: Champion) -> FeatureSource:
+def _from_warehouse(project: Project, champion: Champion) -> FeatureSource:
     from python_ml.serving.features import WarehouseFeatures
 
     return WarehouseFeatures(project, champion.card.inputs)
+
+
+def _from_online_store(project: Project, champion: Champion) -> FeatureSource:
+    from python_ml.errors import UserError
+    from python_ml.feature_store.champion_inputs import ChampionInputs
+    from python_ml.feature_store.feast_store import FeastStore
+    from python_ml.serving.features import FeaturesUnavailableError
+
+    if project.settings.feature_store.backend != "feast":
+        raise UserError(
+            "Features are served from an online store in the project's folder only.",
+            where="feature_store.backend in retention.yml",
+            hint="set it to feast, or leave --features out",
+        )
+    return ChampionInputs(
+        FeastStore(project).online_features, champion.card.inputs, unavailable=FeaturesUnavailableError
+    )
+
+
+_SOURCES = {WAREHOUSE: _from_warehouse, ONLINE: _from_online_store}
 
 
 def _require_extra() -> None:

@@ -27,6 +27,7 @@ create table if not exists online_rows (
     customer text not null, view text not null, feature_us integer not null, valid_us integer not null,
     feature_values text not null, primary key (customer, view)
 ) without rowid;
+create index if not exists online_rows_by_time on online_rows (feature_us);
 create table if not exists online_facts (name text primary key, content text not null) without rowid;
 """
 
