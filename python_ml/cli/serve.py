@@ -31,7 +31,7 @@ WAREHOUSE, ONLINE = "warehouse", "online"
     type=click.Choice((WAREHOUSE, ONLINE)),
     default=WAREHOUSE,
     show_default=True,
-    help="Where the features of customers come from: gold.gld_scoring_set, or the online store of `retention features`.",
+    help="Where features come from: gold.gld_scoring_set, or the online store of `retention features`.",
 )
 @project_options("duckdb")
 def command(project: Project, console: Console, host: str | None, port: int | None, features: str) -> None:
@@ -42,7 +42,8 @@ def command(project: Project, console: Console, host: str | None, port: int | No
     need it as a bearer token. A new champion and new features are taken without a restart. SIGTERM ends the server when
     its requests are answered.
 
-    Reads the champion and gold.gld_scoring_set, or what `retention features publish` and `push` wrote. Writes nothing. Needs pip install 'customer-retention[serve]'.
+    Reads the champion and gold.gld_scoring_set, or what `retention features publish` and `push` wrote. Writes nothing.
+    Needs pip install 'customer-retention[serve]'.
 
     Exit codes: 0 stopped by a signal, 1 internal error, 2 invalid input or usage.
 
