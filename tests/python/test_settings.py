@@ -88,6 +88,17 @@ MISTAKES = {
         "line 4, text.labels.tickets.body.topic",
         "2 items",
     ),
+    "features outside of the project": (
+        "feature_store: {folder: ../features}\n",
+        "line 1, feature_store.folder",
+        "relative",
+    ),
+    "an age that is none": ("feature_store:\n  ttl: soon\n", "line 2, feature_store.ttl", "90d"),
+    "no catalog": (
+        "feature_store: {databricks: {location: churn}}\n",
+        "feature_store.databricks",
+        "catalog and schema",
+    ),
     "no model to rehearse with": ("rehearsal: {models: []}\n", "line 1, rehearsal.models", "list at least 1 item"),
     "no sender": (
         "monitor:\n  alerts:\n    email: {host: a, recipients: [a@b.c]}\n",
