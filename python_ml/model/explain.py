@@ -80,7 +80,7 @@ def contributions(
             part, base = explain(prepared)
             if isinstance(model.final_estimator_, Pipeline):
                 odds = model.final_estimator_[0].transform(pipeline[-1].predict_proba(prepared)[:, [1]])[:, 0]
-                part = _rest_shared(part, odds - base)
+                part = rest_shared(part, odds - base)
             values[rows] = slope * (part @ gather)
             bases[rows] = slope * base + intercept
     return values, bases
@@ -130,7 +130,7 @@ def _linear(estimator: Any, background: Sequence[float] | None) -> Explainer:
 def _lightgbm(estimator: Any, _: object) -> Explainer:
     def explain(prepared: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         values = estimator.booster_.predict(prepared, pred_contrib=True, num_threads=THREADS)
-        return _rescaled(values[:, :-1], values[:, -1], _clipped, _inside)
+        return margin_on_log_odds(values[:, :-1], values[:, -1])
 
     return explain
 
@@ -141,7 +141,7 @@ def _xgboost(estimator: Any, _: object) -> Explainer:
 
         matrix = xgboost.DMatrix(prepared, nthread=THREADS)
         values = estimator.get_booster().predict(matrix, pred_contribs=True).astype(float)
-        return _rescaled(values[:, :-1], values[:, -1], _clipped, _inside)
+        return margin_on_log_odds(values[:, :-1], values[:, -1])
 
     return explain
 
@@ -156,9 +156,25 @@ def _forest(estimator: Any, _: object) -> Explainer:
         if explained is None:
             values = as_booster(estimator).predict(rows, pred_contrib=True, num_threads=THREADS)
             explained = values[:, :-1], values[:, -1]
-        return _rescaled(*explained, log_odds, _odds_slope)
+        return forest_on_log_odds(*explained)
 
     return explain
+
+
+def margin_on_log_odds(values: np.ndarray, base: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Contributions to the margin of boosted trees as contributions to the log-odds that the calibration sees.
+
+    Parameters
+    ----------
+    values : numpy.ndarray, shape (n_rows, n_columns)
+    base : numpy.ndarray, shape (n_rows,)
+    """
+    return _rescaled(values, base, _clipped, _inside)
+
+
+def forest_on_log_odds(values: np.ndarray, base: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Contributions to the probability of a forest as contributions to its log-odds; as :func:`margin_on_log_odds`."""
+    return _rescaled(values, base, log_odds, _odds_slope)
 
 
 def _rescaled(
@@ -196,7 +212,7 @@ def _inside(margin: np.ndarray) -> np.ndarray:
     return (_clipped(margin) == margin).astype(float)
 
 
-def _rest_shared(values: np.ndarray, moved: np.ndarray) -> np.ndarray:
+def rest_shared(values: np.ndarray, moved: np.ndarray) -> np.ndarray:
     """Contributions that add up to ``moved``: what rounding left over (XGBoost has 32 bits) is shared by size."""
     size = np.abs(values)
     total = size.sum(axis=1)

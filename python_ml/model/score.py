@@ -23,7 +23,7 @@ from python_ml.model.reasons import reason, value_text
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from python_ml.model.card import CardColumn
+    from python_ml.model.card import CardColumn, ModelCard
     from python_ml.model.registry import Champion
 
 SCORES, REASONS = "scores", "reasons"  # names of the tables that are handed over
@@ -60,11 +60,24 @@ def score(scoring_set: pd.DataFrame, champion: Champion, entity: str) -> pd.Data
     if scoring_set.empty:
         return empty_scores(entity, scoring_set)
     probability = probabilities(champion.model, inputs)
-    return _keys(scoring_set, entity).assign(
+    return score_rows(scoring_set, probability, champion.card, champion.version)
+
+
+def score_rows(scoring_set: pd.DataFrame, probability: np.ndarray, card: ModelCard, version: int) -> pd.DataFrame:
+    """The table of scores from probabilities; see :func:`score`.
+
+    Parameters
+    ----------
+    scoring_set : pandas.DataFrame, n_customers rows
+    probability : numpy.ndarray, shape (n_customers,)
+    card : ModelCard
+    version : int
+    """
+    return _keys(scoring_set, card.entity).assign(
         churn_probability=probability,
-        risk_band=pd.array(risk_band(probability, champion.card.risk_bands), dtype="string"),
-        model_name=pd.array([champion.card.model] * len(inputs), dtype="string"),
-        model_version=np.full(len(inputs), champion.version, dtype="int32"),
+        risk_band=pd.array(risk_band(probability, card.risk_bands), dtype="string"),
+        model_name=pd.array([card.model] * len(scoring_set), dtype="string"),
+        model_version=np.full(len(scoring_set), version, dtype="int32"),
     )
 
 
@@ -94,7 +107,6 @@ def reasons(scoring_set: pd.DataFrame, champion: Champion, entity: str, top: int
         When the scoring set lacks columns that are needed.
     """
     from python_ml.model.explain import contributions
-    from python_ml.model.reason_choice import choose_reasons
 
     _require_keys(scoring_set, entity)
     card = champion.card
@@ -102,6 +114,26 @@ def reasons(scoring_set: pd.DataFrame, champion: Champion, entity: str, top: int
     if scoring_set.empty:
         return empty_reasons(entity, scoring_set)
     values, _ = contributions(champion.model, inputs, card.background)
+    return reason_rows(scoring_set, inputs, values, card, top)
+
+
+def reason_rows(
+    scoring_set: pd.DataFrame, inputs: pd.DataFrame, values: np.ndarray, card: ModelCard, top: int
+) -> pd.DataFrame:
+    """The table of reasons from contributions; see :func:`reasons`.
+
+    Parameters
+    ----------
+    scoring_set : pandas.DataFrame, n_customers rows
+    inputs : pandas.DataFrame, n_customers rows
+        What the model takes; result of :func:`python_ml.input_columns.model_input`.
+    values : numpy.ndarray, shape (n_customers, n_features)
+        Contributions in log-odds.
+    card : ModelCard
+    top : int
+    """
+    from python_ml.model.reason_choice import choose_reasons
+
     chosen = choose_reasons(values, inputs, card.columns, top)
     cells = [inputs[column.name].to_numpy() for column in card.columns]
     picked = [
@@ -109,7 +141,7 @@ def reasons(scoring_set: pd.DataFrame, champion: Champion, entity: str, top: int
         for i, _, j, push, without_events in zip(*(part.tolist() for part in chosen), strict=True)
     ]
     return (
-        _keys(scoring_set, entity)
+        _keys(scoring_set, card.entity)
         .iloc[chosen.rows]
         .reset_index(drop=True)
         .assign(
