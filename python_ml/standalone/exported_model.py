@@ -1,8 +1,8 @@
 """A model as plain files: opened, checked and evaluated with NumPy and the library of its trees alone.
 
-Its folder has ``model.json`` (preparation, linear models and calibrations as numbers), ``model_card.json``, one file per
-model of trees in the format of LightGBM or XGBoost, and ``manifest.json`` with the SHA-256 of each. Nothing is unpickled,
-and no file is read that the manifest does not name.
+Its folder has ``model.json`` (preparation, linear models and calibrations as numbers), ``model_card.json``, one file
+per model of trees in the format of LightGBM or XGBoost, and ``manifest.json`` with the SHA-256 of each. Nothing is
+unpickled, and no file is read that the manifest does not name.
 """
 
 from __future__ import annotations

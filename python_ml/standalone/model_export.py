@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -68,6 +69,14 @@ def exported_files(model: StackingClassifier, card: ModelCard, version: int | No
     files[CARD] = card.to_json() + "\n"
     digests = {name: hashlib.sha256(text.encode("utf-8")).hexdigest() for name, text in sorted(files.items())}
     return {**files, MANIFEST: _json({"files": digests})}
+
+
+def save_model(folder: Path, files: dict[str, str]) -> None:
+    """Write the files of a model; the manifest comes last, so that no half-written model is opened."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / MANIFEST).unlink(missing_ok=True)
+    for name in sorted(files, key=lambda name: name == MANIFEST):
+        (folder / name).write_bytes(files[name].encode("utf-8"))
 
 
 def _estimator(estimator: Any) -> tuple[dict[str, Any], str | None]:

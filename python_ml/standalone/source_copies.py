@@ -101,6 +101,14 @@ def module_copies(
             modules[name] = _Module.read(name)
         return modules[name]
 
+    def origin(name: str, wanted: str) -> tuple[str, str]:
+        """Where something is defined that a module may only hand on."""
+        here = module(name)
+        if wanted in here.definitions or wanted not in here.imports:
+            return here.name, wanted
+        source, original, _ = here.imports[wanted]
+        return origin(source, original or wanted) if _is_ours(source) else (here.name, wanted)
+
     waiting = [(module(name), wanted) for name, names in roots.items() for wanted in names]
     while waiting:
         here, name = waiting.pop()
@@ -110,13 +118,13 @@ def module_copies(
             here.needed.add(name)
             statement = here.definitions[name]
             waiting += [(here, used) for used in _used(statement) if used in here.definitions or used in here.imports]
-            for source, wanted, _ in _late_imports(statement).values():
-                waiting.append((module(source), wanted))
+            waiting += [(module(source), wanted) for source, wanted, _ in _late_imports(statement).values()]
         elif name in here.imports:
             here.needed.add(name)
-            source, wanted, _ = here.imports[name]
-            if _is_ours(source) and not source.startswith(foreign):
-                waiting.append((module(source), wanted))
+            source, wanted, for_types = here.imports[name]
+            if _is_ours(source) and not (for_types and source.startswith(foreign)):
+                here.imports[name] = (*origin(source, wanted), for_types)
+                waiting.append((module(here.imports[name][0]), here.imports[name][1]))
         else:
             raise ValueError(f"{here.name} has no {name}")
     stems = [name.rsplit(".", 1)[-1] for name in modules]
@@ -148,8 +156,6 @@ def _source(module: _Module, foreign: tuple[str, ...]) -> str:
     """The text of a copy: docstring, imports, and the definitions in their order."""
     parts = [f'"""{ast.get_docstring(module.tree, clean=False)}"""', "from __future__ import annotations"]
     imports, for_types = _import_lines(module, foreign)
-    if for_types:
-        imports.append("from typing import TYPE_CHECKING")
     parts += ["\n".join(group) for group in _grouped(imports)]
     if for_types:
         parts.append("if TYPE_CHECKING:\n" + "\n\n".join(_indented(group) for group in _grouped(for_types)))
@@ -179,19 +185,23 @@ def _import_lines(module: _Module, foreign: tuple[str, ...]) -> tuple[list[str],
             line = f"import {source}" if name == source.split(".")[0] else f"import {source} as {name}"
             (types.setdefault("", []) if for_types else plain).append(line)
             continue
-        if _is_ours(source) and source.startswith(foreign):
+        if _is_ours(source) and for_types and source.startswith(foreign):
             source, wanted = "types", "SimpleNamespace"  # any object with the same attributes
         elif _is_ours(source):
             source = "." + source.rsplit(".", 1)[-1]
         shown = wanted if wanted == name else f"{wanted} as {name}"
         (types if for_types else runtime).setdefault(source, []).append(shown)
-    lines = plain + [_from(source, names) for source, names in runtime.items()]
-    return lines, types.pop("", []) + [_from(source, names) for source, names in types.items()]
+    for_types = types.pop("", []) + [_from(source, names) for source, names in types.items()]
+    if for_types:
+        runtime.setdefault("typing", []).append("TYPE_CHECKING")
+    return plain + [_from(source, names) for source, names in runtime.items()], for_types
 
 
 def _from(source: str, names: list[str]) -> str:
-    line = f"from {source} import {', '.join(sorted(names))}"
-    return line if len(line) <= 115 else f"from {source} import (\n" + "".join(f"    {n},\n" for n in sorted(names)) + ")"
+    # Constants, classes, functions: the usual order.
+    ordered = sorted(names, key=lambda name: (not name.isupper(), not name[0].isupper(), name))
+    line = f"from {source} import {', '.join(ordered)}"
+    return line if len(line) <= 115 else f"from {source} import (\n" + "".join(f"    {n},\n" for n in ordered) + ")"
 
 
 def _grouped(lines: list[str]) -> list[list[str]]:

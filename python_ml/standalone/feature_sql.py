@@ -1,0 +1,216 @@
+"""The models behind the gold tables as SQL files for Spark, in the order in which they have to run."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from python_ml.dbt import DbtProcess
+from python_ml.errors import UserError
+from python_ml.files import read_json
+from python_ml.warehouse import profiles_path, target_settings
+from python_ml.yaml_io import parsed
+
+if TYPE_CHECKING:
+    from python_ml.cli.options import Console
+    from python_ml.project import Project
+
+# What training and scoring read; everything that they are made of comes along.
+WANTED = ("gld_customer_features", "gld_churn_labels", "gld_training_set", "gld_scoring_set")
+SPARK, DATABRICKS = "spark", "databricks"
+WRITTEN_BY_PYTHON = "written_by_python"
+LINE = 100  # characters of a comment
+
+
+@dataclass(frozen=True)
+class FeatureSql:
+    """The SQL of the features.
+
+    Attributes
+    ----------
+    files : dict of str to str
+        Text by path.
+    models : list of dict
+        ``file``, ``schema`` (the layer), ``table`` and ``kind`` (``view`` or ``table``), in order.
+    raw : list of dict
+        ``schema``, ``table``, ``description`` and ``columns`` of the tables that must be there.
+    texts : list of str
+        Tables of texts' components that Python would fill and that stay empty here.
+    """
+
+    files: dict[str, str]
+    models: list[dict[str, str]]
+    raw: list[dict[str, Any]]
+    texts: list[str]
+
+    @property
+    def layers(self) -> list[str]:
+        """The schemas that the SQL reads and writes."""
+        return list(dict.fromkeys(table["schema"] for table in [*self.raw, *self.models]))
+
+
+def feature_sql(project: Project, console: Console) -> FeatureSql:
+    """Compile the features for Spark; no session and no connection is needed.
+
+    Raises
+    ------
+    UserError
+        When the project has no target for Spark or Databricks, dbt cannot compile it, or a model that the features need
+        is in Python.
+    """
+    target = spark_target(project)
+    with tempfile.TemporaryDirectory(prefix="retention_standalone_") as scratch:
+        target_path = Path(scratch) / "target"
+        target_path.mkdir()
+        (Path(scratch) / "logs").mkdir()
+        with contextlib.closing(DbtProcess(replace(project, target=target), target_path)) as process:
+            select = ["--select", *(f"+{name}" for name in WANTED), "--indirect-selection", "empty"]
+            errors = process.run(["compile", "--no-introspect", "--no-populate-cache", "--quiet", *select], console)
+        if errors is not None:
+            raise UserError(
+                f"dbt could not compile the project for the target {target}.\n    " + "\n    ".join(errors[-3:]),
+                where=str(project.root),
+                hint="install the extra `spark` or `databricks`, or check the file that the message names",
+            )
+        manifest = read_json(target_path / "manifest.json", "manifest of dbt", "run the command again")
+    return _written(manifest)
+
+
+def spark_target(project: Project) -> str:
+    """The target to compile for: the one asked for, or else the first on Spark, or else on Databricks.
+
+    Raises
+    ------
+    UserError
+        When ``profiles.yml`` has none.
+    """
+    path = profiles_path(project)
+    if project.target is not None and target_settings(project).get("type") in (SPARK, DATABRICKS):
+        return project.target
+    outputs: Mapping[str, Any] = {}
+    if path.exists():
+        with parsed(path, "profiles") as (loader, node):
+            profiles = loader.construct_document(node) if node is not None else {}
+        profile = profiles.get(str(project.config.get("profile"))) if isinstance(profiles, dict) else None
+        outputs = profile.get("outputs") or {} if isinstance(profile, dict) else {}
+    for engine in (SPARK, DATABRICKS):
+        for name, settings in outputs.items():
+            if isinstance(settings, dict) and settings.get("type") == engine:
+                return str(name)
+    raise UserError(
+        "The project has no target for Spark or Databricks, for which its SQL could be compiled.",
+        where=str(path),
+        hint="add one, as in the profiles.yml that `retention init` writes",
+    )
+
+
+def _written(manifest: dict[str, Any]) -> FeatureSql:
+    nodes = {**manifest["nodes"], **manifest["sources"]}
+    by_name = {node["name"]: key for key, node in manifest["nodes"].items() if node["resource_type"] == "model"}
+    missing = [name for name in WANTED if name not in by_name]
+    if missing:
+        raise UserError(
+            f"The project has no model {' and no model '.join(missing)}.",
+            where="models/gold",
+            hint="run the command in a project that `retention init` wrote",
+        )
+    order = _ordered(nodes, [by_name[name] for name in WANTED])
+    relations = {nodes[key]["relation_name"]: nodes[key] for key in order if nodes[key].get("relation_name")}
+    made = [nodes[key] for key in order if nodes[key]["resource_type"] == "model" and not _is_ephemeral(nodes[key])]
+    in_python = [node["name"] for node in made if node["language"] != "sql"]
+    if in_python:
+        raise UserError(
+            f"The features need a model in Python, which plain Spark does not run: {', '.join(in_python)}.",
+            where=", ".join(node["original_file_path"] for node in made if node["name"] in in_python),
+            hint="compile for a target of the type spark (--target), where SQL takes its place",
+        )
+    files, models = {}, []
+    for number, node in enumerate(made, start=1):
+        path = f"sql/{number:02d}_{node['alias']}.sql"
+        kind = "view" if node["config"]["materialized"] == "view" else "table"
+        files[path] = _file(node, kind, relations, nodes)
+        models.append({"file": path, "schema": node["schema"], "table": node["alias"], "kind": kind})
+    raw = [_raw(nodes[key]) for key in order if nodes[key]["resource_type"] in ("source", "seed")]
+    texts = [node["alias"] for node in made if node["config"]["materialized"] == WRITTEN_BY_PYTHON]
+    return FeatureSql(files, models, raw, texts)
+
+
+def _is_ephemeral(node: Mapping[str, Any]) -> bool:
+    return node["config"]["materialized"] == "ephemeral"
+
+
+def _ordered(nodes: Mapping[str, dict[str, Any]], wanted: Iterable[str]) -> list[str]:
+    """The nodes that others are made of, each behind those that it reads."""
+    order: list[str] = []
+
+    def visit(key: str) -> None:
+        if key in order:
+            return
+        for parent in sorted(nodes[key].get("depends_on", {}).get("nodes", [])):
+            if parent in nodes:
+                visit(parent)
+        order.append(key)
+
+    for key in wanted:
+        visit(key)
+    return order
+
+
+def _file(
+    node: Mapping[str, Any], kind: str, relations: Mapping[str, Mapping[str, Any]], nodes: Mapping[str, Any]
+) -> str:
+    """A model's query with the names of schemas left open, below a comment that says what it makes."""
+    query = node["compiled_code"].strip()
+    # Longer names first: one may begin another.
+    pattern = "|".join(re.escape(name) for name in sorted(relations, key=len, reverse=True))
+    query = re.sub(
+        rf"(?<![\w.`]){'(?:' + pattern + ')'}(?![\w`])",
+        lambda found: _open_name(relations[found[0]]),
+        query,
+    )
+    reads = sorted(
+        f"{nodes[key]['schema']}.{nodes[key].get('alias') or nodes[key]['identifier']}"
+        for key in node["depends_on"]["nodes"]
+        if key in nodes and nodes[key].get("relation_name")
+    )
+    lines = [f"{kind.capitalize()} {node['schema']}.{node['alias']}"]
+    lines += _wrapped(" ".join(node["description"].split()))
+    lines += _wrapped(f"Reads {', '.join(reads)}." if reads else "Reads no table.")
+    if node["config"]["materialized"] == WRITTEN_BY_PYTHON:
+        lines += _wrapped("Components of texts need Python: the table stays empty, and features of texts are null.")
+    return "".join(f"-- {line}".rstrip() + "\n" for line in lines) + f"\n{query}\n"
+
+
+def _open_name(node: Mapping[str, Any]) -> str:
+    table = node.get("alias") or node["identifier"]
+    return "${" + node["schema"] + "}." + (table if re.fullmatch(r"\w+", table) else f"`{table.replace('`', '``')}`")
+
+
+def _wrapped(text: str) -> list[str]:
+    import textwrap
+
+    return textwrap.wrap(text, LINE, break_long_words=False, break_on_hyphens=False)
+
+
+def _raw(node: Mapping[str, Any]) -> dict[str, Any]:
+    """A table that must be there."""
+    columns = list(node["columns"])
+    meta = {**node.get("meta", {}), **node.get("config", {}).get("meta", {})}
+    file = meta.get("file") or {}
+    return {
+        "schema": node["schema"],
+        "table": node.get("alias") or node["identifier"],
+        "description": " ".join(node["description"].split()),
+        "columns": [*columns, *(["row_number_"] if file.get("row_number") else [])],
+    }
+
+
+def as_json(value: Any) -> str:
+    """A JSON document that people can read."""
+    return json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
