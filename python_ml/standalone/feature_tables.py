@@ -97,7 +97,8 @@ def write_table(spark: SparkSession, frame: pd.DataFrame, name: str, types: Mapp
         # Spark takes naive times for those of the clock of this machine.
         shown[column] = shown[column].dt.tz_localize("UTC")
     cells = shown.astype(object)
-    rows = list(cells.where(cells.notna(), None).itertuples(index=False, name=None))
+    present = cells.where(cells.notna(), None)
+    rows = [tuple(map(_plain, row)) for row in present.itertuples(index=False, name=None)]
     schema = ", ".join(f"{_quoted(column)} {kind}" for column, kind in types.items())
     made = spark.createDataFrame(rows, schema)
     made.write.mode("overwrite").option("overwriteSchema", "true").saveAsTable(name)
@@ -124,6 +125,11 @@ def require_raw_tables(
 def table_name(schemas: Mapping[str, str], layer: str, table: str, catalog: str | None = None) -> str:
     """The quoted name of a table."""
     return f"{_schema(schemas, layer, catalog)}.{_quoted(table)}"
+
+
+def _plain(cell: Any) -> Any:
+    """A cell as Spark takes it: it knows the times of Python, not those of pandas."""
+    return cell.to_pydatetime() if hasattr(cell, "to_pydatetime") else cell
 
 
 def _schema(schemas: Mapping[str, str], layer: str, catalog: str | None) -> str:
