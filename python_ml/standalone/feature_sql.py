@@ -6,6 +6,7 @@ import contextlib
 import json
 import re
 import tempfile
+import textwrap
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -193,8 +194,6 @@ def _open_name(node: Mapping[str, Any]) -> str:
 
 
 def _wrapped(text: str) -> list[str]:
-    import textwrap
-
     return textwrap.wrap(text, LINE, break_long_words=False, break_on_hyphens=False)
 
 

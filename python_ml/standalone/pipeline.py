@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 TEMPLATES = Path(__file__).parent / "templates"
 CODE = "churn"  # folder of the notebooks' code
 CHAMPION, TRAINED = "champion", "trained"
+LINE = 115  # characters
 NOTEBOOKS = ("01_features.py", "02_train.py", "03_score.py")
 
 # What the notebooks import.
@@ -287,6 +289,20 @@ def _split_text(project: Project, split: Mapping[str, Any]) -> str:
     return "The test is the latest period; rows whose label window reaches into it are purged, as in `retention train`."
 
 
+def _wrapped(text: str, prefix: str = "") -> str:
+    """A paragraph in lines of a readable length."""
+    return "\n".join(
+        textwrap.wrap(
+            text,
+            LINE,
+            initial_indent=prefix,
+            subsequent_indent=prefix,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+    )
+
+
 def _rendered(template: str, values: Mapping[str, Any]) -> str:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -298,5 +314,6 @@ def _rendered(template: str, values: Mapping[str, Any]) -> str:
         keep_trailing_newline=True,
     )
     environment.filters["literal"] = lambda text: json.dumps(text, ensure_ascii=False)
+    environment.filters["wrapped"] = _wrapped
     environment.filters["cell"] = lambda text: str(text).replace("|", "\\|").replace("\n", " ")
     return environment.get_template(template).render(values)
