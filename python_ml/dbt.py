@@ -1,4 +1,4 @@
-"""dbt: running it in a process of its own, and the feature registry, which is the column metadata of its manifest."""
+"""dbt: running it, in a process of its own or, where tables belong to this process, in this one."""
 
 from __future__ import annotations
 
@@ -11,33 +11,49 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from python_ml.dbt_commands import TARGET_VARIABLE, command_line_of, environment_of, forget_compiled, show_event
+from python_ml.dbt_in_session import DbtInSession
 from python_ml.errors import RetentionError, UserError, database_refusal, raised_in
+from python_ml.feature_registry import ROW_FINGERPRINT, Feature, feature_registry
 from python_ml.files import read_json
 from python_ml.masking import masked
-from python_ml.project import PROJECT_DIR_VARIABLE, TEXT_STORE_VARIABLE, WAREHOUSE_VARIABLE
-from python_ml.text_fits import component_meanings, component_of, text_fits
-from python_ml.warehouse import DUCKDB, connect, engine, profiles_path
+from python_ml.project import TEXT_STORE_VARIABLE, WAREHOUSE_VARIABLE
+from python_ml.warehouse import DUCKDB, SPARK, connect, engine, warehouse_place
 
 if TYPE_CHECKING:
     from python_ml.cli.options import Console
     from python_ml.project import Project
 
+__all__ = [
+    "ACTIONS",
+    "FEATURES",
+    "REASONS",
+    "ROW_FINGERPRINT",
+    "SCORES",
+    "SCORING_SET",
+    "TRAINING_SET",
+    "DatabaseCopy",
+    "DbtProcess",
+    "Feature",
+    "dbt_process",
+    "feature_registry",
+    "listed_by_dbt",
+    "run_dbt",
+    "run_dbt_on_copies",
+]
+
 FAILED = ("error", "fail", "runtime error")
 RESULTS = "run_results.json"
-# Not as the option `--target-path`, which `dbt deps` does not know.
-TARGET_VARIABLE = "DBT_TARGET_PATH"
 PYTHON = [sys.executable]
 DONE = "retention_done"  # what the process of dbt says after each command, with the code
 # Gold tables, which have these names in every project.
 TRAINING_SET, SCORING_SET = "gold.gld_training_set", "gold.gld_scoring_set"
 FEATURES, SCORES = "gold.gld_customer_features", "gold.gld_churn_scores"
 REASONS, ACTIONS = "gold.gld_churn_reasons", "gold.gld_retention_actions"
-ROLES = ("key", "time", "feature", "label")
-FINGERPRINT_ROLE, ROW_FINGERPRINT = "fingerprint", "row_fingerprint"
 
 
 @dataclass(frozen=True)
@@ -75,7 +91,7 @@ class DbtProcess:
         self._process = subprocess.Popen(
             [*PYTHON, "-m", "python_ml.dbt"],
             cwd=project.root,
-            env={**_environment(project, target_path), "PYTHONUTF8": "1"},  # what it prints is read as UTF-8
+            env={**environment_of(project, target_path), "PYTHONUTF8": "1"},  # what it prints is read as UTF-8
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -86,7 +102,7 @@ class DbtProcess:
     def parse(self) -> None:
         """Begin to parse the project; the next command waits for it."""
         if not self._parse_asked:
-            self._ask({"parse": True, "command_line": _command_line(self.project, ["parse"], self.target_path)})
+            self._ask({"parse": True, "command_line": command_line_of(self.project, ["parse"], self.target_path)})
             self._parse_asked = True
 
     def run(
@@ -110,7 +126,7 @@ class DbtProcess:
                 self._parse_asked = False
                 return errors
             self._is_parsed = True
-        command_line = _command_line(self.project, arguments, self.target_path)
+        command_line = command_line_of(self.project, arguments, self.target_path)
         self._ask({"parse": False, "command_line": command_line, "environment": environment or {}})
         return self._follow(console)
 
@@ -147,7 +163,7 @@ class DbtProcess:
             if DONE in event:
                 code = event[DONE]
                 break
-            _show(event, console, errors)
+            show_event(event, console, errors)
         console.progress(None)
         if code is None:
             code = self._process.wait()
@@ -155,11 +171,11 @@ class DbtProcess:
         return None if code == 0 else errors or [*plain, f"dbt ended with code {code}."]
 
 
-_SHARED: ContextVar[DbtProcess | None] = ContextVar("shared dbt process", default=None)
+_SHARED: ContextVar[DbtProcess | DbtInSession | None] = ContextVar("shared dbt process", default=None)
 
 
 @contextmanager
-def dbt_process(project: Project, parse: bool = False) -> Iterator[DbtProcess]:
+def dbt_process(project: Project, parse: bool = False) -> Iterator[DbtProcess | DbtInSession]:
     """Let every dbt command inside share one process, one import of dbt and one parse of the project.
 
     Nested calls share the outermost process.
@@ -178,7 +194,8 @@ def dbt_process(project: Project, parse: bool = False) -> Iterator[DbtProcess]:
     target_path = project.root / "target"
     for folder in (target_path, project.root / "logs"):
         folder.mkdir(parents=True, exist_ok=True)
-    with contextlib.closing(DbtProcess(project, target_path)) as process:
+    kind = DbtInSession if engine(project) == SPARK else DbtProcess
+    with contextlib.closing(kind(project, target_path)) as process:
         token = _SHARED.set(process)
         try:
             if parse:
@@ -194,7 +211,7 @@ def run_dbt(
     """Run a dbt command in the project's folder.
 
     dbt gets a process of its own, which commands share inside :func:`dbt_process`: DuckDB locks its file per process,
-    and what a build leaves in memory ends with it.
+    and what a build leaves in memory ends with it. On Spark it runs in this process, where the session is.
 
     Parameters
     ----------
@@ -226,6 +243,25 @@ def run_dbt(
     nodes = _results(target_path)
     _refuse_failures(project, arguments[0], target_path, nodes, errors)
     return dict(Counter(node["status"] for node in nodes))
+
+
+def listed_by_dbt(project: Project, arguments: list[str], console: Console) -> set[str]:
+    """Names of the models, seeds and snapshots of a selection, on a target on Spark.
+
+    Parameters
+    ----------
+    project : Project
+    arguments : list of str
+        Options of ``dbt ls``, such as ``["--select", "silver+"]``.
+    console : Console
+
+    Raises
+    ------
+    UserError
+        When the selection is invalid, or the project does not parse.
+    """
+    with dbt_process(project) as process:
+        return process.listed(arguments, console)
 
 
 def run_dbt_on_copies(
@@ -277,7 +313,7 @@ def _serve() -> None:
         for name in os.environ.keys() - environment.keys() - request.get("environment", {}).keys():
             del os.environ[name]
         if manifest is not None:
-            _forget_compiled(manifest)
+            forget_compiled(manifest)
         done = dbtRunner(manifest=None if request["parse"] else manifest).invoke(request["command_line"])
         if isinstance(done.exception, DbtUsageException):  # the only one that dbt does not print
             sys.stdout.write(f"{done.exception}\n")
@@ -289,36 +325,12 @@ def _serve() -> None:
         sys.stdout.flush()
 
 
-def _forget_compiled(manifest: Any) -> None:
-    """Let dbt compile every node anew: it keeps what an ephemeral model was with the variables of the run before."""
-    for node in manifest.nodes.values():
-        if getattr(node, "extra_ctes_injected", False):
-            node.compiled, node.compiled_code, node.extra_ctes_injected, node.extra_ctes = False, None, False, []
-
-
 def _close_database() -> None:
     """Close DuckDB's file, which dbt keeps open for its next command."""
     module = sys.modules.get("dbt.adapters.duckdb.connections")
     if module is not None and module.DuckDBConnectionManager._ENV is not None:
         module.DuckDBConnectionManager._ENV.close()
         module.DuckDBConnectionManager.close_all_connections()
-
-
-def _command_line(project: Project, arguments: list[str], target_path: Path) -> list[str]:
-    command_line = ["--log-format", "json", "--no-use-colors", "--no-version-check", arguments[0]]
-    command_line += ["--project-dir", str(project.root), "--profiles-dir", str(profiles_path(project).parent)]
-    command_line += ["--log-path", str(target_path.parent / "logs")]
-    command_line += ["--target", project.target] if project.target else []
-    return [*command_line, *arguments[1:]]
-
-
-def _environment(project: Project, target_path: Path) -> dict[str, str]:
-    return {
-        **os.environ,
-        PROJECT_DIR_VARIABLE: str(project.root),
-        WAREHOUSE_VARIABLE: str(project.warehouse_path),
-        TARGET_VARIABLE: str(target_path),
-    }
 
 
 def _one_line(message: str) -> str:
@@ -337,7 +349,7 @@ def _refuse_failures(
         for node in nodes
         if node["status"] in FAILED
     ]
-    refusal = database_refusal("\n".join([*failed, *(errors or ())]), str(project.warehouse_path))
+    refusal = database_refusal("\n".join([*failed, *(errors or ())]), warehouse_place(project))
     if refusal is not None:
         raise refusal
     messages = (node["message"] or "" for node in nodes if node["status"] in FAILED)
@@ -370,121 +382,8 @@ def _results(target_path: Path) -> list[dict[str, Any]]:
     return read_json(path, "results of dbt", "run the command again")["results"] if path.is_file() else []
 
 
-def _show(event: dict[str, Any], console: Console, errors: list[str]) -> None:
-    info, data = event["info"], event.get("data", {})
-    if info["level"] == "error":
-        errors.append(masked(info["msg"].strip()))
-    elif info["level"] == "warn":
-        console.warn(masked(info["msg"].strip()))
-    elif info["name"].startswith("Log") and "total" in data and "index" in data:
-        console.progress(f"  {data['index']} of {data['total']}: {data.get('node_info', {}).get('node_name', '')}")
-
-
-@dataclass(frozen=True)
-class Feature:
-    """One described column of a gold table.
-
-    Attributes
-    ----------
-    name : str
-        Column name.
-    role : str
-        ``key``, ``time``, ``feature`` or ``label``.
-    data_type : str
-        Type in the contract, lower case.
-    description : str
-        What the column holds.
-    source, measure, aggregate, window : str or None
-        Where a feature comes from, such as ``orders``, ``amount``, ``sum``, ``30d``.
-    leakage_risk : str or None
-        ``low``, ``medium`` or ``high``.
-    fitted : str or None
-        Text column whose fitted components it is made of, such as ``tickets.body``, or label of one, such as
-        ``tickets.body.topic``.
-    fitted_before, fitted_digest : str or None
-        Time (ISO, UTC) up to which texts were known that the components were fitted on, and what names the components;
-        None while nothing was fitted.
-    ends : tuple of str or None
-        What the low and the high end of a component mean: words, or the nearest text.
-    """
-
-    name: str
-    role: str
-    data_type: str = "double"
-    description: str = ""
-    source: str | None = None
-    measure: str | None = None
-    aggregate: str | None = None
-    window: str | None = None
-    leakage_risk: str | None = None
-    fitted: str | None = None
-    fitted_before: str | None = None
-    fitted_digest: str | None = None
-    ends: tuple[str, str] | None = None
-
-    def __post_init__(self) -> None:
-        if self.ends is not None:  # JSON has lists
-            object.__setattr__(self, "ends", tuple(self.ends))
-
-    @property
-    def fit(self) -> str | None:
-        """Names the fitted components that it is made of; None for other features."""
-        return None if self.fitted_digest is None else f"{self.fitted}@{self.fitted_digest}"
-
-
-def feature_registry(project: Project, model: str = "gld_customer_features") -> list[Feature]:
-    """Read the described columns of a gold model, in their order.
-
-    Raises
-    ------
-    UserError
-        When the model is missing or a column has no valid role.
-    """
-    nodes = project.manifest["nodes"]
-    node = next((n for n in nodes.values() if n["resource_type"] == "model" and n["name"] == model), None)
-    if node is None:
-        raise UserError(
-            f"The project has no model {model}.",
-            where=str(project.manifest_path),
-            hint="run the command in a project that `retention init` wrote, and `retention build` first",
-        )
-    features = []
-    for column in node["columns"].values():
-        meta = {**column.get("meta", {}), **column.get("config", {}).get("meta", {})}
-        if meta.get("role") == FINGERPRINT_ROLE:  # says what a row was made from, for daily builds
-            continue
-        if meta.get("role") not in ROLES:
-            raise UserError(
-                f"Column {column['name']} of {model} has no role.",
-                where=node["original_file_path"],
-                hint=f"set config.meta.role to one of {', '.join(ROLES)}",
-            )
-        features.append(
-            Feature(
-                name=column["name"],
-                role=meta["role"],
-                data_type=(column.get("data_type") or "double").lower(),
-                description=column.get("description", ""),
-                **{k: meta.get(k) for k in ("source", "measure", "aggregate", "window", "leakage_risk", "fitted")},
-            )
-        )
-    return _with_fits(project, features)
-
-
-def _with_fits(project: Project, features: list[Feature]) -> list[Feature]:
-    """Features with what the warehouse says of the components that they are made of."""
-    if not any(feature.fitted for feature in features) or not project.warehouse_path.is_file():
-        return features
-    with connect(project) as connection:
-        fits = {text: (before.isoformat(), digest) for text, before, digest in text_fits(connection)}
-        meanings = component_meanings(connection)
-
-    def fitted(feature: Feature) -> Feature:
-        before, digest = fits[feature.fitted]
-        meaning = meanings.get((feature.fitted, component_of(feature.measure)))
-        return replace(feature, fitted_before=before, fitted_digest=digest, ends=meaning and meaning.ends)
-
-    return [fitted(feature) if feature.fitted in fits else feature for feature in features]
+if __name__ == "__main__":
+    _serve()
 
 
 if __name__ == "__main__":

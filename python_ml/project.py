@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 PROJECT_DIR_VARIABLE = "RETENTION_PROJECT_DIR"
 WAREHOUSE_VARIABLE = "RETENTION_DUCKDB_PATH"
+# Tables and metastore of a Spark session in this process.
+SPARK_WAREHOUSE_VARIABLE = "RETENTION_SPARK_WAREHOUSE"
 # A DuckDB file whose embeddings and reductions count as well: the project's own, while copies of it are built.
 TEXT_STORE_VARIABLE = "RETENTION_TEXT_STORE"
 
@@ -167,6 +169,11 @@ class Project:
             When DuckDB cannot write a file there; see :func:`warehouse_of`.
         """
         return warehouse_of(self.root)
+
+    @property
+    def spark_warehouse(self) -> Path:
+        """Folder of Spark's tables: ``RETENTION_SPARK_WAREHOUSE``, else ``spark_warehouse`` in the project."""
+        return Path(os.environ.get(SPARK_WAREHOUSE_VARIABLE) or self.root / "spark_warehouse").resolve()
 
     @property
     def reports_dir(self) -> Path:

@@ -13,18 +13,22 @@
     {%- for node in graph.sources.values() -%}
         {%- set file = node.config.get('meta', {}).get('file') or node.get('meta', {}).get('file') -%}
         {%- if file -%}
-            {%- set path = customer_retention._raw_file_path(file) -%}
-            {%- set query = customer_retention._raw_file_query(path, file) -%}
-            {%- if file.row_number -%}
-                {#- DuckDB keeps the order of a file. -#}
-                {%- set query = 'select row_number() over () as row_number_, * from (' ~ query ~ ')' -%}
-            {%- endif -%}
             {%- set schema = api.Relation.create(database=node.database, schema=node.schema) -%}
             {%- set view = api.Relation.create(database=node.database, schema=node.schema, identifier=node.identifier) -%}
             {%- do run_query('create schema if not exists ' ~ schema.without_identifier()) -%}
-            {%- do run_query('create or replace view ' ~ view ~ ' as ' ~ query) -%}
+            {%- do run_query('create or replace view ' ~ view ~ ' as ' ~ customer_retention.raw_file_rows(file)) -%}
         {%- endif -%}
     {%- endfor -%}
+{%- endmacro -%}
+
+{#- On DuckDB alone: `retention build` reads the files with it for other engines. -#}
+{%- macro raw_file_rows(file) -%}
+    {%- set query = customer_retention._raw_file_query(customer_retention._raw_file_path(file), file) -%}
+    {%- if file.row_number -%}
+        {#- DuckDB keeps the order of a file. -#}
+        {%- set query = 'select row_number() over () as row_number_, * from (' ~ query ~ ')' -%}
+    {%- endif -%}
+    {{ return(query) }}
 {%- endmacro -%}
 
 {#- Private: where a raw file lies, as a pattern that matches nothing else; an error when it is not there. -#}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from python_ml.cli.options import Console, project_options
+from python_ml.cli.options import ENGINES, Console, project_options
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,7 +20,7 @@ CSV, RECORD = "actions.csv", "actions.json"
 
 
 @click.command("act")
-@project_options("duckdb")
+@project_options(*ENGINES)
 def command(project: Project, console: Console) -> None:
     """Choose which customers to contact, with which offer.
 
@@ -51,7 +51,8 @@ def act(project: Project, console: Console) -> dict[str, Any]:
     UserError
         When there is no champion, the newest features are not scored, or a setting names a missing column.
     """
-    from python_ml.dbt import REASONS, SCORES, SCORING_SET, dbt_process, run_dbt
+    from python_ml.cli.build import run_with_python
+    from python_ml.dbt import REASONS, SCORES, SCORING_SET, dbt_process
     from python_ml.files import write_csv, write_json
     from python_ml.monitor.history import keep_arms
     from python_ml.project import is_dateless
@@ -89,7 +90,7 @@ def act(project: Project, console: Console) -> dict[str, Any]:
                 seed=training.seed,
             )
         with console.step("Writing the action list"), handed_over({ACTIONS: actions.table}) as variables:
-            run_dbt(project, ["build", "--select", MODELS], console, variables)
+            run_with_python(project, ["gld_retention_actions_raw"], ["build", "--select", MODELS], console, variables)
     keep_arms(project)
     write_csv(project.reports_dir / CSV, actions.table)
     write_json(project.reports_dir / RECORD, record)

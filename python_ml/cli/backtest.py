@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from python_ml.cli.options import Console, project_options
+from python_ml.cli.options import ENGINES, Console, project_options
 
 if TYPE_CHECKING:
     from python_ml.project import Project
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     "--origins", type=click.IntRange(1, 200), metavar="N", help="Number of feature times.  [default: settings]"
 )
 @click.option("--snapshot", metavar="ID", help="Backtest on a snapshot (see `retention snapshot`), not the warehouse.")
-@project_options("duckdb")
+@project_options(*ENGINES)
 def command(project: Project, console: Console, origins: int | None, snapshot: str | None) -> None:
     """Measure the champion's kind of model at several feature times.
 

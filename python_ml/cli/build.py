@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import click
@@ -18,7 +19,7 @@ MONITORING_TESTS = ("tag:drift", "tag:performance")
 @click.option("--select", metavar="SELECTION", help="What to build, in dbt's selection syntax.")
 @click.option("--exclude", metavar="SELECTION", help="What not to build, in dbt's selection syntax.")
 @click.option("--full-refresh", is_flag=True, help="Build incremental models from scratch.")
-@project_options(*ENGINES)
+@project_options(*ENGINES, reads=False)
 def command(project: Project, console: Console, select: str | None, exclude: str | None, full_refresh: bool) -> None:
     """Build and test the warehouse with dbt.
 
@@ -50,6 +51,7 @@ def build(
 ) -> dict[str, int]:
     """Install missing dbt packages, convert raw files again that changed, then build and test."""
     from python_ml.dbt import dbt_process, run_dbt
+    from python_ml.python_models import dbt_runs_python
 
     with dbt_process(project):
         if lacks_packages(project):
@@ -60,13 +62,61 @@ def build(
 
             for path in refresh_raw(project.root):
                 console.note(f"{path.name} has changed, and was converted again.")
-        arguments = ["build"]
-        arguments += ["--select", select] if select else []
+        selection = ["--select", select] if select else []
         # What the monitor found is no reason not to build the data that show whether it goes on.
-        arguments += ["--exclude", *([exclude] if exclude else []), *MONITORING_TESTS]
-        arguments += ["--full-refresh"] if full_refresh else []
+        excluded = [*([exclude] if exclude else []), *MONITORING_TESTS]
+        refresh = ["--full-refresh"] if full_refresh else []
         with console.step("Building and testing the warehouse"):
-            return run_dbt(project, arguments, console, environment)
+            if dbt_runs_python(project):
+                arguments = ["build", *selection, "--exclude", *excluded, *refresh]
+                return run_dbt(project, arguments, console, environment)
+            return _build_in_stages(project, selection, excluded, refresh, console, environment)
+
+
+def _build_in_stages(
+    project: Project,
+    selection: list[str],
+    excluded: list[str],
+    refresh: list[str],
+    console: Console,
+    environment: dict[str, str] | None,
+) -> dict[str, int]:
+    """Build what each Python model is made from, run it outside of dbt, then build and test the rest."""
+    from python_ml.dbt import listed_by_dbt, run_dbt
+    from python_ml.python_models import ancestors, python_models, run_python_models
+
+    chosen = listed_by_dbt(project, [*selection, "--exclude", *excluded], console)
+    counts: Counter[str] = Counter()
+    done: set[str] = set()
+    manifest = project.manifest
+    models = python_models(manifest)
+    for name in models:
+        if name not in chosen:
+            continue
+        before = sorted((ancestors(manifest, name) & chosen) - models.keys() - done)
+        if before:
+            untested = ["--exclude-resource-type", "test", "--exclude-resource-type", "unit_test"]
+            counts.update(run_dbt(project, ["build", "--select", *before, *untested, *refresh], console, environment))
+        done.update(before)
+        run_python_models(project, [name], console, environment)
+    counts.update(
+        run_dbt(project, ["build", *selection, "--exclude", *excluded, *done, *refresh], console, environment)
+    )
+    if done:
+        counts.update(run_dbt(project, ["test", "--select", *done, "--exclude", *excluded], console, environment))
+    return dict(counts)
+
+
+def run_with_python(
+    project: Project, names: list[str], arguments: list[str], console: Console, environment: dict[str, str]
+) -> None:
+    """Run a dbt command that makes Python models, which run outside of dbt where dbt cannot run them."""
+    from python_ml.dbt import run_dbt
+    from python_ml.python_models import dbt_runs_python, run_python_models
+
+    if not dbt_runs_python(project):
+        run_python_models(project, names, console, environment)
+    run_dbt(project, arguments, console, environment)
 
 
 def rebuild_features(project: Project, console: Console, environment: dict[str, str] | None = None) -> None:

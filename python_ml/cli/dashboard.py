@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from python_ml.cli.options import Console, project_options
+from python_ml.cli.options import ENGINES, Console, project_options
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +29,7 @@ SEARCHED = 25
     help="Customers for whom changes that would lower the risk are searched: the first of the action list, or those "
     "most at risk. About half a second each.",
 )
-@project_options("duckdb")
+@project_options(*ENGINES)
 def command(project: Project, console: Console, searched: int) -> None:
     """Write reports/dashboard.html: every scored customer, and the population.
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from python_ml.cli.options import Console, project_options
+from python_ml.cli.options import ENGINES, Console, project_options
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @click.command("diagnose")
-@project_options("duckdb")
+@project_options(*ENGINES)
 def command(project: Project, console: Console) -> None:
     """Diagnose the champion: learning curves, noise, errors, fairness.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from python_ml.cli.options import Console, project_options
+from python_ml.cli.options import ENGINES, Console, project_options
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,7 +33,7 @@ RELATIVE_EFFECTS = (0.05, 0.1, 0.2, 0.3, 0.5)
     "--strata", metavar="COL[,COL]", help="Columns in whose groups the share holds.  [default: fifths of risk]"
 )
 @click.option("--explained", type=float, default=0.0, show_default=True, help="Share of variance that strata explain.")
-@project_options("duckdb")
+@project_options(*ENGINES)
 def command(project: Project, console: Console, **options: Any) -> None:
     """Design an experiment: sample size, power and assignment.
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from python_ml.cli.options import Console, project_options
+from python_ml.cli.options import ENGINES, Console, project_options
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.option(
     "--dice", is_flag=True, help="Add counterfactuals by dice-ml (pip install 'customer-retention[counterfactuals]')."
 )
-@project_options("duckdb")
+@project_options(*ENGINES)
 def command(project: Project, console: Console, customer: str | None, dice: bool) -> None:
     """Explain the predictions: drivers and segments, or one customer.
 

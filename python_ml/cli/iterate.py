@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from python_ml.cli.options import Console, project_options
+from python_ml.cli.options import ENGINES, Console, project_options
 
 if TYPE_CHECKING:
     from python_ml.iterations import Iteration, IterationLog, LoggedTraining
@@ -40,7 +40,7 @@ def command() -> None:
 @click.option("--trigger", type=click.Choice(TRIGGERS), help="Why.  [default: INITIAL, later MANUAL]")
 @click.option("--parent", metavar="NUMBER", type=int, help="Iteration that it continues.  [default: the newest]")
 @click.option("--reason", metavar="TEXT", default="", help="What is to be tried.")
-@project_options("duckdb")
+@project_options(*ENGINES)
 def start(project: Project, console: Console, trigger: str | None, parent: int | None, reason: str) -> None:
     """Start an iteration; trainings from now on belong to it.
 
@@ -75,7 +75,7 @@ def start(project: Project, console: Console, trigger: str | None, parent: int |
 
 @command.command("list")
 @click.option("--metric", metavar="NAME", help="Metric of the best training.  [default: training.selection.metric]")
-@project_options("duckdb")
+@project_options(*ENGINES)
 def list_(project: Project, console: Console, metric: str | None) -> None:
     """List the iterations, oldest first, each with its best training.
 
@@ -121,7 +121,7 @@ def list_(project: Project, console: Console, metric: str | None) -> None:
 @command.command("compare")
 @click.argument("numbers", metavar="[BEFORE AFTER]", nargs=-1, type=int)
 @click.option("--metric", metavar="NAME", help="Metric to compare by.  [default: training.selection.metric]")
-@project_options("duckdb")
+@project_options(*ENGINES)
 def compare(project: Project, console: Console, numbers: tuple[int, ...], metric: str | None) -> None:
     """Compare two iterations: metrics, features, recommendations and what came of them.
 
@@ -156,7 +156,7 @@ def compare(project: Project, console: Console, numbers: tuple[int, ...], metric
 @click.option("--accept", is_flag=True, help="Accept the features that are proposed for exclusion.")
 @click.option("--trigger", type=click.Choice(TRIGGERS[1:]), default="MANUAL", show_default=True, help="Why.")
 @click.option("--reason", metavar="TEXT", default="", help="What is to be tried.")
-@project_options("duckdb")
+@project_options(*ENGINES)
 def next_(project: Project, console: Console, accept: bool, trigger: str, reason: str) -> None:
     """End the open iteration, refine the recommendations, and start the next one.
 

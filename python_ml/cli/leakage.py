@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from python_ml.cli.options import Console, project_options
+from python_ml.cli.options import ENGINES, Console, project_options
 
 if TYPE_CHECKING:
     from python_ml.model.leakage_gate import LeakageCheck
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @click.command("leakage")
 @click.option("--snapshot", metavar="ID", help="Check a snapshot (`retention snapshot list`) instead of the warehouse.")
 @click.option("--all", "everything", is_flag=True, help="Also list features without a suspicion.")
-@project_options("duckdb")
+@project_options(*ENGINES)
 def command(project: Project, console: Console, snapshot: str | None, everything: bool) -> None:
     """Check the training set for leakage.
 
@@ -58,6 +58,7 @@ def command(project: Project, console: Console, snapshot: str | None, everything
     from python_ml.model.preparation import prepare
     from python_ml.model.replay_evidence import stored_replays
     from python_ml.snapshots.training_rows import read_snapshot, read_training_set
+    from python_ml.warehouse import has_warehouse
 
     settings = project.settings
     with console.step("Reading the training set"):
@@ -71,7 +72,7 @@ def command(project: Project, console: Console, snapshot: str | None, everything
             scenario=rows.scenario,
             replays=[] if snapshot else stored_replays(project),
         ).leakage
-    if project.warehouse_path.is_file():  # a snapshot may outlive it
+    if has_warehouse(project):  # a snapshot may outlive it
         new = store_findings(project, check, rows.sha256)
         console.note(f"{new:,} new rows in {TABLE}")
     console.result(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from python_ml.cli.options import Console, project_options
+from python_ml.cli.options import ENGINES, Console, project_options
 
 if TYPE_CHECKING:
     from python_ml.model.registry import ModelRegistry, Version
@@ -36,7 +36,7 @@ def command() -> None:
 
 
 @command.command("list")
-@project_options("duckdb")
+@project_options(*ENGINES)
 def list_(project: Project, console: Console) -> None:
     """List the versions, oldest first.
 
@@ -55,7 +55,7 @@ def list_(project: Project, console: Console) -> None:
 @click.argument("version", metavar="VERSION", type=click.IntRange(min=1))
 @click.option("--force", is_flag=True, help="Promote the version even if it is no better; needs --reason.")
 @click.option("--reason", metavar="TEXT", help="Why, for gold.gld_model_promotions.")
-@project_options("duckdb")
+@project_options(*ENGINES)
 def promote(project: Project, console: Console, version: int, force: bool, reason: str | None) -> None:
     """Make a version the champion, if it is better.
 
@@ -109,7 +109,7 @@ def promote(project: Project, console: Console, version: int, force: bool, reaso
 
 @command.command("rollback")
 @click.option("--reason", metavar="TEXT", help="Why, for gold.gld_model_promotions.")
-@project_options("duckdb")
+@project_options(*ENGINES)
 def rollback(project: Project, console: Console, reason: str | None) -> None:
     """Make the previous champion the champion again.
 

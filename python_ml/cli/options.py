@@ -105,7 +105,7 @@ def file_options(function: Callable) -> Callable:
     return function
 
 
-def project_options(*engines: str, opened: bool = True) -> Callable[[Callable], Callable]:
+def project_options(*engines: str, opened: bool = True, reads: bool = True) -> Callable[[Callable], Callable]:
     """Add ``--project-dir``, ``--target`` and ``--json``; pass ``project`` (or ``folder``) and ``console``.
 
     Parameters
@@ -115,6 +115,8 @@ def project_options(*engines: str, opened: bool = True) -> Callable[[Callable], 
     opened : bool
         Whether the command reads the project's configuration. Otherwise it gets only the ``folder``, in which files may
         be missing, and a target is checked without being used.
+    reads : bool
+        Whether the command reads the warehouse, and not dbt alone.
     """
 
     def decorate(function: Callable) -> Callable:
@@ -139,7 +141,7 @@ def project_options(*engines: str, opened: bool = True) -> Callable[[Callable], 
             if not opened and target is None:
                 return function(*args, folder=folder, **kwargs)
             project = Project.open(folder, target=target)
-            require_engine(project, engines)
+            require_engine(project, engines, reads=opened and reads)
             return function(*args, **({"project": project} if opened else {"folder": folder}), **kwargs)
 
         return wrapper

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from python_ml.cli.options import Console, project_options
+from python_ml.cli.options import ENGINES, Console, project_options
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.command("quality")
 @click.option("--training", "chosen", flag_value="training", help="Check only the training set.")
 @click.option("--scoring", "chosen", flag_value="scoring", help="Check only the scoring set.")
-@project_options("duckdb")
+@project_options(*ENGINES)
 def command(project: Project, console: Console, chosen: str | None) -> None:
     """Check the quality of the training set and the scoring set.
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from python_ml.cli.options import Console, project_options
+from python_ml.cli.options import ENGINES, Console, project_options
 
 if TYPE_CHECKING:
     from python_ml.monitor.retraining import RetrainingDecision
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @click.option("--check", is_flag=True, help="Decide only.")
 @click.option("--force", is_flag=True, help="Train whatever the evidence; needs --reason.")
 @click.option("--reason", metavar="TEXT", help="Why, for gold.gld_retraining_decisions.")
-@project_options("duckdb")
+@project_options(*ENGINES)
 def command(project: Project, console: Console, check: bool, force: bool, reason: str | None) -> None:
     """Train a challenger when the evidence asks for it.
 

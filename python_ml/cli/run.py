@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from python_ml.cli.options import Console, project_options
+from python_ml.cli.options import ENGINES, Console, project_options
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
 
 @click.command("run")
-@project_options("duckdb")
+@project_options(*ENGINES)
 def command(project: Project, console: Console) -> None:
     """Build, replay, train, score, act, monitor and report.
 
-    Runs `retention build`, `replay` (of one feature time, as evidence for the leakage check), `train`, `backtest`
-    (unless `backtest.enabled` in retention.yml is false), `score`, `uplift` (where retention.yml names an experiment),
-    `act`, `explain`, `dashboard` (without counterfactuals), `monitor` and `report`, with the leakage and quality gates
-    before training and scoring. A breach that monitoring finds is a warning here; `retention monitor` ends with exit
-    code 3.
+    Runs `retention build`, `replay` (of one feature time on DuckDB, as evidence for the leakage check), `train`,
+    `backtest` (unless `backtest.enabled` in retention.yml is false), `score`, `uplift` (where retention.yml names an
+    experiment), `act`, `explain`, `dashboard` (without counterfactuals), `monitor` and `report`, with the leakage and
+    quality gates before training and scoring. A breach that monitoring finds is a warning here; `retention monitor`
+    ends with exit code 3.
 
     Reads the raw data, dbt_project.yml and retention.yml. Writes what these commands write; at the end
     reports/index.html and reports/metrics.json.
@@ -104,11 +104,15 @@ def backtest_where_possible(project: Project, console: Console) -> None:
 
 
 def prove(project: Project, console: Console) -> None:
-    """Replay the middle one of the stored feature times, where they are times."""
+    """Replay the middle one of the stored feature times, where they are times and the engine can."""
     from python_ml.model.replay_evidence import store_replays, stored_replays
     from python_ml.project import is_dateless
     from python_ml.replay import feature_times, replay
+    from python_ml.warehouse import DUCKDB, engine
 
+    if (kind := engine(project)) != DUCKDB:
+        console.note(f"No feature time is replayed: a replay runs on DuckDB, and this target on {kind}.")
+        return
     times = [] if is_dateless(project.vars) else feature_times(project)
     if not times or stored_replays(project):
         return

@@ -6,18 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from python_ml.cli.options import Console, project_options
+from python_ml.cli.options import ENGINES, Console, project_options
 
 if TYPE_CHECKING:
     from python_ml.project import Project
 
 MODELS = "gld_churn_scores_raw+ gld_churn_reasons_raw+"
+PYTHON_MODELS = ["gld_churn_scores_raw", "gld_churn_reasons_raw"]
 LATER = "gld_retention_actions_raw+"  # depend on the scores, but are made by `retention act`
 BANDS = ("high", "medium", "low")
 
 
 @click.command("score")
-@project_options("duckdb")
+@project_options(*ENGINES)
 def command(project: Project, console: Console) -> None:
     """Score customers with the champion, with reasons.
 
@@ -55,7 +56,8 @@ def score(project: Project, console: Console) -> dict[str, Any]:
     GateError
         When the customers to score fail a critical quality check.
     """
-    from python_ml.dbt import SCORING_SET, dbt_process, feature_registry, run_dbt
+    from python_ml.cli.build import run_with_python
+    from python_ml.dbt import SCORING_SET, dbt_process, feature_registry
     from python_ml.errors import UserError
     from python_ml.monitor.history import keep_scores
     from python_ml.warehouse import connect
@@ -77,7 +79,8 @@ def score(project: Project, console: Console) -> dict[str, Any]:
             console.step("Scoring"),
             handed_over(frame, champion, project.entity, project.settings.scoring.reasons) as variables,
         ):
-            run_dbt(project, ["build", "--select", MODELS, "--exclude", LATER], console, variables)
+            arguments = ["build", "--select", MODELS, "--exclude", LATER]
+            run_with_python(project, PYTHON_MODELS, arguments, console, variables)
     with connect(project) as connection:
         counted = connection.execute(
             "select risk_band, count(*), any_value(model_name), any_value(model_version), max(feature_timestamp) "

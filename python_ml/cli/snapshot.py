@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from python_ml.cli.options import Console, parse_time, project_options
+from python_ml.cli.options import ENGINES, Console, parse_time, project_options
 
 if TYPE_CHECKING:
     from python_ml.project import Project
@@ -40,7 +40,7 @@ def command() -> None:
     metavar="DATE",
     help="Take rows with label_timestamp <= DATE (UTC). Required unless the rows have no dates.",
 )
-@project_options("duckdb", "databricks")
+@project_options(*ENGINES)
 def create(project: Project, console: Console, cutoff: str | None) -> None:
     """Create a snapshot of the rows whose label was known at a cutoff.
 
@@ -72,7 +72,7 @@ def create(project: Project, console: Console, cutoff: str | None) -> None:
 
 
 @command.command("list")
-@project_options("duckdb", "databricks")
+@project_options(*ENGINES)
 def list_(project: Project, console: Console) -> None:
     """List the snapshots, oldest first.
 
@@ -106,7 +106,7 @@ def list_(project: Project, console: Console) -> None:
 
 @command.command("verify")
 @click.argument("ids", metavar="[ID]...", nargs=-1)
-@project_options("duckdb", "databricks")
+@project_options(*ENGINES)
 def verify(project: Project, console: Console, ids: tuple[str, ...]) -> None:
     """Check snapshots against their hashes.
 
@@ -151,7 +151,7 @@ def verify(project: Project, console: Console, ids: tuple[str, ...]) -> None:
 @click.argument("before", metavar="ID")
 @click.argument("after", metavar="ID")
 @click.option("--top", type=click.IntRange(min=1), default=10, show_default=True, help="Columns shown, worst first.")
-@project_options("duckdb", "databricks")
+@project_options(*ENGINES)
 def compare(project: Project, console: Console, before: str, after: str, top: int) -> None:
     """Compare two snapshots: definitions, columns, rows, distributions, labels.
 

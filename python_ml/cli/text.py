@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from python_ml.cli import text_label
-from python_ml.cli.options import Console, project_options
+from python_ml.cli.options import ENGINES, Console, project_options
 
 if TYPE_CHECKING:
     from python_ml.project import Project
@@ -38,7 +38,7 @@ command.add_command(text_label.command)
 
 
 @command.command("status")
-@project_options("duckdb")
+@project_options(*ENGINES)
 def status(project: Project, console: Console) -> None:
     """List text columns: embeddings, components, and what the first components mean.
 
@@ -58,7 +58,7 @@ def status(project: Project, console: Console) -> None:
 
 @command.command("refit")
 @click.argument("texts", metavar="TEXT...", nargs=-1, required=True)
-@project_options("duckdb")
+@project_options(*ENGINES)
 def refit(project: Project, console: Console, texts: tuple[str, ...]) -> None:
     """Fit the components of text columns again, and rebuild the warehouse.
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from python_ml.cli.options import Console, project_options
+from python_ml.cli.options import ENGINES, Console, project_options
 
 if TYPE_CHECKING:
     from python_ml.project import Project
@@ -25,7 +25,7 @@ FOLDER = "text_labels"  # of the files that people fill in
     "[default: endpoint if RETENTION_LABELLER_URL is set, else file]",
 )
 @click.option("--again", is_flag=True, help="Ask again about texts that came back without a label.")
-@project_options("duckdb")
+@project_options(*ENGINES)
 def command(project: Project, console: Console, columns: tuple[str, ...], labeller: str | None, again: bool) -> None:
     """Have a sample of texts labelled, and label all others by a classifier.
 

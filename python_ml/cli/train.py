@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from python_ml.cli.options import Console, project_options
+from python_ml.cli.options import ENGINES, Console, project_options
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,7 +30,7 @@ TUNING_FILE = "tuning.db"  # beside mlflow.db
 @click.command("train")
 @click.option("--snapshot", metavar="ID", help="Train on a snapshot (see `retention snapshot`), not the warehouse.")
 @click.option("--tune", is_flag=True, help="Look for better parameters first (`training.tuning` says how long).")
-@project_options("duckdb")
+@project_options(*ENGINES)
 def command(project: Project, console: Console, snapshot: str | None, tune: bool) -> None:
     """Train, compare and register churn models.
 
@@ -101,10 +101,11 @@ def train(
         settings = settings.model_copy(update={"training": settings.training.model_copy(update={"tuning": tuning})})
 
     from python_ml.snapshots.training_rows import read_snapshot, read_training_set
+    from python_ml.warehouse import has_warehouse
 
     with console.step(f"Reading snapshot {snapshot}" if snapshot else "Reading the training set"):
         training_set = read_snapshot(project, snapshot) if snapshot else read_training_set(project)
-        truth = read_truth(project, training_set.entity) if project.warehouse_path.is_file() else None
+        truth = read_truth(project, training_set.entity) if has_warehouse(project) else None
 
     from python_ml.cli.quality import gate
     from python_ml.decisions.value import check_value
@@ -189,9 +190,10 @@ def _fit(
     from python_ml.model.leakage_table import store_findings
     from python_ml.model.train import train_models
     from python_ml.project import sqlite_uri
+    from python_ml.warehouse import has_warehouse
 
     def keep(check: LeakageCheck) -> None:
-        if project.warehouse_path.is_file():  # a snapshot may outlive it
+        if has_warehouse(project):  # a snapshot may outlive it
             store_findings(project, check, training_set.sha256)
 
     with console.step("Training"):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from python_ml.cli.options import Console, project_options
+from python_ml.cli.options import ENGINES, Console, project_options
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,7 +18,7 @@ REFUSED, TOO_FEW, ESTIMATED = "refused", "too few draws", "estimated"
 
 
 @click.command("uplift")
-@project_options("duckdb")
+@project_options(*ENGINES)
 def command(project: Project, console: Console) -> None:
     """Estimate the effect of an offer on churn.
 

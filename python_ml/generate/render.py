@@ -35,6 +35,9 @@ _MODELS = (
     "gold/gld_churn_reasons_raw.py",
     "gold/gld_churn_reasons.sql",
     "gold/gld_retention_actions_raw.py",
+    "gold/without_python/gld_churn_scores_raw.sql",
+    "gold/without_python/gld_churn_reasons_raw.sql",
+    "gold/without_python/gld_retention_actions_raw.sql",
     "gold/gld_retention_actions.sql",
     "gold/_gold__findings.yml",
     "gold/_gold__survival.yml",
@@ -183,6 +186,8 @@ def _source_models(renderer: Renderer, plan: ProjectPlan, source: SourcePlan) ->
         path = f"silver/{text.model(source.name)}.py"
         known_at = _known_at(plan, source)
         yield path, renderer.text("silver/texts.py.jinja", source=source, text=text, known_at=known_at)
+        path = f"silver/without_python/{text.model(source.name)}.sql"
+        yield path, renderer.text("silver/texts_without_python.sql", source=source, text=text)
     if source.texts:
         used = {"final"}
         steps = [free_name(f"with_{text.column}", used) for text in source.texts]

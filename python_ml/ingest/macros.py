@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType, SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import python_ml
 from python_ml.errors import RetentionError
 
+if TYPE_CHECKING:
+    import duckdb
+
 _FOLDERS = ("cleaning", "cross_db", "temporal", "text")
 _VARIABLES: ContextVar[Mapping[str, Any]] = ContextVar("variables", default=MappingProxyType({}))
+_CONNECTION: ContextVar[duckdb.DuckDBPyConnection | None] = ContextVar("connection", default=None)
+_PROJECT_DIR: ContextVar[str] = ContextVar("project directory", default=".")
 
 
 def dbt_package_source() -> Path:
@@ -73,6 +79,42 @@ def rendered(
         return _environment().from_string(jinja_text).render(ref=ref, source=source)
     finally:
         _VARIABLES.reset(token)
+
+
+def raw_file_rows(
+    connection: duckdb.DuckDBPyConnection, file: Mapping[str, Any], project_dir: Path, variables: Mapping[str, Any]
+) -> str:
+    """The query that reads a raw file of a project, as the macro of that name writes it.
+
+    Parameters
+    ----------
+    connection : duckdb.DuckDBPyConnection
+        Looks whether the file is there and has its columns.
+    file : mapping
+        ``meta.file`` of the source.
+    project_dir : Path
+    variables : mapping
+        Variables of the project.
+
+    Returns
+    -------
+    str
+        SQL.
+
+    Raises
+    ------
+    RetentionError
+        When the file is missing or its columns moved.
+    """
+    tokens = [
+        (variable, variable.set(value))
+        for variable, value in ((_CONNECTION, connection), (_PROJECT_DIR, str(project_dir)), (_VARIABLES, variables))
+    ]
+    try:
+        return _environment().globals["customer_retention"].raw_file_rows(file)
+    finally:
+        for variable, token in tokens:
+            variable.reset(token)
 
 
 @lru_cache(maxsize=4096)
@@ -134,6 +176,16 @@ def _environment() -> Any:
     def refuse(message: str) -> None:
         raise RetentionError(message)
 
+    def run_query(query: str) -> SimpleNamespace:
+        rows = _CONNECTION.get().execute(query).fetchall()
+        columns = [SimpleNamespace(values=lambda column=column: list(column)) for column in zip(*rows, strict=True)]
+        return SimpleNamespace(rows=rows, columns=columns)
+
+    class Invocation:
+        @property
+        def project_dir(self) -> str:
+            return _PROJECT_DIR.get()
+
     environment = jinja2.Environment(extensions=["jinja2.ext.do"], autoescape=False)  # noqa: S701 - SQL, no HTML
     macros = _Macros(dbt_package_source() / "macros", environment)
     types = {"string": "TEXT", "timestamp": "timestamp", "bigint": "bigint", "int": "INT", "boolean": "boolean"}
@@ -151,6 +203,9 @@ def _environment() -> Any:
         "modules": SimpleNamespace(re=re),
         "var": lambda name, default=None: _VARIABLES.get().get(name, default),
         "config": lambda **_: "",
+        "env_var": lambda name, default=None: os.environ.get(name, default),
+        "run_query": run_query,
+        "invocation_args_dict": Invocation(),
         "execute": False,
     }
     return environment

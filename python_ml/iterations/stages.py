@@ -66,17 +66,14 @@ def _of_tables(tables: dict[str, dict[str, Any]]) -> dict[str, Any]:
 
 def _warehouse(project: Project) -> dict[str, Any]:
     """Rows and columns of the raw and the bronze tables."""
-    from python_ml.warehouse import connect, relation
+    from python_ml.warehouse import connect, count_columns, has_warehouse, relation
 
-    if not project.warehouse_path.is_file():
+    if not has_warehouse(project):
         return _of_tables({})
+    known = count_columns(project, ("raw", "bronze"))
     with connect(project) as connection:
-        known = connection.execute(
-            "select table_schema || '.' || table_name, count(*) from information_schema.columns "
-            "where table_schema in ('raw', 'bronze') group by all order by 1"
-        ).fetchall()
         tables = {}
-        for name, columns in known:
+        for name, columns in known.items():
             ((count,),) = connection.execute(f"select count(*) from {relation(name)}").fetchall()
             tables[name] = {"rows": count, "columns": columns}
     return _of_tables(tables)

@@ -31,9 +31,9 @@ COLUMNS = {
 
 def has_findings(project: Project, digest: str | None) -> bool:
     """Whether findings on these rows are stored, or there is no warehouse that could hold any."""
-    from python_ml.warehouse import connect, relation, table_exists
+    from python_ml.warehouse import connect, has_warehouse, relation, table_exists
 
-    if not project.warehouse_path.is_file():
+    if not has_warehouse(project):
         return True
     with connect(project) as connection:
         return table_exists(connection, TABLE) and bool(

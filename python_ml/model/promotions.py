@@ -163,9 +163,10 @@ def _keep(
     decision: Decision,
 ) -> None:
     """Append a decision to the table, where there is a warehouse (a snapshot may outlive it)."""
-    if not project.warehouse_path.is_file():
+    from python_ml.warehouse import connect, declare_table, has_warehouse, relation
+
+    if not has_warehouse(project):
         return
-    from python_ml.warehouse import connect, declare_table, relation
 
     figures: Mapping[str, Any] = decision.figures
     row = {

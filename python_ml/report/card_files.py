@@ -91,7 +91,7 @@ def _measured_since(project: Project, version: int) -> dict[str, Any]:
     """What was measured of a version after its training: diagnostics, fairness, backtest."""
     from python_ml.diagnostics.diagnosis import DIAGNOSTICS_TABLE, FAIRNESS_TABLE
     from python_ml.files import read_json
-    from python_ml.warehouse import connect, relation, table_exists
+    from python_ml.warehouse import connect, has_warehouse, relation, table_exists
 
     found: dict[str, Any] = {}
     path = project.reports_dir / "backtest.json"
@@ -99,7 +99,7 @@ def _measured_since(project: Project, version: int) -> dict[str, Any]:
         backtest = read_json(path, "file backtest.json", "run `retention backtest` again")
         if part(backtest, "version") == version:
             found["backtest"] = backtest
-    if project.warehouse_path.is_file():
+    if has_warehouse(project):
         with connect(project) as connection:
             for name, table in (("diagnostics", DIAGNOSTICS_TABLE), ("fairness", FAIRNESS_TABLE)):
                 if table_exists(connection, table):

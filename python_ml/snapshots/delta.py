@@ -17,7 +17,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from python_ml.dbt import TRAINING_SET
-from python_ml.errors import UserError
 from python_ml.snapshots.content import Columns
 from python_ml.snapshots.record import RecordError, Snapshot
 from python_ml.snapshots.store import Available, Entry, Inventory, SnapshotRequest, SnapshotStore
@@ -42,12 +41,14 @@ class DeltaStore(SnapshotStore):
         Runs one SQL statement and gives its rows as a ``pyarrow.Table``.
     catalog : str
         Unity Catalog's name for what the project writes to.
+    prefix : str
+        What the target puts before the names of schemas.
     """
 
-    def __init__(self, execute: Callable[[str], pa.Table], catalog: str) -> None:
+    def __init__(self, execute: Callable[[str], pa.Table], catalog: str, prefix: str = "") -> None:
         self.execute = execute
-        self.catalog = catalog
-        self.place = f"{catalog}.{ROWS}"
+        self.catalog, self.prefix = catalog, prefix
+        self.place = f"{catalog}.{prefix}{ROWS}"
 
     @classmethod
     def of(cls, project: Project) -> DeltaStore:
@@ -58,34 +59,10 @@ class DeltaStore(SnapshotStore):
         UserError
             When the connector is not installed, or the target does not say where to connect.
         """
-        from python_ml.warehouse import target_settings
+        from python_ml.warehouse import schema_prefix, statement_runner, target_settings
 
         settings = target_settings(project)
-        missing = [name for name in ("host", "http_path", "token") if not settings.get(name)]
-        if missing:
-            raise UserError(
-                f"The Databricks target has no {' and no '.join(missing)}.",
-                where="profiles.yml",
-                hint="set DATABRICKS_HOST, DATABRICKS_HTTP_PATH and DATABRICKS_TOKEN",
-            )
-        try:
-            from databricks import sql
-        except ImportError as error:
-            raise UserError(
-                "The connector for Databricks is not installed.",
-                where="databricks-sql-connector",
-                hint="install customer-retention[databricks]",
-            ) from error
-
-        def execute(statement: str) -> pa.Table:
-            with (
-                sql.connect(settings["host"], settings["http_path"], settings["token"]) as connection,
-                connection.cursor() as cursor,
-            ):
-                cursor.execute(statement)
-                return cursor.fetchall_arrow()
-
-        return cls(execute, str(settings.get("catalog") or "main"))
+        return cls(statement_runner(settings), str(settings.get("catalog") or "main"), schema_prefix(project))
 
     def available(self, cutoff: datetime | None) -> Available:
         [counted] = self.execute(
@@ -152,7 +129,9 @@ class DeltaStore(SnapshotStore):
         return {version: str(how) for version, how in made.items() if "retention.token" in str(how)}
 
     def _name(self, name: str) -> str:
-        return ".".join("`" + part.replace("`", "``") + "`" for part in [self.catalog, *name.split(".")])
+        return ".".join(
+            "`" + part.replace("`", "``") + "`" for part in [self.catalog, *(self.prefix + name).split(".")]
+        )
 
 
 def _known(cutoff: datetime | None) -> str:

@@ -28,7 +28,7 @@ from python_ml.errors import UserError
 from python_ml.snapshots.content import Columns
 from python_ml.snapshots.record import SEAL_IN_ID, RecordError, Snapshot
 from python_ml.snapshots.store import Available, Entry, Inventory, SnapshotRequest, SnapshotStore
-from python_ml.warehouse import connect, literal, observation_end, relation, table_exists
+from python_ml.warehouse import connect, literal, observation_end, relation, table_exists, warehouse_place
 
 if TYPE_CHECKING:
     import duckdb
@@ -179,7 +179,7 @@ class LocalStore(SnapshotStore):
             if not table_exists(connection, TRAINING_SET):
                 raise UserError(
                     f"The table {TRAINING_SET} does not exist.",
-                    where=str(self.project.warehouse_path),
+                    where=warehouse_place(self.project),
                     hint="run `retention build`",
                 )
             yield connection

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from python_ml.errors import UserError
 from python_ml.snapshots.delta import DeltaStore
 from python_ml.snapshots.local import LocalStore
-from python_ml.warehouse import engine
+from python_ml.warehouse import DATABRICKS, DUCKDB, SPARK, engine
 
 if TYPE_CHECKING:
     from python_ml.project import Project
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def open_store(project: Project) -> SnapshotStore:
-    """Open the store of a project's snapshots: parquet files, or Delta versions on a target on Databricks.
+    """Open the store of a project's snapshots: parquet files, or Delta versions on Databricks.
 
     Raises
     ------
@@ -23,12 +23,12 @@ def open_store(project: Project) -> SnapshotStore:
         When there are no snapshots on the target's engine.
     """
     kind = engine(project)
-    if kind == "databricks":
+    if kind == DATABRICKS:
         return DeltaStore.of(project)
-    if kind == "duckdb":
+    if kind in (DUCKDB, SPARK):
         return LocalStore(project)
     raise UserError(
         f"There are no training snapshots on {kind}.",
         where="--target",
-        hint="use a target on DuckDB, which keeps parquet files, or on Databricks, which keeps Delta versions",
+        hint="use a target on DuckDB or Spark, which keep parquet files, or on Databricks, which keeps Delta versions",
     )

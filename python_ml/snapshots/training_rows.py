@@ -8,7 +8,7 @@ from python_ml.dbt import TRAINING_SET, feature_registry
 from python_ml.model.dataset import TrainingSet
 from python_ml.snapshots.content import Columns, ContentError, content
 from python_ml.snapshots.opening import open_store
-from python_ml.warehouse import read_arrow
+from python_ml.warehouse import read_arrow, warehouse_place
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,7 +27,7 @@ def read_training_set(project: Project) -> TrainingSet:
         When the warehouse or the table does not exist.
     """
     table = read_arrow(project, TRAINING_SET)
-    return training_rows(table, feature_registry(project), project, str(project.warehouse_path))
+    return training_rows(table, feature_registry(project), project, warehouse_place(project))
 
 
 def training_rows(table: pa.Table, features: list[Feature], project: Project, source: str) -> TrainingSet:

@@ -136,11 +136,11 @@ def test_a_target_without_an_address_is_explained(tmp_path, monkeypatch) -> None
     (tmp_path / "dbt_project.yml").write_text("name: shop\nprofile: shop\n")
     (tmp_path / "profiles.yml").write_text(
         "shop: {target: lake, outputs: {lake: {type: databricks, host: \"{{ env_var('DATABRICKS_HOST', '') }}\"}, "
-        "spark: {type: spark}}}\n"
+        "other: {type: postgres}}}\n"
     )
     with pytest.raises(UserError, match="no host and no http_path and no token"):
         open_store(Project.open(tmp_path))
-    with pytest.raises(UserError, match="no training snapshots on spark"):
-        open_store(Project.open(tmp_path, target="spark"))
+    with pytest.raises(UserError, match="no training snapshots on postgres"):
+        open_store(Project.open(tmp_path, target="other"))
     with pytest.raises(UserError, match="There is no target prod"):
         open_store(Project.open(tmp_path, target="prod"))

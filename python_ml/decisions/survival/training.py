@@ -197,8 +197,9 @@ def with_survival(result: TrainingResult, study: SurvivalStudy) -> TrainingResul
 def write_study(project: Project, study: SurvivalStudy, folder: Path) -> None:
     """Write the tables of gold (where there is a warehouse) and the predictions behind the calibration."""
     from python_ml.decisions.survival import tables
+    from python_ml.warehouse import has_warehouse
 
-    if project.warehouse_path.is_file():
+    if has_warehouse(project):
         tables.write(project, tables.EVALUATION, study.evaluation, tables.EVALUATION_COLUMNS)
         tables.write(project, tables.CURVES, study.curves, tables.CURVE_COLUMNS)
     with replacing(folder / PREDICTIONS_FILE) as path:
@@ -208,9 +209,9 @@ def write_study(project: Project, study: SurvivalStudy, folder: Path) -> None:
 def forget_study(project: Project, folder: Path) -> None:
     """Remove what an earlier training wrote, where the present one has no survival model."""
     from python_ml.decisions.survival import tables
-    from python_ml.warehouse import drop_tables
+    from python_ml.warehouse import drop_tables, has_warehouse
 
-    if project.warehouse_path.is_file():
+    if has_warehouse(project):
         drop_tables(project, tables.EVALUATION, tables.CURVES)
     (folder / PREDICTIONS_FILE).unlink(missing_ok=True)
 

@@ -99,9 +99,9 @@ def estimates_table(
 
 def drop_estimates(project: Project) -> None:
     """Remove the estimates of an earlier run."""
-    from python_ml.warehouse import drop_tables
+    from python_ml.warehouse import drop_tables, has_warehouse
 
-    if project.warehouse_path.is_file():
+    if has_warehouse(project):
         drop_tables(project, EVALUATION, CURVES, ESTIMATES)
 
 
