@@ -1,7 +1,7 @@
 """Copies of modules of this package that do not need it: what a function uses, and nothing else.
 
-The notebooks of a standalone pipeline must follow the same rules as the package (the split, the metrics, the reasons), so
-they run its own code. Of each module they get the definitions that are used, with imports of their own.
+The notebooks of a standalone pipeline must follow the same rules as the package (the split, the metrics, the
+reasons), so they run its own code. Of each module they get the definitions that are used, with imports of their own.
 """
 
 from __future__ import annotations

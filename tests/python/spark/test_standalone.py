@@ -21,7 +21,6 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 import duckdb
-import pyarrow as pa
 import pytest
 
 from tests.python.command_line import command_here, train_only
