@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class UserError(Exception):
+class PipelineError(Exception):
     """Something that a person has to put right.
 
     Parameters
@@ -19,3 +19,7 @@ class UserError(Exception):
     def __init__(self, what: str, *, where: str | None = None, hint: str | None = None) -> None:
         super().__init__(f"{what} ({where})" if where else what)
         self.hint = hint
+
+
+# The copied modules know it by the name that it has in the package.
+UserError = PipelineError

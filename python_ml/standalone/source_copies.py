@@ -160,7 +160,7 @@ def _source(module: _Module, foreign: tuple[str, ...]) -> str:
     if for_types:
         parts.append("if TYPE_CHECKING:\n" + "\n\n".join(_indented(group) for group in _grouped(for_types)))
     text = "\n\n".join(parts)
-    was_constant = False
+    was_constant, was_block = False, False
     for statement in module.tree.body:
         names = [name for name, defined in module.definitions.items() if defined is statement]
         if not set(names) & module.needed:
@@ -168,8 +168,8 @@ def _source(module: _Module, foreign: tuple[str, ...]) -> str:
         is_constant = isinstance(statement, ast.Assign | ast.AnnAssign)
         block = _block(module.lines, statement)
         joined = is_constant and was_constant and not block.startswith("#")
-        text += ("\n" if joined else "\n\n" if is_constant and "\ndef " not in text else "\n\n\n") + block
-        was_constant = is_constant
+        text += ("\n" if joined else "\n\n" if is_constant and not was_block else "\n\n\n") + block
+        was_constant, was_block = is_constant, not is_constant
     return re.sub(rf"\b{PACKAGE}(?:\.\w+)*\.(\w+)", r"\1", _local(text)) + "\n"
 
 

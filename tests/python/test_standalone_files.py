@@ -127,7 +127,7 @@ def test_files_that_are_not_those_of_the_manifest_are_not_opened(
         manifest.write_text(json.dumps({"files": {"../other.json": "0"}}))
     else:
         manifest.unlink()
-    with pytest.raises(UserError, match="differs|cannot be read|outside|no readable manifest"):
+    with pytest.raises(UserError, match=r"differs|cannot be read|outside|no readable manifest"):
         ExportedModel.open(folder)
 
 

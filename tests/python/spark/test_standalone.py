@@ -21,8 +21,14 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 import duckdb
+import pyarrow as pa
 import pytest
 
+from python_ml.model.registry import require_champion
+from python_ml.model.score import reasons, score
+from python_ml.project import Project
+from python_ml.standalone.feature_sql import FeatureSql
+from python_ml.warehouse import read_table
 from tests.python.command_line import command_here, train_only
 
 from . import rows
@@ -46,7 +52,7 @@ NOT_THERE = ("python_ml", "dbt", "mlflow", "tests")
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A built, trained and scored project from two files."""
+    """A built and trained project from two files."""
     folder = tmp_path_factory.mktemp("standalone")
     for name, table in _raw_rows().items():
         with (folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
@@ -56,8 +62,8 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     project = folder / "shop"
     retention(project, "recommend", *(word for name in LEFT_OUT for word in ("--reject", name)))
     retention(project, "generate")
-    train_only(project, "logistic_regression", "lightgbm")
-    for word in ("build", "train", "score"):
+    train_only(project, "lightgbm")
+    for word in ("build", "train"):
         retention(project, word)
     return project
 
@@ -86,22 +92,35 @@ def on_spark(pipeline: Path, shop: Path, spark: SparkSession) -> Iterator[SparkS
             spark.sql(f"drop schema if exists {schema} cascade")
 
 
-@pytest.mark.parametrize("table", [*FEATURES, *SCORES])
-def test_tables_are_those_of_the_project(table: str, on_spark: SparkSession, shop: Path) -> None:
+@pytest.fixture(scope="module")
+def expected(shop: Path) -> dict[str, pa.Table]:
+    """The tables of the project: features from its warehouse, and what its champion makes of them."""
     with duckdb.connect(str(shop / "warehouse.duckdb"), read_only=True) as connection:
         connection.execute("set TimeZone = 'UTC'")
-        expected = connection.sql(f"select * from gold.{table}").to_arrow_table()
+        tables = {name: connection.sql(f"select * from gold.{name}").to_arrow_table() for name in FEATURES}
+    project = Project.open(shop)
+    champion, customers = require_champion(project), read_table(project, "gold.gld_scoring_set")
+    scored = score(customers, champion, project.entity), reasons(customers, champion, project.entity)
+    return tables | {
+        name: pa.Table.from_pandas(frame, preserve_index=False) for name, frame in zip(SCORES, scored, strict=True)
+    }
+
+
+@pytest.mark.parametrize("table", [*FEATURES, *SCORES])
+def test_tables_are_those_of_the_project(table: str, on_spark: SparkSession, expected: dict[str, pa.Table]) -> None:
     # A fingerprint is an engine's own.
-    columns = sorted(name for name in expected.column_names if name != "row_fingerprint")
+    columns = sorted(name for name in expected[table].column_names if name != "row_fingerprint")
     found = rows.of_spark(on_spark, f"select * from gold.{table}")
-    assert expected.num_rows > 0
+    assert expected[table].num_rows > 0
     assert set(columns) == set(found.column_names) - {"row_fingerprint"}
-    wrong = list(rows.differences(expected.select(columns), found.select(columns)))
+    wrong = list(rows.differences(expected[table].select(columns), found.select(columns)))
     assert not wrong, f"{table}, project and pipeline:\n" + "\n".join(wrong[:20])
 
 
-def test_a_model_trained_there_is_the_champion_again(on_spark: SparkSession, pipeline: Path, shop: Path) -> None:
-    """The same rows, split and parameters: the same model, the same scores when it is chosen."""
+def test_a_model_trained_there_is_the_champion_again(
+    on_spark: SparkSession, pipeline: Path, expected: dict[str, pa.Table]
+) -> None:
+    """The same rows, split and parameters: the same model, and the same scores when it is chosen."""
     settings = pipeline / "pipeline_settings.py"
     text = settings.read_text(encoding="utf-8")
     settings.write_text(text.replace('MODEL_FOLDER = "champion"', 'MODEL_FOLDER = "trained"'), encoding="utf-8")
@@ -109,10 +128,11 @@ def test_a_model_trained_there_is_the_champion_again(on_spark: SparkSession, pip
         run(pipeline, "03_score")
     finally:
         settings.write_text(text, encoding="utf-8")
-    query = "select customer_id, churn_probability, risk_band from gold.gld_churn_scores"
-    with duckdb.connect(str(shop / "warehouse.duckdb"), read_only=True) as connection:
-        expected = connection.sql(query).to_arrow_table()
-    assert list(rows.differences(expected, rows.of_spark(on_spark, query))) == []
+    columns = ["customer_id", "churn_probability", "risk_band"]
+    found = rows.of_spark(on_spark, f"select {', '.join(columns)} from gold.gld_churn_scores")
+    assert list(rows.differences(expected["gld_churn_scores"].select(columns), found)) == []
+    model = json.loads((pipeline / "trained" / "model.json").read_text(encoding="utf-8"))
+    assert model["version"] is None
 
 
 def test_a_missing_raw_column_is_named(on_spark: SparkSession, pipeline: Path) -> None:
@@ -145,7 +165,14 @@ def test_the_code_reads_like_code_of_this_project(pipeline: Path, repository: Pa
         assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_edits_are_kept_and_the_champion_can_be_left_out(pipeline: Path, shop: Path) -> None:
+def test_edits_are_kept_and_the_champion_can_be_left_out(
+    pipeline: Path, shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    described = json.loads((pipeline / "pipeline.json").read_text(encoding="utf-8"))
+    queries = {path.relative_to(pipeline).as_posix(): path.read_text() for path in pipeline.glob("sql/*.sql")}
+    compiled = FeatureSql(queries, described["models"], described["raw"], [])
+    # dbt would compile the same again
+    monkeypatch.setattr("python_ml.standalone.pipeline.feature_sql", lambda *_: compiled)
     path = pipeline / "pipeline_settings.py"
     text = path.read_text(encoding="utf-8")
     path.write_text(text.replace("CATALOG = None", 'CATALOG = "main"'), encoding="utf-8")
