@@ -69,7 +69,7 @@ def _standalone(folder: Path, target: str | None, out: Path, console: Console, w
     from python_ml.project import Project
     from python_ml.standalone.pipeline import write_standalone
 
-    made = write_standalone(Project.open(folder, target=target), out, console, with_champion)
+    made = write_standalone(Project.open(folder), out, console, with_champion, target)
     if made.champion_version is None:
         why = "there is no champion yet" if with_champion else "--no-champion was given"
         console.warn(f"Features and training only: {why}. 03_score.py scores with the model that 02_train.py writes.")

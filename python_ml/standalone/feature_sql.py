@@ -56,8 +56,15 @@ class FeatureSql:
         return list(dict.fromkeys(table["schema"] for table in [*self.raw, *self.models]))
 
 
-def feature_sql(project: Project, console: Console) -> FeatureSql:
+def feature_sql(project: Project, console: Console, target: str | None = None) -> FeatureSql:
     """Compile the features for Spark; no session and no connection is needed.
+
+    Parameters
+    ----------
+    project : Project
+    console : Console
+    target : str, optional
+        See :func:`spark_target`.
 
     Raises
     ------
@@ -65,7 +72,7 @@ def feature_sql(project: Project, console: Console) -> FeatureSql:
         When the project has no target for Spark or Databricks, dbt cannot compile it, or a model that the features need
         is in Python.
     """
-    target = spark_target(project)
+    target = spark_target(project, target)
     with tempfile.TemporaryDirectory(prefix="retention_standalone_") as scratch:
         target_path = Path(scratch) / "target"
         target_path.mkdir()
@@ -73,18 +80,21 @@ def feature_sql(project: Project, console: Console) -> FeatureSql:
         with contextlib.closing(DbtProcess(replace(project, target=target), target_path)) as process:
             select = ["--select", *(f"+{name}" for name in WANTED), "--indirect-selection", "empty"]
             errors = process.run(["compile", "--no-introspect", "--no-populate-cache", "--quiet", *select], console)
+        manifest_path = target_path / "manifest.json"
         if errors is not None:
+            if manifest_path.is_file():
+                _models(read_json(manifest_path, "manifest of dbt", "run the command again"))  # may know better why
             raise UserError(
                 f"dbt could not compile the project for the target {target}.\n    " + "\n    ".join(errors[-3:]),
                 where=str(project.root),
                 hint="install the extra `spark` or `databricks`, or check the file that the message names",
             )
-        manifest = read_json(target_path / "manifest.json", "manifest of dbt", "run the command again")
+        manifest = read_json(manifest_path, "manifest of dbt", "run the command again")
     return _written(manifest)
 
 
-def spark_target(project: Project) -> str:
-    """The target to compile for: the one asked for, or else the first on Spark, or else on Databricks.
+def spark_target(project: Project, target: str | None = None) -> str:
+    """The target to compile for: the one asked for if it is on Spark or Databricks, or else the first that is.
 
     Raises
     ------
@@ -92,8 +102,8 @@ def spark_target(project: Project) -> str:
         When ``profiles.yml`` has none.
     """
     path = profiles_path(project)
-    if project.target is not None and target_settings(project).get("type") in (SPARK, DATABRICKS):
-        return project.target
+    if target is not None and target_settings(replace(project, target=target)).get("type") in (SPARK, DATABRICKS):
+        return target
     outputs: Mapping[str, Any] = {}
     if path.exists():
         with parsed(path, "profiles") as (loader, node):
@@ -111,7 +121,8 @@ def spark_target(project: Project) -> str:
     )
 
 
-def _written(manifest: dict[str, Any]) -> FeatureSql:
+def _models(manifest: dict[str, Any]) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    """All nodes, and the keys of those that the gold tables are made of, in order; refuses what is no SQL."""
     nodes = {**manifest["nodes"], **manifest["sources"]}
     by_name = {node["name"]: key for key, node in manifest["nodes"].items() if node["resource_type"] == "model"}
     missing = [name for name in WANTED if name not in by_name]
@@ -122,24 +133,40 @@ def _written(manifest: dict[str, Any]) -> FeatureSql:
             hint="run the command in a project that `retention init` wrote",
         )
     order = _ordered(nodes, [by_name[name] for name in WANTED])
+    no_query = [
+        nodes[key]
+        for key in order
+        if nodes[key]["resource_type"] == "snapshot"
+        or (nodes[key]["resource_type"] == "model" and nodes[key]["language"] != "sql")
+    ]
+    if no_query:
+        raise UserError(
+            "The features need snapshots or models in Python, which are not SQL: "
+            f"{', '.join(node['name'] for node in no_query)}.",
+            where=", ".join(node["original_file_path"] for node in no_query),
+            hint="compile for a target of the type spark (--target), where SQL takes their place",
+        )
+    return nodes, order
+
+
+def _written(manifest: dict[str, Any]) -> FeatureSql:
+    nodes, order = _models(manifest)
     relations = {nodes[key]["relation_name"]: nodes[key] for key in order if nodes[key].get("relation_name")}
     made = [nodes[key] for key in order if nodes[key]["resource_type"] == "model" and not _is_ephemeral(nodes[key])]
-    in_python = [node["name"] for node in made if node["language"] != "sql"]
-    if in_python:
-        raise UserError(
-            f"The features need a model in Python, which plain Spark does not run: {', '.join(in_python)}.",
-            where=", ".join(node["original_file_path"] for node in made if node["name"] in in_python),
-            hint="compile for a target of the type spark (--target), where SQL takes its place",
-        )
     files, models = {}, []
     for number, node in enumerate(made, start=1):
         path = f"sql/{number:02d}_{node['alias']}.sql"
         kind = "view" if node["config"]["materialized"] == "view" else "table"
         files[path] = _file(node, kind, relations, nodes)
-        models.append({"file": path, "schema": node["schema"], "table": node["alias"], "kind": kind})
+        models.append({"file": path, "schema": _layer(node), "table": node["alias"], "kind": kind})
     raw = [_raw(nodes[key]) for key in order if nodes[key]["resource_type"] in ("source", "seed")]
     texts = [node["alias"] for node in made if node["config"]["materialized"] == WRITTEN_BY_PYTHON]
     return FeatureSql(files, models, raw, texts)
+
+
+def _layer(node: Mapping[str, Any]) -> str:
+    """The schema as the project names it, without what a target puts before it."""
+    return node["config"].get("schema") or node["schema"]
 
 
 def _is_ephemeral(node: Mapping[str, Any]) -> bool:
@@ -167,7 +194,7 @@ def _file(
     node: Mapping[str, Any], kind: str, relations: Mapping[str, Mapping[str, Any]], nodes: Mapping[str, Any]
 ) -> str:
     """A model's query with the names of schemas left open, below a comment that says what it makes."""
-    query = node["compiled_code"].strip()
+    query = re.sub(r"(?m)^\s*-- depends_on: .*\n", "", node["compiled_code"]).strip()  # a note for dbt
     # Longer names first: one may begin another.
     pattern = "|".join(re.escape(name) for name in sorted(relations, key=len, reverse=True))
     query = re.sub(
@@ -176,11 +203,11 @@ def _file(
         query,
     )
     reads = sorted(
-        f"{nodes[key]['schema']}.{nodes[key].get('alias') or nodes[key]['identifier']}"
+        f"{_layer(nodes[key])}.{nodes[key].get('alias') or nodes[key]['identifier']}"
         for key in node["depends_on"]["nodes"]
         if key in nodes and nodes[key].get("relation_name")
     )
-    lines = [f"{kind.capitalize()} {node['schema']}.{node['alias']}"]
+    lines = [f"{kind.capitalize()} {_layer(node)}.{node['alias']}"]
     lines += _wrapped(" ".join(node["description"].split()))
     lines += _wrapped(f"Reads {', '.join(reads)}." if reads else "Reads no table.")
     if node["config"]["materialized"] == WRITTEN_BY_PYTHON:
@@ -190,7 +217,7 @@ def _file(
 
 def _open_name(node: Mapping[str, Any]) -> str:
     table = node.get("alias") or node["identifier"]
-    return "${" + node["schema"] + "}." + (table if re.fullmatch(r"\w+", table) else f"`{table.replace('`', '``')}`")
+    return "${" + _layer(node) + "}." + (table if re.fullmatch(r"\w+", table) else f"`{table.replace('`', '``')}`")
 
 
 def _wrapped(text: str) -> list[str]:
@@ -203,7 +230,7 @@ def _raw(node: Mapping[str, Any]) -> dict[str, Any]:
     meta = {**node.get("meta", {}), **node.get("config", {}).get("meta", {})}
     file = meta.get("file") or {}
     return {
-        "schema": node["schema"],
+        "schema": _layer(node),
         "table": node.get("alias") or node["identifier"],
         "description": " ".join(node["description"].split()),
         "columns": [*columns, *(["row_number_"] if file.get("row_number") else [])],

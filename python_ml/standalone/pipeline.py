@@ -15,6 +15,7 @@ from python_ml.errors import UserError
 from python_ml.files import encodable
 from python_ml.formatting import model_title
 from python_ml.generate.layout import MANIFEST
+from python_ml.generate.text import listed
 from python_ml.generate.writing import Written, create, renew
 from python_ml.project import DATELESS
 from python_ml.standalone.feature_sql import FeatureSql, as_json, feature_sql
@@ -67,7 +68,9 @@ class Standalone:
     text_features: list[str]
 
 
-def write_standalone(project: Project, folder: Path, console: Console, with_champion: bool = True) -> Standalone:
+def write_standalone(
+    project: Project, folder: Path, console: Console, with_champion: bool = True, target: str | None = None
+) -> Standalone:
     """Write a pipeline that runs on Spark without this package.
 
     Parameters
@@ -79,6 +82,8 @@ def write_standalone(project: Project, folder: Path, console: Console, with_cham
     console : Console
     with_champion : bool
         Whether to export the champion, where there is one.
+    target : str, optional
+        Target in ``profiles.yml`` that the SQL is compiled for; by default the first on Spark or Databricks.
 
     Raises
     ------
@@ -96,7 +101,7 @@ def write_standalone(project: Project, folder: Path, console: Console, with_cham
     if champion is not None:
         _refuse_texts(champion, texts)
     with console.step("Compiling the SQL"):
-        sql = feature_sql(project, console)
+        sql = feature_sql(project, console, target)
     files = pipeline_files(project, sql, features, champion)
     written = renew(folder, files) if (folder / MANIFEST).is_file() else Written(create(folder, files, {}))
     return Standalone(written, champion.version if champion else None, texts if sql.texts else [])
@@ -274,7 +279,7 @@ def _template_values(
         "champion": champion and {"version": champion.version, "title": model_title(champion.card.model)},
         "models_text": " and ".join(f"`{kind}`" for kind in kinds) + (", whose average scores," if kinds[1:] else ""),
         "tree_text": " and the trees in the format of " + " and ".join(libraries) if trees else "",
-        "libraries": "".join(f", {library}" for library in libraries),
+        "libraries": listed(["pandas", "NumPy", "SciPy", "scikit-learn", *libraries]),
         "split_text": _split_text(project, plan["split"]),
         "texts": [f"`{name}`" for name in sql.texts],
         "text_features": len(text_features(features)),
