@@ -145,11 +145,11 @@ def embed_missing(store: TextStore, texts: pa.Table, model: str, settings: Text,
     if not missing.num_rows:
         return 0
     if is_spark(store.session):
-        embed_on_spark(store, missing, model, settings, load, AT_ONCE)
+        embed_on_spark(store, missing, model, settings, load)
         _say(f"{name}: {missing.num_rows:,} new texts embedded")
         return missing.num_rows
     engine, done = load(), 0
-    for part in missing.combine_chunks().to_batches(max_chunksize=AT_ONCE):
+    for part in missing.to_batches(max_chunksize=AT_ONCE):
         vectors = embedded(engine, part["text"].to_pylist(), settings.longest)
         store.add_embeddings(model, part["text_hash"].to_pylist(), vectors)
         done += part.num_rows

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from python_ml.text.engines import Engine, embedded
 from python_ml.text.store import EMBEDDINGS, TextStore, rounded
 from python_ml.warehouse import append_rows
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from python_ml.settings import Text
 
+A_TASK = 1024  # texts of a task, so that loading the model is a small part of it
+MOST_TASKS = 256
 
-def embed_on_spark(
-    store: TextStore, missing: pa.Table, model: str, settings: Text, load: Callable[[], Engine], at_once: int
-) -> None:
-    """Embed texts with ``applyInPandas``, and keep the embeddings.
+
+def embed_on_spark(store: TextStore, missing: pa.Table, model: str, settings: Text, load: Callable[[], Engine]) -> None:
+    """Embed texts with ``mapInPandas``, and keep the embeddings.
 
     Parameters
     ----------
@@ -33,22 +34,17 @@ def embed_on_spark(
     settings : Text
     load : callable
         Gives the engine; called on the workers.
-    at_once : int
-        Texts that are embedded together.
     """
     longest = settings.longest
-    loaded: list[Engine] = []
 
-    def embed(frame: pd.DataFrame) -> pd.DataFrame:
-        if not loaded:
-            loaded.append(load())
-        frame = frame.sort_values("place")
-        vectors = rounded(embedded(loaded[0], frame["text"].tolist(), longest))
-        return pd.DataFrame({"model": model, "text_hash": frame["text_hash"].to_numpy(), "embedding": list(vectors)})
+    def embed(frames: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+        engine = None
+        for frame in frames:
+            engine = engine or load()
+            vectors = rounded(embedded(engine, frame["text"].tolist(), longest))
+            yield pd.DataFrame({"model": model, "text_hash": frame["text_hash"], "embedding": list(vectors)})
 
-    # The parts and their order are those of a single machine: in another batch, a text gets slightly other numbers.
-    places = np.arange(missing.num_rows)
-    rows = missing.append_column("place", pa.array(places)).append_column("part", pa.array(places // at_once))
-    frame = store.session.createDataFrame(rows)
-    vectors = frame.groupBy("part").applyInPandas(embed, "model string, text_hash string, embedding array<float>")
+    tasks = min(max(1, missing.num_rows // A_TASK), MOST_TASKS)
+    rows = store.session.createDataFrame(missing).repartition(tasks)
+    vectors = rows.mapInPandas(embed, "model string, text_hash string, embedding array<float>")
     append_rows(store.session, EMBEDDINGS, vectors)
