@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from python_ml.dbt_commands import command_line_of, environment_of, forget_compiled, show_event
@@ -94,10 +95,22 @@ class DbtInSession:
 
         command_line = ["--log-level", "none", *command_line_of(self.project, arguments, self.target_path)]
         variables = environment_of(self.project, self.target_path) | environment
-        with environment_variables(variables), contextlib.chdir(self.project.root):
+        with environment_variables(variables), contextlib.chdir(self.project.root), _own_logging():
             done = dbtRunner(manifest=manifest, callbacks=[follow]).invoke(command_line)
         console.progress(None)
         if done.success:
             return None, done.result
         said = [str(done.exception)] if done.exception is not None and not errors else []
         return errors or said or [f"dbt {arguments[0]} failed."], done.result
+
+
+@contextlib.contextmanager
+def _own_logging() -> Iterator[None]:
+    """Leave the root logger as it is: dbt would show what other libraries log."""
+    root = logging.getLogger()
+    handlers, level = [*root.handlers], root.level
+    try:
+        yield
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)

@@ -81,13 +81,17 @@ def _build_in_stages(
     console: Console,
     environment: dict[str, str] | None,
 ) -> dict[str, int]:
-    """Build what each Python model is made from, run it outside of dbt, then build and test the rest."""
+    """Load raw files, build what each Python model is made from, run it outside of dbt, build and test the rest."""
     from python_ml.dbt import listed_by_dbt, run_dbt
     from python_ml.python_models import ancestors, python_models, run_python_models
+    from python_ml.raw_tables import load_raw_files
+    from python_ml.warehouse import open_backend
 
     chosen = listed_by_dbt(project, [*selection, "--exclude", *excluded], console)
     counts: Counter[str] = Counter()
     done: set[str] = set()
+    for table in load_raw_files(project, open_backend(project).write):
+        console.note(f"  {table}: loaded from its raw file")
     manifest = project.manifest
     models = python_models(manifest)
     for name in models:

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from python_ml.settings import Text
 
 AT_ONCE = 1024  # texts that are embedded before they are kept
+# Texts from which on Spark's workers share the work. Below, the last digits are those of DuckDB: they depend on which
+# texts are embedded together.
+SHARED_FROM = 50_000
 MEANT = 20_000  # texts that the meaning of components is read from, at most
 # Text columns, separated by commas, whose components are fitted again by this run of dbt.
 REFIT_VARIABLE = "RETENTION_TEXT_REFIT"
@@ -144,12 +147,13 @@ def embed_missing(store: TextStore, texts: pa.Table, model: str, settings: Text,
     missing = _missing(store, texts, model)
     if not missing.num_rows:
         return 0
-    if is_spark(store.session):
+    if is_spark(store.session) and missing.num_rows >= SHARED_FROM:
         embed_on_spark(store, missing, model, settings, load)
         _say(f"{name}: {missing.num_rows:,} new texts embedded")
         return missing.num_rows
     engine, done = load(), 0
-    for part in missing.to_batches(max_chunksize=AT_ONCE):
+    # In one chunk: an engine's own would be other batches, and other last digits.
+    for part in missing.combine_chunks().to_batches(max_chunksize=AT_ONCE):
         vectors = embedded(engine, part["text"].to_pylist(), settings.longest)
         store.add_embeddings(model, part["text_hash"].to_pylist(), vectors)
         done += part.num_rows

@@ -14,7 +14,7 @@ import pyarrow as pa
 from python_ml.project import TEXT_STORE_VARIABLE
 from python_ml.text.reduction import Reduction
 from python_ml.text_fits import MEANINGS, REDUCTIONS
-from python_ml.warehouse import append_rows, has_table, is_spark, literal, query_session, replace_rows
+from python_ml.warehouse import append_rows, has_table, is_duckdb, literal, query_session, replace_rows
 
 EMBEDDINGS = "text.embeddings"
 READ_AT_ONCE = 50_000  # embeddings
@@ -67,12 +67,12 @@ class TextStore:
 
     def __init__(self, session: Any) -> None:
         self.session = session
-        if (path := os.environ.get(TEXT_STORE_VARIABLE)) and not is_spark(session):
+        if (path := os.environ.get(TEXT_STORE_VARIABLE)) and is_duckdb(session):
             session.execute(f"attach if not exists {literal(path)} as {_STORED} (read_only)")
 
     def _tables(self, name: str) -> list[str]:
         """The places where a table is."""
-        if is_spark(self.session):
+        if not is_duckdb(self.session):
             return [name] if has_table(self.session, name) else []
         schema, table = name.split(".")
         rows = self.session.execute(

@@ -30,6 +30,11 @@ def is_spark(session: Any) -> bool:
     return hasattr(session, "catalog")
 
 
+def is_duckdb(session: Any) -> bool:
+    """Tell whether a session is DuckDB's own, with its catalogue, and not one to a remote warehouse or of Spark."""
+    return not is_spark(session) and not isinstance(session, RemoteConnection)
+
+
 def has_table(session: Any, name: str) -> bool:
     """Tell whether ``schema.table`` exists; ``session`` is what dbt gives a Python model, on DuckDB and on Spark."""
     return session.catalog.tableExists(name) if is_spark(session) else table_exists(session, name)

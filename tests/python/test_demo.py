@@ -15,7 +15,9 @@ import pytest
 from python_ml.cli.options import Console
 from python_ml.monitor.rehearsal.visible import BuiltWarehouse
 from python_ml.project import Project
+from python_ml.python_models import python_models, run_python_models, table_of
 from python_ml.replay import feature_times
+from python_ml.warehouse import drop_tables, read_arrow
 from tests.python.command_line import command, command_here, rows
 
 FOLDERS = ("models", "macros", "seeds", "snapshots", "analyses", "tests/generic", "tests/singular")
@@ -288,6 +290,28 @@ def test_every_gold_column_is_described_and_has_a_role(demo):
         assert meta["role"] in (("fingerprint",) if name == "row_fingerprint" else ("key", "time", "feature"))
         if meta["role"] == "feature":
             assert meta["source"] and meta["aggregate"] and meta["leakage_risk"]
+
+
+def test_python_models_give_the_same_tables_outside_of_dbt(demo, tmp_path, monkeypatch):
+    folder, _ = demo
+    shutil.copy(folder / "warehouse.duckdb", tmp_path)
+    monkeypatch.setenv("RETENTION_DUCKDB_PATH", str(tmp_path / "warehouse.duckdb"))
+    project = Project.open(folder)
+    nodes = python_models(project.manifest)
+    assert [*nodes] == [
+        "slv_tickets_body_texts", "gld_churn_reasons_raw", "gld_churn_scores_raw", "gld_retention_actions_raw"
+    ]  # fmt: skip
+    tables = {name: read_arrow(project, table_of(node)) for name, node in nodes.items()}
+    drop_tables(project, *map(table_of, nodes.values()))
+    run_python_models(project, nodes, Console())
+    for name, node in nodes.items():
+        made, keys = (
+            read_arrow(project, table_of(node)),
+            [(column, "ascending") for column in tables[name].column_names],
+        )
+        assert made.schema == tables[name].schema, name
+        assert made.num_rows == tables[name].num_rows > 0, name
+        assert made.sort_by(keys) == tables[name].sort_by(keys), name
 
 
 def test_replay_is_exact_for_three_times(demo):

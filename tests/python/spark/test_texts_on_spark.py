@@ -1,4 +1,4 @@
-"""Texts become the same components on Spark as on DuckDB; each worker embeds its part."""
+"""Texts become the same components on Spark as on DuckDB, whether the driver embeds them or each worker its part."""
 
 from __future__ import annotations
 
@@ -19,7 +19,11 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 
-def test_components_are_those_of_duckdb(spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("shared_from", [0, module.SHARED_FROM], ids=["workers", "driver"])
+def test_components_are_those_of_duckdb(
+    shared_from: int, spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "SHARED_FROM", shared_from)
     (tmp_path / "dbt_project.yml").write_text("name: shop\nvars: {entity: customer_id}\n")
     (tmp_path / "retention.yml").write_text(f"text: {{fitted_before: {CUTOFF:%Y-%m-%d}}}\n")
     monkeypatch.setenv("RETENTION_PROJECT_DIR", str(tmp_path))

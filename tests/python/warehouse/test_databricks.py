@@ -94,9 +94,42 @@ def test_questions_in_the_sql_of_duckdb_are_answered() -> None:
         assert sqlglot.parse_one(statement, dialect="databricks"), statement
 
 
-def test_a_token_or_what_dbt_reads_for_oauth() -> None:
-    assert _credentials("host", {"token": "t"}) == {"access_token": "t"}
-    pytest.importorskip("databricks.sdk")
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        (
+            {"client_id": "me", "client_secret": "dose"},
+            {"auth_type": "oauth-m2m", "client_id": "me", "client_secret": "dose"},
+        ),
+        (
+            {"azure_client_id": "me", "azure_client_secret": "x"},
+            {"auth_type": "azure-client-secret", "azure_client_id": "me", "azure_client_secret": "x"},
+        ),
+        ({"auth_type": "oauth"}, {"auth_type": "external-browser", "client_id": "dbt-databricks"}),
+        ({"auth_type": "env-oidc", "client_id": "me"}, {"auth_type": "env-oidc", "client_id": "me"}),
+    ],
+)
+def test_what_dbt_reads_for_oauth_is_given_to_the_sdk(
+    settings: dict[str, str], expected: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    core = pytest.importorskip("databricks.sdk.core")
+    asked = []
+
+    class Config:
+        def __init__(self, **settings: str) -> None:
+            asked.append(settings)
+
+        def authenticate(self) -> dict[str, str]:
+            return {"Authorization": "of the SDK"}
+
+    monkeypatch.setattr(core, "Config", Config)
+    given = _credentials("host", settings)
+    assert asked == [{"host": "https://host", **expected}]
+    assert given["credentials_provider"]()() == {"Authorization": "of the SDK"}
+
+
+def test_a_token_goes_before_oauth() -> None:
+    assert _credentials("host", {"token": "t", "auth_type": "oauth"}) == {"access_token": "t"}
 
 
 def test_the_prefix_of_schemas_is_that_of_the_manifest(tmp_path: Path) -> None:
