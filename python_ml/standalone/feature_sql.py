@@ -90,7 +90,7 @@ def feature_sql(project: Project, console: Console, target: str | None = None) -
                 hint="install the extra `spark` or `databricks`, or check the file that the message names",
             )
         manifest = read_json(manifest_path, "manifest of dbt", "run the command again")
-    return _written(manifest)
+    return written_sql(manifest)
 
 
 def spark_target(project: Project, target: str | None = None) -> str:
@@ -149,7 +149,19 @@ def _models(manifest: dict[str, Any]) -> tuple[dict[str, dict[str, Any]], list[s
     return nodes, order
 
 
-def _written(manifest: dict[str, Any]) -> FeatureSql:
+def written_sql(manifest: dict[str, Any]) -> FeatureSql:
+    """The SQL files of a compiled project.
+
+    Parameters
+    ----------
+    manifest : dict
+        Of dbt, after ``dbt compile``.
+
+    Raises
+    ------
+    UserError
+        When a gold model is missing, or something that the features need is not SQL.
+    """
     nodes, order = _models(manifest)
     relations = {nodes[key]["relation_name"]: nodes[key] for key in order if nodes[key].get("relation_name")}
     made = [nodes[key] for key in order if nodes[key]["resource_type"] == "model" and not _is_ephemeral(nodes[key])]

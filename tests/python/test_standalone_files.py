@@ -19,6 +19,7 @@ from python_ml.model.ensemble import averaged
 from python_ml.model.explain import contributions, linear_background
 from python_ml.model.folds import customer_folds
 from python_ml.standalone.exported_model import MANIFEST, ExportedModel
+from python_ml.standalone.feature_sql import WANTED, written_sql
 from python_ml.standalone.model_export import exported_files, save_model
 from python_ml.standalone.pipeline import ANNOTATING, RENAMED, ROOTS, text_features
 from python_ml.standalone.source_copies import module_copies
@@ -149,6 +150,33 @@ def test_features_of_texts_are_those_of_components_and_lengths() -> None:
         Feature("tickets_count_30d", "feature", source="tickets", aggregate="count"),
     ]
     assert text_features(features) == ["tickets_body_pc1_mean_30d", "tickets_body_characters_mean_30d"]
+
+
+def test_names_of_schemas_stay_open_in_the_sql() -> None:
+    """Names of tables are told apart from longer ones and from columns; notes for dbt are left out."""
+    raw = {"schema": "raw", "identifier": "orders", "relation_name": "raw.orders"}
+    raw |= {"resource_type": "source", "config": {}, "columns": {"id": {}}, "description": ""}
+    query = "-- depends_on: raw.orders\nselect orders.id from raw.orders as orders join bronze.orders using (id)"
+    nodes = {"source.orders": raw}
+    for name, reads in zip(("orders", *WANTED), ("source.orders", *["model.orders"] * len(WANTED)), strict=True):
+        nodes[f"model.{name}"] = {
+            "name": name, "alias": name, "schema": "dev_bronze", "relation_name": f"dev_bronze.{name}",
+            "resource_type": "model", "language": "sql", "compiled_code": query, "description": "Rows.",
+            "config": {"schema": "bronze", "materialized": "table"}, "depends_on": {"nodes": [reads]},
+        }  # fmt: skip
+    sources = {key: node for key, node in nodes.items() if key.startswith("source")}
+    models = {key: node for key, node in nodes.items() if key not in sources}
+    made = written_sql({"nodes": models, "sources": sources})
+    assert made.layers == ["raw", "bronze"]
+    assert [model["table"] for model in made.models] == ["orders", *WANTED]
+    assert made.files["sql/01_orders.sql"] == (
+        "-- Table bronze.orders\n-- Rows.\n-- Reads raw.orders.\n\n"
+        "select orders.id from ${raw}.orders as orders join bronze.orders using (id)\n"
+    )
+    models["model.orders"]["language"] = "python"
+    models["model.orders"]["original_file_path"] = "models/orders.py"
+    with pytest.raises(UserError, match="models in Python, which are not SQL: orders"):
+        written_sql({"nodes": models, "sources": sources})
 
 
 @pytest.mark.parametrize(
