@@ -12,10 +12,10 @@ export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 export MLFLOW_DISABLE_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast lint format bench size docs lock clean
+.PHONY: help demo test test-fast parity spark-cluster lint format bench size docs lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(READY): requirements.lock pyproject.toml
 	@echo "Creating the environment in $(VENV) (a few minutes, once) ..."
@@ -34,6 +34,12 @@ test: lint ## lint, then every test
 test-fast: $(READY) ## style of Python, then the tests that neither build projects nor start Spark (about two minutes)
 	@$(BIN)/ruff check .
 	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile --no-loadscope-reorder -m "not slow" -q
+
+parity: $(READY) ## build projects on DuckDB and on Spark, and compare every table (PARITY=demo for one of them)
+	@$(BIN)/python -m tests.parity $(PARITY)
+
+spark-cluster: $(READY) ## build the demo on a standalone Spark cluster of two workers on this machine
+	@$(BIN)/python -m tests.parity.cluster
 
 lint: $(READY) ## check style: Python, SQL, YAML
 	@$(BIN)/ruff check .

@@ -184,7 +184,7 @@ class _LightGBM:
     def explained(self, prepared: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         odds = log_odds(self._booster.predict(prepared, num_threads=self._threads))
         values = self._booster.predict(prepared, pred_contrib=True, num_threads=self._threads)
-        return _adding_up(odds, *_rescaled(values[:, :-1], values[:, -1], _clipped, _inside))
+        return _adding_up(odds, *margin_on_log_odds(values[:, :-1], values[:, -1]))
 
 
 class _XGBoost:
@@ -197,7 +197,7 @@ class _XGBoost:
         matrix = xgboost.DMatrix(prepared, nthread=self._threads)
         odds = log_odds(self._booster.predict(matrix)).astype(float)  # with 32 bits, as the calibration saw them
         values = self._booster.predict(matrix, pred_contribs=True).astype(float)
-        return _adding_up(odds, *_rescaled(values[:, :-1], values[:, -1], _clipped, _inside))
+        return _adding_up(odds, *margin_on_log_odds(values[:, :-1], values[:, -1]))
 
 
 class _Forest:
@@ -223,18 +223,36 @@ class _Forest:
         if explained is None:
             values = self._booster.predict(rows, pred_contrib=True, num_threads=self._threads)
             explained = values[:, :-1], values[:, -1]
-        return _adding_up(log_odds(probability), *_rescaled(*explained, log_odds, _odds_slope))
+        return _adding_up(log_odds(probability), *forest_on_log_odds(*explained))
 
 
 def _adding_up(odds: np.ndarray, values: np.ndarray, base: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The same three; contributions add up to the log-odds.
+    """The same three; contributions add up to the log-odds."""
+    return odds, rest_shared(values, odds - base), base
 
-    What rounding left over (XGBoost has 32 bits) is shared by size.
-    """
+
+def rest_shared(values: np.ndarray, moved: np.ndarray) -> np.ndarray:
+    """Contributions that add up to ``moved``: what rounding left over (XGBoost has 32 bits) is shared by size."""
     size = np.abs(values)
     total = size.sum(axis=1)
-    rest = np.divide(odds - base - values.sum(axis=1), total, out=np.zeros_like(total), where=total > 0)
-    return odds, values + size * rest[:, None], base
+    rest = np.divide(moved - values.sum(axis=1), total, out=np.zeros_like(total), where=total > 0)
+    return values + size * rest[:, None]
+
+
+def margin_on_log_odds(values: np.ndarray, base: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Contributions to the margin of boosted trees as contributions to the log-odds that the calibration sees.
+
+    Parameters
+    ----------
+    values : numpy.ndarray, shape (n_rows, n_columns)
+    base : numpy.ndarray, shape (n_rows,)
+    """
+    return _rescaled(values, base, _clipped, _inside)
+
+
+def forest_on_log_odds(values: np.ndarray, base: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Contributions to the probability of a forest as contributions to its log-odds; as :func:`margin_on_log_odds`."""
+    return _rescaled(values, base, log_odds, _odds_slope)
 
 
 def _rescaled(

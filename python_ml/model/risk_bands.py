@@ -16,7 +16,6 @@ from python_ml.customer_value import (
     typical_value,
 )
 from python_ml.durations import days
-from python_ml.settings.scoring import RANK
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,7 +74,7 @@ def band_thresholds(bands: RiskBands, probability: np.ndarray, base_rate: float,
         Of rows that the model has not seen; bands by rank are shares of them.
     base_rate, break_even : float
     """
-    if bands.kind == RANK:
+    if bands.is_rank:
         high, medium = np.quantile(probability, [1 - bands.high, 1 - bands.high - bands.medium])
     else:
         high = bands.high if bands.high is not None else min(max(HIGH_FACTOR * base_rate, break_even), HIGH_AT_MOST)

@@ -23,7 +23,7 @@ from python_ml.model.reasons import reason, value_text
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from python_ml.model.card import CardColumn
+    from python_ml.model.card import CardColumn, ModelCard
     from python_ml.model.reason_choice import Chosen, ReasonChoice
     from python_ml.model.registry import Champion
 
@@ -61,11 +61,24 @@ def score(scoring_set: pd.DataFrame, champion: Champion, entity: str) -> pd.Data
     if scoring_set.empty:
         return empty_scores(entity, scoring_set)
     probability = probabilities(champion.model, inputs)
-    return _keys(scoring_set, entity).assign(
+    return score_rows(scoring_set, probability, champion.card, champion.version)
+
+
+def score_rows(scoring_set: pd.DataFrame, probability: np.ndarray, card: ModelCard, version: int) -> pd.DataFrame:
+    """The table of scores from probabilities; see :func:`score`.
+
+    Parameters
+    ----------
+    scoring_set : pandas.DataFrame, n_customers rows
+    probability : numpy.ndarray, shape (n_customers,)
+    card : ModelCard
+    version : int
+    """
+    return _keys(scoring_set, card.entity).assign(
         churn_probability=probability,
-        risk_band=pd.array(risk_band(probability, champion.card.risk_bands), dtype="string"),
-        model_name=pd.array([champion.card.model] * len(inputs), dtype="string"),
-        model_version=np.full(len(inputs), champion.version, dtype="int32"),
+        risk_band=pd.array(risk_band(probability, card.risk_bands), dtype="string"),
+        model_name=pd.array([card.model] * len(scoring_set), dtype="string"),
+        model_version=np.full(len(scoring_set), version, dtype="int32"),
     )
 
 
@@ -95,7 +108,6 @@ def reasons(scoring_set: pd.DataFrame, champion: Champion, entity: str, top: int
         When the scoring set lacks columns that are needed.
     """
     from python_ml.model.explain import contributions
-    from python_ml.model.reason_choice import ReasonChoice
 
     _require_keys(scoring_set, entity)
     card = champion.card
@@ -103,37 +115,57 @@ def reasons(scoring_set: pd.DataFrame, champion: Champion, entity: str, top: int
     if scoring_set.empty:
         return empty_reasons(entity, scoring_set)
     values, _ = contributions(champion.model, inputs, card.background)
-    chosen, told = told_reasons(ReasonChoice(card.columns), card.columns, values, inputs, top)
+    return reason_rows(scoring_set, inputs, values, card, top)
+
+
+def reason_rows(
+    scoring_set: pd.DataFrame, inputs: pd.DataFrame, values: np.ndarray, card: ModelCard, top: int
+) -> pd.DataFrame:
+    """The table of reasons from contributions; see :func:`reasons`.
+
+    Parameters
+    ----------
+    scoring_set : pandas.DataFrame, n_customers rows
+    inputs : pandas.DataFrame, n_customers rows
+        What the model takes; result of :func:`python_ml.input_columns.model_input`.
+    values : numpy.ndarray, shape (n_customers, n_features)
+        Contributions in log-odds.
+    card : ModelCard
+    top : int
+    """
+    from python_ml.model.reason_choice import ReasonChoice
+
+    chosen, texts = reason_texts(ReasonChoice(card.columns), card.columns, values, inputs, top)
     return (
-        _keys(scoring_set, entity)
+        _keys(scoring_set, card.entity)
         .iloc[chosen.rows]
         .reset_index(drop=True)
         .assign(
             reason_rank=chosen.ranks.astype("int32"),
-            feature=pd.array([one.feature for one in told], dtype="string"),
-            feature_value=pd.array([one.value for one in told], dtype="string"),
+            feature=pd.array([one.feature for one in texts], dtype="string"),
+            feature_value=pd.array([one.value for one in texts], dtype="string"),
             contribution=chosen.pushes,
-            reason=pd.array([one.sentence for one in told], dtype="string"),
+            reason=pd.array([one.sentence for one in texts], dtype="string"),
         )
     )
 
 
-class Told(NamedTuple):
-    """A reason in words: the feature, its value as text (None where there is none) and a sentence."""
+class ReasonText(NamedTuple):
+    """A reason as text: the feature, its value (None where there is none) and a sentence."""
 
     feature: str
     value: str | None
     sentence: str
 
 
-def told_reasons(
+def reason_texts(
     choice: ReasonChoice,
     columns: Sequence[CardColumn],
     values: np.ndarray,
     inputs: pd.DataFrame | Mapping[str, np.ndarray],
     top: int,
-) -> tuple[Chosen, list[Told]]:
-    """Choose reasons and put them into words.
+) -> tuple[Chosen, list[ReasonText]]:
+    """Choose reasons and phrase them.
 
     Parameters
     ----------
@@ -146,7 +178,7 @@ def told_reasons(
     Returns
     -------
     chosen : Chosen
-    told : list of Told
+    texts : list of ReasonText
         In the same order.
     """
     chosen = choice.choose(values, inputs, top)
@@ -157,7 +189,7 @@ def told_reasons(
     ]
     sentences = _sentences(picked)
     return chosen, [
-        Told(column.name, value_text(column, value), sentence)
+        ReasonText(column.name, value_text(column, value), sentence)
         for (column, value, *_), sentence in zip(picked, sentences, strict=True)
     ]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from python_ml.input_columns import typed_cells
 from python_ml.model.array_model import ArrayModel
 from python_ml.model.reason_choice import ReasonChoice
-from python_ml.model.score import risk_band, told_reasons
+from python_ml.model.score import risk_band, reason_texts
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,10 +49,10 @@ class Scorer:
         card = self.champion.card
         probability, values = self.model.explained(cells)
         bands = risk_band(probability, card.risk_bands).tolist()
-        chosen, told = told_reasons(self._choice, card.columns, values, cells, self._top)
+        chosen, texts = reason_texts(self._choice, card.columns, values, cells, self._top)
         reasons: list[list[dict[str, Any]]] = [[] for _ in bands]
         for row, rank, push, one in zip(
-            chosen.rows.tolist(), chosen.ranks.tolist(), chosen.pushes.tolist(), told, strict=True
+            chosen.rows.tolist(), chosen.ranks.tolist(), chosen.pushes.tolist(), texts, strict=True
         ):
             reasons[row].append(
                 {

@@ -40,6 +40,11 @@ class RiskBands(Section):
             raise ValueError("medium risk must begin below high risk; `kind: rank` takes shares of customers instead")
         return self
 
+    @property
+    def is_rank(self) -> bool:
+        """Whether ``high`` and ``medium`` are shares of customers."""
+        return self.kind == RANK
+
 
 class Scoring(Section):
     """How customers are scored."""

@@ -152,7 +152,8 @@ def embed_missing(store: TextStore, texts: pa.Table, model: str, settings: Text,
         _say(f"{name}: {missing.num_rows:,} new texts embedded")
         return missing.num_rows
     engine, done = load(), 0
-    for part in missing.to_batches(max_chunksize=AT_ONCE):
+    # In one chunk: an engine's own would be other batches, and other last digits.
+    for part in missing.combine_chunks().to_batches(max_chunksize=AT_ONCE):
         vectors = embedded(engine, part["text"].to_pylist(), settings.longest)
         store.add_embeddings(model, part["text_hash"].to_pylist(), vectors)
         done += part.num_rows

@@ -41,6 +41,7 @@ _SLOW = (
     "test_outputs.py", "test_windows_guide.py", "test_scoring.py", "test_registry.py", "test_api.py",
     "test_defaults.py", "test_feature_store.py", "test_baselines.py", "test_explanation.py", "test_diagnostics.py",
     "test_survival.py", "test_actions.py", "test_uplift_command.py", "test_uplift.py", "test_texts_on_spark.py",
+    "test_standalone.py",
     "test_warehouse_on_spark.py",
 )  # fmt: skip
 

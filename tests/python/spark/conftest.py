@@ -10,6 +10,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,14 +63,20 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     if reason:
         pytest.skip(reason)
 
+    with session(tmp_path_factory.mktemp("spark")) as started:
+        yield started
+
+
+@contextmanager
+def session(folder: Path) -> Iterator[SparkSession]:
+    """A local session with two cores that keeps what it writes in a folder."""
     from pyspark.sql import SparkSession
 
     os.environ["PYSPARK_PYTHON"] = sys.executable  # workers take another one from PATH
-    folder = tmp_path_factory.mktemp("spark")
     builder = SparkSession.builder.master("local[2]").config("spark.sql.warehouse.dir", str(folder / "warehouse"))
     builder = builder.config("spark.local.dir", str(folder / "scratch"))
     for name, value in SETTINGS.items():
         builder = builder.config(name, value)
-    session = builder.getOrCreate()
-    yield session
-    session.stop()
+    started = builder.getOrCreate()
+    yield started
+    started.stop()

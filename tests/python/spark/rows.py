@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 
 if TYPE_CHECKING:
@@ -49,11 +50,33 @@ def differences(first: pa.Table, second: pa.Table) -> Iterator[str]:
         return
     if first.num_rows != second.num_rows:
         yield f"{first.num_rows} rows are {second.num_rows}"
+    if _agree(first, second):
+        return
     names = first.schema.names
     for one, other in zip(_sorted(first), _sorted(second), strict=False):
         for name, left, right in zip(names, one, other, strict=True):
             if not same(left, right):
                 yield f"{dict(zip(names[:3], one, strict=False))} {name}: {left!r} is {right!r}"
+
+
+def _agree(first: pa.Table, second: pa.Table) -> bool:
+    """Whether two tables of the same schema agree, column by column; cell by cell takes minutes for wide tables."""
+    exact = [field.name for field in first.schema if not pa.types.is_floating(field.type)]
+    near = [field.name for field in first.schema if pa.types.is_floating(field.type)]
+    if first.num_rows != second.num_rows or any(pa.types.is_nested(field.type) for field in first.schema):
+        return False
+    order = [(name, "ascending") for name in exact + near]
+    first, second = (table.sort_by(order).combine_chunks() if order else table for table in (first, second))
+    if any(not first[name].equals(second[name]) for name in exact):
+        return False
+    for name in near:
+        one, other = first[name], second[name]
+        if not one.is_null().equals(other.is_null()):
+            return False
+        values = (column.to_numpy(zero_copy_only=False) for column in (one, other))
+        if not np.allclose(*values, rtol=RELATIVE, atol=ABSOLUTE, equal_nan=True):
+            return False
+    return True
 
 
 def same(left: Any, right: Any) -> bool:

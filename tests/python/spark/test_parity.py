@@ -1,103 +1,110 @@
-"""The project in `tests/integration_project`, built on DuckDB and on Spark: every table has the same rows.
-
-One file, so that one worker starts Spark.
-"""
+"""What `make parity` is made of, without Spark: the comparison finds differences, and the example compiles for Databricks."""
 
 from __future__ import annotations
 
-import json
-import shutil
-from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
 
 import duckdb
 import pyarrow as pa
 import pytest
-from dbt.cli.main import dbtRunner
 
+from tests.parity import building
+from tests.parity.comparing import EQUAL, compare, tables
+from tests.parity.shop import write_shop
 from tests.python.command_line import command
 
 from . import rows
 
-if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
-
-REPOSITORY = Path(__file__).resolve().parents[3]
-PROJECT = REPOSITORY / "tests" / "integration_project"
-MODELS = sorted(path.stem for path in PROJECT.glob("models/**/*.sql"))
-SEEDS = sorted(path.stem for path in PROJECT.glob("seeds/*.csv"))
-# The second is the next daily run of what is made run by run.
-BUILDS = (("build", "--vars", "day_of_the_run: 2024-06-01"), ("build", "--select", "spine_to_date+"))
-
-
-@pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the project outside of the repository, with the package installed."""
-    folder = tmp_path_factory.mktemp("integration") / "corner_shop"
-    shutil.copytree(PROJECT, folder, ignore=shutil.ignore_patterns("target", "logs", "dbt_packages", "*.duckdb"))
-    packages = folder / "packages.yml"
-    packages.write_text(packages.read_text().replace("local: ../..", f"local: {json.dumps(str(REPOSITORY))}"))
-    _dbt(folder, "deps")
-    return folder
+TABLE = pa.table(
+    {
+        "customer_id": ["a", "b", None],
+        "amount": pa.array([Decimal("1.50"), None, Decimal("-2.00")], pa.decimal128(9, 2)),
+        "share": [0.1, float("nan"), None],
+        "orders_fingerprint": pa.array([1, 2, 2], pa.int64()),
+    }
+)
 
 
-@pytest.fixture(scope="module")
-def on_duckdb(project: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The database of the project, built and tested by dbt."""
-    for build in BUILDS:
-        _dbt(project, *build, "--target", "duckdb")
-    with duckdb.connect(str(project / "target" / "corner_shop.duckdb"), read_only=True) as connection:
-        connection.execute("set TimeZone = 'UTC'")
-        yield connection
+def on_spark(table: pa.Table) -> SimpleNamespace:
+    """A session that has one table."""
+    return SimpleNamespace(
+        catalog=SimpleNamespace(tableExists=lambda name: name == "gold.made"),
+        sql=lambda _: SimpleNamespace(toArrow=lambda: table),
+    )
 
 
-@pytest.fixture(scope="module")
-def on_spark(project: Path, spark: SparkSession) -> SparkSession:
-    """The session, in which dbt has built and tested the project."""
-    folder = str(project)
-    options = ["--target", "spark", "--quiet", "--project-dir", folder, "--profiles-dir", folder]
-    options += ["--target-path", "target/spark", "--log-path", f"{folder}/logs/spark"]
-    parsed = dbtRunner().invoke(["parse", *options])
-    assert parsed.success, parsed.exception
-    # What dbt itself tests need not be shown to hold a second time; the package's own tests are SQL of ours.
-    options += ["--exclude", "test_name:unique", "test_name:not_null", "test_name:accepted_values"]
-    for number, build in enumerate(BUILDS):
-        # The tests' SQL has run in the first build; of the second, DuckDB has tested the same rows.
-        build += ("--exclude-resource-type", "test", "--exclude-resource-type", "unit_test") if number else ()
-        # In this process, where the session is; parsed once, for what --vars says is read by each run.
-        result = dbtRunner(manifest=parsed.result).invoke([*build, *options])
-        failed = [f"{run.node.name}: {run.message}" for run in result.result or [] if run.status in ("error", "fail")]
-        assert result.success, f"dbt {' '.join(build)} on Spark: {result.exception or ''}\n" + "\n".join(failed)
-    return spark
+def compared(table: pa.Table, *names: str) -> list:
+    with duckdb.connect() as connection:
+        connection.execute("create schema gold")
+        connection.register("made", TABLE)
+        connection.execute("create table gold.made as from made")
+        connection.execute("create table gold.here_alone as select 1 as one")
+        return list(compare(list(names or ("gold.made",)), connection, on_spark(table)))
 
 
-@pytest.mark.parametrize("table", SEEDS + MODELS)
-def test_both_engines_have_the_same_rows(
-    table: str, on_duckdb: duckdb.DuckDBPyConnection, on_spark: SparkSession
-) -> None:
-    expected: pa.Table = on_duckdb.sql(f"select * from shop.{table}").to_arrow_table()
-    found = rows.of_spark(on_spark, f"select * from shop.{table}")
-    assert expected.num_rows > 0
-    # Hashes are an engine's own; all that can agree is which rows share one.
-    prints = [name for name in expected.column_names if name.endswith("_fingerprint")]
-    assert [len(expected[name].unique()) for name in prints] == [len(found[name].unique()) for name in prints]
-    wrong = list(rows.differences(expected.drop_columns(prints), found.drop_columns(prints)))
-    assert not wrong, f"{table}, DuckDB and Spark:\n" + "\n".join(wrong[:20])
+def test_the_same_rows_in_another_order_are_equal() -> None:
+    near = TABLE.set_column(2, "share", pa.array([0.1 + 1e-13, float("nan"), None]))
+    # hashes are an engine's own
+    near = near.set_column(3, "orders_fingerprint", pa.array([7, 9, 9], pa.int64()))
+    [found] = compared(near.take([2, 0, 1]))
+    assert (found.result, found.rows, found.columns) == (EQUAL, 3, 4)
 
 
-def test_the_sql_compiles_for_databricks(project: Path) -> None:
-    """Without a connection: what was run on Spark is what Databricks gets."""
+@pytest.mark.parametrize(
+    ("column", "values", "said"),
+    [
+        ("share", pa.array([0.1 + 1e-6, float("nan"), None]), "share: 0.1 is 0.100001"),
+        ("share", pa.array([0.1, 0.0, None]), "share: nan is 0.0"),
+        ("customer_id", pa.array(["a", "c", None]), "'b' is 'c'"),
+        ("amount", pa.array([Decimal("1.51"), None, Decimal("-2.00")], pa.decimal128(9, 2)), "Decimal('1.51')"),
+        ("amount", pa.array([1.5, None, -2.0]), "column amount decimal128(9, 2) is amount double"),
+        ("orders_fingerprint", pa.array([1, 2, 3], pa.int64()), "2 distinct values are 3"),
+    ],
+)
+def test_a_difference_is_found(column: str, values: pa.Array, said: str) -> None:
+    [found] = compared(TABLE.set_column(TABLE.schema.get_field_index(column), column, values))
+    assert any(said in difference for difference in found.differences), found.differences
+
+
+def test_a_missing_row_and_a_missing_table_are_found() -> None:
+    [fewer] = compared(TABLE.slice(1))
+    assert "3 rows are 2" in fewer.differences
+    # a table that neither engine has yet is passed over
+    [alone] = compared(TABLE, "gold.here_alone", "gold.nowhere")
+    assert alone.differences == ("missing on Spark",)
+
+
+def test_rows_that_differ_in_nested_values_are_found() -> None:
+    one, other = pa.table({"id": [1], "parts": [[1, 2]]}), pa.table({"id": [1], "parts": [[1, 3]]})
+    assert not list(rows.differences(one, one))
+    assert list(rows.differences(one, other)) == ["{'id': 1, 'parts': [1, 2]} parts: [1, 2] is [1, 3]"]
+
+
+def test_tables_come_in_the_order_of_layers_without_snapshots() -> None:
+    def node(kind: str, schema: str, name: str) -> dict:
+        return {"resource_type": kind, "schema": schema, "name": name, "alias": name, "identifier": name}
+
+    nodes = [node("model", "gold", "b"), node("seed", "raw", "a"), node("snapshot", "snapshots", "s")]
+    manifest = {"nodes": dict(enumerate(nodes)), "sources": {0: node("source", "gold", "written")}}
+    assert tables(manifest) == ["raw.a", "gold.b", "gold.written"]
+
+
+def test_the_shop_is_the_same_each_time(tmp_path: Path) -> None:
+    first, second = (write_shop(tmp_path / name, customers=9) for name in ("one", "two"))
+    assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
+    assert [path.stem for path in first] == ["customers", "orders", "tickets", "plans"]
+
+
+def test_the_example_compiles_for_databricks(tmp_path: Path) -> None:
+    """Without a connection: what `make parity` runs on Spark is what Databricks gets."""
+    folder = building.corner_shop(tmp_path / "corner_shop")
     # Whether an incremental model is there already, only a connection knows.
     offline = ("--no-introspect", "--no-populate-cache", "--exclude", "config.materialized:incremental")
-    _dbt(project, "compile", "--target", "databricks", "--target-path", "target/databricks", *offline)
-    compiled = project / "target" / "databricks" / "compiled" / "corner_shop"
+    done = command(folder, "dbt", "--quiet", "compile", "--target", "databricks", *offline)
+    assert done.returncode == 0, done.stdout + done.stderr
+    compiled = folder / "target" / "compiled" / "corner_shop"
     models = {path.stem for path in compiled.glob("models/**/*.sql") if path.parent.suffix != ".yml"}
-    assert models == set(MODELS) - {"orders_daily"}
+    assert models == {path.stem for path in building.INTEGRATION.glob("models/**/*.sql")} - {"orders_daily"}
     assert "unix_micros(" in (compiled / "models" / "features" / "orders_windows.sql").read_text()
-
-
-def _dbt(folder: Path, *words: str) -> None:
-    """Run dbt in the project's folder."""
-    run = command(folder, "dbt", "--quiet", *words)
-    assert run.returncode == 0, f"dbt {' '.join(words)}:\n{run.stdout}{run.stderr}"

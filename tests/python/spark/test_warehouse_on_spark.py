@@ -5,19 +5,30 @@ One file, so that one worker starts Spark.
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
 from datetime import date, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pytest
 
-from python_ml.warehouse import connect_to, declare_table, table_exists
+from python_ml.cli.build import build
+from python_ml.cli.options import Console
+from python_ml.dbt import run_dbt
+from python_ml.errors import RetentionError, UserError
+from python_ml.project import Project
+from python_ml.python_models import run_python_models
+from python_ml.warehouse import connect_to, declare_table, drop_tables, read_table, table_exists
 from python_ml.warehouse.spark import SparkBackend
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+REPOSITORY = Path(__file__).resolve().parents[3]
 TABLE = pa.table(
     {
         "customer's": ["b", "a", None],
@@ -101,3 +112,77 @@ def test_questions_are_asked_in_the_sql_of_duckdb(backend: SparkBackend) -> None
         assert not table_exists(connection, "gold.never")
     kept = backend.read("gold.kept").sort_by("number").to_pydict()
     assert kept == {"number": [1, 2, 3], "at": [datetime(2024, 1, 2, 3, 4, 5, 678), None, None]}
+
+
+FILES = {
+    "dbt_project.yml": """
+name: words
+profile: words
+flags: {send_anonymous_usage_stats: false}
+on-run-start: ["{{ customer_retention.require_ansi() }}"]
+seeds: {+schema: raw, +file_format: parquet}
+models: {+schema: silver, +file_format: parquet, +materialized: table, words: {counted: {+enabled: false}}}
+dispatch: [{macro_namespace: dbt, search_order: [words, customer_retention, dbt]}]
+""",
+    "profiles.yml": "words: {target: spark, outputs: {spark: {type: spark, method: session, host: NA, schema: main}}}",
+    "macros/names.sql": "{% macro generate_schema_name(name, node) %}{{ name }}{% endmacro %}",
+    "seeds/texts.csv": "word\none\nthree\n",
+    "models/base.sql": "select word from {{ ref('texts') }}",
+    "models/counted.py": """
+def model(dbt, session):
+    print("counting")
+    frame = dbt.ref("base").toPandas()
+    return frame.assign(letters=frame["word"].str.len())
+""",
+    "models/stand_in/counted.sql": """
+{{ config(materialized='written_by_python', enabled=true) }}
+-- depends_on: {{ ref('base') }}
+{{ customer_retention.empty_rows({'word': 'string', 'letters': 'bigint'}) }}
+""",
+    "models/total.sql": "select sum(letters) as letters from {{ ref('counted') }}",
+    "models/total.yml": """
+models:
+  - name: total
+    columns: [{name: letters, data_tests: [not_null, {accepted_values: {arguments: {values: [8]}}}]}]
+  - name: base
+    columns: [{name: word, data_tests: [unique]}]
+""",
+}
+
+
+@pytest.fixture(scope="module")
+def words(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    folder = tmp_path_factory.mktemp("words")
+    package = tmp_path_factory.mktemp("package")  # the macros alone: its models would be parsed with the project's
+    shutil.copytree(REPOSITORY / "macros", package / "macros")
+    (package / "dbt_project.yml").write_text("name: customer_retention\n", encoding="utf-8")
+    files = FILES | {"packages.yml": f"packages: [{{local: {json.dumps(str(package))}}}]\n"}
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return Project.open(folder)
+
+
+def test_python_models_run_between_what_they_need_and_what_needs_them(
+    words: Project, capfd: pytest.CaptureFixture
+) -> None:
+    before = dict(os.environ), Path.cwd()
+    counts = build(words, Console())
+    assert (dict(os.environ), Path.cwd()) == before
+    assert read_table(words, "silver.counted").to_dict("list") == {"word": ["one", "three"], "letters": [3, 5]}
+    assert read_table(words, "silver.total").to_dict("list") == {"letters": [8]}
+    assert counts["pass"] == 3
+    said = capfd.readouterr()
+    assert "counting" in said.err
+    assert said.out == "", "the result alone belongs there"
+
+
+def test_failures_are_those_of_a_process_of_its_own(words: Project) -> None:
+    with pytest.raises(RetentionError, match="TABLE_OR_VIEW_NOT_FOUND"):
+        drop_tables(words, "silver.counted")
+        run_dbt(words, ["run", "--select", "total"], Console())
+    with pytest.raises(UserError, match="nonsense"):
+        run_dbt(words, ["run", "--nonsense"], Console())
+    with pytest.raises(UserError, match="no Python model base"):
+        run_python_models(words, ["base"], Console())
