@@ -53,6 +53,7 @@ format: $(READY) ## fix what can be fixed automatically
 
 bench: $(READY) ## measure speed and memory, as ratios (more: python -m tests.bench --help)
 	@$(BIN)/python -m tests.bench $(BENCH)
+	@$(BIN)/python -m tests.bench --only spark --skip textbook --dates 1,12 $(BENCH_SPARK)
 	@$(BIN)/python -m tests.bench.profiling $(BENCH_PROFILE)
 	@$(BIN)/python -m tests.bench.snapshots $(BENCH_SNAPSHOTS)
 	@$(BIN)/python -m tests.bench.leakage $(BENCH_LEAKAGE)

@@ -32,7 +32,7 @@ parts
   curve         cost against the number of dates (1 to 36) and of windows (1 to 7)
   large         100 M events of 1 M customers in 4 GB, a share of the customers at a time; not by default
   featuretools  Featuretools, installed into build/featuretools when it is missing; not by default
-  spark         window_features and the textbook query on Spark; not by default
+  spark         window_features on DuckDB and on Spark, and the textbook query on Spark; not by default
 
 examples
   make bench                                              the usual parts at 1 M events, some 5 to 10 minutes

@@ -177,7 +177,7 @@ def featuretools(bench: Bench, sizes: Sizes) -> list[Row]:
 
 
 def spark(bench: Bench, sizes: Sizes) -> list[Row]:
-    """`window_features` on Spark against the textbook query on Spark."""
+    """`window_features` on DuckDB and on Spark, and the textbook query on Spark: by size, where Spark catches up."""
     from .spark import measure_spark
 
     rows = []

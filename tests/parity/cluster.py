@@ -1,4 +1,4 @@
-"""Build the demo on a standalone Spark cluster of this machine: one master, two workers with a core and a gigabyte each.
+"""Build the demo on a standalone Spark cluster of this machine: a master, two workers with a core and a gigabyte each.
 
 Everything listens on the loopback address, on free ports, and is stopped at the end.
 """

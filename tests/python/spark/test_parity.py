@@ -1,4 +1,4 @@
-"""What `make parity` is made of, without Spark: the comparison finds differences, and the example compiles for Databricks."""
+"""What `make parity` is made of, without Spark: it finds differences, and the example compiles for Databricks."""
 
 from __future__ import annotations
 

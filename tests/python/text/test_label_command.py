@@ -308,12 +308,11 @@ def test_labels_in_sql_and_in_windows(monkeypatch: pytest.MonkeyPatch) -> None:
         assert row["tickets_topic_billing_count_30d"] == 1
         assert row["tickets_topic_app_count_30d"] == 2
         assert row["tickets_sentiment_mean_30d"] == 0
-        # Where dbt runs no Python models, the same columns are null.
-        monkeypatch.setattr(
-            type(_environment().globals["customer_retention"]), "runs_python_models", lambda _: False, raising=False
-        )
-        empty = rendered("{{ " + call.replace("LABELS", "['topic', 'sentiment']") + " }}", ref=lambda name: name)
-        described = {name: kind for name, kind, *_ in connection.execute(f"describe {empty}").fetchall()}
-        assert described == {name: kind for name, kind, *_ in connection.execute("describe events").fetchall()}
+        # Where dbt runs no Python models, a table without rows has the same columns.
+        columns = "customer_retention.text_columns(1, ['topic', 'sentiment'])"
+        empty = rendered("{{ customer_retention.empty_rows(" + columns + ") }}")
+        described = connection.execute(f"describe {empty}").fetchall()
+        assert described == connection.execute("describe texts").fetchall()
+        assert connection.execute(empty).fetchall() == []
         with pytest.raises(RetentionError, match=r"labels` must be a list, such as \['topic'\]"):
             rendered("{{ " + call.replace("LABELS", "'topic'") + " }}", ref=lambda name: name)
