@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from python_ml.errors import RetentionError, UserError, database_refusal, raised_in
 from python_ml.files import read_json
 from python_ml.masking import masked
-from python_ml.project import PROJECT_DIR_VARIABLE, TEXT_STORE_VARIABLE, WAREHOUSE_VARIABLE
+from python_ml.project import PORTABLE_VARIABLE, PROJECT_DIR_VARIABLE, TEXT_STORE_VARIABLE, WAREHOUSE_VARIABLE
 from python_ml.text_fits import component_meanings, component_of, text_fits
 from python_ml.warehouse import DUCKDB, connect, engine, profiles_path
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 FAILED = ("error", "fail", "runtime error")
 RESULTS = "run_results.json"
+DATABRICKS = "databricks"  # type of a target
 # Not as the option `--target-path`, which `dbt deps` does not know.
 TARGET_VARIABLE = "DBT_TARGET_PATH"
 PYTHON = [sys.executable]
@@ -313,8 +314,11 @@ def _command_line(project: Project, arguments: list[str], target_path: Path) -> 
 
 
 def _environment(project: Project, target_path: Path) -> dict[str, str]:
+    # On Databricks, Python models run on another machine, where the project's files are not.
+    portable = {PORTABLE_VARIABLE: project.portable()} if engine(project) == DATABRICKS else {}
     return {
         **os.environ,
+        **portable,
         PROJECT_DIR_VARIABLE: str(project.root),
         WAREHOUSE_VARIABLE: str(project.warehouse_path),
         TARGET_VARIABLE: str(target_path),
