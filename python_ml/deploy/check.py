@@ -171,6 +171,9 @@ def _separation(bundle: Bundle, tasks: TaskCheck) -> Iterator[Problem]:
     written: dict[tuple[str, ...], str] = {}
     for name in bundle.targets:
         catalog, schema, output = (bundle.value_of(f"var.{one}", name) for one in ("catalog", "schema", "dbt_target"))
+        if bundle.targets[name].get("mode") == "development" and not tasks.is_prefixed(output):
+            what = f"the target {name} is for development, and `{output}` writes the schemas of production"
+            yield Problem(output, what, f"{bundle.main.path}, targets.{name}.variables")
         place = (catalog, schema, output) if tasks.is_prefixed(output) else (catalog, "", "")
         if place in written:
             what = f"the targets {written[place]} and {name} write the same tables, in the catalog {catalog}"
