@@ -12,10 +12,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from python_ml.errors import RetentionError, UserError, database_refusal, raised_in
+from python_ml.errors import RetentionError, UserError, database_refusal, missing_library, raised_in
 from python_ml.files import read_json
 from python_ml.masking import masked
 from python_ml.project import PORTABLE_VARIABLE, PROJECT_DIR_VARIABLE, TEXT_STORE_VARIABLE, WAREHOUSE_VARIABLE
@@ -71,6 +72,8 @@ class DbtProcess:
     """
 
     def __init__(self, project: Project, target_path: Path) -> None:
+        if find_spec("dbt") is None and (missing := missing_library("dbt", str(project.root))):
+            raise missing
         self.project, self.target_path = project, target_path
         self._parse_asked, self._is_parsed = False, False
         self._process = subprocess.Popen(
