@@ -12,12 +12,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from python_ml.dbt_commands import TARGET_VARIABLE, command_line_of, environment_of, forget_compiled, show_event
 from python_ml.dbt_in_session import DbtInSession
-from python_ml.errors import RetentionError, UserError, database_refusal, raised_in
+from python_ml.errors import RetentionError, UserError, database_refusal, missing_library, raised_in
 from python_ml.feature_registry import ROW_FINGERPRINT, Feature, feature_registry
 from python_ml.files import read_json
 from python_ml.masking import masked
@@ -86,6 +87,8 @@ class DbtProcess:
     """
 
     def __init__(self, project: Project, target_path: Path) -> None:
+        if find_spec("dbt") is None and (missing := missing_library("dbt", str(project.root))):
+            raise missing
         self.project, self.target_path = project, target_path
         self._parse_asked, self._is_parsed = False, False
         self._process = subprocess.Popen(

@@ -6,8 +6,8 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from python_ml.masking import masked
-from python_ml.project import PROJECT_DIR_VARIABLE, SPARK_WAREHOUSE_VARIABLE, WAREHOUSE_VARIABLE
-from python_ml.warehouse import profiles_path
+from python_ml.project import PORTABLE_VARIABLE, PROJECT_DIR_VARIABLE, SPARK_WAREHOUSE_VARIABLE, WAREHOUSE_VARIABLE
+from python_ml.warehouse import DATABRICKS, engine, profiles_path
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,8 +28,11 @@ def command_line_of(project: Project, arguments: list[str], target_path: Path) -
 
 
 def environment_of(project: Project, target_path: Path) -> dict[str, str]:
+    # On Databricks, Python models run on another machine, where the project's files are not.
+    portable = {PORTABLE_VARIABLE: project.portable()} if engine(project) == DATABRICKS else {}
     return {
         **os.environ,
+        **portable,
         PROJECT_DIR_VARIABLE: str(project.root),
         WAREHOUSE_VARIABLE: str(project.warehouse_path),
         SPARK_WAREHOUSE_VARIABLE: str(project.spark_warehouse),

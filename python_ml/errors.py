@@ -104,6 +104,8 @@ def explained(error: BaseException, where: str | None = None, *, warehouse: str 
         return _of_operating_system(error, where)
     if isinstance(error, UnicodeEncodeError):
         return _of_file_name(error)
+    if isinstance(error, ModuleNotFoundError):
+        return missing_library((error.name or "").partition(".")[0], where)
     if isinstance(error, MemoryError):
         return _no_memory(where)
     if isinstance(error, RecursionError) and not _is_ours(error):
@@ -115,6 +117,34 @@ def explained(error: BaseException, where: str | None = None, *, warehouse: str 
     if isinstance(error, RuntimeError) and str(error).startswith("Symlink loop from "):
         return _of_operating_system(error.__context__ or OSError(errno.ELOOP, "a loop of links"), where)
     return None
+
+
+# Libraries that not every installation has, and the extra that brings them; scoring needs none of them.
+EXTRAS = {
+    "calamine": "duckdb",
+    "charset_normalizer": "duckdb",
+    "dbt": "duckdb",
+    "duckdb": "duckdb",
+    "great_expectations": "train",
+    "matplotlib": "train",
+    "networkx": "duckdb",
+    "optuna": "train",
+    "pyspark": "spark",
+    "python_calamine": "duckdb",
+    "sqlalchemy": "duckdb",
+}
+
+
+def missing_library(name: str, where: str | None = None) -> UserError | None:
+    """The error for a library that an extra brings; None for one that every installation has."""
+    if name not in EXTRAS:
+        return None
+    other = ", or [databricks] or [spark] for those engines" if name == "dbt" else ""
+    return UserError(
+        f"The library {name} is not installed.",
+        where=where,
+        hint=f"pip install 'customer-retention[{EXTRAS[name]}]'{other}",
+    )
 
 
 _SYSTEM = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +20,10 @@ PROJECT_DIR_VARIABLE = "RETENTION_PROJECT_DIR"
 WAREHOUSE_VARIABLE = "RETENTION_DUCKDB_PATH"
 # Tables and metastore of a Spark session in this process.
 SPARK_WAREHOUSE_VARIABLE = "RETENTION_SPARK_WAREHOUSE"
+# What the Python models of dbt need of the project, as JSON, where its files are not; see Project.portable.
+PORTABLE_VARIABLE = "RETENTION_PROJECT"
+# Name of the registered model, for deployments that share a retention.yml; before `mlflow.registered_model` there.
+REGISTERED_MODEL_VARIABLE = "RETENTION_REGISTERED_MODEL"
 # A DuckDB file whose embeddings and reductions count as well: the project's own, while copies of it are built.
 TEXT_STORE_VARIABLE = "RETENTION_TEXT_STORE"
 
@@ -122,6 +127,48 @@ class Project:
             )
         return cls(root=root, target=target, config=_read_config(path))
 
+    @classmethod
+    def described_by(cls, document: str | None) -> Project:
+        """The project of a Python model of dbt, which may run on a machine that has none of its files.
+
+        Parameters
+        ----------
+        document : str or None
+            What :meth:`portable` wrote, by way of the model's configuration; empty where the project is at hand, which
+            is then opened as by :meth:`open`.
+
+        Raises
+        ------
+        UserError
+            When the document is none of this package's, or when there is neither a document nor a project.
+        """
+        if not document:
+            return cls.open()
+        from python_ml.settings.schema import Settings
+
+        try:
+            facts = json.loads(document)
+            config = {"name": facts["name"], "vars": facts["vars"]}
+            settings = Settings.model_validate(facts["settings"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise UserError(
+                f"The description of the project in a model's configuration cannot be read: {error}.",
+                where=f"config.meta.project, from the variable {PORTABLE_VARIABLE}",
+                hint="leave the variable to the commands of retention",
+            ) from error
+        project = cls(root=Path.cwd(), target=None, config=config)
+        project.__dict__["settings"] = settings  # in place of what is read from retention.yml
+        return project
+
+    def portable(self) -> str:
+        """What the Python models of dbt need of this project, as JSON: its name, variables and settings.
+
+        Secrets are not in it: they come from the environment alone.
+        """
+        settings = self.settings.model_dump(mode="json", exclude_unset=True)
+        settings.setdefault("mlflow", {})["registered_model"] = self.registered_model
+        return json.dumps({"name": self.name, "vars": self.vars, "settings": settings}, default=str, sort_keys=True)
+
     @property
     def name(self) -> str:
         """Name of the dbt project."""
@@ -184,6 +231,15 @@ class Project:
     def tracking_uri(self) -> str:
         """MLflow tracking URI: ``MLFLOW_TRACKING_URI``, else a SQLite file in the project."""
         return os.environ.get("MLFLOW_TRACKING_URI") or sqlite_uri(self.root / "mlflow.db")
+
+    @property
+    def registered_model(self) -> str:
+        """Name of the registered model, in Unity Catalog ``catalog.schema.name``.
+
+        It is ``RETENTION_REGISTERED_MODEL``, else what retention.yml says, else ``<name>_churn``.
+        """
+        named = os.environ.get(REGISTERED_MODEL_VARIABLE) or self.settings.mlflow.registered_model
+        return named or f"{self.name}_churn"
 
     @property
     def manifest_path(self) -> Path:

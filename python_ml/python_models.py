@@ -177,6 +177,21 @@ def _arrow(made: Any) -> Any:
 
 
 @dataclass(frozen=True)
+class _Config:
+    """What a Python model calls ``dbt.config``."""
+
+    values: Mapping[str, Any]
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """A configuration that dbt knows."""
+        return self.values.get(name, default)
+
+    def meta_get(self, name: str, default: Any = None) -> Any:
+        """A configuration under ``config.meta``."""
+        return self.values.get("meta", {}).get(name, default)
+
+
+@dataclass(frozen=True)
 class _Dbt:
     """What a Python model calls ``dbt``.
 
@@ -194,9 +209,9 @@ class _Dbt:
     is_incremental = False
 
     @property
-    def config(self) -> Mapping[str, Any]:
-        """Configuration of the model; ``dbt.config.get("name")`` reads it."""
-        return {**self.node.get("config", {}), **self.node.get("config", {}).get("meta", {})}
+    def config(self) -> _Config:
+        """Configuration of the model."""
+        return _Config(self.node.get("config", {}))
 
     def ref(self, *names: str, **_: Any) -> Any:
         """Rows of a model, seed or snapshot: a relation of the session."""

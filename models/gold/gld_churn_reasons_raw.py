@@ -3,4 +3,5 @@ from python_ml.warehouse import as_frame
 
 
 def model(dbt, session):
-    return reason_table(session, as_frame(dbt.ref("gld_scoring_set")), entity="customer_id")
+    project = dbt.config.meta_get("project")
+    return reason_table(session, as_frame(dbt.ref("gld_scoring_set")), entity="customer_id", project=project)

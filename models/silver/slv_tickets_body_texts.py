@@ -9,4 +9,5 @@ def model(dbt, session):
         text="tickets.body",
         known_at=["opened_at", "available_at"],
         components=8,
+        project=dbt.config.meta_get("project"),
     )

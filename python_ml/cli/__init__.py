@@ -45,6 +45,7 @@ COMMANDS = {
     "report": ("python_ml.cli.report", "Write reports/index.html from the last run."),
     "replay": ("python_ml.cli.replay", "Rebuild features from data cut off at their time, and compare."),
     "snapshot": ("python_ml.cli.snapshot", "Create, list, verify and compare training snapshots."),
+    "deploy": ("python_ml.cli.deploy", "Write and check the Databricks Asset Bundle of a project."),
     "simulate": ("python_ml.cli.simulate", "Write a simulated subscription business with known churn risks."),
 }
 

@@ -236,6 +236,7 @@ def _record(
             training_facts=model_facts(result.dataset, result.card, training_set.features).to_json(),
             identity=identity,
             iteration=iteration,
+            registered_model=project.registered_model,
         )
 
 

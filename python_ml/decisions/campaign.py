@@ -204,12 +204,16 @@ def recently_contacted(session: Any, moment: pd.Timestamp, entity: str, settings
 
 
 def action_table(
-    session: Any, scoring_set: pd.DataFrame, scores: pd.DataFrame, reasons: pd.DataFrame, entity: str
+    session: Any,
+    scoring_set: pd.DataFrame,
+    scores: pd.DataFrame,
+    reasons: pd.DataFrame,
+    entity: str,
+    project: str | None = None,
 ) -> pd.DataFrame | pa.Table:
     """The action list, for dbt; the command that runs dbt may have made it already (:mod:`python_ml.handover`).
 
-    The project is found by ``RETENTION_PROJECT_DIR``, else in the working directory. Without scores the result has no
-    rows but the right types.
+    Without scores the result has no rows but the right types.
 
     Parameters
     ----------
@@ -218,6 +222,8 @@ def action_table(
         Of gold.
     entity : str
         Name of the customer's key column.
+    project : str, optional
+        As for :func:`python_ml.model.score.score_table`.
 
     Returns
     -------
@@ -229,8 +235,8 @@ def action_table(
 
     if (made := taken_over(ACTIONS)) is not None:
         return made
-    project = Project.open()
-    champion = load_champion(project) if len(scores) else None
+    opened = Project.described_by(project)
+    champion = load_champion(opened) if len(scores) else None
     if champion is None:
         return empty_actions(entity, scores)
     campaign = read_campaign(
@@ -239,9 +245,9 @@ def action_table(
         scores,
         reasons,
         card=champion.card,
-        settings=project.settings,
+        settings=opened.settings,
         entity=entity,
-        dated=not is_dateless(project.vars),
+        dated=not is_dateless(opened.vars),
     )
     return campaign.actions().table
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from python_ml import __version__
 from python_ml.generate import descriptions, pages
 from python_ml.generate.bronze import bronze_model, output_columns
 from python_ml.generate.findings import findings_yaml
@@ -80,6 +81,7 @@ class Renderer:
         self._shared: dict[str, Any] = {
             "plan": plan,
             "project": plan.name,
+            "version": __version__,
             "entity": plan.entity,
             "outcome": outcome,
             "sources": plan.sources,

@@ -56,7 +56,7 @@ class IterationLog:
         registry = ModelRegistry.of(project)
         if registry is None and create:
             uri = store.absolute_uri(project.tracking_uri, project.root)
-            registry = ModelRegistry(store.open_store(uri), store.registered_name(project.name), project.root)
+            registry = ModelRegistry.in_store(project, uri)
         return None if registry is None else cls(project, registry)
 
     @property

@@ -27,6 +27,10 @@ MODEL_URI = "models:/"
 NOTE_TAG = "mlflow.note.content"  # what MLflow shows as the description of a run or model
 
 
+# What Unity Catalog answers where there is no such model or alias.
+_MISSING = ("RESOURCE_DOES_NOT_EXIST", "NOT_FOUND")
+
+
 class ChampionError(UserError):
     """The registered champion cannot be used; a training makes another one."""
 
@@ -164,10 +168,14 @@ class ModelRegistry:
         Of the registered model.
     root : Path
         The project's folder.
+    in_unity_catalog : bool
+        Whether the registry is that of Unity Catalog, which has no search by name or alias, and whose search for
+        versions leaves tags out.
     """
 
-    def __init__(self, client: MlflowClient, name: str, root: Path) -> None:
+    def __init__(self, client: MlflowClient, name: str, root: Path, *, in_unity_catalog: bool = False) -> None:
         self.client, self.name, self.root = client, name, root
+        self._in_unity_catalog = in_unity_catalog
 
     @classmethod
     def of(cls, project: Project) -> ModelRegistry | None:
@@ -181,13 +189,40 @@ class ModelRegistry:
         uri = store.absolute_uri(project.tracking_uri, project.root)
         if not store.store_exists(uri):
             return None
-        return cls(store.open_store(uri), store.registered_name(project.name), project.root)
+        return cls.in_store(project, uri)
+
+    @classmethod
+    def in_store(cls, project: Project, uri: str) -> ModelRegistry:
+        """The registry of a project in the store at an address, which may be new.
+
+        Raises
+        ------
+        UserError
+            When the store does not answer, or cannot register a model of the project's name.
+        """
+        name, in_unity_catalog = project.registered_model, store.is_unity_catalog(uri)
+        store.require_full_name(name, uri)
+        return cls(store.open_store(uri), name, project.root, in_unity_catalog=in_unity_catalog)
 
     def aliases(self) -> dict[str, int]:
         """Version by alias; empty where there is no such model."""
+        if self._in_unity_catalog:
+            carried = {alias: self._carrier(alias) for alias in (store.ALIAS, store.CHALLENGER)}
+            return {alias: number for alias, number in carried.items() if number is not None}
         models = self.client.search_registered_models(filter_string=f"name = '{self.name}'")
         named = [model for model in models if model.name == self.name]
         return {alias: int(number) for alias, number in named[0].aliases.items()} if named else {}
+
+    def _carrier(self, alias: str) -> int | None:
+        """The version that carries an alias in Unity Catalog."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return int(self.client.get_model_version_by_alias(self.name, alias).version)
+        except MlflowException as error:
+            if error.error_code in _MISSING:
+                return None
+            raise
 
     def versions(self) -> list[Version]:
         """All versions, oldest first."""
@@ -200,6 +235,8 @@ class ModelRegistry:
                 f"name = '{self.name}'", page_token=page.token if page is not None else None
             )
             found += page
+        if self._in_unity_catalog:
+            found = [self.client.get_model_version(self.name, version.version) for version in found]
         return sorted(
             (
                 Version(

@@ -19,6 +19,7 @@ from python_ml.handover import taken_over
 from python_ml.input_columns import model_input
 from python_ml.model.fitted_features import fits_in, require_same_components
 from python_ml.model.reasons import reason, value_text
+from python_ml.project import Project
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -285,13 +286,12 @@ def handed_over(
     return hand_over({SCORES: score(rows, champion, entity), REASONS: reasons(rows, champion, entity, top)})
 
 
-def score_table(session: Any, frame: pd.DataFrame, entity: str) -> pd.DataFrame | pa.Table:
+def score_table(session: Any, frame: pd.DataFrame, entity: str, project: str | None = None) -> pd.DataFrame | pa.Table:
     """Score the customers of ``gold.gld_scoring_set`` with the project's champion.
 
     The command that runs dbt may have scored them already; see :func:`handed_over`.
 
-    The project is found by ``RETENTION_PROJECT_DIR``, else in the working directory. Without a champion the
-    result has no rows but the right types, and a warning says what to do.
+    Without a champion the result has no rows but the right types, and a warning says what to do.
 
     Parameters
     ----------
@@ -301,6 +301,9 @@ def score_table(session: Any, frame: pd.DataFrame, entity: str) -> pd.DataFrame 
         The scoring set.
     entity : str
         Name of the customer's key column.
+    project : str, optional
+        What the configuration of the model says of the project, see ``Project.portable``. Where that is nothing, the
+        project is found by ``RETENTION_PROJECT_DIR``, else in the working directory.
 
     Returns
     -------
@@ -309,11 +312,11 @@ def score_table(session: Any, frame: pd.DataFrame, entity: str) -> pd.DataFrame 
     """
     if (scored := taken_over(SCORES)) is not None:
         return scored
-    champion = _champion(session)
+    champion = _champion(session, Project.described_by(project))
     return empty_scores(entity, frame) if champion is None else score(_ordered(frame, entity), champion, entity)
 
 
-def reason_table(session: Any, frame: pd.DataFrame, entity: str) -> pd.DataFrame | pa.Table:
+def reason_table(session: Any, frame: pd.DataFrame, entity: str, project: str | None = None) -> pd.DataFrame | pa.Table:
     """Give the reasons behind the scores of ``gold.gld_scoring_set``; as :func:`score_table` otherwise.
 
     Returns
@@ -321,14 +324,13 @@ def reason_table(session: Any, frame: pd.DataFrame, entity: str) -> pd.DataFrame
     pandas.DataFrame or pyarrow.Table, up to n_customers x reasons rows
         See :func:`reasons`.
     """
-    from python_ml.project import Project
-
     if (scored := taken_over(REASONS)) is not None:
         return scored
-    champion = _champion(session)
+    opened = Project.described_by(project)
+    champion = _champion(session, opened)
     if champion is None:
         return empty_reasons(entity, frame)
-    return reasons(_ordered(frame, entity), champion, entity, top=Project.open().settings.scoring.reasons)
+    return reasons(_ordered(frame, entity), champion, entity, top=opened.settings.scoring.reasons)
 
 
 def _ordered(frame: pd.DataFrame, entity: str) -> pd.DataFrame:
@@ -336,13 +338,12 @@ def _ordered(frame: pd.DataFrame, entity: str) -> pd.DataFrame:
     return frame.sort_values(entity, ignore_index=True) if entity in frame else frame
 
 
-def _champion(session: Any) -> Champion | None:
+def _champion(session: Any, project: Project) -> Champion | None:
     import warnings
 
     from python_ml.model.registry import load_champion
-    from python_ml.project import Project
 
-    champion = load_champion(Project.open())
+    champion = load_champion(project)
     if champion is not None:
         require_same_components(champion.card, fits_in(session))
     else:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from python_ml.errors import model_store_error, without_credentials
-from python_ml.project import sqlite_path, sqlite_uri
+from python_ml.errors import UserError, model_store_error, without_credentials
+from python_ml.project import REGISTERED_MODEL_VARIABLE, sqlite_path, sqlite_uri
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -32,7 +32,8 @@ QUALITY_FILE = "training_facts.json"  # what the rows that the model was fitted 
 ARTIFACT_FOLDER = "mlartifacts"
 LOCK = ".recording"  # in that folder
 ANSWER_SECONDS = 5  # for a server to take a connection; MLflow itself would try for minutes
-URI_VARIABLE = "MLFLOW_TRACKING_URI"
+URI_VARIABLE, REGISTRY_VARIABLE = "MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"
+DATABRICKS, UNITY_CATALOG = "databricks", "databricks-uc"
 _PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
 
 # MLflow adds this file to a model's folder when somebody downloads it by its registered name.
@@ -72,7 +73,10 @@ def open_store(tracking_uri: str) -> MlflowClient:
     os.environ.pop(URI_VARIABLE, None)
     if given is not None:
         os.environ[URI_VARIABLE] = given
-    return mlflow.MlflowClient(tracking_uri=tracking_uri)
+    models = registry_uri(tracking_uri)
+    if models is not None:
+        mlflow.set_registry_uri(models)
+    return mlflow.MlflowClient(tracking_uri=tracking_uri, registry_uri=models)
 
 
 def library() -> ModuleType:
@@ -137,8 +141,48 @@ def _open_database(path: Path) -> None:
 
 
 def registered_name(project_name: str) -> str:
-    """Name of a project's registered model."""
+    """Name of a project's registered model, where nothing else is configured; see ``Project.registered_model``."""
     return f"{project_name}_churn"
+
+
+def is_databricks(tracking_uri: str) -> bool:
+    """Whether runs are tracked in a Databricks workspace: ``databricks``, or ``databricks://<profile>``."""
+    return tracking_uri.partition(":")[0] == DATABRICKS
+
+
+def registry_uri(tracking_uri: str) -> str | None:
+    """Where models are registered: ``MLFLOW_REGISTRY_URI``, else Unity Catalog for a Databricks workspace.
+
+    Returns
+    -------
+    str or None
+        None where the tracking server is the registry as well.
+    """
+    given = os.environ.get(REGISTRY_VARIABLE)
+    if given or not is_databricks(tracking_uri):
+        return given or None
+    return UNITY_CATALOG + tracking_uri.removeprefix(DATABRICKS)
+
+
+def is_unity_catalog(tracking_uri: str) -> bool:
+    """Whether models are registered in Unity Catalog, whose registry has no search by name or alias."""
+    return (registry_uri(tracking_uri) or "").partition(":")[0] == UNITY_CATALOG
+
+
+def require_full_name(name: str, tracking_uri: str) -> None:
+    """Refuse a name that Unity Catalog cannot register.
+
+    Raises
+    ------
+    UserError
+        When models are registered in Unity Catalog, and the name has not three parts.
+    """
+    if is_unity_catalog(tracking_uri) and name.count(".") != 2:
+        raise UserError(
+            f"Unity Catalog registers models as catalog.schema.name, and this one is named {name}.",
+            where="retention.yml, mlflow.registered_model",
+            hint=f"write the full name there, or set {REGISTERED_MODEL_VARIABLE}",
+        )
 
 
 def is_local(tracking_uri: str) -> bool:

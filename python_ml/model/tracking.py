@@ -47,6 +47,7 @@ def record(
     training_facts: str,
     identity: str | None = None,
     iteration: str | None = None,
+    registered_model: str | None = None,
 ) -> Registration:
     """Log a training run with a child run per model, and register its best model as a version.
 
@@ -71,8 +72,17 @@ def record(
         Of :func:`python_ml.model.identity.training_identity`.
     iteration : str, optional
         Run of the iteration that it belongs to.
+    registered_model : str, optional
+        Name of the registered model; by default that of the project, see :func:`store.registered_name`.
+
+    Raises
+    ------
+    UserError
+        When the store does not answer, or cannot register a model of that name.
     """
     tracking_uri = store.absolute_uri(tracking_uri, root)
+    model_name = registered_model or store.registered_name(project_name)
+    store.require_full_name(model_name, tracking_uri)
     client = store.open_store(tracking_uri)
     import mlflow
 
@@ -97,8 +107,8 @@ def record(
             logged = _log_model(result, training_set, training_facts)
             _log_data(result, training_set, logged.model_id)
             _log_files(result, settings)
-        name = store.registered_name(project_name)
-        registered = _register(client, result, training_set, name, logged, run.info.run_id, root, identity)
+        _ensure_registered(client, model_name, in_unity_catalog=store.is_unity_catalog(tracking_uri))
+        registered = _register(client, result, training_set, model_name, logged, run.info.run_id, root, identity)
     return Registration(version=registered, run_id=run.info.run_id)
 
 
@@ -119,8 +129,9 @@ def _close_killed_runs(client: MlflowClient, within: str, folder: str, current: 
 
 
 def experiment_name(project: Project) -> str:
-    """Name of the experiment that a project's runs belong to."""
-    return project.settings.mlflow.experiment or project.name
+    """Name of the experiment that a project's runs belong to; in a Databricks workspace, its absolute path."""
+    name = project.settings.mlflow.experiment or project.name
+    return f"/Shared/{name}" if store.is_databricks(project.tracking_uri) and not name.startswith("/") else name
 
 
 def experiment_id(client: MlflowClient, name: str, root: Path, *, local: bool) -> str:
@@ -237,6 +248,20 @@ def write_extra_files(result: TrainingResult, entity: str, training_facts: str, 
     return [card, facts, held_out, *attached]
 
 
+def _ensure_registered(client: MlflowClient, name: str, *, in_unity_catalog: bool) -> None:
+    """Make the registered model where there is none."""
+    if in_unity_catalog:  # has no search by name
+        from mlflow.exceptions import MlflowException
+
+        try:
+            client.create_registered_model(name)
+        except MlflowException as error:
+            if error.error_code not in ("RESOURCE_ALREADY_EXISTS", "ALREADY_EXISTS"):
+                raise
+    elif not [m for m in client.search_registered_models(filter_string=f"name = '{name}'") if m.name == name]:
+        client.create_registered_model(name)
+
+
 def _register(
     client: MlflowClient,
     result: TrainingResult,
@@ -247,8 +272,6 @@ def _register(
     root: Path,
     identity: str | None,
 ) -> int:
-    if not [m for m in client.search_registered_models(filter_string=f"name = '{name}'") if m.name == name]:
-        client.create_registered_model(name)
     auc = result.metrics["test"]["roc_auc"]["value"]
     tags = {
         "retention.model": result.champion,

@@ -36,11 +36,10 @@ COLUMNS = {
 def store_decision(project: Project, decision: RetrainingDecision, *, is_check: bool) -> int:
     """Append a decision, before it is carried out. Returns its number."""
     from python_ml.model.promotions import deciding_user
-    from python_ml.model.store import registered_name
 
     data = decision.to_dict()
     row = {
-        "model_name": registered_name(project.name),
+        "model_name": project.registered_model,
         "champion_version": decision.evidence.champion,
         "data_time": decision.evidence.data_time,
         "decision": decision.decision,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from python_ml.input_columns import typed_cells
 from python_ml.model.array_model import ArrayModel
 from python_ml.model.reason_choice import ReasonChoice
-from python_ml.model.score import risk_band, reason_texts
+from python_ml.model.score import reason_texts, risk_band
 
 if TYPE_CHECKING:
     import numpy as np

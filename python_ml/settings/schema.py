@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Annotated
 
 from pydantic import Field, PrivateAttr
 
@@ -16,18 +17,21 @@ from python_ml.settings.registry import Registry
 from python_ml.settings.rehearsal import Rehearsal
 from python_ml.settings.retraining import Retraining
 from python_ml.settings.scoring import Scoring
-from python_ml.settings.section import Section
+from python_ml.settings.section import Section, written_as
 from python_ml.settings.serve import Serve
 from python_ml.settings.survival import Survival
 from python_ml.settings.text import Text
 from python_ml.settings.training import Features, Training
 from python_ml.settings.uplift import Uplift
 
+_MODEL_NAME = "write a name such as `shop_churn`, or `catalog.schema.name` for Unity Catalog"
+
 
 class Tracking(Section):
     """Names in MLflow; None takes them from the project's name."""
 
     experiment: str | None = Field(None, min_length=1)
+    registered_model: Annotated[str, written_as(r"[\w-]+(\.[\w-]+\.[\w-]+)?", _MODEL_NAME)] | None = None
 
 
 class Settings(Section):

@@ -49,6 +49,7 @@ def text_components(
     components: int,
     known_at: Sequence[str] = (),
     text_labels: Sequence[str] = (),
+    project: str | None = None,
 ) -> pa.Table:
     """Turn the distinct texts of a column into principal components of their embeddings.
 
@@ -71,6 +72,8 @@ def text_components(
         Columns whose latest time says when a row was known; none where the rows have no time.
     text_labels : sequence of str
         Labels of ``text.labels`` in ``retention.yml``, which `retention text label` learns: columns of their own.
+    project : str, optional
+        As for :func:`python_ml.model.score.score_table`.
 
     Returns
     -------
@@ -87,14 +90,20 @@ def text_components(
     store = TextStore(session)
     # dbt runs models at the same time, and what they keep is in the same tables.
     with _ONE_AT_A_TIME:
-        made = _components(store, rows, labels, text, components, known_at)
+        opened = Project.described_by(project)
+        made = _components(store, rows, labels, text, components, known_at, opened)
         return with_labels(store, made, text, text_labels)
 
 
 def _components(
-    store: TextStore, rows: Any, labels: Any, text: str, components: int, known_at: Sequence[str]
+    store: TextStore,
+    rows: Any,
+    labels: Any,
+    text: str,
+    components: int,
+    known_at: Sequence[str],
+    project: Project,
 ) -> pa.Table:
-    project = Project.open()
     texts = distinct_texts(store.session, rows, text.partition(".")[2], known_at)
     projected = np.full((texts.num_rows, components), np.nan)
     if texts.num_rows and (stored := _reduction(store, texts, text, labels, project)):

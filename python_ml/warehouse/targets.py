@@ -64,7 +64,10 @@ def target_settings(project: Project) -> dict[str, Any]:
             raise UserError(f"The environment variable {name} is not set.", where=str(path), hint="set it")
         return value
 
-    environment.globals["env_var"] = env_var
+    def var(name: str, default: Any = None) -> Any:
+        return default  # what a job passes to dbt as --vars, it passes to the other commands as variables
+
+    environment.globals |= {"env_var": env_var, "var": var}
     environment.filters |= {"as_number": int, "as_bool": bool, "as_native": str, "as_text": str}
 
     def filled(value: Any) -> Any:
