@@ -32,6 +32,8 @@ _ON_ONE_MACHINE = {
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
 }
+# What Spark says when the metastore does not open; only the log has Derby's own words.
+_NO_METASTORE = ("SessionHiveMetaStoreClient", "Another instance of Derby may have already booted")
 _ONE_FILE = 1_000_000  # rows of a table that are written as one file, in their order
 
 
@@ -175,13 +177,13 @@ def _started(parameters: dict[str, str], where: str) -> SparkSession:
         session = builder.getOrCreate()
         session.catalog.listDatabases()  # opens the metastore
     except Exception as error:  # the bridge to Java raises many kinds
-        if "Another instance of Derby may have already booted" in str(error) or "XSDB6" in str(error):
+        if any(sign in str(error) for sign in _NO_METASTORE):
             with contextlib.suppress(NameError):
                 session.stop()
             raise UserError(
-                "The metastore of Spark is in use by another process.",
+                "The metastore of Spark cannot be opened; another process most likely has it open.",
                 where=where,
-                hint="wait for it to end or close it: the embedded metastore allows one process at a time",
+                hint="wait for that process to end: the embedded metastore allows one at a time",
             ) from error
         if isinstance(error, PySparkException) or type(error).__module__.startswith(("py4j", "pyspark")):
             raise UserError(

@@ -274,7 +274,7 @@ ALIKE = (
         "scoring_set.sql", "training_set.sql", "churn_scores.sql", "churn_reasons.sql", "churn_scores_raw.py",
         "churn_reasons_raw.py", "retention_actions.sql", "retention_actions_raw.py",
     )),
-    *("models/gold/without_python/gld_churn_reasons_raw.sql", "models/gold/without_python/gld_retention_actions_raw.sql"),
+    *(f"models/gold/without_python/gld_{name}_raw.sql" for name in ("churn_reasons", "retention_actions")),
     *("selectors.yml", "profiles.yml", "macros/generate_schema_name.sql"),
 )  # fmt: skip
 
