@@ -78,6 +78,6 @@ lock: ## solve requirements.lock anew from pyproject.toml
 	@sed -i.bak -e "s/$(NO_LATER) //" -e "s/ ; $(EVERYWHERE)$$//" -e "s/ ; ($(EVERYWHERE))$$//" -e "s/ and ($(EVERYWHERE))$$//" requirements.lock && rm requirements.lock.bak
 
 clean: ## remove everything that was made here
-	rm -rf $(VENV) build target logs text_models dbt_packages reports mlartifacts mlflow.db tuning.db warehouse.duckdb warehouse.duckdb.wal spark_warehouse
-	rm -rf $(VENV) build target logs text_models feature_store dbt_packages reports mlartifacts mlflow.db tuning.db warehouse.duckdb warehouse.duckdb.wal
+	rm -rf $(VENV) build dist target logs text_models feature_store dbt_packages reports mlartifacts mlflow.db tuning.db
+	rm -rf warehouse.duckdb warehouse.duckdb.wal spark_warehouse
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

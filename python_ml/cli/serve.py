@@ -67,7 +67,7 @@ def command(project: Project, console: Console, host: str | None, port: int | No
             {"address": address, "model_name": champion.card.model, "model_version": champion.version},
         )
 
-    serve(project, _SOURCES[features], host, settings.port if port is None else port, started)
+    serve(project, SOURCES[features], host, settings.port if port is None else port, started)
 
 
 def _from_warehouse(project: Project, champion: Champion) -> FeatureSource:
@@ -93,7 +93,7 @@ def _from_online_store(project: Project, champion: Champion) -> FeatureSource:
     )
 
 
-_SOURCES = {WAREHOUSE: _from_warehouse, ONLINE: _from_online_store}
+SOURCES = {WAREHOUSE: _from_warehouse, ONLINE: _from_online_store}
 
 
 def _require_extra() -> None:

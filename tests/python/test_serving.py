@@ -25,12 +25,15 @@ import pytest
 import yaml
 from fastapi.testclient import TestClient
 
+from python_ml.cli.serve import ONLINE, SOURCES
 from python_ml.errors import UserError
+from python_ml.feature_store.online_table import OnlineTable, StoredRow, encode, write_definition, write_rows
+from python_ml.feature_store.schema import ServiceDefinition, StoredColumn, StoreDefinition, ViewDefinition
 from python_ml.input_columns import CATEGORY, model_input, typed_cells
 from python_ml.model import array_model, store
 from python_ml.model.array_model import ArrayModel
 from python_ml.model.dataset import TrainingSet
-from python_ml.model.registry import Champion, ModelRegistry
+from python_ml.model.registry import Champion, ModelRegistry, require_champion
 from python_ml.model.score import reasons, score
 from python_ml.model.tracking import record
 from python_ml.project import Project
@@ -650,6 +653,49 @@ def test_a_registry_that_is_gone_leaves_the_old_champion(shop: Path) -> None:
     served.service.refresh()
     assert served.score(KNOWN).status_code == 200
     assert served.client.get("/ready").json()["problems"]
+
+
+# The online store as source ---------------------------------------------------------------------------------
+
+
+def publish(folder: Path, rows: pd.DataFrame, found: Champion) -> None:
+    """Write rows to the project's online store, as `retention features publish` does."""
+    kinds = {CATEGORY: ("text", "text"), "flag": ("boolean", "boolean")}
+    columns = tuple(StoredColumn(c.name, *kinds.get(c.kind, ("double", "double"))) for c in found.card.inputs)
+    view, service = ViewDefinition("orders", columns), ServiceDefinition("churn", tuple(c.name for c in columns))
+    times = rows["feature_timestamp"].dt.to_pydatetime()
+    cells = rows[list(service.features)].astype(object).where(rows[list(service.features)].notna(), None)
+    stored = (
+        StoredRow(key, view.name, time, time, encode(values))
+        for key, time, values in zip(rows[KEY], times, cells.itertuples(index=False), strict=True)
+    )
+    with OnlineTable(Project.open(folder).root / "feature_store" / "online.db").writing() as connection:
+        write_definition(connection, StoreDefinition("shop", StoredColumn(KEY, "text", "text"), (view,), service))
+        write_rows(connection, stored)
+
+
+def test_scores_of_the_online_store_are_those_of_the_warehouse(shop: Path) -> None:
+    found = require_champion(Project.open(shop))
+    publish(shop, scoring_set(), found)
+    (shop / "warehouse.duckdb").unlink()
+    server = Served(shop, SOURCES[ONLINE])
+    assert server.client.get("/ready").json()["ready"]
+    expected = score(scoring_set(), found, KEY).set_index(KEY)
+    keys = list(expected.index[:20])
+    answer = server.client.post("/v1/scores", json={"ids": [*keys, "nobody"]}).json()
+    assert answer["unknown"] == ["nobody"]
+    scored = {one["id"]: one["churn_probability"] for one in answer["scores"]}
+    assert scored == pytest.approx(expected.loc[keys, "churn_probability"].to_dict(), abs=1e-12)
+    # What is pushed is served by the next request.
+    pushed = scoring_set()[lambda rows: rows[KEY] == KNOWN].assign(orders_count_30d=40.0)
+    publish(shop, pushed, found)
+    expected = score(pushed, found, KEY)["churn_probability"].item()
+    assert server.score(KNOWN).json()["churn_probability"] == pytest.approx(expected, abs=1e-12)
+    for path in (shop / "feature_store").glob("online.db*"):
+        path.unlink()
+    assert server.score(KNOWN).status_code == 503
+    publish(shop, scoring_set(), found)
+    assert server.score(KNOWN).status_code == 200
 
 
 # The command --------------------------------------------------------------------------------------------------
