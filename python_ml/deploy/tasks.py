@@ -14,9 +14,8 @@ from python_ml.deploy.problem import Problem
 from python_ml.deploy.wheel import ENTRY_POINTS, PACKAGE_NAMES, WHEEL
 from python_ml.deploy.wheels import FILES
 from python_ml.errors import UserError
+from python_ml.warehouse import DATABRICKS, PRODUCTION
 
-DATABRICKS = "databricks"
-PRODUCTION = "databricks_prod"  # whose schemas have no prefix; see macros/generate_schema_name.sql
 # Environment variables that this package, or a library of it, reads.
 _ENVIRONMENT = {
     "DATABRICKS_CLIENT_ID", "DATABRICKS_CLIENT_SECRET", "DATABRICKS_HOST", "DATABRICKS_HTTP_PATH", "DATABRICKS_TOKEN",

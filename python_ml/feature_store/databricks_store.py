@@ -111,13 +111,20 @@ class DatabricksStore(FeatureStore):
                 where="retention.yml, feature_store.backend",
                 hint="run it on Databricks with the package databricks-feature-engineering, or use the backend feast",
             ) from error
-        from python_ml.warehouse import target_settings
+        from python_ml.warehouse import schema_prefix, target_settings
 
         session = SparkSession.getActiveSession() or SparkSession.builder.getOrCreate()
         session.conf.set("spark.sql.session.timeZone", "UTC")
         target = target_settings(project)
         catalog = target.get("catalog") or "hive_metastore"
-        return cls(project, FeatureEngineeringClient(), FeatureLookup, session, _query_endpoint, f"{catalog}.gold")
+        return cls(
+            project,
+            FeatureEngineeringClient(),
+            FeatureLookup,
+            session,
+            _query_endpoint,
+            f"{catalog}.{schema_prefix(project)}gold",
+        )
 
     @property
     def place(self) -> str:

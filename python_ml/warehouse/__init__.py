@@ -18,7 +18,6 @@ from python_ml.warehouse.access import (
 )
 from python_ml.warehouse.databricks import statement_runner
 from python_ml.warehouse.naming import literal, quote, relation
-from python_ml.warehouse.schemas import schema_prefix
 from python_ml.warehouse.sessions import (
     OBSERVATION,
     append_rows,
@@ -38,10 +37,12 @@ from python_ml.warehouse.sessions import (
 from python_ml.warehouse.targets import (
     DATABRICKS,
     DUCKDB,
+    PRODUCTION,
     SPARK,
     engine,
     profiles_path,
     require_engine,
+    schema_prefix,
     target_settings,
 )
 
@@ -49,6 +50,7 @@ __all__ = [
     "DATABRICKS",
     "DUCKDB",
     "OBSERVATION",
+    "PRODUCTION",
     "SPARK",
     "append_rows",
     "arrow_table",

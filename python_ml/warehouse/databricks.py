@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from python_ml.errors import UserError
 from python_ml.warehouse.arrow_types import for_spark, without_zones
-from python_ml.warehouse.schemas import schema_prefix
+from python_ml.warehouse.targets import schema_prefix
 
 if TYPE_CHECKING:
     import pyarrow as pa

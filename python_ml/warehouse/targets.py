@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from python_ml.project import Project
 
 DUCKDB, SPARK, DATABRICKS = "duckdb", "spark", "databricks"
+PRODUCTION = "databricks_prod"  # the target whose schemas have no prefix
 
 
 def profiles_path(project: Project) -> Path:
@@ -36,6 +37,31 @@ def target_settings(project: Project) -> dict[str, Any]:
     UserError
         When the file is no YAML, or the profile has no such target or asks for a variable that is not set.
     """
+    return _target(project)[1]
+
+
+def schema_prefix(project: Project) -> str:
+    """What stands before the names of schemas on the project's target, as in the macro ``generate_schema_name``.
+
+    On Databricks, targets other than ``databricks_prod`` have schemas of their own, so that they can share a catalog.
+
+    Raises
+    ------
+    UserError
+        When such a target has no schema; as :func:`target_settings` otherwise.
+    """
+    name, settings = _target(project)
+    if settings.get("type") != DATABRICKS or name == PRODUCTION:
+        return ""
+    if not settings.get("schema"):
+        raise UserError(
+            f"The target {name} has no schema.", where=str(profiles_path(project)), hint="add `schema:` to it"
+        )
+    return f"{settings['schema']}_"
+
+
+def _target(project: Project) -> tuple[str | None, dict[str, Any]]:
+    """Name and settings of the project's target; as :func:`target_settings`."""
     import jinja2
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
@@ -47,7 +73,7 @@ def target_settings(project: Project) -> dict[str, Any]:
                 where=str(path),
                 hint="leave --target out, or write the file",
             )
-        return {}
+        return None, {}
     state = path.stat()
     profile = _mapping(_profiles(path, state.st_mtime_ns, state.st_size).get(str(project.config.get("profile"))))
     # Sandboxed: a project that somebody sent must not run code because one looks into it.
@@ -88,7 +114,7 @@ def target_settings(project: Project) -> dict[str, Any]:
         raise UserError(
             f"There is no target {target}.", where=str(path), hint=f"choose one of {', '.join(outputs) or 'none'}"
         )
-    return {name: filled(value) for name, value in _mapping(outputs[target]).items()}
+    return target, {name: filled(value) for name, value in _mapping(outputs[target]).items()}
 
 
 @lru_cache(maxsize=8)

@@ -135,8 +135,8 @@ def test_a_target_without_an_address_is_explained(tmp_path, monkeypatch) -> None
         monkeypatch.delenv(f"DATABRICKS_{name}", raising=False)
     (tmp_path / "dbt_project.yml").write_text("name: shop\nprofile: shop\n")
     (tmp_path / "profiles.yml").write_text(
-        "shop: {target: lake, outputs: {lake: {type: databricks, host: \"{{ env_var('DATABRICKS_HOST', '') }}\"}, "
-        "other: {type: postgres}}}\n"
+        "shop: {target: lake, outputs: {lake: {type: databricks, schema: dev, "
+        "host: \"{{ env_var('DATABRICKS_HOST', '') }}\"}, other: {type: postgres}}}\n"
     )
     with pytest.raises(UserError, match="no host and no http_path and no token"):
         open_store(Project.open(tmp_path))

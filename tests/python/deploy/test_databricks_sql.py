@@ -12,6 +12,9 @@ import pytest
 import sqlglot
 from sqlglot.errors import SqlglotError
 
+from python_ml.project import Project
+from python_ml.warehouse import schema_prefix
+
 # Nodes that the dialect cannot read though the engine can, each with the reason; none at present.
 GAPS: dict[str, str] = {}
 
@@ -57,10 +60,12 @@ def test_every_model_and_test_is_read(manifest: dict) -> None:
     assert unread.keys() == GAPS.keys(), unread
 
 
-def test_development_and_production_write_other_schemas(manifest: dict) -> None:
+def test_schemas_of_development_have_the_prefix_that_python_expects(manifest: dict, repository: Path) -> None:
     schemas = {node["schema"] for node in manifest["nodes"].values() if node["resource_type"] in ("model", "seed")}
     assert schemas == {"dev_raw", "dev_bronze", "dev_silver", "dev_gold"}
     assert {source["schema"] for source in manifest["sources"].values()} == {"dev_gold"}
+    assert schema_prefix(Project.open(repository, target="databricks")) == "dev_"
+    assert schema_prefix(Project.open(repository, target="databricks_prod")) == ""
 
 
 def test_feature_tables_are_clustered_and_have_keys(manifest: dict) -> None:

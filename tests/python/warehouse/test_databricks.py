@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -132,15 +131,12 @@ def test_a_token_goes_before_oauth() -> None:
     assert _credentials("host", {"token": "t", "auth_type": "oauth"}) == {"access_token": "t"}
 
 
-def test_the_prefix_of_schemas_is_that_of_the_manifest(tmp_path: Path) -> None:
+def test_targets_other_than_production_have_schemas_of_their_own(tmp_path: Path) -> None:
     (tmp_path / "dbt_project.yml").write_text("name: shop\nprofile: shop\n")
+    outputs = "databricks: {type: databricks, schema: anna}, databricks_prod: {type: databricks, schema: retention}"
     (tmp_path / "profiles.yml").write_text(
-        "shop: {target: lake, outputs: {lake: {type: databricks}, dev: {type: duckdb}}}\n"
+        f"shop: {{target: databricks, outputs: {{{outputs}, dev: {{type: duckdb, schema: main}}}}}}\n"
     )
-    assert schema_prefix(Project.open(tmp_path)) == ""
-    (tmp_path / "target").mkdir()
-    model = {"resource_type": "model", "name": "m", "schema": "anna_gold", "config": {"schema": "gold"}}
-    manifest = {"metadata": {"adapter_type": "databricks"}, "nodes": {"model.shop.m": model}, "parent_map": {}}
-    (tmp_path / "target" / "manifest.json").write_text(json.dumps(manifest))
     assert schema_prefix(Project.open(tmp_path)) == "anna_"
-    assert schema_prefix(Project.open(tmp_path, target="dev")) == "", "the manifest speaks of another target"
+    assert schema_prefix(Project.open(tmp_path, target="databricks_prod")) == ""
+    assert schema_prefix(Project.open(tmp_path, target="dev")) == ""

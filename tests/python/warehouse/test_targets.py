@@ -24,8 +24,8 @@ PROFILES = """shop:
       server_side_parameters:
         spark.sql.warehouse.dir: "{{ env_var('RETENTION_SPARK_WAREHOUSE', 'spark_warehouse') }}/tables"
     thrift: {type: spark, method: thrift, host: example.test}
-    lake: {type: databricks, host: "127.0.0.1:%d", http_path: /sql, token: secret-of-the-test}
-    oauth: {type: databricks, host: "127.0.0.1:%d", http_path: /sql, auth_type: oauth}
+    lake: {type: databricks, schema: dev, host: "127.0.0.1:%d", http_path: /sql, token: secret-of-the-test}
+    oauth: {type: databricks, schema: dev, host: "127.0.0.1:%d", http_path: /sql, auth_type: oauth}
     other: {type: postgres}
 """
 
