@@ -1,6 +1,6 @@
 {#-
     A table kept up to date: a run makes the rows that are missing or were made from something else, takes out those that
-    the spine has no longer, and leaves the others as they are. All in one transaction, so a run that is killed leaves the
+    the spine no longer has, and leaves the others as they are. All in one transaction, so a run that is killed leaves the
     old table. Whether rows can be kept is decided where the model's SQL is made, in `_table_to_keep`; where they cannot,
     the whole table is made and replaces the old one.
 -#}

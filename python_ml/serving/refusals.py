@@ -1,4 +1,4 @@
-"""Requests that are not answered with a score, and the one form in which they are told why."""
+"""Requests that are refused, and the one form in which the reason is given."""
 
 from __future__ import annotations
 

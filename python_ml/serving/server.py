@@ -1,4 +1,4 @@
-"""One process that serves scores until it is told to stop."""
+"""One process that serves scores until a signal stops it."""
 
 from __future__ import annotations
 

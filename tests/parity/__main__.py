@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 # How each project is made, and how it is built on Spark.
 PROJECTS: dict[str, tuple[Callable[[Path], Path], Callable[[Path], None]]] = {
-    "demo": (building.demo, building.build_on_spark),
-    "shop": (building.shop, building.build_on_spark),
+    "demo": (building.demo, building.run_on_spark),
+    "shop": (building.shop, building.run_on_spark),
     "corner_shop": (building.corner_shop, building.build_daily_runs_on_spark),
 }
 SHOWN = 10  # differences of a table

@@ -12,10 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from python_ml.cli.build import build
 from python_ml.cli.options import Console
+from python_ml.cli.run import run
 from python_ml.environment import environment_variables
 from python_ml.project import WAREHOUSE_VARIABLE, Project
+from tests.python.command_line import train_only
 
 from .shop import write_shop
 
@@ -52,6 +53,7 @@ def shop(folder: Path) -> Path:
     files = write_shop(folder.parent / f"{folder.name}_files")
     words = [word for path in files for word in ("--data", str(path))]
     _run([sys.executable, "-m", "python_ml", "init", str(folder), *words], folder.parent)
+    train_only(folder)
     return folder
 
 
@@ -70,7 +72,7 @@ def on_duckdb(folder: Path) -> Iterator[Path]:
     own = folder / "profiles.yml"
     is_corner_shop = "corner_shop:" in own.read_text()
     commands = [_dbt(*words, "--target", "duckdb") for words in DAILY_RUNS] if is_corner_shop else []
-    commands = commands or [[sys.executable, "-m", "python_ml", "build", "--target", "dev"]]
+    commands = commands or [[sys.executable, "-m", "python_ml", "run", "--target", "dev"]]
     running = [_started(commands[0], folder)]
     try:
         yield folder / ("target/corner_shop.duckdb" if is_corner_shop else "warehouse.duckdb")
@@ -84,10 +86,10 @@ def on_duckdb(folder: Path) -> Iterator[Path]:
                 process.wait()
 
 
-def build_on_spark(folder: Path) -> None:
-    """Build and test a project on the session of this process, as `retention build --target spark` does."""
+def run_on_spark(folder: Path) -> None:
+    """Build, train, score and act on the session of this process, as `retention run --target spark` does."""
     with environment_variables(dict.fromkeys(_ELSEWHERE, "")):
-        build(Project.open(folder, "spark"), Console())
+        run(Project.open(folder, "spark"), Console())
 
 
 def build_daily_runs_on_spark(folder: Path) -> None:

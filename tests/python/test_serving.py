@@ -433,7 +433,7 @@ def test_a_token_guards_everything_but_the_probes(stored: Path) -> None:
 
 
 class Slow:
-    """A source that answers when it is told to."""
+    """A source that answers when the test lets it."""
 
     def __init__(self, source: FeatureSource) -> None:
         self._source, self.integer_keys = source, source.integer_keys

@@ -153,7 +153,7 @@ def test_features_of_texts_are_those_of_components_and_lengths() -> None:
 
 
 def test_names_of_schemas_stay_open_in_the_sql() -> None:
-    """Names of tables are told apart from longer ones and from columns; notes for dbt are left out."""
+    """Names of tables are distinguished from longer ones and from columns; notes for dbt are left out."""
     raw = {"schema": "raw", "identifier": "orders", "relation_name": "raw.orders"}
     raw |= {"resource_type": "source", "config": {}, "columns": {"id": {}}, "description": ""}
     query = "-- depends_on: raw.orders\nselect orders.id from raw.orders as orders join bronze.orders using (id)"

@@ -40,7 +40,7 @@
     group by seen
 ),
 
--- 63 of them become bits of an integer, the others are told apart one by one; the limit tells the planner how few there are
+-- 63 of them become bits of an integer, the others are distinguished one by one; the limit tells the planner how few there are
 {{ measure.name }}__codes as {{ customer_retention.materialized_cte() }} (
     select
         seen,

@@ -31,9 +31,9 @@
 
     - `kind`: number, text or boolean; `is_double`; `is_declared`: with a type; `precision`, `scale` and `is_narrow` (up to 9
       digits) of a decimal
-    - `restricted`: the expression where the conditions hold; `value`: the same, as text where values are told apart as text
+    - `restricted`: the expression where the conditions hold; `value`: the same, as text where values are distinguished as text
     - `has_ticks`, `has_trues`, `has_plain_value`: events have a column with the number in ticks, the boolean, the value
-    - `has_values`: values are told apart; `has_frequencies`: and counted; `has_codes`: the commonest by bits;
+    - `has_values`: values are distinguished; `has_frequencies`: and counted; `has_codes`: the commonest by bits;
       `has_state`: and carried from run to run
     - `needs_count`, `needs_sum`, `needs_min`, `needs_max`, `has_spread`, `has_slope`: partial results;
       `has_large_squares`: a square may take more than 30 digits
