@@ -67,13 +67,26 @@ SQLITE = "sqlite:///"
 
 
 def sqlite_uri(path: Path) -> str:
-    """The address of a SQLite file, in which SQLAlchemy escapes what an address would not be read with."""
+    """The address of a SQLite file, in which SQLAlchemy escapes what an address would not be read with.
+
+    Raises
+    ------
+    UserError
+        When the path holds a question mark, which SQLAlchemy before 2.1 cannot escape.
+    """
     if not {"?", "%"} & set(str(path)):
         return f"{SQLITE}{path.as_posix()}"
-    from sqlalchemy import URL
+    from sqlalchemy import URL, make_url
 
     # By the name of its driver, MLflow takes it for what it is, and makes no folder of the escaped name.
-    return URL.create("sqlite+pysqlite", database=path.as_posix()).render_as_string()
+    address = URL.create("sqlite+pysqlite", database=path.as_posix()).render_as_string()
+    if make_url(address).database != path.as_posix():
+        raise UserError(
+            "MLflow cannot keep its database below a folder whose name holds a question mark.",
+            where=str(path),
+            hint="rename the folder, or set MLFLOW_TRACKING_URI to another place",
+        )
+    return address
 
 
 def sqlite_path(uri: str) -> Path | None:

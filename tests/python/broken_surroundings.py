@@ -239,9 +239,13 @@ IN_A_PROJECT: dict[str, Situation] = {
     "cutoff in the year 1": Situation(("snapshot", "create", "--cutoff", "0001-01-01"), nothing, ("--cutoff",)),
     "replay of the year 1": Situation(("replay", "--as-of", "0001-01-01T00:00:00+05:00"), nothing, ("--as-of",)),
     "a target that is none": Situation(("train", "--target", "nonsense"), nothing, ("nonsense", "dev")),
-    "a target on Spark": Situation(("train", "--target", "spark"), nothing, ("spark", "dev")),
-    "run on Spark": Situation(("run", "--target", "spark"), nothing, ("spark", "dev")),
-    "report on Databricks": Situation(("report", "--target", "databricks"), nothing, ("databricks", "dev")),
+    "Spark without Java": Situation(
+        ("train", "--target", "spark"), nothing, ("Java",), variables={"PATH": "nowhere", "JAVA_HOME": ""}
+    ),
+    "replay on Spark": Situation(("replay", "--as-of", "2024-01-01", "--target", "spark"), nothing, ("spark", "dev")),
+    "report on Databricks": Situation(
+        ("report", "--target", "databricks"), nothing, ("does not answer", "DATABRICKS_HOST")
+    ),
     "a target with another file": Situation(
         ("train", "--target", "other"), nothing, ("other.duckdb", "warehouse.duckdb")
     ),
