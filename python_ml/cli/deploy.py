@@ -34,8 +34,10 @@ def command() -> None:
 def init(project: Project, console: Console, force: bool) -> None:
     """Write the files of a Databricks Asset Bundle.
 
-    Writes databricks.yml (targets and variables), resources/ (a daily job and a training job) and deploy/ (what the
-    jobs install, per runtime). They are yours to edit; existing files are kept unless --force is given.
+    They are yours to edit; existing files are kept unless --force is given.
+
+    Reads dbt_project.yml. Writes databricks.yml (targets and variables), resources/ (a daily and a training job) and
+    deploy/ (what the jobs install, per runtime).
 
     Exit codes: 0 done, 1 internal error, 2 invalid input or usage.
 
@@ -77,7 +79,7 @@ def check(project: Project, console: Console) -> None:
     Reads databricks.yml and the files that it includes, dbt_project.yml, profiles.yml, selectors.yml and the names of
     the models. Writes nothing. Nothing is built or compiled, and no network is used.
 
-    Exit codes: 0 the bundle is sound, 1 internal error, 2 it has problems, each named, or invalid input.
+    Exit codes: 0 done (the bundle is sound), 1 internal error, 2 invalid input or usage, or a bundle with problems.
 
     \b
     Example: retention deploy check --json

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from python_ml.deploy.bundle import as_list, as_mapping
+from python_ml.warehouse import DATABRICKS
 from python_ml.yaml_io import parsed
 
 # Options by command: those with a value, and those without.
@@ -129,7 +130,8 @@ class DbtFiles:
 
     @cached_property
     def nodes(self) -> set[str]:
-        """Names of models, seeds, snapshots, analyses and singular tests."""
+        """Names of models, seeds, snapshots and singular tests; folders that dbt_project.yml disables are left out."""
+        disabled = [self.root / folder for folder in self._disabled_folders()]
         kinds = {
             "model-paths": ("models", (".sql", ".py")),
             "seed-paths": ("seeds", (".csv",)),
@@ -142,7 +144,23 @@ class DbtFiles:
             for folder in self.config.get(key) or [default]
             for path in (self.root / folder).rglob("*")
             if path.suffix in suffixes and not path.name.startswith("_")
+            if not any(path.is_relative_to(folder) for folder in disabled)
         }
+
+    def _disabled_folders(self) -> Iterator[Path]:
+        """Folders of models that are not enabled on a target of Databricks, such as stand-ins for Spark."""
+
+        def below(config: dict[str, Any], place: Path) -> Iterator[Path]:
+            for name, value in config.items():
+                if name in ("+enabled", "enabled"):
+                    if _is_disabled(value):
+                        yield place
+                elif isinstance(value, dict) and not name.startswith("+"):
+                    yield from below(value, place / name)
+
+        for folder in self.config.get("model-paths") or ["models"]:
+            models = as_mapping(as_mapping(self.config.get("models")).get(self.config.get("name")))
+            yield from below(models, Path(folder))
 
     @cached_property
     def tags(self) -> set[str]:
@@ -230,3 +248,11 @@ def profile_of(root: Path, config: dict[str, Any]) -> dict[str, dict[str, Any]]:
 def env_variables_of(output: dict[str, Any]) -> set[str]:
     """Environment variables that a target reads."""
     return set(re.findall(r"env_var\(\s*'(\w+)'", json.dumps(output)))
+
+
+def _is_disabled(enabled: Any) -> bool:
+    """Whether a value of ``enabled`` says no on Databricks: false, or a comparison with another type of target."""
+    compared = re.fullmatch(r"\{\{\s*target\.type\s*(==|!=)\s*['\"](\w+)['\"]\s*\}\}", str(enabled).strip())
+    if compared is None:
+        return enabled is False
+    return (compared[2] == DATABRICKS) != (compared[1] == "==")

@@ -133,7 +133,7 @@ class _Opened:
     """A project whose settings are the defaults, but for the cutoff."""
 
     @classmethod
-    def open(cls) -> Any:
+    def described_by(cls, _: str | None) -> Any:
         from types import SimpleNamespace
 
         from python_ml.settings import Settings, Text

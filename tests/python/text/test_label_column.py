@@ -36,7 +36,7 @@ def project(tmp_path: Path) -> Any:
     path = tmp_path / "warehouse.duckdb"
     duckdb.connect(str(path)).close()
     settings = Settings.model_validate({"text": {"labelling": {"texts": 90}}, "training": {"bootstrap_replicates": 50}})
-    return SimpleNamespace(warehouse_path=path, root=tmp_path, settings=settings)
+    return SimpleNamespace(warehouse_path=path, root=tmp_path, target=None, config={}, settings=settings)
 
 
 def column(world: Texts, cutoff: pd.Timestamp = CUTOFF) -> TextColumn:

@@ -269,7 +269,7 @@ def test_functions_as_labellers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def project(tmp_path: Path) -> Any:
     path = tmp_path / "warehouse.duckdb"
     duckdb.connect(str(path)).close()
-    return SimpleNamespace(warehouse_path=path, root=tmp_path)
+    return SimpleNamespace(warehouse_path=path, root=tmp_path, target=None, config={})
 
 
 def by_hash(world: Texts) -> dict[str, str]:
