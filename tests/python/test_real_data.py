@@ -35,17 +35,21 @@ def project(request, shared_data, tmp_path_factory) -> Path:
     if not (shared_data / file).is_file():
         pytest.skip(f"{file} is not among the real data sets")
     folder = tmp_path_factory.mktemp("real") / request.param
-    return made(folder, "--data", str(shared_data / file), *options, survival=request.param == "online_retail")
+    return made(folder, "--data", str(shared_data / file), *options, whole=request.param == "online_retail")
 
 
-def made(folder: Path, *options: str, survival: bool = False) -> Path:
-    """The project that `retention init` and `retention run` make, with two kinds of model."""
+def made(folder: Path, *options: str, whole: bool = False) -> Path:
+    """The project that `retention init` makes, built, trained with two kinds of model and reported.
+
+    Where it is ``whole``, by `retention run`, with a survival model.
+    """
     started = command_here(folder.parent, "init", str(folder), *options)
     assert started.returncode == 0, started.stderr
-    train_only(folder, *TWO_MODELS, survival=survival)
-    run = command_here(folder, "run")
-    assert run.returncode == 0, run.stderr[-3000:]
-    print(run.stdout)
+    train_only(folder, *TWO_MODELS, survival=whole)
+    for word in ("run",) if whole else ("build", "train", "report"):
+        run = command_here(folder, word)
+        assert run.returncode == 0, run.stderr[-3000:]
+        print(run.stdout)
     return folder
 
 
@@ -102,11 +106,13 @@ def test_replay_is_exact(project):
 
 
 def assert_replays_are_exact(project: Path) -> None:
-    """Replay the first and the last feature time; `retention run` has replayed the middle one."""
-    ((first, last),) = rows(
-        project, "select min(feature_timestamp), max(feature_timestamp) from gold.gld_customer_features"
+    """Replay the first, the middle and the last feature time."""
+    (times,) = rows(
+        project,
+        "select min(feature_timestamp), quantile_disc(feature_timestamp, 0.5), max(feature_timestamp) "
+        "from gold.gld_customer_features",
     )
-    outcome = command_here(project, "replay", "--json", "--as-of", str(first), "--as-of", str(last))
+    outcome = command_here(project, "replay", "--json", *(word for time in times for word in ("--as-of", str(time))))
     assert outcome.returncode == 0, outcome.stderr
     assert all(replay["identical"] for replay in json.loads(outcome.stdout)["replays"])
     stored = rows(project, "select stored_rows > 0, missing, unexpected, differing from gold.gld_feature_replays")
