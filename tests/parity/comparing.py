@@ -21,7 +21,7 @@ ROWS = {
     "gold.gld_leakage_findings": "where probe <> 'replay_identical'",  # replays are made by DuckDB
 }
 ON_DUCKDB_ALONE = {"gold.gld_feature_replays"}
-TIMES_OF_RUNS = {"gold.gld_model_promotions": ["decided_at"]}
+TIMES_OF_RUNS = {"gold.gld_model_promotions": ["decided_at"], "gold.gld_alerts": ["opened_at", "resolved_at"]}
 
 
 @dataclass(frozen=True)
