@@ -80,3 +80,11 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("real data sets are not present (set RETENTION_SHARED_DATA to their folder)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def all_data(shared_data: Path) -> Path:
+    """Folder of the real data sets, for those that `make test-data` tests: each takes a minute or more."""
+    if not os.environ.get("RETENTION_ALL_DATA"):
+        pytest.skip("takes minutes, and another data set goes the same way: `make test-data` runs it")
+    return shared_data

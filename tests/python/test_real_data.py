@@ -32,6 +32,8 @@ TWO_MODELS = ("logistic_regression", "lightgbm")  # enough for what is tested he
 def project(request, shared_data, tmp_path_factory) -> Path:
     """A project made from one real file, built, trained, scored and reported."""
     file, options = DATA_SETS[request.param]
+    if request.param != "online_retail":
+        request.getfixturevalue("all_data")
     if not (shared_data / file).is_file():
         pytest.skip(f"{file} is not among the real data sets")
     folder = tmp_path_factory.mktemp("real") / request.param
@@ -117,9 +119,9 @@ def assert_replays_are_exact(project: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def ravenstack(shared_data, tmp_path_factory) -> Path:
+def ravenstack(all_data, tmp_path_factory) -> Path:
     """A project made from five linked files: usage names only subscriptions, and these name the accounts."""
-    files = [shared_data / "ravenstack" / f"{name}.csv.gz" for name in RAVENSTACK]
+    files = [all_data / "ravenstack" / f"{name}.csv.gz" for name in RAVENSTACK]
     if not all(file.is_file() for file in files):
         pytest.skip("ravenstack is not among the real data sets")
     return made(tmp_path_factory.mktemp("real") / "ravenstack", "--data", *map(str, files), "--yes")

@@ -40,8 +40,8 @@ def telco(shared_data, tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def retail(shared_data, tmp_path_factory) -> Path:
-    return made(shared_data, tmp_path_factory.mktemp("retail"), "retail")
+def retail(all_data, tmp_path_factory) -> Path:
+    return made(all_data, tmp_path_factory.mktemp("retail"), "retail")
 
 
 def findings(project: Path) -> dict:
