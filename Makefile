@@ -12,7 +12,7 @@ export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 export MLFLOW_DISABLE_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast test-data parity spark-cluster lint format bench size docs lock clean
+.PHONY: help demo test test-fast test-all parity spark-cluster lint format bench size docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,15 +28,15 @@ $(READY): requirements.lock pyproject.toml
 demo: $(READY) ## build, train, score and report on the bundled demo world
 	@$(BIN)/retention run
 
-test: lint ## lint, then every test
+test: lint ## lint, then the tests that continuous integration runs
 	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile --no-loadscope-reorder --durations 15
 
 test-fast: $(READY) ## style of Python, then the tests that neither build projects nor start Spark (about two minutes)
 	@$(BIN)/ruff check .
 	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile --no-loadscope-reorder -m "not slow" -q
 
-test-data: $(READY) ## test all real data sets (RETENTION_SHARED_DATA says where they are); `make test` has two of them
-	@RETENTION_ALL_DATA=1 $(BIN)/python -m pytest -n $(PYTEST_WORKERS) tests/python/test_real_data.py tests/python/test_static_real.py
+test-all: $(READY) ## every test, also those that take long and have others of their kind, on all real data sets
+	@RETENTION_ALL_TESTS=1 $(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile --no-loadscope-reorder
 
 parity: $(READY) ## build projects on DuckDB and on Spark, and compare every table (PARITY=demo for one of them)
 	@$(BIN)/python -m tests.parity $(PARITY)

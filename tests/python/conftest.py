@@ -20,6 +20,8 @@ settings.register_profile("thorough", max_examples=1000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or "default")
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+ALL_TESTS = "RETENTION_ALL_TESTS"
+NOT_NOW = "takes long, and others of its kind are tested: `make test-all` runs it"
 MANY = 20  # tests from which on a server that has imported dbt is worth its start
 
 
@@ -47,11 +49,13 @@ _SLOW = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark slow files and put them first; the order within a file stays."""
+    """Mark slow files and put them first, in their own order; thorough tests wait for `make test-all`."""
     places = {name: place for place, name in enumerate(_SLOW)}
     for item in items:
         if item.path.name in places:
             item.add_marker(pytest.mark.slow)
+        if item.get_closest_marker("thorough") and not os.environ.get(ALL_TESTS):
+            item.add_marker(pytest.mark.skip(reason=NOT_NOW))
     items.sort(key=lambda item: places.get(item.path.name, len(places)))
 
 
@@ -84,7 +88,7 @@ def shared_data() -> Path:
 
 @pytest.fixture(scope="session")
 def all_data(shared_data: Path) -> Path:
-    """Folder of the real data sets, for those that `make test-data` tests: each takes a minute or more."""
-    if not os.environ.get("RETENTION_ALL_DATA"):
-        pytest.skip("takes minutes, and another data set goes the same way: `make test-data` runs it")
+    """Folder of the real data sets, for those that only `make test-all` tests: each takes a minute or more."""
+    if not os.environ.get(ALL_TESTS):
+        pytest.skip(NOT_NOW)
     return shared_data

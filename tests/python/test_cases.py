@@ -363,7 +363,7 @@ class TestOutcomes:
         assert ["customers.Churn Category", "its name suggests the outcome", ""] in result["unused"]
 
 
-@pytest.mark.parametrize("number", ["01", "02", "36"])
+@pytest.mark.parametrize("number", [pytest.param("01", marks=pytest.mark.thorough), "02", "36"])
 def test_models_are_trained(built, number):
     """Honest counts are no leak, repeated values no crash, and nobody has to stay throughout."""
     arguments = {

@@ -142,7 +142,10 @@ WAYS: dict[str, tuple[Callable[[Path], list[str]], tuple[str, ...]]] = {
 }
 
 
-@pytest.fixture(scope="module", params=WAYS)
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(way, marks=[pytest.mark.thorough] if way == "ratings" else []) for way in WAYS],
+)
 def project(request, tmp_path_factory) -> Path:
     """A project from raw files, built, and trained, scored and reported unless it is the large one."""
     make, options = WAYS[request.param]

@@ -49,7 +49,9 @@ def test_a_hundred_worlds(name: str, macros: SparkMacroCompiler, spark: SparkSes
 
 
 # Between them they carry everything that can be carried.
-@pytest.mark.parametrize("name", ["everything", "flags", "rhythm_only"])
+@pytest.mark.parametrize(
+    "name", ["everything", *(pytest.param(name, marks=pytest.mark.thorough) for name in ("flags", "rhythm_only"))]
+)
 def test_runs_with_carried_state(name: str, macros: SparkMacroCompiler, spark: SparkSession) -> None:
     """Half of the dates, then the other half with the state of the first: as all at once, the state included."""
     call = CALLS[name]
