@@ -35,14 +35,13 @@ from python_ml.feature_store.schema import (
 )
 from python_ml.feature_store.spark_types import (
     arrow_type,
-    quoted,
     spark_column,
     spark_moment,
-    spark_relation,
     spark_schema,
     with_zone,
 )
 from python_ml.feature_store.typed_rows import EVENT_TIME, asked_rows, pushed_rows, time_column
+from python_ml.warehouse import quote_for_spark, relation_for_spark
 
 if TYPE_CHECKING:
     import duckdb
@@ -173,7 +172,7 @@ class DatabricksStore(FeatureStore):
             # A merge adds and updates rows; those that gold no longer has are deleted first.
             for time in [*gone, *(time for time in changed if time in held)]:
                 self.spark.sql(
-                    f"delete from {spark_relation(table)} where {FEATURE_TIME} = {spark_moment(time)} "
+                    f"delete from {relation_for_spark(table)} where {FEATURE_TIME} = {spark_moment(time)} "
                     f"and {VALID_FROM} = {FEATURE_TIME}"
                 )
             if changed:
@@ -286,7 +285,7 @@ class DatabricksStore(FeatureStore):
         definition = define_store(self.project)
         names = [definition.key.name, FEATURE_TIME, *definition.columns]
         rows = self.spark.sql(
-            f"select {', '.join(map(quoted, names))} from {spark_relation(self._gold_table(SCORING_SET))}"
+            f"select {', '.join(map(quote_for_spark, names))} from {relation_for_spark(self._gold_table(SCORING_SET))}"
         ).toArrow()
         return self.push(rows, SCORING_SET, "UTC")
 
@@ -308,18 +307,18 @@ class DatabricksStore(FeatureStore):
     def _gold_rows(self, definition: StoreDefinition, view: ViewDefinition, condition: str) -> Any:
         """A frame of gold's rows of a view; they are valid from their feature time on."""
         names = [definition.key.name, FEATURE_TIME]
-        selected = [*map(quoted, names), f"{FEATURE_TIME} as {VALID_FROM}", *map(quoted, view.names)]
-        gold = spark_relation(self._gold_table(FEATURES))
+        selected = [*map(quote_for_spark, names), f"{FEATURE_TIME} as {VALID_FROM}", *map(quote_for_spark, view.names)]
+        gold = relation_for_spark(self._gold_table(FEATURES))
         return self.spark.sql(f"select {', '.join(selected)} from {gold} where {condition}")
 
     def _contents(
         self, table: str, definition: StoreDefinition, view: ViewDefinition, condition: str = "true"
     ) -> dict[datetime, tuple]:
         """Number of rows and hashes of the content by feature time."""
-        row = f"xxhash64({', '.join(map(quoted, [definition.key.name, *view.names]))})"
+        row = f"xxhash64({', '.join(map(quote_for_spark, [definition.key.name, *view.names]))})"
         query = (
             f"select unix_micros({FEATURE_TIME}), count(*), sum(cast({row} as decimal(38, 0))), bit_xor({row}) "
-            f"from {spark_relation(table)} where {condition} group by {FEATURE_TIME}"
+            f"from {relation_for_spark(table)} where {condition} group by {FEATURE_TIME}"
         )
         return {from_microseconds(time): tuple(content) for time, *content in self.spark.sql(query).collect()}
 
@@ -327,15 +326,17 @@ class DatabricksStore(FeatureStore):
         if not times:
             return 0
         among = ", ".join(map(spark_moment, sorted(times)))
-        gold = spark_relation(self._gold_table(FEATURES))
+        gold = relation_for_spark(self._gold_table(FEATURES))
         return int(self.spark.sql(f"select count(*) from {gold} where {FEATURE_TIME} in ({among})").collect()[0][0])
 
     def _newest(self, definition: StoreDefinition, view: ViewDefinition) -> dict[Any, tuple[datetime, datetime]]:
         """Feature time and ``valid_from`` of the newest row of every customer."""
-        key = quoted(definition.key.name)
+        key = quote_for_spark(definition.key.name)
         newest = f"max(struct({FEATURE_TIME}, {VALID_FROM}))"
         query = f"select customer, unix_micros(newest.{FEATURE_TIME}), unix_micros(newest.{VALID_FROM}) from ("
-        query += f"select {key} as customer, {newest} as newest from {spark_relation(self.table(view))} group by {key})"
+        query += (
+            f"select {key} as customer, {newest} as newest from {relation_for_spark(self.table(view))} group by {key})"
+        )
         found = self.spark.sql(query).collect()
         return {customer: (from_microseconds(feature), from_microseconds(valid)) for customer, feature, valid in found}
 

@@ -8,19 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from python_ml.feature_store import schema
 from python_ml.feature_store.schema import FEATURE_TIME, VALID_FROM, StoredColumn, StoreDefinition, ViewDefinition
+from python_ml.warehouse import quote_for_spark
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-
-def quoted(name: str) -> str:
-    """A name, quoted for Spark."""
-    return "`" + name.replace("`", "``") + "`"
-
-
-def spark_relation(name: str) -> str:
-    """A dotted name, quoted part by part."""
-    return ".".join(map(quoted, name.split(".")))
 
 
 def spark_moment(time: datetime) -> str:
@@ -56,7 +47,7 @@ def with_zone(value: Any) -> Any:
 def spark_column(column: StoredColumn) -> str:
     """Name and type of a column."""
     names = {schema.TEXT: "string", schema.INTEGER: "int", schema.TIMESTAMP: "timestamp"}
-    return f"{quoted(column.name)} {names.get(column.kind, column.sql_type)}"
+    return f"{quote_for_spark(column.name)} {names.get(column.kind, column.sql_type)}"
 
 
 def spark_schema(definition: StoreDefinition, view: ViewDefinition) -> str:

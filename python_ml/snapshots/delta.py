@@ -20,6 +20,7 @@ from python_ml.dbt import TRAINING_SET
 from python_ml.snapshots.content import Columns
 from python_ml.snapshots.record import RecordError, Snapshot
 from python_ml.snapshots.store import Available, Entry, Inventory, SnapshotRequest, SnapshotStore
+from python_ml.warehouse import quote_for_spark, relation_for_spark
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -129,9 +130,7 @@ class DeltaStore(SnapshotStore):
         return {version: str(how) for version, how in made.items() if "retention.token" in str(how)}
 
     def _name(self, name: str) -> str:
-        return ".".join(
-            "`" + part.replace("`", "``") + "`" for part in [self.catalog, *(self.prefix + name).split(".")]
-        )
+        return f"{quote_for_spark(self.catalog)}.{relation_for_spark(self.prefix + name)}"
 
 
 def _known(cutoff: datetime | None) -> str:

@@ -17,7 +17,7 @@ from python_ml.warehouse.access import (
     write_table,
 )
 from python_ml.warehouse.databricks import statement_runner
-from python_ml.warehouse.naming import literal, quote, relation
+from python_ml.warehouse.naming import literal, quote, quote_for_spark, relation, relation_for_spark
 from python_ml.warehouse.sessions import (
     OBSERVATION,
     append_rows,
@@ -71,10 +71,12 @@ __all__ = [
     "profiles_path",
     "query_session",
     "quote",
+    "quote_for_spark",
     "quoted_by",
     "read_arrow",
     "read_table",
     "relation",
+    "relation_for_spark",
     "replace_rows",
     "require_engine",
     "schema_prefix",

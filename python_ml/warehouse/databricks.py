@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from python_ml.errors import UserError
 from python_ml.warehouse.arrow_types import for_spark, without_zones
+from python_ml.warehouse.naming import quote_for_spark, relation_for_spark
 from python_ml.warehouse.targets import schema_prefix
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class DatabricksBackend:
 
     def read(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
         """Read all rows; times are naive UTC."""
-        selected = "*" if columns is None else ", ".join(map(_quoted, columns))
+        selected = "*" if columns is None else ", ".join(map(quote_for_spark, columns))
         return without_zones(self.execute(f"select {selected} from {self._quoted(name)}"))
 
     def write(self, name: str, table: pa.Table) -> None:
@@ -71,7 +72,7 @@ class DatabricksBackend:
         table = for_spark(table)
         self.execute(f"create schema if not exists {self._quoted(name.partition('.')[0])}")
         new = self._quoted(f"{name}__new")
-        declared = ", ".join(f"{_quoted(field.name)} {_sql_type(field.type)}" for field in table.schema)
+        declared = ", ".join(f"{quote_for_spark(field.name)} {_sql_type(field.type)}" for field in table.schema)
         self.execute(f"create or replace table {new} ({declared})")
         try:
             for rows in _chunks(table):
@@ -87,7 +88,7 @@ class DatabricksBackend:
 
     def schemas(self) -> set[str]:
         """Schemas that the warehouse has, as the project calls them."""
-        rows = self.execute(f"select schema_name from {_quoted(self.catalog)}.information_schema.schemata").to_pylist()
+        rows = self.execute(f"select schema_name from {self._catalogue}.schemata").to_pylist()
         names = (row["schema_name"] for row in rows)
         return {name.removeprefix(self.prefix) for name in names if name.startswith(self.prefix)}
 
@@ -97,12 +98,16 @@ class DatabricksBackend:
 
     def _listed(self, condition: str) -> list[str]:
         rows = self.execute(
-            f"select table_schema, table_name from {_quoted(self.catalog)}.information_schema.tables where {condition}"
+            f"select table_schema, table_name from {self._catalogue}.tables where {condition}"
         ).to_pylist()
         return sorted(f"{row['table_schema'].removeprefix(self.prefix)}.{row['table_name']}" for row in rows)
 
+    @property
+    def _catalogue(self) -> str:
+        return f"{quote_for_spark(self.catalog)}.information_schema"
+
     def _quoted(self, name: str) -> str:
-        return ".".join(map(_quoted, [self.catalog, *(self.prefix + name).split(".")]))
+        return f"{quote_for_spark(self.catalog)}.{relation_for_spark(self.prefix + name)}"
 
 
 def open_databricks(project: Project, settings: Mapping[str, Any]) -> Backend:
@@ -289,10 +294,6 @@ def _sql_type(type_: pa.DataType) -> str:
     raise UserError(
         f"A column of type {type_} cannot be written to Databricks.", where="Databricks", hint="cast it to text"
     )
-
-
-def _quoted(part: str) -> str:
-    return "`" + part.replace("`", "``") + "`"
 
 
 def _text(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Quoting identifiers and literals of DuckDB's SQL."""
+"""Quoting identifiers and literals, and reading the names of tables in DuckDB's SQL."""
 
 from __future__ import annotations
 
@@ -27,6 +27,16 @@ def literal(text: str) -> str:
 def relation(name: str) -> str:
     """Quote a ``schema.table`` name."""
     return ".".join(quote(part) for part in name.split("."))
+
+
+def quote_for_spark(identifier: str) -> str:
+    """Quote an identifier for SQL of Spark and Databricks."""
+    return "`" + identifier.replace("`", "``") + "`"
+
+
+def relation_for_spark(name: str) -> str:
+    """Quote a dotted name for SQL of Spark and Databricks."""
+    return ".".join(map(quote_for_spark, name.split(".")))
 
 
 def named_in(query: str) -> list[str]:

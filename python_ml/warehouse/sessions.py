@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from python_ml.warehouse.arrow_types import without_zones
-from python_ml.warehouse.naming import quote, relation
+from python_ml.warehouse.naming import quote, quote_for_spark, relation
 from python_ml.warehouse.remote import RemoteConnection
 
 if TYPE_CHECKING:
@@ -49,8 +49,7 @@ def selected_by(session: Any, sql: str) -> list[tuple]:
 
 def quoted_by(session: Any, *parts: str) -> str:
     """Quote a column, or the parts of a table's name, for the engine of a session; see :func:`has_table`."""
-    mark = "`" if is_spark(session) else '"'
-    return ".".join(mark + part.replace(mark, 2 * mark) + mark for part in parts)
+    return ".".join(map(quote_for_spark if is_spark(session) else quote, parts))
 
 
 def table_exists(connection: duckdb.DuckDBPyConnection | RemoteConnection, name: str) -> bool:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from python_ml.errors import UserError
 from python_ml.warehouse.arrow_types import for_spark, without_zones
+from python_ml.warehouse.naming import quote_for_spark, relation_for_spark
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -68,7 +69,7 @@ class SparkBackend:
         """Read all rows; times are naive UTC."""
         frame = self.session.table(self._quoted(name))
         if columns is not None:
-            frame = frame.select(*(_quoted(column) for column in columns))
+            frame = frame.select(*(quote_for_spark(column) for column in columns))
         return without_zones(frame.toArrow())
 
     def write(self, name: str, table: pa.Table) -> None:
@@ -109,11 +110,7 @@ class SparkBackend:
         )
 
     def _quoted(self, name: str) -> str:
-        return ".".join(_quoted(part) for part in self._physical(name).split("."))
-
-
-def _quoted(part: str) -> str:
-    return "`" + part.replace("`", "``") + "`"
+        return relation_for_spark(self._physical(name))
 
 
 def open_spark(project: Project, settings: Mapping[str, Any]) -> SparkBackend:
