@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from python_ml import __version__
+from python_ml.bracket_templates import bracket_environment
 from python_ml.deploy.wheel import DISTRIBUTION, WHEEL
 
 if TYPE_CHECKING:
@@ -35,18 +35,6 @@ def bundle_files(project: Project) -> dict[str, str]:
     dict of str to str
         Text by path relative to the project.
     """
-    import jinja2
-
-    environment = jinja2.Environment(  # noqa: S701 - YAML, not HTML
-        variable_start_string="[[",
-        variable_end_string="]]",
-        block_start_string="[%",
-        block_end_string="%]",
-        comment_start_string="[#",
-        comment_end_string="#]",
-        undefined=jinja2.StrictUndefined,
-        keep_trailing_newline=True,
-    )
     requirement = f"{DISTRIBUTION}=={__version__}"
     source = "." if has_source(project.root) else requirement
     facts = {
@@ -55,11 +43,8 @@ def bundle_files(project: Project) -> dict[str, str]:
         "wheel": WHEEL,
         "build": f"pip wheel --no-deps --wheel-dir dist {source}",
     }
-    folder = files("python_ml.deploy") / "templates"
-    return {
-        path: environment.from_string(folder.joinpath(*Path(path).parts).read_text(encoding="utf-8")).render(facts)
-        for path in FILES
-    }
+    templates = bracket_environment("python_ml.deploy")
+    return {path: templates.get_template(path).render(facts) for path in FILES}
 
 
 def has_source(root: Path) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from python_ml.bracket_templates import bracket_environment
 from python_ml.durations import duration_text
 from python_ml.names import comment_text, jinja_string, yaml_text
 
@@ -16,21 +17,8 @@ WIDTH = 105  # a line may exceed it by its last word
 
 
 def environment() -> Any:
-    """Jinja with brackets for braces, since what it writes is itself full of Jinja."""
-    import jinja2
-
-    made = jinja2.Environment(  # noqa: S701 - SQL and YAML, not HTML
-        loader=jinja2.PackageLoader("python_ml.generate"),
-        variable_start_string="[[",
-        variable_end_string="]]",
-        block_start_string="[%",
-        block_end_string="%]",
-        comment_start_string="[#",
-        comment_end_string="#]",
-        undefined=jinja2.StrictUndefined,
-        keep_trailing_newline=True,
-        extensions=["jinja2.ext.do"],
-    )
+    """Templates of this package, with filters for the text that they write."""
+    made = bracket_environment("python_ml.generate")
     made.filters |= {
         "yaml": scalar,
         "flow": flow,
