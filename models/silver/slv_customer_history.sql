@@ -1,6 +1,8 @@
 -- grain: one row per customer and time from which their attributes held
 --
 -- The change log knows the past; the snapshot also sees what the log misses, and rows that are gone, from its first run on.
+-- Engines without snapshots have the change log alone.
+{%- set takes_snapshots = customer_retention.takes_snapshots() %}
 with
 
 change_log as (
@@ -14,6 +16,7 @@ change_log as (
         'change_log' as origin
     from {{ ref('brz_app__customer_changes') }}
 ),
+{%- if takes_snapshots %}
 
 snapshot_versions as (
     {{ customer_retention.snapshot_history(
@@ -46,16 +49,19 @@ deletions as (
     from snapshot_versions
     where deleted_at is not null
 ),
+{%- endif %}
 
 unioned as (
     select * from change_log
+    {%- if takes_snapshots %}
     union all
     select * from snapshots
     union all
     select * from deletions
+    {%- endif %}
 ),
 
--- where both saw the same change, the log's word stands
+-- where both saw the same change, the log counts
 ranked as (
     select
         *,
