@@ -141,18 +141,18 @@ def _made(dbt: _Dbt, node: Mapping[str, Any], console: Console) -> Any:
     scope: dict[str, Any] = {"__name__": node["name"]}
     # The project's own code, which dbt would run in the same way.
     exec(compile(node["raw_code"], node["original_file_path"], "exec"), scope)  # noqa: S102
-    with _told(console):
+    with _shown(console):
         return scope["model"](dbt, dbt.session)
 
 
 @contextlib.contextmanager
-def _told(console: Console) -> Iterator[None]:
+def _shown(console: Console) -> Iterator[None]:
     """Show what is printed as notes, and warnings as warnings."""
-    said = io.StringIO()
-    with warnings.catch_warnings(record=True) as warned, contextlib.redirect_stdout(said):
+    printed = io.StringIO()
+    with warnings.catch_warnings(record=True) as warned, contextlib.redirect_stdout(printed):
         warnings.simplefilter("always", UserWarning)
         yield
-    for line in said.getvalue().splitlines():
+    for line in printed.getvalue().splitlines():
         console.note(f"  {line}")
     for one in warned:
         if issubclass(one.category, UserWarning):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from python_ml.cli.options import Console, project_options
+from python_ml.cli.options import ENGINES, Console, project_options
 
 if TYPE_CHECKING:
     from python_ml.project import Project
@@ -30,7 +30,7 @@ def command() -> None:
 
 @command.command("init")
 @click.option("--force", is_flag=True, help="Overwrite files of the bundle that exist.")
-@project_options("duckdb", "spark", "databricks")
+@project_options(*ENGINES)
 def init(project: Project, console: Console, force: bool) -> None:
     """Write the files of a Databricks Asset Bundle.
 
@@ -67,7 +67,7 @@ def init(project: Project, console: Console, force: bool) -> None:
 
 
 @command.command("check")
-@project_options("duckdb", "spark", "databricks")
+@project_options(*ENGINES)
 def check(project: Project, console: Console) -> None:
     """Verify a bundle without a workspace.
 

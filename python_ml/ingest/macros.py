@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
 from pathlib import Path
@@ -74,11 +75,8 @@ def rendered(
     """
     if ref is None and source is None and variables is None:
         return _rendered(jinja_text)
-    token = _VARIABLES.set(variables or {})
-    try:
+    with _bound({_VARIABLES: variables or {}}):
         return _environment().from_string(jinja_text).render(ref=ref, source=source)
-    finally:
-        _VARIABLES.reset(token)
 
 
 def raw_file_rows(
@@ -106,12 +104,16 @@ def raw_file_rows(
     RetentionError
         When the file is missing or its columns moved.
     """
-    tokens = [
-        (variable, variable.set(value))
-        for variable, value in ((_CONNECTION, connection), (_PROJECT_DIR, str(project_dir)), (_VARIABLES, variables))
-    ]
-    try:
+    with _bound({_CONNECTION: connection, _PROJECT_DIR: str(project_dir), _VARIABLES: variables}):
         return _environment().globals["customer_retention"].raw_file_rows(file)
+
+
+@contextmanager
+def _bound(values: Mapping[ContextVar, Any]) -> Iterator[None]:
+    """Give context variables values for a while."""
+    tokens = [(variable, variable.set(value)) for variable, value in values.items()]
+    try:
+        yield
     finally:
         for variable, token in tokens:
             variable.reset(token)
