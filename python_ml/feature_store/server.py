@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from python_ml.errors import UserError
 from python_ml.feature_store.feast_objects import INSTALL
+from python_ml.http_server import address_of, listening_socket, run_until_signal
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -53,21 +53,12 @@ def serve(client: FeastClient, port: int, started: Callable[[str], None] | None 
     Raises
     ------
     UserError
-        When the port is in use.
+        When the port is taken.
     """
     app = application(client)
     import uvicorn
 
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listening:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listening.bind((HOST, port))
-        except OSError as error:
-            raise UserError(
-                f"Port {port} cannot be used: {error.strerror}.",
-                where="--port",
-                hint="choose another one; 0 takes a free one",
-            ) from error
-        if started is not None:
-            started(f"http://{HOST}:{listening.getsockname()[1]}")
-        uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listening])
+    with listening_socket(HOST, port) as listening:
+        address = address_of(HOST, listening)
+        config = uvicorn.Config(app, log_level="warning")
+        run_until_signal(config, listening, lambda: started(address) if started is not None else None)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import gc
 import logging
 import os
-import signal
-import socket
 import sys
 from typing import TYPE_CHECKING
 
@@ -14,6 +12,7 @@ import uvicorn
 from threadpoolctl import threadpool_limits
 
 from python_ml.errors import UserError
+from python_ml.http_server import address_of, listening_socket, run_until_signal
 from python_ml.serving.application import application
 from python_ml.serving.metrics import ServerMetrics
 from python_ml.serving.service import Service
@@ -71,8 +70,7 @@ def serve(
         When the address is taken or none of this machine's, there is no champion, or nobody to score.
     """
     token = token_of_environment()
-    listening = _listening(host, port)
-    with listening:
+    with listening_socket(host, port) as listening:
         threadpool_limits(1)  # for good: a row is too small to share
         sys.setswitchinterval(SWITCH_SECONDS)
         metrics = ServerMetrics()
@@ -92,49 +90,10 @@ def serve(
         # What was loaded stays: looking through it for garbage would take a tenth of a second now and then.
         gc.collect()
         gc.freeze()
-        _end_well_on_signals()
-        name = f"[{host}]" if ":" in host else host
-        started(f"http://{name}:{listening.getsockname()[1]}", service)
         try:
-            uvicorn.Server(config).run(sockets=[listening])
+            run_until_signal(config, listening, lambda: started(address_of(host, listening), service))
         finally:
             gc.unfreeze()
-
-
-def _listening(host: str, port: int) -> socket.socket:
-    where = f"{host}:{port}"
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        listening = socket.socket(family, kind, protocol)
-        if os.name == "posix":  # where it does not let two servers share a port
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listening.bind(address)
-            listening.listen(2_048)
-        except BaseException:
-            listening.close()
-            raise
-    except (OSError, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise UserError(
-            f"The server cannot listen there: {reason}.",
-            where=where,
-            hint="choose another --port (0 takes a free one), or end the process that has it; --host must be an "
-            "address of this machine",
-        ) from error
-    return listening
-
-
-def _end_well_on_signals() -> None:
-    """uvicorn finishes its requests on a signal and then raises it again, which would end the process with an error."""
-
-    def ignored(_number: int, _frame: object) -> None:
-        """The server has stopped already."""
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, ignored)
 
 
 def _log_to_stderr() -> None:
