@@ -100,6 +100,11 @@ def sqlite_path(uri: str) -> Path | None:
     return Path(make_url(uri).database or "")
 
 
+def registered_name(project_name: str) -> str:
+    """Name of a project's registered model, where nothing else is configured; see :attr:`Project.registered_model`."""
+    return f"{project_name}_churn"
+
+
 @dataclass(frozen=True)
 class Project:
     """A dbt project with the tables that this package reads.
@@ -252,7 +257,7 @@ class Project:
         It is ``RETENTION_REGISTERED_MODEL``, else what retention.yml says, else ``<name>_churn``.
         """
         named = os.environ.get(REGISTERED_MODEL_VARIABLE) or self.settings.mlflow.registered_model
-        return named or f"{self.name}_churn"
+        return named or registered_name(self.name)
 
     @property
     def manifest_path(self) -> Path:

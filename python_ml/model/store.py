@@ -140,11 +140,6 @@ def _open_database(path: Path) -> None:
         ) from error
 
 
-def registered_name(project_name: str) -> str:
-    """Name of a project's registered model, where nothing else is configured; see ``Project.registered_model``."""
-    return f"{project_name}_churn"
-
-
 def is_databricks(tracking_uri: str) -> bool:
     """Whether runs are tracked in a Databricks workspace: ``databricks``, or ``databricks://<profile>``."""
     return tracking_uri.partition(":")[0] == DATABRICKS

@@ -17,6 +17,7 @@ from python_ml.model import store
 from python_ml.model.comparison import outcome_definitions
 from python_ml.model.held_out import held_out_scores
 from python_ml.model.registry import Registration
+from python_ml.project import registered_name
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -73,7 +74,7 @@ def record(
     iteration : str, optional
         Run of the iteration that it belongs to.
     registered_model : str, optional
-        Name of the registered model; by default that of the project, see :func:`store.registered_name`.
+        Name of the registered model; by default that of the project, see :func:`python_ml.project.registered_name`.
 
     Raises
     ------
@@ -81,7 +82,7 @@ def record(
         When the store does not answer, or cannot register a model of that name.
     """
     tracking_uri = store.absolute_uri(tracking_uri, root)
-    model_name = registered_model or store.registered_name(project_name)
+    model_name = registered_model or registered_name(project_name)
     store.require_full_name(model_name, tracking_uri)
     client = store.open_store(tracking_uri)
     import mlflow

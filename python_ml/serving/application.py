@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 MOST_THREADS = 4
-MOST_DETAILS = 20
 _ABOUT = (
     "Calibrated churn probabilities with risk bands and reasons, from the champion of the model registry and the "
     'newest features of each customer. Refusals have one form: `{"error": {"code", "reason", "details"}}`.'
@@ -238,7 +237,7 @@ def _add_handlers(app: FastAPI, service: Service) -> None:
         # Without the values that were sent: they may be those of a customer.
         details = [{"where": ".".join(map(str, one["loc"]))[:100], "problem": one["msg"]} for one in found]
         reason = "The request is not valid."
-        return refused(RefusalError(422, "invalid_request", reason, details=details[:MOST_DETAILS]))
+        return refused(RefusalError(422, "invalid_request", reason, details=details))
 
     @app.exception_handler(HTTPException)
     async def by_http(_: Request, error: HTTPException) -> Response:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+MOST_DETAILS = 20
+
 
 class RefusalError(Exception):
     """A request that is refused.
@@ -17,7 +19,7 @@ class RefusalError(Exception):
     reason : str
         For people, in one sentence; without values of customers.
     details : list of dict, optional
-        What is wrong with which part of the request.
+        What is wrong with which part of the request; the first 20 are kept.
     retry_after : int, optional
         Seconds after which it is worth another try.
     """
@@ -33,7 +35,7 @@ class RefusalError(Exception):
     ) -> None:
         super().__init__(reason)
         self.status, self.code, self.reason = status, code, reason
-        self.details, self.retry_after = details or [], retry_after
+        self.details, self.retry_after = (details or [])[:MOST_DETAILS], retry_after
 
     @property
     def document(self) -> dict[str, Any]:

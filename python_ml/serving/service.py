@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger("python_ml.serving")
 LONGEST_KEY = 256
-MOST_DETAILS = 20
 _INTEGERS = range(-(2**63), 2**63)
 
 
@@ -175,7 +174,7 @@ class Service:
                 422,
                 "invalid_features",
                 f"{len(details)} feature(s) are unknown, missing or of another type; `GET /v1/model` lists them.",
-                details=details[:MOST_DETAILS],
+                details=details,
             )
         cells = {name: typed_cells([row[name] for row in rows], kind) for name, kind in kinds.items()}
         scores = scorer.scores(cells)

@@ -22,7 +22,7 @@ from python_ml.model.registry import Champion, ModelRegistry, load_champion
 from python_ml.model.score import empty_reasons, empty_scores, reason_table, reasons, risk_band, score, score_table
 from python_ml.model.tracking import record
 from python_ml.model.train import train_models
-from python_ml.project import Project
+from python_ml.project import Project, registered_name
 from python_ml.quality import model_facts
 from python_ml.settings import RiskBands, Settings
 from tests.python.churn_world import quick_settings, small_world, trained, write_project
@@ -159,7 +159,7 @@ def register(folder: Path, name: str = "shop") -> int:
         training_facts=model_facts(result.dataset, result.card, world.features).to_json(),
     ).version
     client = store.open_store(f"sqlite:///{folder / 'mlflow.db'}")
-    ModelRegistry(client, store.registered_name(name), folder).give(store.ALIAS, version)
+    ModelRegistry(client, registered_name(name), folder).give(store.ALIAS, version)
     return version
 
 

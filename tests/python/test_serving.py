@@ -36,7 +36,7 @@ from python_ml.model.dataset import TrainingSet
 from python_ml.model.registry import Champion, ModelRegistry, require_champion
 from python_ml.model.score import reasons, score
 from python_ml.model.tracking import record
-from python_ml.project import Project
+from python_ml.project import Project, registered_name
 from python_ml.quality import model_facts
 from python_ml.serving.application import application
 from python_ml.serving.features import FeatureSource, WarehouseFeatures
@@ -187,7 +187,7 @@ def register(folder: Path, model: str = MODEL) -> int:
 
 def make_champion(folder: Path, version: int) -> None:
     client = store.open_store(f"sqlite:///{folder / 'mlflow.db'}")
-    ModelRegistry(client, store.registered_name("shop"), folder).give(store.ALIAS, version)
+    ModelRegistry(client, registered_name("shop"), folder).give(store.ALIAS, version)
 
 
 @pytest.fixture(autouse=True)
