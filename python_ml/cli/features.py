@@ -220,8 +220,8 @@ def push(project: Project, console: Console, path: Path | None, scoring_set: boo
     """Add rows that are fresher than the last publish.
 
     FILE (CSV or parquet) has the key, feature_timestamp, optionally created_at (default: now), and all columns of one
-    or more views. A row counts after it was created. The newer row wins: a row that is older than what is served is
-    left out and counted, and so is one that says the same.
+    or more views. A row counts after it was created. The newer row wins: a row that is older than the one served, or
+    equal to it, is left out and counted.
 
     Reads the file or gold.gld_scoring_set. Writes the feature store, not gold.
 

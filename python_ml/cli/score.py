@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 MODELS = "gld_churn_scores_raw+ gld_churn_reasons_raw+"
 PYTHON_MODELS = ["gld_churn_scores_raw", "gld_churn_reasons_raw"]
 LATER = "gld_retention_actions_raw+"  # depend on the scores, but are made by `retention act`
-BANDS = ("high", "medium", "low")
 
 
 @click.command("score")
@@ -38,7 +37,7 @@ def command(project: Project, console: Console) -> None:
 
     result = score(project, console)
     when = "in the snapshot" if is_dateless(project.vars) else f"as of {result['feature_timestamp']}"
-    bands = ", ".join(f"{result['risk_bands'][band]:,} {band}" for band in BANDS)
+    bands = ", ".join(f"{count:,} {band}" for band, count in result["risk_bands"].items())
     console.result(
         f"{result['customers']:,} customers scored by {result['model_name']} version {result['model_version']} "
         f"{when}: {bands} risk{' by rank' if result['band_kind'] == 'rank' else ''}",
@@ -68,6 +67,7 @@ def score(project: Project, console: Console) -> dict[str, Any]:
         from python_ml.decisions.survival.scoring import write_estimates
         from python_ml.model.fitted_features import require_same_components
         from python_ml.model.registry import require_champion
+        from python_ml.model.risk_bands import BANDS
         from python_ml.model.score import handed_over
         from python_ml.warehouse import read_table
 

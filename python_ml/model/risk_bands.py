@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from python_ml.settings import Decisions, RiskBands
 
+BANDS = ("high", "medium", "low")
 # High risk is at least this many times the base rate; medium risk is more than the base rate. Where many churn, half
 # and a quarter are enough, so that no one with such a probability is called a lower risk.
 HIGH_FACTOR = 2.0

@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
 SCORES, REASONS = "scores", "reasons"  # names of the tables that are handed over
 
-BANDS = ("high", "medium", "low")
-
 
 def score(scoring_set: pd.DataFrame, champion: Champion, entity: str) -> pd.DataFrame:
     """Score customers.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from python_ml.formatting import Estimate, counted, date, integer, key_text, moment, number, percent
+from python_ml.model.risk_bands import BANDS
 from python_ml.report.action_charts import money_chart
-from python_ml.report.customers import BANDS
 
 if TYPE_CHECKING:
     from python_ml.report.inputs import ReportInputs

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from python_ml.files import write_text
 from python_ml.formatting import key_text, moment
 from python_ml.model.reasons import amount_text, as_text, subject
+from python_ml.model.risk_bands import BANDS
 from python_ml.project import is_dateless
 from python_ml.report import charts, page
-from python_ml.report.customers import BANDS
 from python_ml.report.explanation_charts import Bar, history_chart, waterfall_chart
 
 if TYPE_CHECKING:

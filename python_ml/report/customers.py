@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from python_ml.formatting import date, integer, key_text, moment, number, percent
+from python_ml.model.risk_bands import BANDS
 from python_ml.report import charts
 from python_ml.report.frames import LISTED_CUSTOMERS
 
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
 
     from python_ml.report.inputs import ReportInputs
 
-BANDS = ("high", "medium", "low")
 LISTED_DRIVERS = 15
 # Below this the sign of a correlation says little, so no direction is claimed.
 CLEAR_DIRECTION = 0.15

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from python_ml.formatting import number
-from python_ml.report.customers import BANDS, direction_kind
+from python_ml.model.risk_bands import BANDS
+from python_ml.report.customers import direction_kind
 from python_ml.report.diagnostics_page import remarks
 
 if TYPE_CHECKING:

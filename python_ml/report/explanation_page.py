@@ -12,9 +12,10 @@ from python_ml.explanation.texts import used_components
 from python_ml.files import write_text
 from python_ml.input_columns import CATEGORY, FLAG
 from python_ml.model.reasons import subject
+from python_ml.model.risk_bands import BANDS
 from python_ml.project import is_dateless
 from python_ml.report import charts, page
-from python_ml.report.customers import BANDS, direction_kind
+from python_ml.report.customers import direction_kind
 from python_ml.report.explanation_charts import Swarm, beeswarm_chart, dependence_chart
 from python_ml.stats import some_rows
 
