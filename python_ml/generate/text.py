@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from typing import Any
 
 import yaml
@@ -16,6 +17,7 @@ from python_ml.names import comment_text, jinja_string, yaml_text
 WIDTH = 105  # a line may exceed it by its last word
 
 
+@cache
 def environment() -> Any:
     """Templates of this package, with filters for the text that they write."""
     made = bracket_environment("python_ml.generate")
