@@ -6,31 +6,17 @@ Keys, counts, decimals, text and times must be equal, doubles within 1e-9 relati
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-import duckdb
 
 from tests.python.spark.conftest import missing, session
 
-from . import building
-from .comparing import Compared, compare, tables
+from .building import BuildFailedError
+from .comparing import Compared
+from .projects import PROJECTS, compared
 
-if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
-
-# How each project is made, and how it is built on Spark.
-PROJECTS: dict[str, tuple[Callable[[Path], Path], Callable[[Path], None]]] = {
-    "demo": (building.demo, building.run_on_spark),
-    "shop": (building.shop, building.run_on_spark),
-    "corner_shop": (building.corner_shop, building.build_daily_runs_on_spark),
-}
 SHOWN = 10  # differences of a table
 
 
@@ -45,16 +31,16 @@ def main() -> int:
         sys.stderr.write(f"Nothing is compared: {reason}.\n")
         return 2
     logging.getLogger("py4j").setLevel(logging.ERROR)
-    compared: dict[str, list[Compared]] = {}
+    results: dict[str, list[Compared]] = {}
     with tempfile.TemporaryDirectory(prefix="parity_") as scratch, session(Path(scratch) / "spark") as spark:
         for name in asked:
             try:
-                compared[name] = _compared(name, Path(scratch), spark)
-            except building.BuildFailedError as error:
+                results[name] = compared(name, Path(scratch), spark)
+            except BuildFailedError as error:
                 sys.stderr.write(f"{error}\n")
                 return 1
-            _show(name, compared[name])
-    every = [table for found in compared.values() for table in found]
+            _show(name, results[name])
+    every = [table for found in results.values() for table in found]
     different = [table for table in every if table.differences]
     sys.stdout.write(
         f"\n{len(every)} tables, {sum(table.rows for table in every):,} rows: "
@@ -63,33 +49,10 @@ def main() -> int:
     return 1 if different or not every else 0
 
 
-def _compared(name: str, scratch: Path, spark: SparkSession) -> list[Compared]:
-    make, build_on_spark = PROJECTS[name]
-    began = time.monotonic()
-    folder = make(scratch / name)
-    building.drop_schemas(spark)
-    copy = scratch / f"{name}_on_spark"
-    _copy(folder, copy)
-    with building.on_duckdb(folder) as database:
-        build_on_spark(copy)
-    sys.stderr.write(f"{name}: built on both engines in {time.monotonic() - began:.0f} s\n")
-    manifest = json.loads((folder / "target" / "manifest.json").read_text(encoding="utf-8"))
-    with duckdb.connect(str(database), read_only=True) as connection:
-        connection.execute("set TimeZone = 'UTC'")
-        return list(compare(tables(manifest), connection, spark))
-
-
-def _copy(folder: Path, copy: Path) -> None:
-    """A second folder, so that the two runs of dbt do not write the same files."""
-    import shutil
-
-    shutil.copytree(folder, copy, symlinks=True)
-
-
-def _show(name: str, compared: list[Compared]) -> None:
-    width = max(len(table.table) for table in compared)
+def _show(name: str, found: list[Compared]) -> None:
+    width = max(len(table.table) for table in found)
     lines = ["", name, f"  {'table':{width}}  {'rows':>8}  {'columns':>7}  result"]
-    for table in compared:
+    for table in found:
         lines.append(f"  {table.table:{width}}  {table.rows:>8,}  {table.columns:>7}  {table.result}")
         lines += [f"      {difference}" for difference in table.differences[:SHOWN]]
     sys.stdout.write("\n".join(lines) + "\n")

@@ -6,12 +6,12 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from python_ml import dbt
 from python_ml.cli.options import Console
 from python_ml.cli.run import run
 from python_ml.environment import environment_variables
@@ -27,6 +27,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 INTEGRATION = REPOSITORY / "tests" / "integration_project"
 # The second is the next daily run of what is made run by run.
 DAILY_RUNS = (("build", "--vars", "day_of_the_run: 2024-06-01"), ("build", "--select", "spine_to_date+"))
+UNTESTED = ["--exclude-resource-type", "test", "--exclude-resource-type", "unit_test"]
 # What a copy of a project has no use for, and what would lead it away from its own folder.
 _LEFT_OUT = (
     *("tests", "docs", "target", "logs", "dbt_packages", "reports", "spark_warehouse", "__pycache__"),
@@ -52,7 +53,7 @@ def shop(folder: Path) -> Path:
     """A project that `retention init` writes for the files of the invented shop."""
     files = write_shop(folder.parent / f"{folder.name}_files")
     words = [word for path in files for word in ("--data", str(path))]
-    _run([sys.executable, "-m", "python_ml", "init", str(folder), *words], folder.parent)
+    _run([*dbt.PYTHON, "-m", "python_ml", "init", str(folder), *words], folder.parent)
     train_only(folder)
     return folder
 
@@ -72,7 +73,7 @@ def on_duckdb(folder: Path) -> Iterator[Path]:
     own = folder / "profiles.yml"
     is_corner_shop = "corner_shop:" in own.read_text()
     commands = [_dbt(*words, "--target", "duckdb") for words in DAILY_RUNS] if is_corner_shop else []
-    commands = commands or [[sys.executable, "-m", "python_ml", "run", "--target", "dev"]]
+    commands = commands or [[*dbt.PYTHON, "-m", "python_ml", "run", "--target", "dev"]]
     running = [_started(commands[0], folder)]
     try:
         yield folder / ("target/corner_shop.duckdb" if is_corner_shop else "warehouse.duckdb")
@@ -92,8 +93,8 @@ def run_on_spark(folder: Path) -> None:
         run(Project.open(folder, "spark"), Console())
 
 
-def build_daily_runs_on_spark(folder: Path) -> None:
-    """Build and test the corner shop on the session of this process, run by run."""
+def build_daily_runs_on_spark(folder: Path, *, is_tested: bool = True) -> None:
+    """Build, and unless said otherwise test, the corner shop on the session of this process, run by run."""
     from dbt.cli.main import dbtRunner
 
     options = ["--target", "spark", "--quiet", "--project-dir", str(folder), "--profiles-dir", str(folder)]
@@ -105,7 +106,7 @@ def build_daily_runs_on_spark(folder: Path) -> None:
     options += ["--exclude", "test_name:unique", "test_name:not_null", "test_name:accepted_values"]
     for number, words in enumerate(DAILY_RUNS):
         # The tests' SQL has run in the first build; of the second, DuckDB has tested the same rows.
-        untested = ["--exclude-resource-type", "test", "--exclude-resource-type", "unit_test"] if number else []
+        untested = [] if is_tested and not number else UNTESTED
         # Parsed once, for what --vars says is read by each run.
         done = dbtRunner(manifest=parsed.result).invoke([*words, *untested, *options])
         failed = [f"{run.node.name}: {run.message}" for run in done.result or [] if run.status in ("error", "fail")]
@@ -121,7 +122,7 @@ def drop_schemas(spark: SparkSession) -> None:
 
 
 def _dbt(*words: str) -> list[str]:
-    return [sys.executable, "-c", "from dbt.cli.main import cli; cli()", "--quiet", *words]
+    return [*dbt.PYTHON, "-c", "from dbt.cli.main import cli; cli()", "--quiet", *words]
 
 
 def _started(command: list[str], folder: Path) -> subprocess.Popen:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 SETTINGS = {
     "spark.sql.ansi.enabled": "true",
+    "spark.sql.constraintPropagation.enabled": "false",
     "spark.sql.session.timeZone": "UTC",
     # tables live as long as the session, so that no metastore has to be made
     "spark.sql.catalogImplementation": "in-memory",

@@ -1,10 +1,15 @@
-"""What `make parity` is made of, without Spark: it finds differences, and the example compiles for Databricks."""
+"""The small project on both engines, as in `make parity`; what finds differences; and that it compiles for Databricks.
+
+One file, so that one worker starts Spark.
+"""
 
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 import duckdb
 import pyarrow as pa
@@ -12,10 +17,14 @@ import pytest
 
 from tests.parity import building
 from tests.parity.comparing import EQUAL, compare, tables
+from tests.parity.projects import compared as compared_project
 from tests.parity.shop import write_shop
 from tests.python.command_line import command
 
 from . import rows
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 TABLE = pa.table(
     {
@@ -25,6 +34,23 @@ TABLE = pa.table(
         "orders_fingerprint": pa.array([1, 2, 2], pa.int64()),
     }
 )
+
+
+def models_of(folder: Path) -> set[str]:
+    """Names of the models in a project's folder."""
+    return {path.stem for path in folder.glob("models/**/*.sql") if path.parent.suffix != ".yml"}
+
+
+def test_every_table_of_the_small_project_is_equal(tmp_path: Path, spark: SparkSession) -> None:
+    """Windows, as-of joins, labels, versions and daily runs; `make parity` has larger projects."""
+    untested = partial(building.build_daily_runs_on_spark, is_tested=False)
+    try:
+        found = compared_project("corner_shop", tmp_path, spark, untested)
+    finally:
+        building.drop_schemas(spark)
+    assert {table.table.partition(".")[2] for table in found if table.rows} >= models_of(building.INTEGRATION)
+    wrong = [f"{table.table}: {difference}" for table in found for difference in table.differences]
+    assert not wrong, "\n".join(wrong[:20])
 
 
 def on_spark(table: pa.Table) -> SimpleNamespace:
@@ -105,6 +131,5 @@ def test_the_example_compiles_for_databricks(tmp_path: Path) -> None:
     done = command(folder, "dbt", "--quiet", "compile", "--target", "databricks", *offline)
     assert done.returncode == 0, done.stdout + done.stderr
     compiled = folder / "target" / "compiled" / "corner_shop"
-    models = {path.stem for path in compiled.glob("models/**/*.sql") if path.parent.suffix != ".yml"}
-    assert models == {path.stem for path in building.INTEGRATION.glob("models/**/*.sql")} - {"orders_daily"}
+    assert models_of(compiled) == models_of(building.INTEGRATION) - {"orders_daily"}
     assert "unix_micros(" in (compiled / "models" / "features" / "orders_windows.sql").read_text()
