@@ -10,7 +10,7 @@ import pytest
 from hypothesis import settings
 
 from python_ml import dbt
-from tests.python.warm_python import migrate_once, warm_python
+from tests.python.warm_python import migrate_once, quicken_dbt, warm_python
 
 # The same examples in every run of `make test`, so that a red one speaks of the change at hand; HYPOTHESIS_PROFILE=ci
 # or thorough draws new ones.
@@ -39,8 +39,6 @@ _SLOW = (
     "test_customer_and_time.py", "test_roles.py", "test_snapshot_store.py", "test_reasons.py", "test_window_values.py",
     "test_cleaning_built.py", "test_simulate.py", "test_dbt_process.py", "test_snapshots_daily.py", "test_real.py",
     "test_outputs.py", "test_windows_guide.py", "test_scoring.py", "test_serving.py", "test_registry.py", "test_api.py",
-    "test_defaults.py", "test_baselines.py", "test_explanation.py", "test_diagnostics.py",
-    "test_outputs.py", "test_windows_guide.py", "test_scoring.py", "test_registry.py", "test_api.py",
     "test_defaults.py", "test_feature_store.py", "test_baselines.py", "test_explanation.py", "test_diagnostics.py",
     "test_survival.py", "test_actions.py", "test_uplift_command.py", "test_uplift.py", "test_texts_on_spark.py",
     "test_standalone.py",
@@ -67,7 +65,9 @@ def warm_dbt(request: pytest.FixtureRequest) -> Iterator[None]:
         return
     with warm_python() as words, pytest.MonkeyPatch.context() as patch:
         patch.setattr(dbt, "PYTHON", words)
+        patch.setenv("DBT_LOG_LEVEL_FILE", "none")
         migrate_once(Path(words[-1]).parent)
+        quicken_dbt()
         yield
 
 

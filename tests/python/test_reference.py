@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import duckdb
 import pytest
 import yaml
 
@@ -84,7 +85,17 @@ def built(repository, examined) -> tuple[Path, Path]:
         outcome = command(home, "dbt", "build", "--select", *wanted, "--exclude-resource-type", "test",
                           "--exclude-resource-type", "unit_test", *more)  # fmt: skip
         assert outcome.returncode == 0, outcome.stdout[-3000:]
+        if home != reference:
+            copy_embeddings(home, reference)
     return folder / "demo", reference
+
+
+def copy_embeddings(made: Path, other: Path) -> None:
+    """Spare another project the embedding of the same texts."""
+    with duckdb.connect(str(other / "warehouse.duckdb")) as connection:
+        connection.execute(f"attach '{made / 'warehouse.duckdb'}' as made (read_only)")
+        connection.execute("create schema text")
+        connection.execute("create table text.embeddings as from made.text.embeddings")
 
 
 def models(files: dict[str, str] | list[str]) -> set[str]:

@@ -45,6 +45,7 @@ def serve(path: str) -> None:
     """Import what is slow to import, then fork for every request on the socket."""
     for name in SLOW_TO_IMPORT:
         importlib.import_module(name)
+    quicken_dbt()
     fill_caches()
     migrate_once(Path(path).parent)
     gc.freeze()  # or the first collection of each fork would copy all memory
@@ -64,7 +65,7 @@ def serve(path: str) -> None:
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
                 signal.signal(signal.SIGTERM, signal.SIG_DFL)
                 server.close()
-                code = _become(json.loads(message), streams, connection.detach())
+                code = _become(json.loads(message), streams, connection.detach(), path)
                 _end(code)
             for stream in streams:
                 os.close(stream)
@@ -79,12 +80,23 @@ def _end(code: int) -> NoReturn:
     os._exit(code)
 
 
-def fill_caches() -> None:
-    """Parse the repository's project, with the caches of templates that dbt has for its own tests switched on."""
-    from dbt.cli.main import dbtRunner
+def quicken_dbt() -> None:
+    """Switch on the caches that dbt has for its own tests, and spare it a search.
+
+    For the owner of each behaviour flag of an adapter, whom only a warning names, it walks the stack and all modules
+    that are imported: half a second in a test.
+    """
+    from dbt_common.behavior_flags import BehaviorFlagRendered
     from dbt_common.tests import enable_test_caching
 
     enable_test_caching()
+    BehaviorFlagRendered._default_source = staticmethod(lambda: "dbt.adapters")
+
+
+def fill_caches() -> None:
+    """Parse the repository's project, so that its templates are in the caches."""
+    from dbt.cli.main import dbtRunner
+
     before, folder = dict(os.environ), Path.cwd()
     with tempfile.TemporaryDirectory(prefix="warm_") as scratch:
         os.environ["RETENTION_DUCKDB_PATH"] = f"{scratch}/warehouse.duckdb"
@@ -130,7 +142,7 @@ def migrate_once(folder: Path) -> None:
     utils._upgrade_db = upgrade
 
 
-def _become(request: dict, streams: list[int], client: int) -> int:
+def _become(request: dict, streams: list[int], client: int, server: str) -> int:
     """Run what was asked for in this process; the exit code, which the client is told.
 
     The client waits for the end of its connection, which comes with the end of this process.
@@ -143,6 +155,9 @@ def _become(request: dict, streams: list[int], client: int) -> int:
     os.environ.update(request["environment"])
     sys.path.insert(0, "")
     flag, what, *words = request["words"]
+    if what != "python_ml.dbt":
+        # What it starts in its turn is a fork, too.
+        importlib.import_module("python_ml.dbt").PYTHON = _words(server)
     sys.argv = [flag, *words]
     code = 0
     try:
@@ -173,6 +188,11 @@ def ask(path: str, words: list[str]) -> int:
         return int(answer or b"1")
 
 
+def _words(path: str) -> list[str]:
+    """The words that stand for ``python`` while the server listens."""
+    return [sys.executable, "-ES", __file__, path]
+
+
 @contextlib.contextmanager
 def warm_python() -> Iterator[list[str]]:
     """Start a server; the words that stand for ``python`` while it runs."""
@@ -181,7 +201,7 @@ def warm_python() -> Iterator[list[str]]:
         path = f"{folder}/python"
         server = subprocess.Popen([sys.executable, __file__, "--serve", path])
         try:
-            yield [sys.executable, "-ES", __file__, path]
+            yield _words(path)
         finally:
             server.terminate()
             server.wait()

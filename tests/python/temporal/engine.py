@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import duckdb
 import pyarrow as pa
@@ -64,13 +64,15 @@ World = dict[str, list[dict[str, Any]]]
 
 
 class MacroCompiler:
-    """Compiles macros of the package inside the fixture project, which dbt parses once.
+    """Compiles macros of the package inside the fixture project, which dbt parses once for all compilers of a class.
 
     Parameters
     ----------
     work_folder : Path
         Where dbt may write its target and logs; the fixture itself stays as it is.
     """
+
+    _parsed: ClassVar[dict[type, Any]] = {}
 
     def __init__(self, work_folder: Path) -> None:
         self._options = [
@@ -79,10 +81,12 @@ class MacroCompiler:
             "--quiet",
         ]  # fmt: skip
         self._compiled: dict[str, str] = {}
-        parsed = dbtRunner().invoke(["parse", "--no-partial-parse", *self._options])
-        if not parsed.success:
-            raise AssertionError(f"the fixture project does not parse: {parsed.exception}")
-        self._manifest = parsed.result
+        if type(self) not in self._parsed:
+            parsed = dbtRunner().invoke(["parse", "--no-partial-parse", *self._options])
+            if not parsed.success:
+                raise AssertionError(f"the fixture project does not parse: {parsed.exception}")
+            self._parsed[type(self)] = parsed.result
+        self._manifest = self._parsed[type(self)]
 
     def sql(self, macro: str, arguments: dict[str, Any], variables: dict[str, Any] | None = None) -> str:
         """What `customer_retention.<macro>(**arguments)` compiles to."""

@@ -60,12 +60,13 @@ class FixtureProject:
         """Run dbt in a process of its own, and kill that when dbt's log says that it has come to some SQL."""
         _close_database()  # which dbt in this process keeps open, and another process could not
         log = self.path.parent / "logs" / "dbt.log"
-        done = log.stat().st_size
+        done = log.stat().st_size if log.exists() else 0
+        in_log = ("--log-level-file", "debug")
         with subprocess.Popen(
-            [sys.executable, "-c", "from dbt.cli.main import cli; cli()", *words, *self._options],
+            [sys.executable, "-c", "from dbt.cli.main import cli; cli()", *words, *self._options, *in_log],
             env={**os.environ, self._path_variable: str(self.path)},
         ) as process:
-            while hook.encode() not in log.read_bytes()[done:]:
+            while not log.exists() or hook.encode() not in log.read_bytes()[done:]:
                 assert process.poll() is None, f"dbt {words[0]} ended before it came to: {hook}"
                 time.sleep(0.1)
             process.kill()
