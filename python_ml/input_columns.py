@@ -115,7 +115,7 @@ def prepared_as(columns: Sequence[InputColumn], settings: Settings) -> list[Inpu
         for pattern, how in getattr(chosen, part).items():
             named = fnmatch.filter(by_name, pattern)
             fitting = [name for name in named if by_name[name].kind in kinds]
-            if not fitting and not fnmatch.filter(chosen.exclude, pattern):
+            if not fitting and not chosen.excluded([pattern]) and not fnmatch.filter(chosen.exclude, pattern):
                 close = difflib.get_close_matches(pattern, list(by_name), n=1)
                 raise UserError(
                     f"The feature `{named[0]}` is a {by_name[named[0]].kind}, which there is no way to {_VERBS[part]}."

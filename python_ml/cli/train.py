@@ -141,7 +141,7 @@ def train(
         result = _fit(project, settings, console, training_set, truth, replays)
         result.metrics["warnings"] += quality.warnings()
         with console.step("Measuring the reference of later drift"):
-            result = with_reference(result, training_set, settings.features.exclude)
+            result = with_reference(result, training_set, settings.features)
         survival = study_survival(result, training_set.definitions, settings, truth, console)
         if survival is not None:
             result = with_survival(result, survival)

@@ -82,14 +82,15 @@ def recommended(project: Project, suggested: Mapping[str, str] | None = None) ->
     if is_generated(project):
         features = _registry(project)
         return [_of_action(action, features) for action in Recommendations.read(project.root / FILE)]
-    excluded = project.settings.features.exclude
+    settings = project.settings.features
     taken = [
-        Recommended(f"{EXCLUDE}.{name}", APPLIED, (suggested or {}).get(name, "by hand"), (name,)) for name in excluded
+        Recommended(f"{EXCLUDE}.{name}", APPLIED, (suggested or {}).get(name, "by hand"), (name,))
+        for name in settings.exclude
     ]
     left = [
         Recommended(f"{EXCLUDE}.{name}", SKIPPED, "not in features.exclude of retention.yml", (name,))
         for name in suggested or {}
-        if name not in excluded
+        if not settings.excluded([name])
     ]
     return taken + left
 

@@ -79,12 +79,12 @@ def refine(project: Project, feedback: Feedback, number: int, *, accept: bool) -
     """
     if is_generated(project):
         return _refine_recommendations(project, feedback, number, accept=accept)
-    excluded = project.settings.features.exclude
+    excluded = project.settings.features.excluded(feedback.low_value)
     proposed = [name for name in feedback.low_value if name not in excluded]
     file = source_file(project) or project.root / "retention.yml"
     if accept and proposed:
         exclude_features(file, proposed)
-    return Refinement(file, proposed, [name for name in feedback.low_value if name in excluded], accept)
+    return Refinement(file, proposed, list(excluded), accept)
 
 
 def _refine_recommendations(project: Project, feedback: Feedback, number: int, *, accept: bool) -> Refinement:

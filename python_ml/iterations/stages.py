@@ -101,7 +101,7 @@ def _features(project: Project) -> dict[str, Any]:
 
     registry = feature_registry(project) if project.manifest_path.is_file() else []
     features = [feature for feature in registry if feature.role == "feature"]
-    excluded = sorted(set(project.settings.features.exclude) & {feature.name for feature in features})
+    excluded = project.settings.features.excluded(feature.name for feature in features)
 
     def counts(part: str) -> dict[str, int]:
         return dict(sorted(Counter(str(getattr(feature, part) or "none") for feature in features).items()))

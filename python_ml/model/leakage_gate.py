@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import fnmatch
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -180,7 +181,7 @@ def usable(features: Sequence[Feature], settings: Settings) -> list[Feature]:
     """
     known = [feature.name for feature in features if feature.role == "feature"]
     for name in settings.features.exclude:
-        if name not in known:
+        if not fnmatch.filter(known, name):
             close = difflib.get_close_matches(name, known, n=1)
             raise UserError(
                 f"There is no feature `{name}` to leave out.",
@@ -189,7 +190,8 @@ def usable(features: Sequence[Feature], settings: Settings) -> list[Feature]:
                 if close
                 else "delete the line, or name a column of gold.gld_customer_features",
             )
-    return [feature for feature in features if feature.name not in settings.features.exclude]
+    excluded = settings.features.excluded(known)
+    return [feature for feature in features if feature.name not in excluded]
 
 
 def check_leakage(
@@ -225,7 +227,7 @@ def check_leakage(
                 where=settings.where("leakage", "accept", name),
                 hint=f"did you mean `{close[0]}`?" if close else "delete the line",
             )
-    limit, excluded = settings.leakage.limit, settings.features.exclude
+    limit, excluded = settings.leakage.limit, settings.features.excluded(feature.name for feature in features)
     findings = probe_training_set(
         frame, features, entity, dated=dated, limit=limit, parts=parts, replays=replays, seed=settings.training.seed
     )

@@ -174,7 +174,6 @@ def _drift_rows(
     project: Project, connection: duckdb.DuckDBPyConnection, champion: Champion, files: ChampionFiles
 ) -> tuple[list[dict[str, Any]], list[str]]:
     settings, entity, notes = project.settings.monitor.drift, project.entity, []
-    excluded = project.settings.features.exclude
     reference = stored_reference(files.folder)
     until = fitted_until(champion.card)
     labelled = TableRows(connection, TRAINING_SET, entity)
@@ -182,9 +181,12 @@ def _drift_rows(
         notes.append(
             "The champion has no reference statistics, so those of the training set in the warehouse take their place."
         )
-        reference = reference_of_warehouse(labelled, feature_registry(project), champion.card, excluded)
+        reference = reference_of_warehouse(
+            labelled, feature_registry(project), champion.card, project.settings.features
+        )
     if until is None:
         return [], [*notes, "The rows have no dates of their own, so no period is later than the training."]
+    excluded = project.settings.features.excluded(reference.columns)
     names = [name for name in reference.columns if name != OUTCOME and name not in excluded]
     features = TableRows(connection, FEATURES, entity)
     names, gone = _still_there(features, names)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from python_ml.model.card import ModelCard
     from python_ml.model.dataset import TrainingSet
     from python_ml.model.train import TrainingResult
+    from python_ml.settings import Features
 
 FILE = "reference_statistics.json"
 OUTCOME = "churned"
@@ -106,7 +107,7 @@ def fitted_until(card: ModelCard) -> datetime | None:
     return None if last is None else datetime.fromisoformat(str(last))
 
 
-def with_reference(result: TrainingResult, training_set: TrainingSet, excluded: Sequence[str]) -> TrainingResult:
+def with_reference(result: TrainingResult, training_set: TrainingSet, settings: Features) -> TrainingResult:
     """The result of a training with the reference statistics among the files of its model.
 
     They are those of the rows that the model was fitted on, measured by the SQL that measures later periods.
@@ -115,10 +116,11 @@ def with_reference(result: TrainingResult, training_set: TrainingSet, excluded: 
     ----------
     result : TrainingResult
     training_set : TrainingSet
-    excluded : sequence of str
-        Features that no model uses.
+    settings : Features
+        Whose ``exclude`` names features that no model uses.
     """
-    columns = monitored_columns(list(training_set.frame.columns), training_set.features, excluded)
+    names = list(training_set.frame.columns)
+    columns = monitored_columns(names, training_set.features, settings.excluded(names))
     measured = reference_of_frame(training_set.frame, training_set.entity, columns, fitted_until(result.card))
     return replace(result, attachments={**result.attachments, FILE: measured.to_json().encode()})
 
@@ -160,11 +162,11 @@ def stored_reference(folder: Path) -> ReferenceStatistics | None:
 
 
 def reference_of_warehouse(
-    rows: TableRows, features: Sequence[Feature], card: ModelCard, excluded: Sequence[str]
+    rows: TableRows, features: Sequence[Feature], card: ModelCard, settings: Features
 ) -> ReferenceStatistics:
     """Measure the rows of the warehouse that a model was fitted on, where no statistics are stored with it."""
     names = [name for name, *_ in rows.selected(f"describe {rows.quoted(*rows.table.split('.'))}")]
-    columns = monitored_columns(names, features, excluded)
+    columns = monitored_columns(names, features, settings.excluded(names))
     measured = measure_reference(rows.between(until=fitted_until(card)), columns)
     if not measured.periods:
         raise UserError(

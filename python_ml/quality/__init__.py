@@ -55,7 +55,7 @@ def judge_training_set(project: Project, training_set: TrainingSet) -> Verdict:
     from python_ml.quality.records import calendar_of, facts_before
     from python_ml.quality.suites import Calendar
 
-    excluded = set(project.settings.features.exclude)
+    excluded = project.settings.features.excluded(feature.name for feature in training_set.features)
     before, notes = facts_before(project)
     return judge_training(
         training_set.frame,

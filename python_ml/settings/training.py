@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fnmatch
+from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal
 
@@ -128,3 +130,7 @@ class Features(Section):
     scale: Annotated[dict[str, Literal["standard", "robust", "none"]], EMPTY_MAPPING] = Field(default_factory=dict)
     encode: Annotated[dict[str, Literal["one_hot", "target"]], EMPTY_MAPPING] = Field(default_factory=dict)
     monotone: Annotated[dict[str, Literal["increasing", "decreasing"]], EMPTY_MAPPING] = Field(default_factory=dict)
+
+    def excluded(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Those of some features that ``exclude`` names, by their name or by a pattern such as ``tickets_body_*``."""
+        return tuple(name for name in names if any(fnmatch.fnmatchcase(name, pattern) for pattern in self.exclude))

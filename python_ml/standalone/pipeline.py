@@ -99,7 +99,7 @@ def write_standalone(
     texts = text_features(features)
     champion = load_champion(project) if with_champion else None
     if champion is not None:
-        _refuse_texts(champion, texts)
+        require_no_texts(champion, texts)
     with console.step("Compiling the SQL"):
         sql = feature_sql(project, console, target)
     files = pipeline_files(project, sql, features, champion)
@@ -177,15 +177,19 @@ def text_features(features: Sequence[Feature]) -> list[str]:
     return [feature.name for feature in features if feature.role == "feature" and is_text(feature)]
 
 
-def _refuse_texts(champion: Champion, texts: Sequence[str]) -> None:
-    used = [column.name for column in champion.card.columns if column.fitted or column.name in texts]
-    if used:
+def require_no_texts(champion: Champion, texts: Sequence[str]) -> None:
+    """Refuse a champion that uses some of the features of texts."""
+    columns = [column for column in champion.card.columns if column.fitted or column.name in texts]
+    if columns:
+        used = [column.name for column in columns]
+        patterns = sorted({"_".join([*column.fitted.split(".")[:2], "*"]) for column in columns if column.fitted})
+        exclude = f"features: {{exclude: [{', '.join(patterns or used)}]}}"
         raise UserError(
             f"The champion uses {len(used)} feature(s) of texts, which need an embedding model: {', '.join(used[:3])}"
             f"{', …' if len(used) > 3 else ''}.",
             where=f"version {champion.version}",
-            hint="name them under features.exclude in retention.yml and train again, or write the pipeline without the "
-            "champion (--no-champion)",
+            hint=f"exclude them in retention.yml ({exclude}) and train again, "
+            "or write the pipeline without the champion (--no-champion)",
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -18,10 +19,11 @@ from python_ml.model.card import ModelCard, describe_columns
 from python_ml.model.ensemble import averaged
 from python_ml.model.explain import contributions, linear_background
 from python_ml.model.folds import customer_folds
+from python_ml.settings import Settings
 from python_ml.standalone.exported_model import MANIFEST, ExportedModel
 from python_ml.standalone.feature_sql import WANTED, written_sql
 from python_ml.standalone.model_export import exported_files, save_model
-from python_ml.standalone.pipeline import ANNOTATING, RENAMED, ROOTS, text_features
+from python_ml.standalone.pipeline import ANNOTATING, RENAMED, ROOTS, require_no_texts, text_features
 from python_ml.standalone.source_copies import module_copies
 from tests.python.command_line import retention
 
@@ -150,6 +152,24 @@ def test_features_of_texts_are_those_of_components_and_lengths() -> None:
         Feature("tickets_count_30d", "feature", source="tickets", aggregate="count"),
     ]
     assert text_features(features) == ["tickets_body_pc1_mean_30d", "tickets_body_characters_mean_30d"]
+
+
+def test_a_champion_that_uses_texts_is_not_exported() -> None:
+    """The hint excludes all features of these texts; what it says is what `retention.yml` takes."""
+    columns = [
+        SimpleNamespace(name="orders_count_30d", fitted=None),
+        SimpleNamespace(name="tickets_body_pc1_mean_30d", fitted="tickets.body"),
+        SimpleNamespace(name="tickets_body_characters_mean_30d", fitted=None),
+    ]
+    champion = SimpleNamespace(version=3, card=SimpleNamespace(columns=columns))
+    texts = [column.name for column in columns[1:]]
+    with pytest.raises(UserError, match=r"2 feature\(s\) of texts") as refused:
+        require_no_texts(champion, texts)
+    assert "features: {exclude: [tickets_body_*]}" in refused.value.hint
+    settings = Settings.model_validate({"features": {"exclude": ["tickets_body_*"]}})
+    assert list(settings.features.excluded(column.name for column in columns)) == texts
+    champion.card.columns = columns[:1]
+    require_no_texts(champion, texts)
 
 
 def test_names_of_schemas_stay_open_in_the_sql() -> None:

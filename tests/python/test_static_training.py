@@ -180,7 +180,7 @@ def test_a_leak_stops_the_training_unless_left_out_or_accepted():
     assert "`opened`" in refused.value.what
     assert "exclude: [mails, opened]" in refused.value.hint
 
-    left_out = train(frame, features, features={"exclude": ["mails", "opened"]}).metrics
+    left_out = train(frame, features, features={"exclude": ["mail*", "opened"]}).metrics
     assert left_out["data"]["features_offered"] == 3
     assert left_out["leakage"]["excluded"] == ["mails", "opened"]
     assert left_out["not_trusted_because"] == []
@@ -197,6 +197,8 @@ def test_settings_that_name_no_feature_are_mistakes():
     with pytest.raises(UserError, match="no feature `nois` to leave out") as refused:
         train(frame, features={"exclude": ["nois"]})
     assert "did you mean `noise`" in refused.value.hint
+    with pytest.raises(UserError, match=r"no feature `mail\*` to leave out"):
+        train(frame, features={"exclude": ["mail*"]})
     with pytest.raises(UserError, match="no feature `x` to accept"):
         train(frame, leakage={"accept": {"x": "why"}})
 

@@ -124,7 +124,7 @@ class VersionFolder:
         result = train_models(
             rows.frame, rows.features, rows.entity, settings, label=rows.label, scenario=rows.scenario
         )
-        result = with_reference(result, rows, settings.features.exclude)
+        result = with_reference(result, rows, settings.features)
         folder = self.folder / str(number)
         shutil.rmtree(folder, ignore_errors=True)
         extra = folder / "model" / "extra_files"
