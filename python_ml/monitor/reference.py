@@ -90,12 +90,11 @@ def _category_bins(column: InputColumn, counts: dict[str, int]) -> Bins:
     return Bins(column.name, column.kind, categories=tuple(ranked[:MOST_CATEGORIES]), known=known)
 
 
-def monitored_columns(
-    names: Sequence[str], features: Sequence[Feature], excluded: Sequence[str] = ()
-) -> list[InputColumn]:
-    """The registered features of a table except those ``excluded``, and the outcome where it is there."""
+def monitored_columns(names: Sequence[str], features: Sequence[Feature], settings: Features) -> list[InputColumn]:
+    """The registered features of a table except those that are excluded, and the outcome where it is there."""
     import pandas as pd
 
+    excluded = settings.excluded(names)
     outcome = [InputColumn(OUTCOME, FLAG)] if OUTCOME in names else []
     used = [feature for feature in features if feature.name not in excluded]
     return [*typed_columns(pd.DataFrame(columns=list(names)), used), *outcome]
@@ -119,8 +118,7 @@ def with_reference(result: TrainingResult, training_set: TrainingSet, settings: 
     settings : Features
         Whose ``exclude`` names features that no model uses.
     """
-    names = list(training_set.frame.columns)
-    columns = monitored_columns(names, training_set.features, settings.excluded(names))
+    columns = monitored_columns(list(training_set.frame.columns), training_set.features, settings)
     measured = reference_of_frame(training_set.frame, training_set.entity, columns, fitted_until(result.card))
     return replace(result, attachments={**result.attachments, FILE: measured.to_json().encode()})
 
@@ -166,7 +164,7 @@ def reference_of_warehouse(
 ) -> ReferenceStatistics:
     """Measure the rows of the warehouse that a model was fitted on, where no statistics are stored with it."""
     names = [name for name, *_ in rows.selected(f"describe {rows.quoted(*rows.table.split('.'))}")]
-    columns = monitored_columns(names, features, settings.excluded(names))
+    columns = monitored_columns(names, features, settings)
     measured = measure_reference(rows.between(until=fitted_until(card)), columns)
     if not measured.periods:
         raise UserError(

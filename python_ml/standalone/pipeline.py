@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import json
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -183,7 +184,8 @@ def require_no_texts(champion: Champion, texts: Sequence[str]) -> None:
     if columns:
         used = [column.name for column in columns]
         patterns = sorted({"_".join([*column.fitted.split(".")[:2], "*"]) for column in columns if column.fitted})
-        exclude = f"features: {{exclude: [{', '.join(patterns or used)}]}}"
+        others = [name for name in used if not any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)]
+        exclude = f"features: {{exclude: [{', '.join([*patterns, *others])}]}}"
         raise UserError(
             f"The champion uses {len(used)} feature(s) of texts, which need an embedding model: {', '.join(used[:3])}"
             f"{', …' if len(used) > 3 else ''}.",

@@ -168,6 +168,12 @@ def test_a_champion_that_uses_texts_is_not_exported() -> None:
     assert "features: {exclude: [tickets_body_*]}" in refused.value.hint
     settings = Settings.model_validate({"features": {"exclude": ["tickets_body_*"]}})
     assert list(settings.features.excluded(column.name for column in columns)) == texts
+
+    champion.card.columns = [*columns, SimpleNamespace(name="notes_text_characters_mean_30d", fitted=None)]
+    with pytest.raises(UserError, match=r"3 feature\(s\) of texts") as refused:
+        require_no_texts(champion, [*texts, "notes_text_characters_mean_30d"])
+    assert "features: {exclude: [tickets_body_*, notes_text_characters_mean_30d]}" in refused.value.hint
+
     champion.card.columns = columns[:1]
     require_no_texts(champion, texts)
 
