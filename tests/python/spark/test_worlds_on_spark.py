@@ -48,10 +48,10 @@ def test_a_hundred_worlds(name: str, macros: SparkMacroCompiler, spark: SparkSes
     assert_same_rows(found.to_pylist(), window_features(call, world["spine"], world["events"]), world)
 
 
-# Between them they carry everything that can be carried. One declaration run by run is among the tables of
-# test_parity.py.
-@pytest.mark.thorough
-@pytest.mark.parametrize("name", ["everything", "flags", "rhythm_only"])
+# Between them they carry everything that can be carried.
+@pytest.mark.parametrize(
+    "name", ["everything", *(pytest.param(name, marks=pytest.mark.thorough) for name in ("flags", "rhythm_only"))]
+)
 def test_runs_with_carried_state(name: str, macros: SparkMacroCompiler, spark: SparkSession) -> None:
     """Half of the dates, then the other half with the state of the first: as all at once, the state included."""
     call = CALLS[name]
