@@ -183,7 +183,8 @@ def require_no_texts(champion: Champion, texts: Sequence[str]) -> None:
     columns = [column for column in champion.card.columns if column.fitted or column.name in texts]
     if columns:
         used = [column.name for column in columns]
-        patterns = sorted({"_".join([*column.fitted.split(".")[:2], "*"]) for column in columns if column.fitted})
+        fitted = {column.fitted.partition("@")[0] for column in columns if column.fitted}
+        patterns = sorted({"_".join([*name.split(".")[:2], "*"]) for name in fitted})
         others = [name for name in used if not any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)]
         exclude = f"features: {{exclude: [{', '.join([*patterns, *others])}]}}"
         raise UserError(

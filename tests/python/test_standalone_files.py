@@ -158,7 +158,7 @@ def test_a_champion_that_uses_texts_is_not_exported() -> None:
     """The hint excludes all features of these texts; what it says is what `retention.yml` takes."""
     columns = [
         SimpleNamespace(name="orders_count_30d", fitted=None),
-        SimpleNamespace(name="tickets_body_pc1_mean_30d", fitted="tickets.body"),
+        SimpleNamespace(name="tickets_body_pc1_mean_30d", fitted="tickets.body@416cdac3d0f64ebd"),
         SimpleNamespace(name="tickets_body_characters_mean_30d", fitted=None),
     ]
     champion = SimpleNamespace(version=3, card=SimpleNamespace(columns=columns))
