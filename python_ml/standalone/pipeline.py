@@ -191,8 +191,8 @@ def require_no_texts(champion: Champion, texts: Sequence[str]) -> None:
             f"The champion uses {len(used)} feature(s) of texts, which need an embedding model: {', '.join(used[:3])}"
             f"{', …' if len(used) > 3 else ''}.",
             where=f"version {champion.version}",
-            hint=f"exclude them in retention.yml ({exclude}) and train again, "
-            "or write the pipeline without the champion (--no-champion)",
+            hint=f"exclude them in retention.yml ({exclude}), train again and make the new version the champion "
+            "(`retention models promote VERSION`), or write the pipeline without the champion (--no-champion)",
         )
 
 
